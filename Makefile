@@ -1,0 +1,48 @@
+# The commands of the project. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Prefect's usage statistics would wait for a network that compute sites do not have.
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.PHONY: help install demo test check bench lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## create .venv from requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml tools/find-python
+	python=$$(tools/find-python); "$$python" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install ## ingest a small simulated campaign, from HTTP to a catalog
+	$(BIN)/python -m flows.demo
+
+test: install ## all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: install ## format, lint, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: install ## benchmarks; results in benchmarks/results
+	$(BIN)/python benchmarks/conversion.py
+
+lock: install ## resolve the dependencies again, for both Pythons
+	$(BIN)/uv pip compile --universal --python-version 3.12 --all-extras --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --quiet \
+	  --output-file requirements.lock pyproject.toml
+
+clean: ## remove the environment and what demo made
+	rm -rf $(VENV) demo

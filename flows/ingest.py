@@ -1,0 +1,236 @@
+"""Ingest flight lines: portal, download, Zarr, STAC, store.
+
+Run ``python -m flows.ingest --help``.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from flows.progress import ProgressBoard
+from flows.terminal import print_plan, print_report, print_usage_error
+from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.conversion import fingerprint
+from shift_stac.download import Downloader
+from shift_stac.errors import ShiftError
+from shift_stac.flightline import FlightLine
+from shift_stac.plan import Action, plan_line
+from shift_stac.portal import Portal, open_portal
+from shift_stac.publication import read_published
+from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
+from shift_stac.settings import IngestOptions, ingest_options
+from shift_stac.storage import Storage, open_storage
+from tasks.convert import convert
+from tasks.download import download
+from tasks.portal import find_files, list_lines
+from tasks.present import draw
+from tasks.publish import catalogue, publish
+
+
+class Stations:
+    """What every line of a run passes through; opened once, closed with the run."""
+
+    def __init__(self, options: IngestOptions, board: ProgressBoard) -> None:
+        self.options = options
+        self.board = board
+        self.campaign: Campaign = load_campaign(options.campaign)
+        description = self.campaign.portal
+        self.portal_url: str = options.portal or description.url
+        self.storage: Storage = open_storage(options.store, options.s3)
+        self.portal: Portal = open_portal(
+            self.portal_url, description.version(options.portal_version), options.portal_version
+        )
+        self.downloader = Downloader(options.download)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Stations":
+        self._stack.enter_context(self.portal)
+        self._stack.enter_context(self.downloader)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def downloads(self, line: FlightLine) -> Path:
+        """The folder of a line's downloaded files."""
+        return self.options.work_dir / "downloads" / self.options.portal_version / line.date
+
+    def converted(self, line: FlightLine) -> Path:
+        """Where a line's store is made before it is published."""
+        return self.options.work_dir / "converted" / line.date / f"{line}.zarr"
+
+
+def _pass_through(line: FlightLine, stations: Stations) -> tuple[LineState, str, int | None]:
+    """Take one line through all stages; each is a task run of its own."""
+    options, campaign, storage = stations.options, stations.campaign, stations.storage
+    remote = find_files(line, stations.portal, options.product.products)
+    published, has_store = read_published(storage, campaign, line)
+    plan = plan_line(remote, published, has_store=has_store, wanted=options)
+    if plan.action is Action.NOTHING:
+        return LineState.UP_TO_DATE, plan.reason, None
+    get_run_logger().info("%s: %s", line, plan.reason)
+
+    bar = stations.board.bar
+    sources = download(
+        line, remote, stations.downloads(line), stations.downloader, bar(line.id, "download")
+    )
+    store = stations.converted(line)
+    summary = convert(
+        line,
+        sources,
+        store,
+        campaign,
+        options.conversion,
+        bar(line.id, "convert"),
+        force=options.force,
+    )
+    companions = draw(line, store, summary, campaign)
+    publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
+    catalogue(line, storage, campaign, summary, sources, companions)
+    return LineState.PUBLISHED, plan.reason, summary.size_bytes
+
+
+@task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
+def ingest_line(line: FlightLine, stations: Stations) -> State[LineOutcome]:
+    """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
+    started = time.monotonic()
+
+    def outcome(state: LineState, reason: str, size: int | None = None) -> LineOutcome:
+        return LineOutcome(
+            line=line.id,
+            state=state,
+            reason=reason,
+            size=size,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    try:
+        done = outcome(*_pass_through(line, stations))
+    except InterruptedError as error:
+        return Failed(message=str(error), data=outcome(LineState.SKIPPED, str(error)))
+    except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
+        reason = str(error) if isinstance(error, ShiftError) else f"{type(error).__name__}: {error}"
+        return Failed(message=reason, data=outcome(LineState.FAILED, reason))
+    return Completed(message=f"{done.state}: {done.reason}", data=done)
+
+
+def _select_lines(stations: Stations) -> tuple[list[FlightLine], list[LineOutcome]]:
+    """The lines to look at, and a failure for each date that could not be listed."""
+    options = stations.options
+    if options.line:
+        return sorted(set(options.line)), []
+    lines: list[FlightLine] = []
+    failures: list[LineOutcome] = []
+    for date in options.dates:
+        try:
+            found = list_lines(date, stations.portal)
+        except ShiftError as error:
+            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=str(error)))
+            continue
+        if not found:
+            reason = f"the portal lists no line of this date in {options.portal_version}"
+            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=reason))
+        lines += found
+    return lines, failures
+
+
+def _ingest_lines(lines: Sequence[FlightLine], stations: Stations) -> list[LineOutcome]:
+    """Ingest lines side by side, as many at once as the options allow."""
+    slots = threading.BoundedSemaphore(stations.options.lines_at_once)
+    futures: list[PrefectFuture[Any]] = []
+    for line in lines:
+        slots.acquire()
+        future = ingest_line.submit(line, stations)
+        future.add_done_callback(lambda _: slots.release())
+        futures.append(future)
+    return [future.result(raise_on_failure=False) for future in futures]
+
+
+def _run_name() -> str:
+    from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
+
+    options = IngestOptions.model_validate(flow_run.parameters["options"])
+    lines = f"-{len(options.line)}-lines" if options.line else ""
+    return f"ingest-{'-'.join(options.dates)}{lines}"
+
+
+@flow(
+    name="ingest",
+    flow_run_name=_run_name,
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def ingest(options: IngestOptions) -> State[RunReport]:
+    """Ingest the flight lines of one or more dates into the archive.
+
+    Args:
+        options: what to ingest, from where, and where to.
+    """
+    started = datetime.now(UTC)
+    logger = get_run_logger()
+    with (
+        ProgressBoard(Console(stderr=True)) as board,
+        Stations(options, board) as stations,
+    ):
+        lines, outcomes = _select_lines(stations)
+        logger.info("%d lines of %s from %s", len(lines), options.dates, stations.portal_url)
+        outcomes += _ingest_lines(lines, stations)
+        report = RunReport(
+            started=started,
+            finished=datetime.now(UTC),
+            portal=stations.portal_url,
+            portal_version=options.portal_version,
+            store=stations.storage.url,
+            software=f"shift-stac {version('shift-stac')}",
+            outcomes=sort_outcomes(outcomes),
+        )
+    path = _write_report(report, options.work_dir)
+    create_table_artifact(report.rows(), key="ingest", description=f"{report.sentence} ({path})")
+    logger.info("%s; report in %s", report.sentence, path)
+    result = Failed if report.failed else Completed
+    return result(message=report.sentence, data=report)
+
+
+def _write_report(report: RunReport, work_dir: Path) -> Path:
+    folder = work_dir / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"ingest-{report.started:%Y%m%dT%H%M%S.%fZ}.json"
+    path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def dry_run(options: IngestOptions, console: Console) -> int:
+    """Print what an ingest would do. Touches nothing, and needs no Prefect server."""
+    failed = 0
+    with ProgressBoard(Console(quiet=True)) as board, Stations(options, board) as stations:
+        for line in _lines_for_dry_run(stations, console):
+            try:
+                remote = stations.portal.find(line, options.product.products)
+                published, has_store = read_published(stations.storage, stations.campaign, line)
+                plan = plan_line(remote, published, has_store=has_store, wanted=options)
+                files = []
+                if plan.action is Action.INGEST:
+                    folder = stations.downloads(line)
+                    files = [(f, stations.downloader.is_current(f, folder)) for f in remote.files]
+                print_plan(console, line.id, plan.action, plan.reason, files)
+            except ShiftError as error:
+                failed += 1
+                print_plan(console, line.id, "fail", str(error))
+    return 1 if failed else 0

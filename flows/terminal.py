@@ -1,0 +1,52 @@
+"""What the commands print."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from shift_stac.report import RunReport, format_size
+from shift_stac.sources import RemoteFile
+
+_STYLES = {"published": "green", "up to date": "dim", "failed": "red", "skipped": "yellow"}
+
+
+def print_report(console: Console, report: RunReport) -> None:
+    """Print the table of a run's lines, the last thing that a run prints."""
+    table = Table(title=f"{report.sentence} - {report.store}", title_justify="left")
+    for column in ("line", "state"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for column in ("size", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in report.rows():
+        table.add_row(*row.values(), style=_STYLES.get(row["state"]))
+    console.print(table)
+
+
+def print_plan(
+    console: Console,
+    line: str,
+    action: str,
+    reason: str,
+    files: Iterable[tuple[RemoteFile, bool]] = (),
+) -> None:
+    """Print what a dry run found out about a line; ``True`` marks a file that is here already."""
+    console.print(f"{line}: {action} ({reason})", highlight=False, soft_wrap=True)
+    for file, present in files:
+        what = "is here" if present else "download"
+        console.print(
+            f"    {what}  {format_size(file.size):>9}  {file.name}", highlight=False, soft_wrap=True
+        )
+
+
+def print_usage_error(console: Console, error: ValidationError, options: Mapping[str, Any]) -> None:
+    """Print each wrong option with its reason, in the command line's spelling."""
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int))
+        where = f"--{name.replace('_', '-')}: " if name.split(".")[0] in options else ""
+        reason = problem["msg"].removeprefix("Value error, ")
+        console.print(f"error: {where}{reason}", highlight=False, markup=False, soft_wrap=True)
+    console.print("python -m flows.ingest --help explains every option.", highlight=False)

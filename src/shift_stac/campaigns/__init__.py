@@ -1,0 +1,180 @@
+"""The campaign file: everything that is particular to one campaign, as data."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from string import Formatter
+
+from pydantic import Field, ValidationError, field_validator
+
+from shift_stac.errors import CampaignError
+from shift_stac.flightline import FlightLine
+from shift_stac.sources import FrozenModel, Product
+
+_FIELDS = {"version", "date", "line"}
+
+
+def _check_template(text: str) -> str:
+    unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - _FIELDS
+    if unknown:
+        msg = f"{text!r} uses {sorted(unknown)}: only {sorted(_FIELDS)} are filled in"
+        raise ValueError(msg)
+    return text
+
+
+class ProductLocation(FrozenModel):
+    """Where a portal version keeps a product: folder and file name, relative to its root.
+
+    The header's name is the data's with ``.hdr`` added.
+    """
+
+    directory: str
+    name: str
+    optional: bool = False
+
+    _templates = field_validator("directory", "name")(_check_template)
+
+    def directory_for(self, version: str, date: str) -> str:
+        """The folder of a date, relative to the portal's root, without slashes at its ends."""
+        return self.directory.format(version=version, date=date, line="").strip("/")
+
+    def name_for(self, line: FlightLine, version: str) -> str:
+        """The name of a line's data file."""
+        return self.name.format(version=version, date=line.date, line=line.id)
+
+
+class PortalVersion(FrozenModel):
+    """One version of the portal's products. ``crs`` is the fallback of IGMs that name no zone."""
+
+    crs: str
+    products: dict[Product, ProductLocation]
+
+    @field_validator("products")
+    @classmethod
+    def _needs_geometry(
+        cls, products: dict[Product, ProductLocation]
+    ) -> dict[Product, ProductLocation]:
+        if Product.IGM not in products:
+            msg = "a portal version needs the location of its igm files"
+            raise ValueError(msg)
+        return products
+
+
+class PortalDescription(FrozenModel):
+    """The portal's root address, and the versions that it holds."""
+
+    url: str
+    versions: dict[str, PortalVersion]
+
+    def version(self, name: str) -> PortalVersion:
+        """Look a version up by its name.
+
+        Raises
+        ------
+        CampaignError
+            The campaign file describes no such version.
+        """
+        try:
+            return self.versions[name]
+        except KeyError:
+            known = ", ".join(sorted(self.versions))
+            msg = f"the campaign file describes no portal version {name!r}: it has {known}"
+            raise CampaignError(msg) from None
+
+
+class CatalogText(FrozenModel):
+    """Id and texts of the STAC catalog."""
+
+    id: str
+    title: str
+    description: str
+
+
+class Provider(FrozenModel):
+    """A STAC provider."""
+
+    name: str
+    roles: tuple[str, ...]
+    url: str | None = None
+    description: str | None = None
+
+
+class CollectionText(CatalogText):
+    """Id, texts and credits of the STAC collection."""
+
+    license: str
+    keywords: tuple[str, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    doi: str | None = None
+    citation: str | None = None
+
+
+class ItemText(FrozenModel):
+    """What every STAC item of the campaign says of itself."""
+
+    platform: str
+    instruments: tuple[str, ...]
+    mission: str | None = None
+    constellation: str | None = None
+
+
+class SpectralRange(FrozenModel):
+    """Windows of wavelength, nanometres, in which bands are good if no header says otherwise."""
+
+    good_windows: tuple[tuple[float, float], ...]
+
+
+class QuicklookBands(FrozenModel):
+    """The wavelengths of the true-colour picture, nanometres: red, green, blue."""
+
+    rgb: tuple[float, float, float]
+
+
+class Layout(FrozenModel):
+    """Where data lie below the root of the store."""
+
+    data: str
+
+    _templates = field_validator("data")(_check_template)
+
+    def directory_for(self, line: FlightLine) -> str:
+        """The folder of a line's store and its companions."""
+        return self.data.format(version="", date=line.date, line=line.id).strip("/")
+
+
+class Campaign(FrozenModel):
+    """A campaign: its portal, its catalog's texts, and where its archive keeps things."""
+
+    portal: PortalDescription
+    catalog: CatalogText
+    collection: CollectionText
+    item: ItemText
+    spectral: SpectralRange
+    quicklook: QuicklookBands
+    layout: Layout = Field(default=Layout(data="aviris/{date}"))
+
+
+def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
+    """Read a campaign file.
+
+    Parameters
+    ----------
+    name_or_path
+        The name of a campaign that comes with the package (``shift``), or the path of a TOML
+        file of one's own.
+
+    Raises
+    ------
+    CampaignError
+        There is no such file, or it is not a campaign file; the message names the key at fault.
+    """
+    bundled = files(__name__) / f"{name_or_path}.toml"
+    path = bundled if bundled.is_file() else Path(name_or_path)
+    try:
+        return Campaign.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        msg = f"{name_or_path} is neither a bundled campaign nor a file that can be read: {error}"
+        raise CampaignError(msg) from error
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        msg = f"{path} is not a campaign file: {error}"
+        raise CampaignError(msg) from error

@@ -1,0 +1,269 @@
+"""Conversion of one flight line's ENVI files into one Zarr store."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from pyproj import CRS
+
+from shift_stac.campaigns import Campaign
+from shift_stac.envi import EnviImage, open_envi
+from shift_stac.errors import EnviError, StoreError
+from shift_stac.geolocation import crs_from_igm, mask_igm, summarize_geolocation, to_lonlat
+from shift_stac.layout import DEFAULT_CHUNKS, ChunkSizes
+from shift_stac.observation import OBS_LAYERS, ObservationLayers, summarize_observation
+from shift_stac.sources import FrozenModel, Product, ProductLevel, SourceLine
+from shift_stac.spectral import SpectralAxis, shared_axis
+from shift_stac.summary import StoreSummary, VariableSummary
+from shift_stac.template import CUBE_NAMES, StoreText, store_template
+
+# Raised when the structure or the values of a store change for the same input, so that lines
+# published before are converted again.
+STORE_FORMAT = 1
+
+# Without it a store does not open: it goes missing until the last chunk is written.
+_ROOT_METADATA = "zarr.json"
+
+Progress = Callable[[int, int], None]
+"""Told, after each block of scan lines: blocks done, blocks in all."""
+
+
+class ConversionOptions(FrozenModel):
+    """What shapes a store, besides its input.
+
+    ``threads`` (None: one a core) does not: it is not part of the fingerprint.
+    """
+
+    level: ProductLevel = ProductLevel.ALL
+    chunks: ChunkSizes = DEFAULT_CHUNKS
+    threads: int | None = Field(default=None, gt=0)
+
+
+def fingerprint(sources: SourceLine, options: ConversionOptions) -> str:
+    """SHA-256 (hex) over all that determines a store's content."""
+    wanted = set(options.level.products)
+    description = {
+        "format": STORE_FORMAT,
+        "level": options.level,
+        "chunks": options.chunks.model_dump(),
+        "files": sorted(
+            (pair.product, file.name, file.sha256)
+            for pair in sources.products
+            if pair.product in wanted
+            for file in (pair.header, pair.data)
+        ),
+    }
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+
+
+def summary_path(store: Path) -> Path:
+    """Where the summary of a converted store lies: beside it."""
+    return store.with_name(store.name + ".summary.json")
+
+
+def converted_summary(store: Path, wanted: str) -> StoreSummary | None:
+    """The summary of a store that an earlier run converted, if its fingerprint is the wanted."""
+    try:
+        summary = StoreSummary.model_validate_json(summary_path(store).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    complete = (store / _ROOT_METADATA).is_file()
+    return summary if complete and summary.fingerprint == wanted else None
+
+
+def convert_line(
+    sources: SourceLine,
+    store: Path,
+    campaign: Campaign,
+    options: ConversionOptions | None = None,
+    progress: Progress | None = None,
+) -> StoreSummary:
+    """Write the Zarr store of a flight line.
+
+    Blocks of scan lines go from the mapped files to whole chunks; memory does not grow with the
+    line. Radiance and Reflectance keep their bits. The store appears under its name when it is
+    complete; until then it grows in ``<store>.part``, without the metadata that would let it be
+    opened. What an earlier, killed run left there is removed.
+
+    Parameters
+    ----------
+    sources
+        The line's verified files.
+    store
+        Where the store shall appear; replaced if it exists. Its summary is written beside it.
+    campaign
+        For the texts, the fallback CRS and the good wavelength windows.
+    options
+        Level, chunks and threads.
+    progress
+        Called from this thread after each block.
+
+    Raises
+    ------
+    EnviError
+        A file is unreadable, or the line's files contradict each other.
+    GeolocationError
+        No pixel of the line can be located.
+    StoreError
+        The store cannot be written, for example because the disk is full.
+    """
+    options = options or ConversionOptions()
+    images = _open_images(sources, options.level)
+    cubes = {product: images[product] for product in options.level.cubes}
+    _check_shapes(images)
+    first = next(iter(cubes.values()))
+    lines, _, samples = first.data.shape
+    axis = shared_axis(
+        [image.header for image in cubes.values()], campaign.spectral.good_windows
+    )
+    fallback = campaign.portal.version(sources.portal_version).crs
+    crs = crs_from_igm(images[Product.IGM].header, fallback)
+    chunks = options.chunks.clipped(samples=samples, lines=lines, bands=first.header.bands)
+    template, encoding = store_template(
+        sources.line,
+        {product: image.header for product, image in cubes.items()},
+        axis,
+        crs,
+        chunks,
+        with_observation=Product.OBS in images,
+        text=_store_text(campaign),
+    )
+
+    part = store.with_name(store.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in (part, store):
+        shutil.rmtree(leftover, ignore_errors=True)
+    summary_path(store).unlink(missing_ok=True)
+    # The setting is the process's: two conversions at once would share it, and want the same.
+    with zarr.config.set(_engine_settings(options.threads)):
+        try:
+            template.to_zarr(part, mode="w", zarr_format=3, encoding=encoding, compute=False)
+            metadata = part / _ROOT_METADATA
+            withheld = metadata.rename(part / f"{_ROOT_METADATA}.withheld")
+            _write_arrays(part, images, cubes, crs, progress)
+            withheld.rename(metadata)
+        except OSError as error:
+            msg = f"{part} cannot be written: {error}; make room or choose another --work-dir"
+            raise StoreError(msg) from error
+    summary = _summarize(sources, options, part, images, axis, crs, chunks, encoding, template)
+    summary_path(store).write_text(summary.model_dump_json(indent=1), encoding="utf-8")
+    part.rename(store)
+    return summary
+
+
+def _engine_settings(threads: int | None) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        # Compresses and writes on a pool of threads, without a coroutine for each chunk.
+        "codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline",
+        # A chunk of fill values is written like any other, so that a missing object is an error.
+        "array.write_empty_chunks": True,
+    }
+    if threads is not None:
+        settings["codec_pipeline.max_workers"] = threads
+    return settings
+
+
+def _open_images(sources: SourceLine, level: ProductLevel) -> dict[Product, EnviImage]:
+    images = {}
+    for product in level.products:
+        pair = sources.get(product)
+        if pair is not None and product is not Product.GLT:
+            images[product] = open_envi(pair.data.path, pair.header.path)
+        elif product in (*level.cubes, Product.IGM):
+            msg = f"{sources.line}: the {product} file is missing, and the store needs it"
+            raise EnviError(msg)
+    return images
+
+
+def _check_shapes(images: Mapping[Product, EnviImage]) -> None:
+    """Scan lines and samples must agree: arrays are joined by position, never by label."""
+    reference = images[Product.IGM]
+    expected = {Product.IGM: 3, Product.OBS: len(OBS_LAYERS)}
+    for product, image in images.items():
+        for axis, place in (("scan lines", 0), ("samples", 2)):
+            if image.data.shape[place] != reference.data.shape[place]:
+                msg = (
+                    f"{image.path} has {image.data.shape[place]} {axis} and {reference.path} has "
+                    f"{reference.data.shape[place]}: they are not of the same line or version"
+                )
+                raise EnviError(msg)
+        if product in expected and image.header.bands != expected[product]:
+            msg = f"{image.path} has {image.header.bands} bands; {product} has {expected[product]}"
+            raise EnviError(msg)
+        if product not in expected and image.header.dtype.newbyteorder("=") != np.float32:
+            msg = f"{image.path} holds {image.header.dtype}; cubes of this instrument hold float32"
+            raise EnviError(msg)
+
+
+def _store_text(campaign: Campaign) -> StoreText:
+    collection = campaign.collection
+    producers = [p.name for p in collection.providers if "producer" in p.roles]
+    return StoreText(
+        title=collection.title,
+        institution=", ".join(producers) or "unknown",
+        platform=campaign.item.platform,
+        instruments=campaign.item.instruments,
+        references=f"https://doi.org/{collection.doi}" if collection.doi else None,
+    )
+
+
+def _row_blocks(lines: int, rows: int) -> Iterator[slice]:
+    for start in range(0, lines, rows):
+        yield slice(start, min(start + rows, lines))
+
+
+def _write_arrays(
+    part: Path,
+    images: Mapping[Product, EnviImage],
+    cubes: Mapping[Product, EnviImage],
+    crs: CRS,
+    progress: Progress | None,
+) -> None:
+    """Fill the template's arrays, one block of whole chunk rows after another."""
+    lines = images[Product.IGM].data.shape[0]
+
+    def array(name: str) -> "zarr.Array[Any]":
+        return zarr.open_array(part / name, mode="r+")
+
+    cube_arrays = {product: array(CUBE_NAMES[product]) for product in cubes}
+    geometry_rows = array("longitude").chunks[0]
+    steps = [
+        *((product, rows) for product in cubes for rows in _row_blocks(lines, cube_arrays[product].chunks[1])),
+        *((None, rows) for rows in _row_blocks(lines, geometry_rows)),
+    ]
+    location = {n: array(n) for n in ("Easting", "Northing", "Elevation", "longitude", "latitude")}
+    obs = images.get(Product.OBS)
+    layers = ObservationLayers(obs) if obs else None
+    layer_arrays = {layer.name: array(layer.name) for layer in OBS_LAYERS} if obs else {}
+    for done, (product, rows) in enumerate(steps, start=1):
+        if product is not None:
+            # A view: each chunk is copied out of the map by the thread that compresses it.
+            cube_arrays[product][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
+        else:
+            for name, values in _locate(images[Product.IGM].data[rows], crs).items():
+                location[name][rows, :] = values
+            for name, target in layer_arrays.items():
+                assert layers is not None
+                target[rows, :] = layers.read(name, rows)
+        if progress is not None:
+            progress(done, len(steps))
+
+
+def _locate(block: NDArray[Any], crs: CRS) -> dict[str, NDArray[np.float64]]:
+    easting, northing, elevation = mask_igm(block)
+    longitude, latitude = to_lonlat(easting, northing, crs)
+    return {
+        "Easting": easting,
+        "Northing": northing,
+        "Elevation": elevation,
+        "longitude": longitude,
+        "latitude": latitude,
+    }

@@ -1,0 +1,104 @@
+"""What has to be done for a flight line: compare the portal with what is published."""
+
+from enum import StrEnum
+from typing import Protocol
+
+from shift_stac.conversion import STORE_FORMAT
+from shift_stac.item import PublishedState
+from shift_stac.layout import ChunkSizes
+from shift_stac.sources import FrozenModel, ProductLevel, RemoteFile, RemoteLine
+
+
+class Action(StrEnum):
+    """What a run does with a line."""
+
+    INGEST = "ingest"
+    NOTHING = "nothing"
+
+
+class LinePlan(FrozenModel):
+    """The decision for one line, and why."""
+
+    action: Action
+    reason: str
+
+
+class Wanted(Protocol):
+    """Those of an ingest's options that decide whether a published line will do."""
+
+    @property
+    def product(self) -> ProductLevel:
+        """The cubes that the store must hold."""
+
+    @property
+    def portal_version(self) -> str:
+        """The version of the products."""
+
+    @property
+    def force(self) -> bool:
+        """Whether to ingest in any case."""
+
+    @property
+    def requested_chunks(self) -> dict[str, int]:
+        """Chunk sizes that were asked for, by axis; others may be as they are."""
+
+
+def plan_line(
+    remote: RemoteLine, published: PublishedState | None, *, has_store: bool, wanted: Wanted
+) -> LinePlan:
+    """Decide what to do with a line.
+
+    A published line will do if its store is there and holds at least the cubes wanted, in the
+    chunks asked for, and the portal's files are those that it was made from: of the same size
+    and, as far as the portal tells, the same ETag or else date.
+    """
+    if wanted.force:
+        return _ingest("forced")
+    if published is None:
+        return _ingest("not published yet")
+    if not has_store:
+        return _ingest("its item is published, but its store is not there")
+    if reason := _outdated(remote, published, wanted):
+        return _ingest(reason)
+    return LinePlan(action=Action.NOTHING, reason="published from these files")
+
+
+def _ingest(reason: str) -> LinePlan:
+    return LinePlan(action=Action.INGEST, reason=reason)
+
+
+def _outdated(remote: RemoteLine, published: PublishedState, wanted: Wanted) -> str | None:
+    if published.store_format != STORE_FORMAT:
+        return f"published in store format {published.store_format}, and {STORE_FORMAT} is current"
+    if published.portal_version != wanted.portal_version:
+        return f"published from {published.portal_version}, and {wanted.portal_version} is wanted"
+    lacking = set(wanted.product.cubes) - set(published.level.cubes)
+    if lacking:
+        return f"published without {' and '.join(sorted(lacking))}"
+    if reason := _other_chunks(published.chunks, wanted.requested_chunks):
+        return reason
+    before = {file.name: file for file in published.files}
+    for file in remote.files:
+        if file.name not in before:
+            return f"{file.name} is new on the portal"
+        if not same_file(before[file.name], file):
+            return f"{file.name} has changed on the portal"
+    return None
+
+
+def _other_chunks(published: ChunkSizes, requested: dict[str, int]) -> str | None:
+    for axis, size in requested.items():
+        if getattr(published, axis) != size:
+            return f"published with a {axis} chunk of {getattr(published, axis)}, not {size}"
+    return None
+
+
+def same_file(before: RemoteFile, now: RemoteFile) -> bool:
+    """Whether a file on the portal is still the one that was seen before."""
+    if before.size != now.size:
+        return False
+    if before.etag and now.etag:
+        return before.etag == now.etag
+    if before.last_modified and now.last_modified:
+        return before.last_modified == now.last_modified
+    return True

@@ -1,0 +1,186 @@
+"""Every setting of the service, typed, in one place.
+
+A setting is taken from the command line, else from an environment variable, else from a TOML
+file, else it has the default that stands here.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from shift_stac.conversion import ConversionOptions
+from shift_stac.download import DownloadOptions
+from shift_stac.flightline import FlightLine, parse_date
+from shift_stac.layout import DEFAULT_CHUNKS
+from shift_stac.sources import ProductLevel
+from shift_stac.storage import S3Options
+
+SETTINGS_VARIABLE = "SHIFT_SETTINGS"
+DEFAULT_SETTINGS_FILE = Path("shift.toml")
+
+
+class IngestOptions(BaseModel):
+    """Everything that an ingest can be told. Also the parameters of its flow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    portal: str | None = Field(
+        default=None,
+        description="address of the portal, or the folder of a local mirror "
+        "(default: the campaign's real portal)",
+    )
+    portal_version: str = Field(default="v1", description="version of the portal's products")
+    date: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="flight date YYYYMMDD; may be given several times"
+    )
+    line: Annotated[tuple[FlightLine, ...], NoDecode] = Field(
+        default=(),
+        description="flight line angYYYYMMDDtHHNNSS; may be given several times "
+        "(default: every line that the portal lists for the dates)",
+    )
+    product: ProductLevel = Field(
+        default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
+    )
+    store: str = Field(
+        default="store", description="where the archive is published: a folder or s3://bucket/prefix"
+    )
+    work_dir: Path = Field(
+        default=Path("work"), description="folder for downloads, conversions and reports"
+    )
+    x_chunk: int | None = Field(
+        default=None, gt=0, description=f"samples in a chunk (default: {DEFAULT_CHUNKS.x})"
+    )
+    y_chunk: int | None = Field(
+        default=None, gt=0, description=f"scan lines in a chunk (default: {DEFAULT_CHUNKS.y})"
+    )
+    wavelength_chunk: int | None = Field(
+        default=None, gt=0, description=f"bands in a chunk (default: {DEFAULT_CHUNKS.wavelength})"
+    )
+    cluster: str = Field(
+        default="local", description="where conversions run: a cluster profile's name or path"
+    )
+    force: bool = Field(default=False, description="ingest lines again that are up to date")
+    dry_run: bool = Field(
+        default=False, description="touch nothing; tell what would be done, and why"
+    )
+    campaign: str = Field(
+        default="shift", description="campaign that comes with the package, or path of its file"
+    )
+    lines_at_once: int = Field(
+        default=4, gt=0, description="flight lines in progress at the same time"
+    )
+    keep_downloads: bool = Field(
+        default=True, description="keep the downloaded files of a line after it is published"
+    )
+    download: DownloadOptions = Field(
+        default_factory=DownloadOptions, description="transfers from the portal"
+    )
+    s3: S3Options = Field(
+        default_factory=S3Options,
+        description="access to the bucket, beside the standard AWS settings",
+    )
+
+    @field_validator("date", "line", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Accept one text with commas, as environment variables have to give it."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("date")
+    @classmethod
+    def _check_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse_date(text) for text in value))
+
+    @model_validator(mode="after")
+    def _check_selection(self) -> "IngestOptions":
+        if not self.date and not self.line:
+            msg = "nothing is selected: give --date or --line"
+            raise ValueError(msg)
+        strangers = [line.id for line in self.line if self.date and line.date not in self.date]
+        if strangers:
+            msg = f"{', '.join(strangers)} was not flown on {', '.join(self.date)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """The dates selected, by themselves or through their lines."""
+        return self.date or tuple(sorted({line.date for line in self.line}))
+
+    @property
+    def requested_chunks(self) -> dict[str, int]:
+        """The chunk sizes that were asked for, by axis."""
+        sizes = {"x": self.x_chunk, "y": self.y_chunk, "wavelength": self.wavelength_chunk}
+        return {axis: size for axis, size in sizes.items() if size is not None}
+
+    @property
+    def conversion(self) -> ConversionOptions:
+        """What shapes the stores."""
+        chunks = DEFAULT_CHUNKS.model_copy(update=self.requested_chunks)
+        return ConversionOptions(level=self.product, chunks=chunks)
+
+
+class _SettingsFile(TomlConfigSettingsSource):
+    """The TOML file named by the environment, or ``shift.toml`` where the command is run."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        named = os.environ.get(SETTINGS_VARIABLE)
+        if named and not Path(named).is_file():
+            msg = f"the settings file {named} does not exist"
+            raise FileNotFoundError(msg)
+        super().__init__(settings_cls, Path(named) if named else DEFAULT_SETTINGS_FILE)
+
+
+class IngestSettings(IngestOptions, BaseSettings):
+    """The ingest's options as a command takes them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SHIFT_",
+        env_nested_delimiter="__",
+        cli_prog_name="python -m flows.ingest",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        extra="forbid",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file; secrets and dotenv files are not read."""
+        return init_settings, env_settings, _SettingsFile(settings_cls)
+
+
+def ingest_options(arguments: Sequence[str]) -> IngestOptions:
+    """Read the options of an ingest from a command line, the environment and the settings file.
+
+    Raises
+    ------
+    SystemExit
+        ``--help`` was asked for, or argparse met an unknown option (status 2).
+    pydantic.ValidationError
+        A value is not what it should be.
+    """
+    source: Any = CliSettingsSource(IngestSettings, cli_parse_args=list(arguments))
+    settings = IngestSettings(_cli_settings_source=source)  # type: ignore[call-arg]
+    return IngestOptions.model_validate(settings.model_dump())

@@ -1,0 +1,131 @@
+"""The files of a flight line: which products there are, and what is known of each file.
+
+These are the small values that the stages hand to each other. They hold paths and figures,
+never pixels, so that they can cross a process or stand in a report.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from shift_stac.flightline import FlightLine
+
+
+class Product(StrEnum):
+    """A product of a flight line on the portal."""
+
+    RADIANCE = "radiance"
+    REFLECTANCE = "reflectance"
+    IGM = "igm"
+    GLT = "glt"
+    OBS = "obs"
+
+
+class ProductLevel(StrEnum):
+    """Which of the cubes an ingest takes: radiance (L1), reflectance (L2), or both."""
+
+    L1 = "L1"
+    L2 = "L2"
+    ALL = "all"
+
+    @property
+    def cubes(self) -> tuple[Product, ...]:
+        """The cubes of this level."""
+        return {
+            ProductLevel.L1: (Product.RADIANCE,),
+            ProductLevel.L2: (Product.REFLECTANCE,),
+            ProductLevel.ALL: (Product.RADIANCE, Product.REFLECTANCE),
+        }[self]
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The cubes, and the geometry that every level needs or can use."""
+        return (*self.cubes, Product.IGM, Product.GLT, Product.OBS)
+
+
+class FrozenModel(BaseModel):
+    """A value: immutable, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RemoteFile(FrozenModel):
+    """A file as the portal has it now.
+
+    ``size`` is in bytes. ``etag`` and ``last_modified`` are the server's own words, and are
+    None where it says nothing.
+    """
+
+    name: str
+    url: str
+    size: int
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class RemoteProduct(FrozenModel):
+    """An ENVI pair on the portal: the flat binary, and its header."""
+
+    product: Product
+    data: RemoteFile
+    header: RemoteFile
+
+    @property
+    def files(self) -> tuple[RemoteFile, RemoteFile]:
+        """Header first: it is small, and says which size the data must have."""
+        return self.header, self.data
+
+
+class RemoteLine(FrozenModel):
+    """What the portal has of one flight line, for the products asked for."""
+
+    line: FlightLine
+    portal_version: str
+    products: tuple[RemoteProduct, ...]
+
+    @property
+    def files(self) -> Iterator[RemoteFile]:
+        """Every file, headers before their data."""
+        for product in self.products:
+            yield from product.files
+
+    @property
+    def size(self) -> int:
+        """The sum of the files' sizes in bytes."""
+        return sum(file.size for file in self.files)
+
+
+class SourceFile(RemoteFile):
+    """A file that has arrived: where it lies now, and the SHA-256 of its bytes (hex)."""
+
+    path: Path
+    sha256: str
+
+
+class SourceProduct(FrozenModel):
+    """An ENVI pair on this machine."""
+
+    product: Product
+    data: SourceFile
+    header: SourceFile
+
+
+class SourceLine(FrozenModel):
+    """Every file of one flight line, on this machine and verified."""
+
+    line: FlightLine
+    portal_version: str
+    products: tuple[SourceProduct, ...]
+
+    def get(self, product: Product) -> SourceProduct | None:
+        """The pair of a product, or None where the line has none."""
+        return next((pair for pair in self.products if pair.product == product), None)
+
+    @property
+    def files(self) -> Iterator[SourceFile]:
+        """Every file, headers before their data."""
+        for pair in self.products:
+            yield pair.header
+            yield pair.data

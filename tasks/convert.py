@@ -1,0 +1,42 @@
+"""Convert a line's files into its Zarr store."""
+
+from pathlib import Path
+
+from prefect import get_run_logger, task
+
+from shift_stac.campaigns import Campaign
+from shift_stac.conversion import (
+    ConversionOptions,
+    Progress,
+    convert_line,
+    converted_summary,
+    fingerprint,
+)
+from shift_stac.flightline import FlightLine
+from shift_stac.report import format_size
+from shift_stac.sources import SourceLine
+from shift_stac.summary import StoreSummary
+from tasks.retrying import STAGE
+
+
+@task(name="convert", task_run_name="convert-{line}", **STAGE)
+def convert(
+    line: FlightLine,
+    sources: SourceLine,
+    store: Path,
+    campaign: Campaign,
+    options: ConversionOptions,
+    progress: Progress | None,
+    *,
+    force: bool,
+) -> StoreSummary:
+    """Convert the line, unless an earlier run did so from the same files."""
+    logger = get_run_logger()
+    if not force:
+        summary = converted_summary(store, fingerprint(sources, options))
+        if summary is not None:
+            logger.info("%s was converted by an earlier run", line)
+            return summary
+    summary = convert_line(sources, store, campaign, options, progress)
+    logger.info("%s: %s in %d objects", line, format_size(summary.size_bytes), summary.object_count)
+    return summary

@@ -1,0 +1,25 @@
+"""Bring a line's files to this machine."""
+
+from pathlib import Path
+
+from prefect import get_run_logger, task
+
+from shift_stac.download import Downloader, Progress
+from shift_stac.flightline import FlightLine
+from shift_stac.report import format_size
+from shift_stac.sources import RemoteLine, SourceLine
+from tasks.retrying import STAGE
+
+
+@task(name="download", task_run_name="download-{line}", **STAGE)
+def download(
+    line: FlightLine,
+    remote: RemoteLine,
+    folder: Path,
+    downloader: Downloader,
+    progress: Progress | None,
+) -> SourceLine:
+    """Download what is missing or has changed, and verify all of it."""
+    logger = get_run_logger()
+    logger.info("%s: %d files, %s", line, len(list(remote.files)), format_size(remote.size))
+    return downloader.download(remote, folder, progress=progress)

@@ -1,0 +1,41 @@
+"""Publish a converted line: data, pictures, item, and last the parents that lead to it."""
+
+from pathlib import Path
+
+from prefect import get_run_logger, task
+
+from shift_stac.campaigns import Campaign
+from shift_stac.flightline import FlightLine
+from shift_stac.publication import publish_data, publish_item
+from shift_stac.sources import SourceLine
+from shift_stac.storage import Progress, Storage
+from shift_stac.summary import StoreSummary
+from tasks.retrying import STAGE
+
+
+@task(name="publish", task_run_name="publish-{line}", **STAGE)
+def publish(
+    line: FlightLine,
+    storage: Storage,
+    campaign: Campaign,
+    store: Path,
+    companions: dict[str, Path],
+    progress: Progress | None,
+) -> None:
+    """Publish the line's store and its companions."""
+    publish_data(storage, campaign, line, store, list(companions.values()), progress)
+    get_run_logger().info("%s: data published in %s", line, storage.url)
+
+
+@task(name="catalogue", task_run_name="catalogue-{line}", **STAGE)
+def catalogue(
+    line: FlightLine,
+    storage: Storage,
+    campaign: Campaign,
+    summary: StoreSummary,
+    sources: SourceLine,
+    companions: dict[str, Path],
+) -> None:
+    """Publish the line's item, then the collection and catalog that lead to it."""
+    path = publish_item(storage, campaign, summary, sources, companions)
+    get_run_logger().info("%s: item %s", line, storage.href(path))

@@ -1,0 +1,24 @@
+"""Helpers that tests import: real servers, and what to do where a program is missing."""
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+STRICT = os.environ.get("SHIFT_TEST_STRICT") == "1"
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test for want of something; in CI (SHIFT_TEST_STRICT=1) that is a failure."""
+    if STRICT:
+        pytest.fail(f"{what}: in CI nothing may be missing")
+    pytest.skip(what)
+
+
+def require_program(*names: str) -> str:
+    """Path of the first of the programs that is installed."""
+    for name in names:
+        if path := shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+            return path
+    missing(f"{' or '.join(names)} is not installed (.ci/run installs it)")
