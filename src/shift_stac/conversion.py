@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
@@ -17,11 +18,12 @@ from pyproj import CRS
 from shift_stac.campaigns import Campaign
 from shift_stac.envi import EnviImage, open_envi
 from shift_stac.errors import EnviError, StoreError
-from shift_stac.geolocation import crs_from_igm, mask_igm, summarize_geolocation, to_lonlat
+from shift_stac.geolocation import summarize_geolocation, to_lonlat
+from shift_stac.igm import crs_from_igm, mask_igm
 from shift_stac.layout import DEFAULT_CHUNKS, ChunkSizes
 from shift_stac.observation import OBS_LAYERS, ObservationLayers, summarize_observation
 from shift_stac.sources import FrozenModel, Product, ProductLevel, SourceLine
-from shift_stac.spectral import SpectralAxis, shared_axis
+from shift_stac.spectral import shared_axis
 from shift_stac.summary import StoreSummary, VariableSummary
 from shift_stac.template import CUBE_NAMES, StoreText, store_template
 
@@ -121,19 +123,20 @@ def convert_line(
     _check_shapes(images)
     first = next(iter(cubes.values()))
     lines, _, samples = first.data.shape
-    axis = shared_axis(
-        [image.header for image in cubes.values()], campaign.spectral.good_windows
-    )
+    axis = shared_axis([image.header for image in cubes.values()], campaign.spectral.good_windows)
     fallback = campaign.portal.version(sources.portal_version).crs
-    crs = crs_from_igm(images[Product.IGM].header, fallback)
+    igm = images[Product.IGM]
+    crs = crs_from_igm(igm.header, fallback)
     chunks = options.chunks.clipped(samples=samples, lines=lines, bands=first.header.bands)
+    obs = images.get(Product.OBS)
+    layers = None if obs is None else ObservationLayers(obs)
     template, encoding = store_template(
         sources.line,
         {product: image.header for product, image in cubes.items()},
         axis,
         crs,
         chunks,
-        with_observation=Product.OBS in images,
+        observation=layers,
         text=_store_text(campaign),
     )
 
@@ -148,12 +151,34 @@ def convert_line(
             template.to_zarr(part, mode="w", zarr_format=3, encoding=encoding, compute=False)
             metadata = part / _ROOT_METADATA
             withheld = metadata.rename(part / f"{_ROOT_METADATA}.withheld")
-            _write_arrays(part, images, cubes, crs, progress)
+            finite_share = _write_arrays(
+                part, cubes, igm.data, crs, layers=layers, progress=progress
+            )
             withheld.rename(metadata)
         except OSError as error:
             msg = f"{part} cannot be written: {error}; make room or choose another --work-dir"
             raise StoreError(msg) from error
-    summary = _summarize(sources, options, part, images, axis, crs, chunks, encoding, template)
+    geolocation = summarize_geolocation(
+        igm.data, crs, name=str(igm.path), finite_share=finite_share
+    )
+    summary = StoreSummary(
+        line=sources.line,
+        portal_version=sources.portal_version,
+        level=options.level,
+        store_format=STORE_FORMAT,
+        fingerprint=fingerprint(sources, options),
+        chunks=options.chunks,
+        shape={str(name): size for name, size in template.sizes.items()},
+        wavelengths=axis.wavelengths,
+        fwhm=axis.fwhm,
+        good_bands=axis.good,
+        variables=_describe(template, encoding),
+        geolocation=geolocation,
+        observation=None if obs is None else summarize_observation(obs, sources.line),
+        size_bytes=sum(file.stat().st_size for file in _files(part)),
+        object_count=sum(1 for _ in _files(part)),
+        software={name: version(name) for name in ("shift-stac", "zarr", "xarray", "numpy")},
+    )
     summary_path(store).write_text(summary.model_dump_json(indent=1), encoding="utf-8")
     part.rename(store)
     return summary
@@ -172,7 +197,7 @@ def _engine_settings(threads: int | None) -> dict[str, Any]:
 
 
 def _open_images(sources: SourceLine, level: ProductLevel) -> dict[Product, EnviImage]:
-    images = {}
+    images: dict[Product, EnviImage] = {}
     for product in level.products:
         pair = sources.get(product)
         if pair is not None and product is not Product.GLT:
@@ -222,39 +247,69 @@ def _row_blocks(lines: int, rows: int) -> Iterator[slice]:
 
 def _write_arrays(
     part: Path,
-    images: Mapping[Product, EnviImage],
     cubes: Mapping[Product, EnviImage],
+    igm: NDArray[Any],
     crs: CRS,
+    *,
+    layers: ObservationLayers | None,
     progress: Progress | None,
-) -> None:
-    """Fill the template's arrays, one block of whole chunk rows after another."""
-    lines = images[Product.IGM].data.shape[0]
+) -> float:
+    """Fill the template's arrays, one block of whole chunk rows after another.
 
-    def array(name: str) -> "zarr.Array[Any]":
-        return zarr.open_array(part / name, mode="r+")
-
-    cube_arrays = {product: array(CUBE_NAMES[product]) for product in cubes}
-    geometry_rows = array("longitude").chunks[0]
-    steps = [
-        *((product, rows) for product in cubes for rows in _row_blocks(lines, cube_arrays[product].chunks[1])),
-        *((None, rows) for rows in _row_blocks(lines, geometry_rows)),
+    Returns the share of pixels that have a location.
+    """
+    lines, _, samples = igm.shape
+    arrays = {
+        path.parent.name: zarr.open_array(path.parent, mode="r+")
+        for path in part.glob("*/zarr.json")
+    }
+    geometry_rows = arrays["longitude"].chunks[0]
+    blocks = [
+        (product, rows)
+        for product in cubes
+        for rows in _row_blocks(lines, arrays[CUBE_NAMES[product]].chunks[1])
     ]
-    location = {n: array(n) for n in ("Easting", "Northing", "Elevation", "longitude", "latitude")}
-    obs = images.get(Product.OBS)
-    layers = ObservationLayers(obs) if obs else None
-    layer_arrays = {layer.name: array(layer.name) for layer in OBS_LAYERS} if obs else {}
-    for done, (product, rows) in enumerate(steps, start=1):
-        if product is not None:
-            # A view: each chunk is copied out of the map by the thread that compresses it.
-            cube_arrays[product][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
-        else:
-            for name, values in _locate(images[Product.IGM].data[rows], crs).items():
-                location[name][rows, :] = values
-            for name, target in layer_arrays.items():
-                assert layers is not None
-                target[rows, :] = layers.read(name, rows)
+    geometry_blocks = list(_row_blocks(lines, geometry_rows))
+    steps = len(blocks) + len(geometry_blocks)
+    for done, (product, rows) in enumerate(blocks, start=1):
+        # A view: each chunk is copied out of the map by the thread that compresses it.
+        arrays[CUBE_NAMES[product]][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
         if progress is not None:
-            progress(done, len(steps))
+            progress(done, steps)
+    located = 0
+    for done, rows in enumerate(geometry_blocks, start=len(blocks) + 1):
+        location = _locate(igm[rows], crs)
+        located += int(np.isfinite(location["longitude"]).sum())
+        for name, values in location.items():
+            arrays[name][rows, :] = values
+        if layers is not None:
+            for layer in OBS_LAYERS:
+                arrays[layer.name][rows, :] = layers.read(layer.name, rows).astype(layer.dtype)
+        if progress is not None:
+            progress(done, steps)
+    return float(located / (lines * samples))
+
+
+def _describe(
+    template: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]
+) -> tuple[VariableSummary, ...]:
+    return tuple(
+        VariableSummary(
+            name=str(name),
+            dims=tuple(str(dim) for dim in variable.dims),
+            dtype=str(variable.dtype),
+            units=variable.attrs["units"],
+            long_name=variable.attrs["long_name"],
+            standard_name=variable.attrs.get("standard_name"),
+            nodata=encoding[str(name)].get("fill_value"),
+        )
+        for name, variable in template.variables.items()
+        if name in encoding
+    )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.is_file())
 
 
 def _locate(block: NDArray[Any], crs: CRS) -> dict[str, NDArray[np.float64]]:

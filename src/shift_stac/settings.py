@@ -53,7 +53,8 @@ class IngestOptions(BaseModel):
         default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
     )
     store: str = Field(
-        default="store", description="where the archive is published: a folder or s3://bucket/prefix"
+        default="store",
+        description="where the archive is published: a folder or s3://bucket/prefix",
     )
     work_dir: Path = Field(
         default=Path("work"), description="folder for downloads, conversions and reports"

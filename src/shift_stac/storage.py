@@ -9,9 +9,9 @@ import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import override
 
 import s3fs
 from botocore.exceptions import BotoCoreError, ClientError
@@ -79,7 +79,7 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def exclusive(self) -> "contextmanager[None] | Any":
+    def exclusive(self) -> AbstractContextManager[None]:
         """Hold the right to change catalog and collection."""
 
 
@@ -101,6 +101,7 @@ class FolderStorage(Storage):
             msg = f"cannot {action} {self._path(path)}: {error.strerror or error}"
             raise StorageError(msg) from error
 
+    @override
     def read(self, path: str) -> bytes | None:
         with self._reporting("read", path):
             try:
@@ -108,6 +109,7 @@ class FolderStorage(Storage):
             except FileNotFoundError:
                 return None
 
+    @override
     def write(self, path: str, content: bytes) -> None:
         if self.read(path) == content:
             return
@@ -122,9 +124,11 @@ class FolderStorage(Storage):
             finally:
                 part.unlink(missing_ok=True)
 
+    @override
     def has_store(self, path: str) -> bool:
         return (self._path(path) / _ROOT_METADATA).is_file()
 
+    @override
     def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
         target = self._path(path)
         incoming, outgoing = (target.with_name(f".{target.name}.{w}") for w in ("in", "out"))
@@ -150,6 +154,7 @@ class FolderStorage(Storage):
             incoming.rename(target)
             shutil.rmtree(outgoing, ignore_errors=True)
 
+    @override
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -193,6 +198,7 @@ class S3Storage(Storage):
             )
             raise StorageError(msg) from error
 
+    @override
     def read(self, path: str) -> bytes | None:
         with self._reporting("read", path):
             try:
@@ -201,6 +207,7 @@ class S3Storage(Storage):
                 return None
             return content
 
+    @override
     def write(self, path: str, content: bytes) -> None:
         if self.read(path) == content:
             return
@@ -208,10 +215,12 @@ class S3Storage(Storage):
         with self._reporting("write", path):
             self._fs.pipe_file(self._key(path), content, ContentType=media_type)
 
+    @override
     def has_store(self, path: str) -> bool:
         with self._reporting("look for", path):
             return bool(self._fs.exists(f"{self._key(path)}/{_ROOT_METADATA}"))
 
+    @override
     def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
         prefix = self._key(path)
         sizes = {
@@ -264,6 +273,7 @@ class S3Storage(Storage):
             )
             raise StorageError(msg)
 
+    @override
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         with self._lock:

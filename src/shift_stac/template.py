@@ -15,7 +15,7 @@ from pyproj import CRS
 from shift_stac.envi import EnviHeader
 from shift_stac.flightline import FlightLine
 from shift_stac.layout import ChunkSizes, cube_codec, geometry_chunks, geometry_codec
-from shift_stac.observation import OBS_LAYERS
+from shift_stac.observation import OBS_LAYERS, ObservationLayers
 from shift_stac.sources import FrozenModel, Product
 from shift_stac.spectral import SpectralAxis
 
@@ -92,7 +92,7 @@ def store_template(
     crs: CRS,
     chunks: ChunkSizes,
     *,
-    with_observation: bool,
+    observation: ObservationLayers | None,
     text: StoreText,
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
     """Describe the store of a line.
@@ -109,8 +109,8 @@ def store_template(
         Of the line's Easting and Northing.
     chunks
         Of the cubes, not larger than they are.
-    with_observation
-        Whether the OBS layers are stored.
+    observation
+        The OBS layers, where the line has them.
     text
         Global attributes.
 
@@ -144,19 +144,23 @@ def store_template(
             _CUBE_ATTRIBUTES[product] | {"grid_mapping": _GRID_MAPPING},
         )
         encoding[name] = cube_encoding | {"_FillValue": nodata, "fill_value": float(nodata)}
-    for name, attributes in _LOCATION_ATTRIBUTES.items():
-        variables[name] = _lazy(("y", "x"), shape, np.float64, attributes)
+    for name, location in _LOCATION_ATTRIBUTES.items():
+        variables[name] = _lazy(("y", "x"), shape, np.float64, location)
         encoding[name] = flat_encoding
-    if with_observation:
+    if observation is not None:
         for layer in OBS_LAYERS:
-            variables[layer.name] = _lazy(("y", "x"), shape, layer.dtype, layer.attributes)
+            comment = observation.comment(layer.name)
+            attributes = layer.attributes | ({"comment": comment} if comment else {})
+            variables[layer.name] = _lazy(("y", "x"), shape, layer.dtype, attributes)
             encoding[layer.name] = flat_encoding
 
     coordinates = _axis_coordinates(axis, shape) | {
         name: variables.pop(name) for name in _COORDINATES
     }
     dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, text))
-    dataset[_GRID_MAPPING] = xr.Variable((), np.int32(0), crs.to_cf() | {"spatial_ref": crs.to_wkt()})
+    dataset[_GRID_MAPPING] = xr.Variable(
+        (), np.int32(0), crs.to_cf() | {"spatial_ref": crs.to_wkt()}
+    )
     return dataset.set_coords(_GRID_MAPPING), encoding
 
 

@@ -1,0 +1,47 @@
+"""What a conversion tells of the store that it made: small values, no pixels."""
+
+from collections.abc import Mapping
+
+from shift_stac.flightline import FlightLine
+from shift_stac.geolocation import GeolocationSummary
+from shift_stac.layout import ChunkSizes
+from shift_stac.observation import ObservationSummary
+from shift_stac.sources import FrozenModel, ProductLevel
+
+
+class VariableSummary(FrozenModel):
+    """A variable of a store, in CF's words."""
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+    standard_name: str | None = None
+    nodata: float | None = None
+
+
+class StoreSummary(FrozenModel):
+    """All that an item, a report or a later run needs to know of a converted store.
+
+    ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``. ``chunks`` are those asked for;
+    the store's are no larger than its shape. Wavelengths and fwhm are in nanometres.
+    ``fingerprint`` is that of :func:`shift_stac.conversion.fingerprint`.
+    """
+
+    line: FlightLine
+    portal_version: str
+    level: ProductLevel
+    store_format: int
+    fingerprint: str
+    chunks: ChunkSizes
+    shape: Mapping[str, int]
+    wavelengths: tuple[float, ...]
+    fwhm: tuple[float, ...] | None
+    good_bands: tuple[bool, ...]
+    variables: tuple[VariableSummary, ...]
+    geolocation: GeolocationSummary
+    observation: ObservationSummary | None
+    size_bytes: int
+    object_count: int
+    software: Mapping[str, str]
