@@ -29,7 +29,7 @@ from flows.terminal import print_plan, print_report, print_usage_error
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.conversion import fingerprint
 from shift_stac.download import Downloader
-from shift_stac.errors import ShiftError
+from shift_stac.errors import RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.plan import Action, plan_line
 from shift_stac.portal import Portal, open_portal
@@ -123,7 +123,7 @@ def ingest_line(line: FlightLine, stations: Stations) -> State[LineOutcome]:
 
     try:
         done = outcome(*_pass_through(line, stations))
-    except InterruptedError as error:
+    except RunCancelledError as error:
         return Failed(message=str(error), data=outcome(LineState.SKIPPED, str(error)))
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
         reason = str(error) if isinstance(error, ShiftError) else f"{type(error).__name__}: {error}"

@@ -8,6 +8,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from shift_stac.errors import RunCancelledError
+
 
 class ProgressBoard:
     """Bars that the threads of a run move.
@@ -55,7 +57,7 @@ class ProgressBoard:
             nonlocal bar
             if self._cancelled.is_set():
                 msg = f"{line}: {stage} was cancelled"
-                raise InterruptedError(msg)
+                raise RunCancelledError(msg)
             if bar is None:
                 bar = self._progress.add_task(f"{line} {stage}", total=total)
             self._progress.update(bar, completed=done, total=total, visible=done < total)

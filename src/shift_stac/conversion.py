@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,10 @@ from shift_stac.sources import FrozenModel, Product, ProductLevel, SourceLine
 from shift_stac.spectral import shared_axis
 from shift_stac.summary import StoreSummary, VariableSummary
 from shift_stac.template import CUBE_NAMES, StoreText, store_template
+
+# Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
+# 3 of the format does not specify them.
+warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part in the Zarr")
 
 # Raised when the structure or the values of a store change for the same input, so that lines
 # published before are converted again.

@@ -47,3 +47,7 @@ class CatalogError(ShiftError):
 
 class StorageError(ShiftError):
     """A published file or object that cannot be read or written."""
+
+
+class RunCancelledError(ShiftError):
+    """Work that was given up because its run, or the rest of its line, ended."""

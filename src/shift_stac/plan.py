@@ -6,7 +6,7 @@ from typing import Protocol
 from shift_stac.conversion import STORE_FORMAT
 from shift_stac.item import PublishedState
 from shift_stac.layout import ChunkSizes
-from shift_stac.sources import FrozenModel, ProductLevel, RemoteFile, RemoteLine
+from shift_stac.sources import FrozenModel, ProductLevel, RemoteLine
 
 
 class Action(StrEnum):
@@ -81,7 +81,7 @@ def _outdated(remote: RemoteLine, published: PublishedState, wanted: Wanted) -> 
     for file in remote.files:
         if file.name not in before:
             return f"{file.name} is new on the portal"
-        if not same_file(before[file.name], file):
+        if not before[file.name].is_same(file):
             return f"{file.name} has changed on the portal"
     return None
 
@@ -91,14 +91,3 @@ def _other_chunks(published: ChunkSizes, requested: dict[str, int]) -> str | Non
         if getattr(published, axis) != size:
             return f"published with a {axis} chunk of {getattr(published, axis)}, not {size}"
     return None
-
-
-def same_file(before: RemoteFile, now: RemoteFile) -> bool:
-    """Whether a file on the portal is still the one that was seen before."""
-    if before.size != now.size:
-        return False
-    if before.etag and now.etag:
-        return before.etag == now.etag
-    if before.last_modified and now.last_modified:
-        return before.last_modified == now.last_modified
-    return True

@@ -64,6 +64,19 @@ class RemoteFile(FrozenModel):
     etag: str | None = None
     last_modified: str | None = None
 
+    def is_same(self, other: "RemoteFile") -> bool:
+        """Whether the file is still the one that was seen another time, as far as can be told.
+
+        By size, and by ETag if both times there was one, else by date.
+        """
+        if self.size != other.size:
+            return False
+        if self.etag and other.etag:
+            return self.etag == other.etag
+        if self.last_modified and other.last_modified:
+            return self.last_modified == other.last_modified
+        return True
+
 
 class RemoteProduct(FrozenModel):
     """An ENVI pair on the portal: the flat binary, and its header."""

@@ -1,0 +1,79 @@
+"""Directory listings as web servers write them: HTML pages of links.
+
+Apache's mod_autoindex (plain, fancy and table) and nginx's autoindex differ in everything but
+the links, and so only links are read here.
+"""
+
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import override
+from urllib.parse import unquote, urljoin, urlsplit
+
+# What a name in a portal's folder is made of. Anything else, above all a slash in any spelling,
+# a leading dot or a control character, is no name that we would ask for.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", re.ASCII)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Entry:
+    """A file or folder of a listing, by its bare name."""
+
+    name: str
+    is_folder: bool
+
+
+class _Links(HTMLParser):
+    """Collects the targets of a page's links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.targets += [value for key, value in attrs if key == "href" and value]
+
+
+def parse_listing(page: str, url: str) -> list[Entry]:
+    """Read the entries of a directory listing, sorted.
+
+    Links that leave the directory are passed over: to its parent, to other hosts, to the
+    listing's own sort orders, and names that hide a slash.
+
+    Parameters
+    ----------
+    page
+        The HTML text.
+    url
+        The directory's own address, which ends in a slash.
+    """
+    links = _Links()
+    links.feed(page)
+    links.close()
+    entries = {entry for target in links.targets if (entry := _entry(target, url)) is not None}
+    return sorted(entries)
+
+
+def _entry(target: str, url: str) -> Entry | None:
+    try:
+        absolute = urlsplit(urljoin(url, target))
+    except ValueError:
+        return None
+    directory = urlsplit(url)
+    if absolute.query or absolute.fragment:
+        return None
+    if (absolute.scheme, absolute.netloc) != (directory.scheme, directory.netloc):
+        return None
+    if not absolute.path.startswith(directory.path):
+        return None
+    rest = absolute.path[len(directory.path) :]
+    is_folder = rest.endswith("/")
+    name = unquote(rest.removesuffix("/"))
+    return Entry(name, is_folder) if is_safe_name(name) else None
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether a name stays in its folder, and is one that a portal would use."""
+    return _NAME.fullmatch(name) is not None

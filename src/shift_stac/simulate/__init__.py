@@ -1,0 +1,74 @@
+"""A small invented campaign, published as the real portal publishes: for demos and tests.
+
+Names, headers, interleaves, units and known defects are those of AVIRIS-NG's SHIFT products; the
+landscape, the flights and the spectra are invented.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.flightline import FlightLine, parse_date
+from shift_stac.simulate.flight import plan_flights
+from shift_stac.simulate.portal_tree import write_line
+
+__all__ = ["simulate_campaign"]
+
+
+def simulate_campaign(
+    out: Path,
+    *,
+    version: str = "v1",
+    dates: Sequence[str] = ("20220224",),
+    lines: int = 1,
+    samples: int = 598,
+    scan_lines: int = 1000,
+    bands: int = 425,
+    seed: int = 0,
+    campaign: Campaign | None = None,
+) -> dict[str, tuple[FlightLine, ...]]:
+    """Write a portal's tree of invented flight lines. The same arguments write the same bytes.
+
+    Of three or more lines of a date, the last has no GLT. The first of two or more has error
+    codes in its IGM, and nodata in its cubes, along its edges. Lines to the west of 120 degrees
+    west are in UTM zone 10, the others in 11.
+
+    Parameters
+    ----------
+    out
+        The portal's root.
+    version
+        One of the portal versions that the campaign describes.
+    dates
+        Flight dates, ``YYYYMMDD``.
+    lines
+        Flight lines a date.
+    samples, scan_lines, bands
+        Extent of each line.
+    seed
+        Of everything random.
+    campaign
+        The bundled one, if none is given.
+
+    Returns
+    -------
+    dict
+        The flight lines of each date.
+    """
+    description = (campaign or load_campaign()).portal.version(version)
+    written = {}
+    for date in (parse_date(text) for text in dates):
+        flights = plan_flights(date, lines=lines, samples=samples, scan_lines=scan_lines, seed=seed)
+        for number, flight in enumerate(flights):
+            write_line(
+                out,
+                flight,
+                description,
+                version,
+                bands=bands,
+                seed=seed,
+                with_glt=lines < 3 or number < lines - 1,
+                with_gaps=lines > 1 and number == 0,
+            )
+        written[date] = tuple(flight.line for flight in flights)
+    return written

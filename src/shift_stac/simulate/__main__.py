@@ -1,0 +1,52 @@
+"""Write a simulated campaign: ``python -m shift_stac.simulate --help``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from shift_stac.campaigns import load_campaign
+from shift_stac.errors import ShiftError
+from shift_stac.simulate import simulate_campaign
+
+
+def main() -> int:
+    """Parse the command line, write the campaign, and print its lines."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shift_stac.simulate",
+        description="Write an invented campaign as a portal's tree of ENVI files.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, help="root of the portal")
+    parser.add_argument("--portal-version", default="v1", help="version of the products")
+    parser.add_argument("--date", action="append", help="YYYYMMDD; may be given several times")
+    parser.add_argument("--lines", type=int, default=1, help="flight lines a date")
+    parser.add_argument("--samples", type=int, default=598, help="pixels across")
+    parser.add_argument("--scan-lines", type=int, default=1000, help="pixels along")
+    parser.add_argument("--bands", type=int, default=425, help="spectral bands")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument("--campaign", default="shift", help="bundled campaign, or its file")
+    options = parser.parse_args()
+    for name in ("lines", "samples", "scan_lines", "bands"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be 1 or more")
+    try:
+        written = simulate_campaign(
+            options.out,
+            version=options.portal_version,
+            dates=options.date or ["20220224"],
+            lines=options.lines,
+            samples=options.samples,
+            scan_lines=options.scan_lines,
+            bands=options.bands,
+            seed=options.seed,
+            campaign=load_campaign(options.campaign),
+        )
+    except ShiftError as error:
+        parser.exit(2, f"error: {error}\n")
+    for lines in written.values():
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

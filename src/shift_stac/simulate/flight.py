@@ -1,0 +1,109 @@
+"""The flight: where an invented aircraft looked, and when.
+
+Lines lie side by side around 120 degrees west, where UTM zones 10 and 11 meet, over the coast of
+Santa Barbara County; one flies north, the next south.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from shift_stac.flightline import FlightLine
+from shift_stac.simulate.noise import smooth_noise
+
+PIXEL_M = 5.0
+FIELD_OF_VIEW_DEG = 34.0  # AVIRIS-NG: Hamlin et al. 2011, doi:10.1109/AERO.2011.5747395
+SCAN_PERIOD_S = 0.05  # at 100 m/s, one ground sampling distance
+_CENTRE_LONGITUDE, _CENTRE_LATITUDE = -120.0, 34.47
+_LINE_SPACING_M = 2400.0
+_AZIMUTH_DEG = 17.0
+_METRES_PER_DEGREE = 111_195.0
+_FIRST_TAKE_OFF_HOUR = 18.5
+_TURN_S = 480.0
+
+
+@dataclass(frozen=True)
+class Flight:
+    """One line's path; arrays are float64 and shaped (scan lines,) unless told otherwise.
+
+    ``easting`` and ``northing`` are of the nadir on the ground, metres in ``crs``; ``heading`` in
+    radians clockwise from north; ``roll`` in radians; ``across`` shaped (samples,) is the
+    tangent of each sample's angle from the aircraft's vertical, positive to the right.
+    """
+
+    line: FlightLine
+    crs: CRS
+    easting: NDArray[np.float64]
+    northing: NDArray[np.float64]
+    heading: NDArray[np.float64]
+    roll: NDArray[np.float64]
+    across: NDArray[np.float64]
+    height_m: float
+
+    def time_of_day(self) -> NDArray[np.float64]:
+        """Hours UTC of each scan line."""
+        start = self.line.start
+        seconds = start.hour * 3600 + start.minute * 60 + start.second
+        return np.asarray((seconds + np.arange(len(self.easting)) * SCAN_PERIOD_S) / 3600.0)
+
+
+def plan_flights(
+    date: str, *, lines: int, samples: int, scan_lines: int, seed: int
+) -> tuple[Flight, ...]:
+    """Invent the lines of a date. The same arguments give the same flights."""
+    random = np.random.default_rng((seed, int(date)))
+    start = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
+    start += timedelta(hours=_FIRST_TAKE_OFF_HOUR, seconds=int(random.integers(0, 3600)))
+    flights = []
+    for number in range(lines):
+        name = FlightLine(f"ang{start:%Y%m%dt%H%M%S}")
+        offset = (number - (lines - 1) / 2 - 0.1) * _LINE_SPACING_M
+        flights.append(_fly(name, offset, number % 2 == 1, samples, scan_lines, random))
+        start += timedelta(seconds=round(scan_lines * SCAN_PERIOD_S + _TURN_S))
+        start += timedelta(seconds=int(random.integers(0, 60)))
+    return tuple(flights)
+
+
+def _fly(
+    line: FlightLine,
+    offset_m: float,
+    southward: bool,  # noqa: FBT001
+    samples: int,
+    scan_lines: int,
+    random: np.random.Generator,
+) -> Flight:
+    longitude = _CENTRE_LONGITUDE + offset_m / (
+        _METRES_PER_DEGREE * np.cos(np.radians(_CENTRE_LATITUDE))
+    )
+    zone = int((longitude + 180) // 6) + 1
+    crs = CRS.from_epsg(32600 + zone)
+    centre = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(
+        longitude, _CENTRE_LATITUDE
+    )
+    distance = np.arange(scan_lines) * PIXEL_M
+    azimuth = _AZIMUTH_DEG + (180.0 if southward else 0.0)
+    phases = random.uniform(0, 2 * np.pi, 3)
+    # The aircraft drifts off its course over kilometres, and yaws over hundreds of metres.
+    wander = 2.0 * np.sin(distance / 2500 + phases[0]) + 0.2 * np.sin(distance / 180 + phases[1])
+    course = np.radians(azimuth + wander)
+    easting = np.cumsum(np.sin(course)) * PIXEL_M
+    northing = np.cumsum(np.cos(course)) * PIXEL_M
+    roll = np.radians(0.15) * np.sin(distance / 260 + phases[2])
+    roll = roll + np.radians(0.05) * smooth_noise(distance / 120, np.zeros_like(distance), 7)
+    half_angle = np.radians(FIELD_OF_VIEW_DEG / 2)
+    half_width = PIXEL_M * 598 / 2
+    across = ((np.arange(samples) + 0.5) - samples / 2) * PIXEL_M
+    height = half_width / np.tan(half_angle)
+    return Flight(
+        line=line,
+        crs=crs,
+        easting=easting - easting.mean() + centre[0],
+        northing=northing - northing.mean() + centre[1],
+        heading=course,
+        roll=roll,
+        across=across / height,
+        height_m=float(height),
+    )
