@@ -1,0 +1,1 @@
+"""How flows are served and scheduled, and on which clusters they run."""

@@ -1,0 +1,1 @@
+"""Flows: tasks chained, each runnable with ``python -m``."""

@@ -6,12 +6,12 @@ Run ``python -m flows.ingest --help``.
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
@@ -27,9 +27,8 @@ from rich.console import Console
 from flows.progress import ProgressBoard
 from flows.terminal import print_plan, print_report, print_usage_error
 from shift_stac.campaigns import Campaign, load_campaign
-from shift_stac.conversion import fingerprint
 from shift_stac.download import Downloader
-from shift_stac.errors import RunCancelledError, ShiftError
+from shift_stac.errors import CampaignError, RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.plan import Action, plan_line
 from shift_stac.portal import Portal, open_portal
@@ -60,7 +59,7 @@ class Stations:
         self.downloader = Downloader(options.download)
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Stations":
+    def __enter__(self) -> Self:
         self._stack.enter_context(self.portal)
         self._stack.enter_context(self.downloader)
         return self
@@ -131,7 +130,9 @@ def ingest_line(line: FlightLine, stations: Stations) -> State[LineOutcome]:
     return Completed(message=f"{done.state}: {done.reason}", data=done)
 
 
-def _select_lines(stations: Stations) -> tuple[list[FlightLine], list[LineOutcome]]:
+def _select_lines(
+    stations: Stations, list_date: Callable[[str], list[FlightLine]]
+) -> tuple[list[FlightLine], list[LineOutcome]]:
     """The lines to look at, and a failure for each date that could not be listed."""
     options = stations.options
     if options.line:
@@ -140,7 +141,7 @@ def _select_lines(stations: Stations) -> tuple[list[FlightLine], list[LineOutcom
     failures: list[LineOutcome] = []
     for date in options.dates:
         try:
-            found = list_lines(date, stations.portal)
+            found = list_date(date)
         except ShiftError as error:
             failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=str(error)))
             continue
@@ -189,7 +190,7 @@ def ingest(options: IngestOptions) -> State[RunReport]:
         ProgressBoard(Console(stderr=True)) as board,
         Stations(options, board) as stations,
     ):
-        lines, outcomes = _select_lines(stations)
+        lines, outcomes = _select_lines(stations, lambda date: list_lines(date, stations.portal))
         logger.info("%d lines of %s from %s", len(lines), options.dates, stations.portal_url)
         outcomes += _ingest_lines(lines, stations)
         report = RunReport(
@@ -217,20 +218,61 @@ def _write_report(report: RunReport, work_dir: Path) -> Path:
 
 
 def dry_run(options: IngestOptions, console: Console) -> int:
-    """Print what an ingest would do. Touches nothing, and needs no Prefect server."""
+    """Print what an ingest would do. Touches nothing, and needs no Prefect server.
+
+    Returns the number of lines, or dates, that would fail.
+    """
     failed = 0
     with ProgressBoard(Console(quiet=True)) as board, Stations(options, board) as stations:
-        for line in _lines_for_dry_run(stations, console):
+        lines, failures = _select_lines(stations, stations.portal.lines)
+        for failure in failures:
+            print_plan(console, failure.line, "fail", failure.reason)
+        for line in lines:
             try:
                 remote = stations.portal.find(line, options.product.products)
                 published, has_store = read_published(stations.storage, stations.campaign, line)
                 plan = plan_line(remote, published, has_store=has_store, wanted=options)
-                files = []
-                if plan.action is Action.INGEST:
-                    folder = stations.downloads(line)
-                    files = [(f, stations.downloader.is_current(f, folder)) for f in remote.files]
-                print_plan(console, line.id, plan.action, plan.reason, files)
             except ShiftError as error:
                 failed += 1
                 print_plan(console, line.id, "fail", str(error))
-    return 1 if failed else 0
+                continue
+            folder = stations.downloads(line)
+            files = (
+                [(file, stations.downloader.is_current(file, folder)) for file in remote.files]
+                if plan.action is Action.INGEST
+                else []
+            )
+            print_plan(console, line.id, plan.action, plan.reason, files)
+    return failed + len(failures)
+
+
+def run(options: IngestOptions) -> RunReport:
+    """Run the ingest flow in this process, on the Prefect server that is configured, if any."""
+    state = ingest(options, return_state=True)
+    report: Any = state.result(raise_on_failure=False)
+    if isinstance(report, BaseException):
+        raise report
+    return RunReport.model_validate(report)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
+    console, errors = Console(), Console(stderr=True)
+    try:
+        options = ingest_options(sys.argv[1:] if arguments is None else arguments)
+    except (ValidationError, SettingsError, OSError) as error:
+        print_usage_error(errors, error)
+        return 2
+    try:
+        if options.dry_run:
+            return 1 if dry_run(options, console) else 0
+        report = run(options)
+    except ShiftError as error:
+        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        return 2 if isinstance(error, CampaignError) else 1
+    print_report(console, report)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

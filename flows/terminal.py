@@ -1,7 +1,6 @@
 """What the commands print."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -42,11 +41,16 @@ def print_plan(
         )
 
 
-def print_usage_error(console: Console, error: ValidationError, options: Mapping[str, Any]) -> None:
-    """Print each wrong option with its reason, in the command line's spelling."""
-    for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int))
-        where = f"--{name.replace('_', '-')}: " if name.split(".")[0] in options else ""
-        reason = problem["msg"].removeprefix("Value error, ")
+def print_usage_error(console: Console, error: Exception) -> None:
+    """Print what is wrong with the options, each in the command line's spelling."""
+    problems = (
+        [(problem["loc"], problem["msg"]) for problem in error.errors()]
+        if isinstance(error, ValidationError)
+        else [((), str(error))]
+    )
+    for location, message in problems:
+        name = ".".join(str(part) for part in location if not isinstance(part, int))
+        where = f"--{name.replace('_', '-')}: " if name else ""
+        reason = message.removeprefix("Value error, ")
         console.print(f"error: {where}{reason}", highlight=False, markup=False, soft_wrap=True)
     console.print("python -m flows.ingest --help explains every option.", highlight=False)

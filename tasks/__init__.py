@@ -1,0 +1,1 @@
+"""The library's steps as Prefect task runs."""

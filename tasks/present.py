@@ -6,6 +6,7 @@ from prefect import task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
+from shift_stac.publication import Companions
 from shift_stac.quicklook import write_footprint, write_quicklook
 from shift_stac.summary import StoreSummary
 from tasks.retrying import STAGE
@@ -13,11 +14,13 @@ from tasks.retrying import STAGE
 
 @task(name="draw", task_run_name="draw-{line}", **STAGE)
 def draw(
-    line: FlightLine, store: Path, summary: StoreSummary, campaign: Campaign
-) -> dict[str, Path]:
+    line: FlightLine,  # noqa: ARG001 - names the task run
+    store: Path,
+    summary: StoreSummary,
+    campaign: Campaign,
+) -> Companions:
     """Draw the quicklook and the footprint of a converted line, beside its store."""
-    thumbnail = store.with_name(f"{line}_quicklook.png")
-    footprint = store.with_name(f"{line}_footprint.geojson")
-    write_quicklook(store, thumbnail, campaign.quicklook.rgb)
-    write_footprint(summary, footprint)
-    return {"thumbnail": thumbnail, "footprint": footprint}
+    companions = Companions.beside(store)
+    write_quicklook(store, summary, companions.thumbnail, campaign.quicklook.rgb)
+    write_footprint(summary, companions.footprint)
+    return companions

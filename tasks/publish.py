@@ -6,7 +6,7 @@ from prefect import get_run_logger, task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
-from shift_stac.publication import publish_data, publish_item
+from shift_stac.publication import Companions, publish_data, publish_item
 from shift_stac.sources import SourceLine
 from shift_stac.storage import Progress, Storage
 from shift_stac.summary import StoreSummary
@@ -19,11 +19,11 @@ def publish(
     storage: Storage,
     campaign: Campaign,
     store: Path,
-    companions: dict[str, Path],
+    companions: Companions,
     progress: Progress | None,
 ) -> None:
     """Publish the line's store and its companions."""
-    publish_data(storage, campaign, line, store, list(companions.values()), progress)
+    publish_data(storage, campaign, line, store, companions, progress)
     get_run_logger().info("%s: data published in %s", line, storage.url)
 
 
@@ -34,7 +34,7 @@ def catalogue(
     campaign: Campaign,
     summary: StoreSummary,
     sources: SourceLine,
-    companions: dict[str, Path],
+    companions: Companions,
 ) -> None:
     """Publish the line's item, then the collection and catalog that lead to it."""
     path = publish_item(storage, campaign, summary, sources, companions)

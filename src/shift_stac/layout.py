@@ -1,7 +1,7 @@
 """How a line's arrays are cut into chunks and compressed."""
 
 from pydantic import Field
-from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec
 
 from shift_stac.sources import FrozenModel
 
@@ -42,9 +42,9 @@ def geometry_chunks(cube: ChunkSizes, *, lines: int, samples: int) -> tuple[int,
 
 def cube_codec() -> BloscCodec:
     """Lossless codec of the cubes: float32, noisy in the low bits."""
-    return BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
 
 
 def geometry_codec() -> BloscCodec:
     """Lossless codec of the smooth float64 geometry, which is worth a higher level."""
-    return BloscCodec(cname="zstd", clevel=5, shuffle=BloscShuffle.bitshuffle)
+    return BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")

@@ -24,6 +24,9 @@ _SAMPLED_LINES = 400
 # No landscape's median slope is steeper; where the file's is, it was counted from the vertical.
 _STEEPEST_MEDIAN_SLOPE = 45.0
 
+# Length of the mean of unit vectors, below which they have no common direction.
+_LEAST_AGREEMENT = 0.5
+
 # A flight line takes minutes. A UTC band that is further from the line's name than this is wrong.
 _LONGEST_LINE = timedelta(hours=2)
 
@@ -193,12 +196,17 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 
 def _mean_direction(azimuth: NDArray[np.float64]) -> float | None:
-    """Circular mean in degrees, 0 to 360."""
+    """Circular mean in degrees, 0 to 360; None where the directions cancel each other.
+
+    So do those of a sensor that looks to both sides: their mean is no direction.
+    """
     if not np.isfinite(azimuth).any():
         return None
     turns = np.radians(azimuth)
-    mean = np.degrees(np.arctan2(np.nanmean(np.sin(turns)), np.nanmean(np.cos(turns))))
-    return round(float(mean) % 360.0, 4) % 360.0
+    east, north = np.nanmean(np.sin(turns)), np.nanmean(np.cos(turns))
+    if np.hypot(east, north) < _LEAST_AGREEMENT:
+        return None
+    return round(float(np.degrees(np.arctan2(east, north))) % 360.0, 4) % 360.0
 
 
 def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSummary:

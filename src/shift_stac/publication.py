@@ -4,30 +4,45 @@ Data first, then pictures, then the item, and last the collection and the catalo
 """
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from shift_stac.campaigns import Campaign
 from shift_stac.catalog import (
+    CATALOG_PATH,
     add_items,
-    catalog_path,
+    build_catalog,
     collection_path,
-    item_path,
-    new_catalog,
     render,
 )
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
-from shift_stac.item import PublishedState, build_item, published_state
-from shift_stac.quicklook import file_info
-from shift_stac.sources import SourceLine
+from shift_stac.item import (
+    PublishedState,
+    build_item,
+    describe_file,
+    item_path,
+    published_state,
+    store_path,
+)
+from shift_stac.sources import FrozenModel, SourceLine
 from shift_stac.storage import Progress, Storage
 from shift_stac.summary import StoreSummary
 
 
-def store_path(campaign: Campaign, line: FlightLine) -> str:
-    """Where the Zarr store of a line is published, relative to the archive's root."""
-    return f"{campaign.layout.directory_for(line)}/{line}.zarr"
+class Companions(FrozenModel):
+    """The local files that are published beside a line's store."""
+
+    thumbnail: Path
+    footprint: Path
+
+    @classmethod
+    def beside(cls, store: Path) -> "Companions":
+        """Where the companions of a store lie."""
+        return cls(
+            thumbnail=store.with_name(f"{store.stem}_quicklook.png"),
+            footprint=store.with_name(f"{store.stem}_footprint.geojson"),
+        )
 
 
 def read_published(
@@ -51,14 +66,13 @@ def publish_data(
     campaign: Campaign,
     line: FlightLine,
     store: Path,
-    companions: Sequence[Path],
+    companions: Companions,
     progress: Progress | None = None,
 ) -> None:
     """Publish the store, then its companions beside it."""
     storage.publish_store(store, store_path(campaign, line), progress)
-    for companion in companions:
-        path = f"{campaign.layout.directory_for(line)}/{companion.name}"
-        storage.write(path, companion.read_bytes())
+    for local in (companions.thumbnail, companions.footprint):
+        storage.write(_companion_path(campaign, line, local), local.read_bytes())
 
 
 def publish_item(
@@ -66,7 +80,7 @@ def publish_item(
     campaign: Campaign,
     summary: StoreSummary,
     sources: SourceLine,
-    companions: Mapping[str, Path],
+    companions: Companions,
 ) -> str:
     """Publish the item, then link it from the collection, and that from the catalog.
 
@@ -77,26 +91,35 @@ def publish_item(
     str
         The item's path, relative to the archive's root.
     """
-    assets = {role: file_info(path) for role, path in companions.items()}
-    item = build_item(summary, sources, campaign, assets).to_dict(include_self_link=False)
-    path = item_path(campaign, summary.line)
-    storage.write(path, render(item))
+    line = summary.line
+    thumbnail, footprint = (
+        describe_file(local, _companion_path(campaign, line, local))
+        for local in (companions.thumbnail, companions.footprint)
+    )
+    item = build_item(summary, sources, campaign, thumbnail=thumbnail, footprint=footprint)
+    content = item.to_dict(include_self_link=False, transform_hrefs=False)
+    path = item_path(campaign, line)
+    storage.write(path, render(content))
     with storage.exclusive():
         parent = collection_path(campaign)
         before = storage.read(parent)
         collection = None if before is None else _parse(before, storage.href(parent))
-        storage.write(parent, render(add_items(collection, [item], campaign)))
-        storage.write(catalog_path(campaign), render(new_catalog(campaign)))
+        storage.write(parent, render(add_items(collection, [content], campaign)))
+        storage.write(CATALOG_PATH, render(build_catalog(campaign)))
     return path
 
 
-def _parse(content: bytes, where: str) -> dict[str, object]:
+def _companion_path(campaign: Campaign, line: FlightLine, local: Path) -> str:
+    return f"{campaign.layout.directory_for(line)}/{local.name}"
+
+
+def _parse(content: bytes, where: str) -> dict[str, Any]:
     try:
         parsed = json.loads(content)
     except ValueError as error:
-        msg = f"{where} is no JSON ({error}): restore it, or remove it and ingest with --force"
+        msg = f"{where} is no JSON ({error}): restore it, or remove it and ingest again"
         raise CatalogError(msg) from error
     if not isinstance(parsed, dict):
-        msg = f"{where} is not a STAC object: restore it, or remove it and ingest with --force"
+        msg = f"{where} is not a STAC object: restore it, or remove it and ingest again"
         raise CatalogError(msg)
     return parsed

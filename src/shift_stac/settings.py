@@ -4,6 +4,7 @@ A setting is taken from the command line, else from an environment variable, els
 file, else it has the default that stands here.
 """
 
+import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -179,9 +180,60 @@ def ingest_options(arguments: Sequence[str]) -> IngestOptions:
     ------
     SystemExit
         ``--help`` was asked for, or argparse met an unknown option (status 2).
+    FileNotFoundError
+        The settings file that was named does not exist.
     pydantic.ValidationError
         A value is not what it should be.
     """
-    source: Any = CliSettingsSource(IngestSettings, cli_parse_args=list(arguments))
-    settings = IngestSettings(_cli_settings_source=source)  # type: ignore[call-arg]
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.ingest",
+        description="Ingest flight lines: portal, download, Zarr, STAC, store. Every option can "
+        "also be set by an environment variable (SHIFT_PORTAL, SHIFT_S3__ENDPOINT_URL, ...) and "
+        "in a TOML settings file.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--settings",
+        metavar="FILE",
+        help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
+        "if it exists)",
+    )
+    source: Any = CliSettingsSource(IngestSettings, root_parser=parser)
+    _make_readable(parser)
+    named = parser.parse_args(arguments).settings
+    if named:
+        os.environ[SETTINGS_VARIABLE] = named
+    settings = IngestSettings(_cli_settings_source=source(args=_without_settings(arguments)))
     return IngestOptions.model_validate(settings.model_dump())
+
+
+def _without_settings(arguments: Sequence[str]) -> list[str]:
+    """The arguments without ``--settings``, which is no setting."""
+    kept: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--settings":
+            next(remaining, None)
+        elif not argument.startswith("--settings="):
+            kept.append(argument)
+    return kept
+
+
+_METAVARS = {
+    "product": "L1|L2|all",
+    "date": "YYYYMMDD",
+    "line": "angYYYYMMDDtHHNNSS",
+    "int": "N",
+    "float": "N",
+}
+
+
+def _make_readable(parser: argparse.ArgumentParser) -> None:
+    """Replace Python's type names in the help, and defaults that say nothing."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to list options
+        name = action.metavar
+        if isinstance(name, str):
+            action.metavar = _METAVARS.get(action.dest) or _METAVARS.get(name) or name.upper()
+        if action.help:
+            for nothing in (" (default: None)", " (default: ())", " (default: False)"):
+                action.help = action.help.removesuffix(nothing)

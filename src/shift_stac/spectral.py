@@ -77,10 +77,10 @@ def _check_same(first: EnviHeader, other: EnviHeader) -> None:
             "the two are not of the same line or version"
         )
         raise EnviError(msg)
-    difference = np.abs(np.subtract(first.wavelengths, other.wavelengths, dtype=np.float64))
-    worst = int(np.argmax(difference))
-    if difference[worst] > ROUNDING_NM:
-        left, right = np.asarray(first.wavelengths)[worst], np.asarray(other.wavelengths)[worst]
+    ours, theirs = np.asarray(first.wavelengths), np.asarray(other.wavelengths)
+    worst = int(np.argmax(np.abs(ours - theirs)))
+    if abs(ours[worst] - theirs[worst]) > ROUNDING_NM:
+        left, right = ours[worst], theirs[worst]
         msg = (
             f"band {worst + 1} is at {left} nm in {first.name} and at {right} nm in {other.name}: "
             f"more than the {ROUNDING_NM} nm that rounding explains"

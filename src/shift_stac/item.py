@@ -1,0 +1,304 @@
+"""The STAC item of a flight line.
+
+STAC 1.1. The item tells what the store holds, and from which files it was made, so that a later
+run can tell from the item alone whether the line is up to date.
+"""
+
+import hashlib
+import mimetypes
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pystac
+from pydantic import ValidationError
+
+from shift_stac.campaigns import Campaign
+from shift_stac.flightline import FlightLine
+from shift_stac.layout import ChunkSizes
+from shift_stac.sources import (
+    FrozenModel,
+    ProductLevel,
+    RemoteFile,
+    SourceFile,
+    SourceLine,
+)
+from shift_stac.spectral import nearest_band
+from shift_stac.summary import StoreSummary
+
+# datacube 2.2 is what released readers know; 2.3 renames a field of its variables.
+_EXTENSIONS = tuple(
+    f"https://stac-extensions.github.io/{name}/schema.json"
+    for name in (
+        "datacube/v2.2.0",
+        "eo/v2.0.0",
+        "file/v2.1.0",
+        "processing/v1.2.0",
+        "projection/v2.0.0",
+        "version/v1.2.0",
+        "zarr/v1.1.0",
+    )
+)
+_VIEW_EXTENSION = "https://stac-extensions.github.io/view/v1.1.0/schema.json"
+
+# Best practice adds `; version=3`, at which xpystac 0.5 raises an error.
+ZARR_MEDIA_TYPE = "application/vnd.zarr"
+
+_PROCESSING_LEVELS = {ProductLevel.L1: "L1B", ProductLevel.L2: "L2A", ProductLevel.ALL: "L2A"}
+
+
+class AssetFile(FrozenModel):
+    """A published file beside a store: its path relative to the archive's root, and its facts."""
+
+    path: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+class PublishedState(FrozenModel):
+    """What an item tells of the run that published it."""
+
+    fingerprint: str
+    store_format: int
+    level: ProductLevel
+    portal_version: str
+    chunks: ChunkSizes
+    store_bytes: int
+    files: tuple[RemoteFile, ...]
+
+
+def item_path(campaign: Campaign, line: FlightLine) -> str:
+    """Where a line's item stands, relative to the archive's root."""
+    return f"{campaign.collection.id}/{line}/{line}.json"
+
+
+def store_path(campaign: Campaign, line: FlightLine) -> str:
+    """Where a line's Zarr store stands, relative to the archive's root."""
+    return f"{campaign.layout.directory_for(line)}/{line}.zarr"
+
+
+def describe_file(local: Path, path: str) -> AssetFile:
+    """Measure a file that is published under a path relative to the archive's root."""
+    content = local.read_bytes()
+    return AssetFile(
+        path=path,
+        media_type=mimetypes.guess_type(local.name)[0] or "application/geo+json",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def build_item(
+    summary: StoreSummary,
+    sources: SourceLine,
+    campaign: Campaign,
+    *,
+    thumbnail: AssetFile,
+    footprint: AssetFile,
+) -> pystac.Item:
+    """Build the item of a converted line. No I/O; the same input gives the same item.
+
+    Hrefs are relative to the item. The store is a swath: ``proj:code`` is null, because its rows
+    and columns follow the flight and no CRS; ``shift:crs`` is that of Easting and Northing.
+    """
+    line, observation = summary.line, summary.observation
+    here = posixpath.dirname(item_path(campaign, line))
+    properties: dict[str, Any] = {
+        "title": f"{campaign.collection.title}: {line}",
+        "platform": campaign.item.platform,
+        "instruments": list(campaign.item.instruments),
+        "mission": campaign.item.mission,
+        "constellation": campaign.item.constellation,
+        "gsd": summary.geolocation.gsd,
+        "version": summary.portal_version,
+        "processing:level": _PROCESSING_LEVELS[summary.level],
+        "processing:lineage": "ENVI cubes of the portal, rewritten as Zarr without loss",
+        "processing:software": dict(summary.software),
+        "proj:code": None,
+        "proj:shape": [summary.shape["y"], summary.shape["x"]],
+        "shift:crs": summary.geolocation.crs,
+        "shift:product": str(summary.level),
+        "shift:located_share": round(summary.geolocation.finite_share, 6),
+        "shift:footprint_tolerance_m": summary.geolocation.footprint_tolerance_m,
+        "shift:store_format": summary.store_format,
+        "shift:store_bytes": summary.size_bytes,
+        "shift:store_objects": summary.object_count,
+        "shift:chunks": summary.chunks.model_dump(),
+        "shift:fingerprint": summary.fingerprint,
+        "cube:dimensions": _dimensions(summary),
+        "cube:variables": _variables(summary),
+    }
+    extensions = list(_EXTENSIONS)
+    end = None
+    if observation is not None:
+        end = observation.end
+        extensions.append(_VIEW_EXTENSION)
+        properties |= {
+            "view:sun_azimuth": observation.sun_azimuth,
+            "view:sun_elevation": observation.sun_elevation,
+            "view:incidence_angle": observation.incidence_angle,
+            "view:azimuth": observation.view_azimuth,
+        }
+    start = observation.start if observation is not None else line.start
+    item = pystac.Item(
+        id=line.id,
+        geometry=summary.geolocation.footprint,
+        bbox=list(summary.geolocation.bbox),
+        datetime=start,
+        start_datetime=start if end else None,
+        end_datetime=end,
+        properties={
+            key: value
+            for key, value in properties.items()
+            if value is not None or key == "proj:code"
+        },
+        stac_extensions=sorted(extensions),
+        collection=campaign.collection.id,
+    )
+    item.add_asset(f"{line}.zarr", _store_asset(summary, campaign, here))
+    item.add_asset("thumbnail", _file_asset(thumbnail, here, "True-colour quicklook", "thumbnail"))
+    item.add_asset("footprint", _file_asset(footprint, here, "Outline of the line", "metadata"))
+    parents = {
+        "root": "../../catalog.json",
+        "parent": "../collection.json",
+        "collection": "../collection.json",
+    }
+    for relation, href in parents.items():
+        item.add_link(pystac.Link(relation, href, media_type="application/json"))
+    wanted = set(summary.level.products)
+    for pair in sources.products:
+        if pair.product in wanted:
+            for file in (pair.header, pair.data):
+                item.add_link(_source_link(file))
+    return item
+
+
+def _relative(path: str, folder: str) -> str:
+    return posixpath.relpath(path, folder)
+
+
+def _store_asset(summary: StoreSummary, campaign: Campaign, folder: str) -> pystac.Asset:
+    cubes = [str(product) for product in summary.level.cubes]
+    return pystac.Asset(
+        href=_relative(store_path(campaign, summary.line), folder),
+        media_type=ZARR_MEDIA_TYPE,
+        title=f"{' and '.join(cubes).capitalize()} with geolocation, Zarr",
+        roles=["data", *cubes],
+        extra_fields={
+            "zarr:zarr_format": 3,
+            "zarr:node_type": "group",
+            "zarr:consolidated": True,
+            "data_type": "float32",
+            "bands": _bands(summary, campaign),
+        },
+    )
+
+
+def _file_asset(file: AssetFile, folder: str, title: str, role: str) -> pystac.Asset:
+    return pystac.Asset(
+        href=_relative(file.path, folder),
+        media_type=file.media_type,
+        title=title,
+        roles=[role],
+        extra_fields={"file:size": file.size, "file:checksum": _multihash(file.sha256)},
+    )
+
+
+def _source_link(file: SourceFile) -> pystac.Link:
+    extra: dict[str, Any] = {"file:size": file.size, "file:checksum": _multihash(file.sha256)}
+    if file.etag:
+        extra["shift:etag"] = file.etag
+    if file.last_modified:
+        extra["shift:last_modified"] = file.last_modified
+    media_type = "text/plain" if file.name.endswith(".hdr") else "application/octet-stream"
+    return pystac.Link("via", file.url, media_type, file.name, extra_fields=extra)
+
+
+def _multihash(sha256: str) -> str:
+    """A SHA-256 as multihash (code 0x12, 32 bytes), as the file extension asks for."""
+    return f"1220{sha256}"
+
+
+def _bands(summary: StoreSummary, campaign: Campaign) -> list[dict[str, Any]]:
+    """Bands with centre and width in micrometres, as the eo extension counts."""
+    common = {
+        nearest_band(summary.wavelengths, wavelength, summary.good_bands): name
+        for name, wavelength in zip(("red", "green", "blue"), campaign.quicklook.rgb, strict=True)
+    }
+    bands = []
+    for number, wavelength in enumerate(summary.wavelengths):
+        band: dict[str, Any] = {
+            "name": f"{number + 1}",
+            "eo:center_wavelength": round(wavelength / 1000, 7),
+        }
+        if summary.fwhm is not None:
+            band["eo:full_width_half_max"] = round(summary.fwhm[number] / 1000, 7)
+        if number in common:
+            band["eo:common_name"] = common[number]
+        bands.append(band)
+    return bands
+
+
+def _dimensions(summary: StoreSummary) -> dict[str, Any]:
+    places = {"x": "sample, across the flight direction", "y": "scan line, along the flight"}
+    dimensions: dict[str, Any] = {
+        # Not of type "spatial": these count pixels, and no reference system does.
+        name: {
+            "type": "pixel",
+            "description": f"{meaning}, counted from 0",
+            "extent": [0, summary.shape[name] - 1],
+            "step": 1,
+        }
+        for name, meaning in places.items()
+    }
+    dimensions["wavelength"] = {
+        "type": "spectral",
+        "description": "centre of the band",
+        "extent": [min(summary.wavelengths), max(summary.wavelengths)],
+        "unit": "nm",
+    }
+    return dimensions
+
+
+def _variables(summary: StoreSummary) -> dict[str, Any]:
+    described = {}
+    for variable in summary.variables:
+        entry: dict[str, Any] = {
+            "type": "data" if "wavelength" in variable.dims else "auxiliary",
+            "description": variable.long_name,
+            "dimensions": list(variable.dims),
+            "unit": variable.units,
+            "data_type": variable.dtype,
+            "nodata": "nan" if variable.nodata is None else variable.nodata,
+        }
+        described[variable.name] = entry
+    return described
+
+
+def published_state(item: Mapping[str, Any]) -> PublishedState | None:
+    """Read back what :func:`build_item` noted; None for an item that another program wrote."""
+    properties = item.get("properties", {})
+    try:
+        return PublishedState(
+            fingerprint=properties["shift:fingerprint"],
+            store_format=properties["shift:store_format"],
+            level=properties["shift:product"],
+            portal_version=properties["version"],
+            chunks=properties["shift:chunks"],
+            store_bytes=properties["shift:store_bytes"],
+            files=tuple(
+                RemoteFile(
+                    name=link["title"],
+                    url=link["href"],
+                    size=link["file:size"],
+                    etag=link.get("shift:etag"),
+                    last_modified=link.get("shift:last_modified"),
+                )
+                for link in item.get("links", ())
+                if link.get("rel") == "via"
+            ),
+        )
+    except (KeyError, ValidationError):
+        return None
