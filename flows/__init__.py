@@ -1,1 +1,8 @@
 """Flows: tasks chained, each runnable with ``python -m``."""
+
+import os
+
+# Read when Prefect is first imported. Usage statistics wait for a network that compute sites do
+# not have, and write to the database while flows do.
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")

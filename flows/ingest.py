@@ -3,11 +3,13 @@
 Run ``python -m flows.ingest --help``.
 """
 
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,17 +26,21 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from flows.history import wait_for_history
 from flows.progress import ProgressBoard
 from flows.terminal import print_plan, print_report, print_usage_error
 from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.conversion import fingerprint, summary_path
 from shift_stac.download import Downloader
 from shift_stac.errors import CampaignError, RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
-from shift_stac.plan import Action, plan_line
+from shift_stac.item import PublishedState
+from shift_stac.plan import Action, LinePlan, level_to_hold, plan_line
 from shift_stac.portal import Portal, open_portal
-from shift_stac.publication import read_published
+from shift_stac.publication import Companions, read_published, refresh_item
 from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
 from shift_stac.settings import IngestOptions, ingest_options
+from shift_stac.sources import Product, ProductLevel, RemoteLine, SourceLine
 from shift_stac.storage import Storage, open_storage
 from tasks.convert import convert
 from tasks.download import download
@@ -76,34 +82,71 @@ class Stations:
         return self.options.work_dir / "converted" / line.date / f"{line}.zarr"
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What was found out about a line before anything is done."""
+
+    remote: RemoteLine
+    published: PublishedState | None
+    level: ProductLevel
+    plan: LinePlan
+
+
+def _examine(
+    line: FlightLine,
+    stations: Stations,
+    find: Callable[[FlightLine, tuple[Product, ...]], RemoteLine],
+) -> Findings:
+    published, has_store = read_published(stations.storage, stations.campaign, line)
+    level = level_to_hold(stations.options.product, published)
+    remote = find(line, level.products)
+    plan = plan_line(remote, published, has_store=has_store, wanted=stations.options)
+    return Findings(remote, published if has_store else None, level, plan)
+
+
 def _pass_through(line: FlightLine, stations: Stations) -> tuple[LineState, str, int | None]:
     """Take one line through all stages; each is a task run of its own."""
     options, campaign, storage = stations.options, stations.campaign, stations.storage
-    remote = find_files(line, stations.portal, options.product.products)
-    published, has_store = read_published(storage, campaign, line)
-    plan = plan_line(remote, published, has_store=has_store, wanted=options)
-    if plan.action is Action.NOTHING:
-        return LineState.UP_TO_DATE, plan.reason, None
-    get_run_logger().info("%s: %s", line, plan.reason)
+    found = _examine(
+        line, stations, lambda line, products: find_files(line, stations.portal, products)
+    )
+    published, reason = found.published, found.plan.reason
+    if found.plan.action is Action.NOTHING:
+        return LineState.UP_TO_DATE, reason, published.store_bytes if published else None
+    get_run_logger().info("%s: %s", line, reason)
 
     bar = stations.board.bar
     sources = download(
-        line, remote, stations.downloads(line), stations.downloader, bar(line.id, "download")
+        line, found.remote, stations.downloads(line), stations.downloader, bar(line.id, "download")
     )
+    conversion = options.conversion.model_copy(update={"level": found.level})
+    if (
+        published
+        and not options.force
+        and published.fingerprint == fingerprint(sources, conversion)
+    ):
+        refresh_item(storage, campaign, sources, found.level)
+        return LineState.UP_TO_DATE, f"{reason}, but not its content", published.store_bytes
     store = stations.converted(line)
     summary = convert(
-        line,
-        sources,
-        store,
-        campaign,
-        options.conversion,
-        bar(line.id, "convert"),
-        force=options.force,
+        line, sources, store, campaign, conversion, bar(line.id, "convert"), force=options.force
     )
     companions = draw(line, store, summary, campaign)
     publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
     catalogue(line, storage, campaign, summary, sources, companions)
-    return LineState.PUBLISHED, plan.reason, summary.size_bytes
+    _clean_up(line, sources, store, companions, stations)
+    return LineState.PUBLISHED, reason, summary.size_bytes
+
+
+def _clean_up(
+    line: FlightLine, sources: SourceLine, store: Path, companions: Companions, stations: Stations
+) -> None:
+    """Remove what can be made again: the converted line, and its downloads if so asked."""
+    shutil.rmtree(store)
+    for path in (summary_path(store), companions.thumbnail, companions.footprint):
+        path.unlink()
+    if not stations.options.keep_downloads:
+        stations.downloader.forget(sources, stations.downloads(line))
 
 
 @task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
@@ -229,26 +272,29 @@ def dry_run(options: IngestOptions, console: Console) -> int:
             print_plan(console, failure.line, "fail", failure.reason)
         for line in lines:
             try:
-                remote = stations.portal.find(line, options.product.products)
-                published, has_store = read_published(stations.storage, stations.campaign, line)
-                plan = plan_line(remote, published, has_store=has_store, wanted=options)
+                found = _examine(line, stations, stations.portal.find)
             except ShiftError as error:
                 failed += 1
                 print_plan(console, line.id, "fail", str(error))
                 continue
             folder = stations.downloads(line)
             files = (
-                [(file, stations.downloader.is_current(file, folder)) for file in remote.files]
-                if plan.action is Action.INGEST
+                [
+                    (file, stations.downloader.is_current(file, folder))
+                    for file in found.remote.files
+                ]
+                if found.plan.action is Action.INGEST
                 else []
             )
-            print_plan(console, line.id, plan.action, plan.reason, files)
+            print_plan(console, line.id, found.plan.action, found.plan.reason, files)
     return failed + len(failures)
 
 
 def run(options: IngestOptions) -> RunReport:
     """Run the ingest flow in this process, on the Prefect server that is configured, if any."""
     state = ingest(options, return_state=True)
+    if state.state_details.flow_run_id is not None:
+        wait_for_history(state.state_details.flow_run_id)
     report: Any = state.result(raise_on_failure=False)
     if isinstance(report, BaseException):
         raise report

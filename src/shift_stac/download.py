@@ -126,6 +126,13 @@ class Downloader:
             )
             raise StorageError(msg) from error
 
+    def forget(self, sources: SourceLine, folder: Path) -> None:
+        """Remove a line's downloaded files and their records; a mirror's files stay."""
+        for file in sources.files:
+            if file.path.parent == folder:
+                file.path.unlink(missing_ok=True)
+            _record_path(file, folder).unlink(missing_ok=True)
+
     def _download_pair(
         self, product: RemoteProduct, folder: Path, tally: "_Tally"
     ) -> SourceProduct:

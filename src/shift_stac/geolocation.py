@@ -72,7 +72,7 @@ def summarize_geolocation(
         msg = f"{name}: no pixel has a location; the line cannot be placed on a map"
         raise GeolocationError(msg)
     gsd = ground_sampling(igm)
-    outline, tolerance = footprint(igm, crs, gsd)
+    outline, tolerance = footprint(igm, crs, gsd, name=name)
     epsg = crs.to_epsg()
     return GeolocationSummary(
         crs=f"EPSG:{epsg}" if epsg else crs.to_wkt(),

@@ -45,6 +45,9 @@ _VIEW_EXTENSION = "https://stac-extensions.github.io/view/v1.1.0/schema.json"
 # Best practice adds `; version=3`, at which xpystac 0.5 raises an error.
 ZARR_MEDIA_TYPE = "application/vnd.zarr"
 
+# IANA's link relation for the source of what a document tells.
+_SOURCE_RELATION = "via"
+
 _PROCESSING_LEVELS = {ProductLevel.L1: "L1B", ProductLevel.L2: "L2A", ProductLevel.ALL: "L2A"}
 
 
@@ -167,12 +170,17 @@ def build_item(
     }
     for relation, href in parents.items():
         item.add_link(pystac.Link(relation, href, media_type="application/json"))
-    wanted = set(summary.level.products)
-    for pair in sources.products:
-        if pair.product in wanted:
-            for file in (pair.header, pair.data):
-                item.add_link(_source_link(file))
+    item.add_links(_source_links(sources, summary.level))
     return item
+
+
+def refresh_sources(
+    item: Mapping[str, Any], sources: SourceLine, level: ProductLevel
+) -> dict[str, Any]:
+    """An item whose source files are told anew: the portal's dates changed, and no content."""
+    others = [link for link in item["links"] if link["rel"] != _SOURCE_RELATION]
+    now = [link.to_dict(transform_href=False) for link in _source_links(sources, level)]
+    return {**item, "links": others + now}
 
 
 def _relative(path: str, folder: str) -> str:
@@ -206,6 +214,15 @@ def _file_asset(file: AssetFile, folder: str, title: str, role: str) -> pystac.A
     )
 
 
+def _source_links(sources: SourceLine, level: ProductLevel) -> list[pystac.Link]:
+    return [
+        _source_link(file)
+        for pair in sources.products
+        if pair.product in level.products
+        for file in (pair.header, pair.data)
+    ]
+
+
 def _source_link(file: SourceFile) -> pystac.Link:
     extra: dict[str, Any] = {"file:size": file.size, "file:checksum": _multihash(file.sha256)}
     if file.etag:
@@ -213,7 +230,7 @@ def _source_link(file: SourceFile) -> pystac.Link:
     if file.last_modified:
         extra["shift:last_modified"] = file.last_modified
     media_type = "text/plain" if file.name.endswith(".hdr") else "application/octet-stream"
-    return pystac.Link("via", file.url, media_type, file.name, extra_fields=extra)
+    return pystac.Link(_SOURCE_RELATION, file.url, media_type, file.name, extra_fields=extra)
 
 
 def _multihash(sha256: str) -> str:
@@ -297,7 +314,7 @@ def published_state(item: Mapping[str, Any]) -> PublishedState | None:
                     last_modified=link.get("shift:last_modified"),
                 )
                 for link in item.get("links", ())
-                if link.get("rel") == "via"
+                if link.get("rel") == _SOURCE_RELATION
             ),
         )
     except (KeyError, ValidationError):

@@ -13,7 +13,7 @@ class Action(StrEnum):
     """What a run does with a line."""
 
     INGEST = "ingest"
-    NOTHING = "nothing"
+    NOTHING = "up to date"
 
 
 class LinePlan(FrozenModel):
@@ -43,6 +43,14 @@ class Wanted(Protocol):
         """Chunk sizes that were asked for, by axis; others may be as they are."""
 
 
+def level_to_hold(wanted: ProductLevel, published: PublishedState | None) -> ProductLevel:
+    """What a line's store shall hold: what is wanted, and what it has already.
+
+    Reflectance is delivered later than radiance: ingesting the one must not lose the other.
+    """
+    return wanted if published is None else wanted.union(published.level)
+
+
 def plan_line(
     remote: RemoteLine, published: PublishedState | None, *, has_store: bool, wanted: Wanted
 ) -> LinePlan:
@@ -58,7 +66,7 @@ def plan_line(
         return _ingest("not published yet")
     if not has_store:
         return _ingest("its item is published, but its store is not there")
-    if reason := _outdated(remote, published, wanted):
+    if reason := _unfit(published, wanted) or _changed(remote, published):
         return _ingest(reason)
     return LinePlan(action=Action.NOTHING, reason="published from these files")
 
@@ -67,7 +75,7 @@ def _ingest(reason: str) -> LinePlan:
     return LinePlan(action=Action.INGEST, reason=reason)
 
 
-def _outdated(remote: RemoteLine, published: PublishedState, wanted: Wanted) -> str | None:
+def _unfit(published: PublishedState, wanted: Wanted) -> str | None:
     if published.store_format != STORE_FORMAT:
         return f"published in store format {published.store_format}, and {STORE_FORMAT} is current"
     if published.portal_version != wanted.portal_version:
@@ -75,19 +83,21 @@ def _outdated(remote: RemoteLine, published: PublishedState, wanted: Wanted) -> 
     lacking = set(wanted.product.cubes) - set(published.level.cubes)
     if lacking:
         return f"published without {' and '.join(sorted(lacking))}"
-    if reason := _other_chunks(published.chunks, wanted.requested_chunks):
-        return reason
-    before = {file.name: file for file in published.files}
-    for file in remote.files:
-        if file.name not in before:
-            return f"{file.name} is new on the portal"
-        if not before[file.name].is_same(file):
-            return f"{file.name} has changed on the portal"
-    return None
+    return _other_chunks(published.chunks, wanted.requested_chunks)
 
 
 def _other_chunks(published: ChunkSizes, requested: dict[str, int]) -> str | None:
     for axis, size in requested.items():
         if getattr(published, axis) != size:
             return f"published with a {axis} chunk of {getattr(published, axis)}, not {size}"
+    return None
+
+
+def _changed(remote: RemoteLine, published: PublishedState) -> str | None:
+    before = {file.name: file for file in published.files}
+    for file in remote.files:
+        if file.name not in before:
+            return f"{file.name} is new on the portal"
+        if not before[file.name].is_same(file):
+            return f"{file.name} has changed on the portal"
     return None

@@ -23,9 +23,10 @@ from shift_stac.item import (
     describe_file,
     item_path,
     published_state,
+    refresh_sources,
     store_path,
 )
-from shift_stac.sources import FrozenModel, SourceLine
+from shift_stac.sources import FrozenModel, ProductLevel, SourceLine
 from shift_stac.storage import Progress, Storage
 from shift_stac.summary import StoreSummary
 
@@ -73,6 +74,25 @@ def publish_data(
     storage.publish_store(store, store_path(campaign, line), progress)
     for local in (companions.thumbnail, companions.footprint):
         storage.write(_companion_path(campaign, line, local), local.read_bytes())
+
+
+def refresh_item(
+    storage: Storage, campaign: Campaign, sources: SourceLine, level: ProductLevel
+) -> None:
+    """Note in a published item that its source files are the same under another date or ETag.
+
+    Raises
+    ------
+    CatalogError
+        There is no such item, or it is no JSON.
+    """
+    path = item_path(campaign, sources.line)
+    content = storage.read(path)
+    if content is None:
+        msg = f"{storage.href(path)} has disappeared: ingest {sources.line} again"
+        raise CatalogError(msg)
+    item = _parse(content, storage.href(path))
+    storage.write(path, render(refresh_sources(item, sources, level)))
 
 
 def publish_item(

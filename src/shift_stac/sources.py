@@ -39,6 +39,10 @@ class ProductLevel(StrEnum):
             ProductLevel.ALL: (Product.RADIANCE, Product.REFLECTANCE),
         }[self]
 
+    def union(self, other: "ProductLevel") -> "ProductLevel":
+        """The level that has the cubes of both."""
+        return self if self is other else ProductLevel.ALL
+
     @property
     def products(self) -> tuple[Product, ...]:
         """The cubes, and the geometry that every level needs or can use."""
