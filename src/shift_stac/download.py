@@ -19,7 +19,7 @@ from urllib.request import url2pathname
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
-from shift_stac.envi import read_header
+from shift_stac.envi_header import read_header
 from shift_stac.errors import EnviError, RunCancelledError, StorageError
 from shift_stac.sources import (
     RemoteFile,

@@ -1,14 +1,15 @@
 """From a line's input geometry to places on Earth: longitude, latitude and footprint."""
 
+import json
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from shapely.geometry import mapping
+from shapely.geometry import MultiPolygon, Polygon
 
-from shift_stac.errors import GeolocationError
 from shift_stac.footprint import footprint
 from shift_stac.igm import ground_sampling
 from shift_stac.sources import FrozenModel
@@ -19,7 +20,9 @@ class GeolocationSummary(FrozenModel):
 
     ``crs`` is the line's own, as ``EPSG:32611``; ``gsd`` the ground sampling distance in metres
     (None for a single pixel); ``finite_share`` the share of pixels that have a location. ``bbox``
-    (west, south, east, north) and ``footprint`` (a GeoJSON geometry) are in WGS 84 degrees.
+    (west, south, east, north; west is the greater of a line that crosses the antimeridian, as
+    RFC 7946 section 5.2 has it) and ``footprint`` (a GeoJSON geometry) are in WGS 84 degrees.
+    ``footprint_tolerance_m`` bounds how far the footprint is from the true outline, in metres.
     """
 
     crs: str
@@ -41,7 +44,7 @@ def to_lonlat(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude, WGS 84 degrees; NaN stays NaN. Shapes are kept."""
     longitude, latitude = _transformer(crs.to_wkt()).transform(easting, northing)
-    nowhere = ~np.isfinite(easting)
+    nowhere = ~(np.isfinite(easting) & np.isfinite(northing))
     longitude, latitude = np.asarray(longitude), np.asarray(latitude)
     longitude[nowhere] = latitude[nowhere] = np.nan
     return longitude, latitude
@@ -66,19 +69,27 @@ def summarize_geolocation(
     Raises
     ------
     GeolocationError
-        No pixel has a location.
+        No pixel has a location, or those that have one enclose no area.
     """
-    if finite_share == 0:
-        msg = f"{name}: no pixel has a location; the line cannot be placed on a map"
-        raise GeolocationError(msg)
-    gsd = ground_sampling(igm)
+    # STAC has no gsd of zero, which pixels that all lie in one place would have.
+    gsd = ground_sampling(igm) or None
     outline, tolerance = footprint(igm, crs, gsd, name=name)
     epsg = crs.to_epsg()
     return GeolocationSummary(
         crs=f"EPSG:{epsg}" if epsg else crs.to_wkt(),
         gsd=gsd,
         finite_share=finite_share,
-        bbox=outline.bounds,
-        footprint=mapping(outline),
+        bbox=_bounding_box(outline),
+        # Lists where shapely's own mapping has tuples, so that a summary is the same after JSON.
+        footprint=json.loads(shapely.to_geojson(outline)),
         footprint_tolerance_m=tolerance,
     )
+
+
+def _bounding_box(outline: Polygon | MultiPolygon) -> tuple[float, float, float, float]:
+    west, south, east, north = outline.bounds
+    if east - west > 180 and isinstance(outline, MultiPolygon):  # noqa: PLR2004 - half a turn
+        parts = [part.bounds for part in outline.geoms]
+        west = min(bounds[0] for bounds in parts if bounds[0] > 0)
+        east = max(bounds[2] for bounds in parts if bounds[2] < 0)
+    return west, south, east, north

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from shift_stac.envi import EnviHeader
+from shift_stac.envi_header import EnviHeader
 from shift_stac.errors import GeolocationError
 
 # Codes that the AVIRIS-NG pipeline writes instead of a value.

@@ -1,11 +1,16 @@
 """A line's observation geometry (OBS): where sensor and sun stood, for each pixel.
 
-Eleven bands of float64, in the order below. Two defects of AVIRIS-NG's files are known, and are
-corrected here: times of day outside 0 to 24, and a slope counted from the vertical with an aspect
-turned by 90 degrees, from which the file's cos(i) was computed too. Each corrected variable says
-so in its ``comment``.
+Eleven bands of float64, known by their names in the header, else by the order below. Two defects
+of AVIRIS-NG's files are known, and are corrected here: times of day outside 0 to 24, and a slope
+counted from the vertical with an aspect turned by 90 degrees. Each corrected variable says so in
+its ``comment``.
+
+The defective slope is known by its values alone. The file's cos(i) cannot tell: it was computed
+from the defective slope and aspect, agrees with them to the last digit, and is negative for level
+ground under a high sun. It is therefore computed anew.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shift_stac.envi import EnviImage
+from shift_stac.envi_header import EnviHeader
 from shift_stac.flightline import FlightLine
 from shift_stac.igm import ERROR_CODES
 from shift_stac.sources import FrozenModel
@@ -27,8 +33,10 @@ _STEEPEST_MEDIAN_SLOPE = 45.0
 # Length of the mean of unit vectors, below which they have no common direction.
 _LEAST_AGREEMENT = 0.5
 
-# A flight line takes minutes. A UTC band that is further from the line's name than this is wrong.
+# A flight line takes minutes. A time of day that is further from the line's name is wrong.
 _LONGEST_LINE = timedelta(hours=2)
+# Of a line's scan lines, whose time must be near its name for the others to be believed.
+_LEAST_CREDIBLE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,32 +83,42 @@ OBS_LAYERS = (
         standard_name="solar_zenith_angle",
     ),
     _layer("solar_phase", "angle between the directions to sensor and to sun", "degree"),
-    _layer("slope", "slope of the terrain", "degree"),
-    _layer("aspect", "direction that the slope faces, clockwise from north", "degree"),
+    _layer("slope", "slope of the terrain", "degree", standard_name="ground_slope_angle"),
+    _layer(
+        "aspect",
+        "direction that the slope faces, clockwise from north",
+        "degree",
+        standard_name="ground_slope_direction",
+    ),
     _layer("cosine_i", "cosine of the angle between the sun and the terrain's normal", "1"),
     _layer("utc_time", "time of day of the observation, UTC", "hour", np.float64),
     _layer("earth_sun_distance", "distance from Earth to sun", "ua"),
 )
-_BAND = {layer.name: band for band, layer in enumerate(OBS_LAYERS)}
 
 
 class ObservationSummary(FrozenModel):
-    """When a line was flown and how sun and sensor stood, over a sample of its pixels.
+    """When a line was flown and how sun and sensor stood, over a sample of its scan lines.
 
-    Angles are means in degrees: ``sun_elevation`` above the horizon, azimuths clockwise from
-    north, ``off_nadir`` and ``incidence_angle`` from the vertical at the sensor and at the
-    ground. ``view_azimuth`` is from the ground to the sensor.
+    Angles are means in degrees, as the STAC view extension defines them: ``sun_elevation`` is
+    above the horizon, azimuths are clockwise from north. ``off_nadir`` and ``incidence_angle`` are
+    angles from the vertical, at the sensor and at the ground, and ``view_azimuth`` is the
+    direction from the point below the sensor to the pixel; these are of the swath's middle,
+    because to its edges the sensor looks in opposite directions. ``view_azimuth`` is None where
+    the sensor looks straight down on average. ``largest_incidence_angle`` is of the whole swath.
+    ``notes`` say what of the file was not believed.
     """
 
     start: datetime
     end: datetime | None
     sun_azimuth: float | None
     sun_elevation: float | None
+    off_nadir: float | None
     view_azimuth: float | None
     incidence_angle: float | None
     largest_incidence_angle: float | None
     earth_sun_distance: float | None
     slope_corrected: bool
+    notes: tuple[str, ...] = ()
 
 
 class ObservationLayers:
@@ -114,7 +132,8 @@ class ObservationLayers:
 
     def __init__(self, image: EnviImage) -> None:
         self._data = image.data
-        self.slope_is_offset = _slope_is_offset(_sample(image.data))
+        self._bands = _bands(image.header)
+        self.slope_is_offset = _slope_is_offset(_sample(image, self._bands["slope"]))
 
     def comment(self, name: str) -> str | None:
         """What was corrected in a layer, or None."""
@@ -131,7 +150,7 @@ class ObservationLayers:
 
     def read(self, name: str, rows: slice) -> NDArray[np.float64]:
         """A block of a layer, shaped (scan lines, samples); NaN where the file has no value."""
-        values = _masked(self._data[rows, _BAND[name]])
+        values = _masked(self._data[rows, self._bands[name]])
         if name == "utc_time":
             return np.asarray(np.mod(values, 24.0))
         if self.slope_is_offset and name == "slope":
@@ -140,7 +159,7 @@ class ObservationLayers:
             return _true_aspect(values)
         if self.slope_is_offset and name == "cosine_i":
             slope, aspect, zenith, azimuth = (
-                _masked(self._data[rows, _BAND[other]])
+                _masked(self._data[rows, self._bands[other]])
                 for other in ("slope", "aspect", "to_sun_zenith", "to_sun_azimuth")
             )
             return cosine_i(_true_slope(slope), _true_aspect(aspect), zenith, azimuth)
@@ -161,11 +180,27 @@ def _masked(values: NDArray[Any]) -> NDArray[np.float64]:
     return values
 
 
-def _sample(data: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    lines = data.shape[0]
+def _bands(header: EnviHeader) -> dict[str, int]:
+    """The band of each layer: by name where the header names each once, else by order.
+
+    The variables have the names of the bands: ``To-sun zenith (0 to 90 degrees from zenith)`` is
+    ``to_sun_zenith``.
+    """
+    spelled = [re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in header.band_names]
+    named = {
+        layer.name: [band for band, text in enumerate(spelled) if text.startswith(layer.name)]
+        for layer in OBS_LAYERS
+    }
+    if len(spelled) == header.bands and all(len(bands) == 1 for bands in named.values()):
+        return {name: bands[0] for name, bands in named.items()}
+    return {layer.name: band for band, layer in enumerate(OBS_LAYERS)}
+
+
+def _sample(image: EnviImage, band: int) -> NDArray[np.float64]:
+    """A band of evenly spread scan lines, the first and the last among them."""
+    lines = image.data.shape[0]
     rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
-    block = _masked(data[rows])
-    return {layer.name: block[:, band] for band, layer in enumerate(OBS_LAYERS)}
+    return _masked(image.data[rows, band])
 
 
 def cosine_i(
@@ -186,8 +221,7 @@ def cosine_i(
     return cosine
 
 
-def _slope_is_offset(sample: dict[str, NDArray[np.float64]]) -> bool:
-    slope = sample["slope"]
+def _slope_is_offset(slope: NDArray[np.float64]) -> bool:
     return bool(np.isfinite(slope).any() and np.nanmedian(slope) > _STEEPEST_MEDIAN_SLOPE)
 
 
@@ -214,38 +248,62 @@ def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSumm
 
     Start and end are those of the UTC band if it agrees with the line's name; else the start is
     the name's, and the end unknown.
+
+    Parameters
+    ----------
+    image
+        The OBS, shaped (scan lines, 11, samples); may be memory-mapped.
+    line
+        Whose OBS it is; its name gives the day.
     """
-    sample = _sample(image.data)
-    start, end = _times(sample["utc_time"], line)
-    zenith = _mean(sample["to_sun_zenith"])
-    incidence = sample["to_sensor_zenith"]
+    sample = {name: _sample(image, band) for name, band in _bands(image.header).items()}
+    start, end, notes = _times(sample["utc_time"], line)
+    sun_zenith = _mean(sample["to_sun_zenith"])
+    view_zenith = sample["to_sensor_zenith"]
+    samples = view_zenith.shape[1]
+    middle = slice((samples - 1) // 2, samples // 2 + 1)
+    # At the ground the angle is larger than at the sensor by the Earth's curvature: 0.02 degrees
+    # for an aircraft at 5 km.
+    incidence = _mean(view_zenith[:, middle])
     return ObservationSummary(
         start=start,
         end=end,
         sun_azimuth=_mean_direction(sample["to_sun_azimuth"]),
-        sun_elevation=None if zenith is None else round(90.0 - zenith, 4),
-        view_azimuth=_mean_direction(sample["to_sensor_azimuth"]),
-        incidence_angle=_mean(incidence),
-        largest_incidence_angle=round(float(np.nanmax(incidence)), 4)
-        if np.isfinite(incidence).any()
+        sun_elevation=None if sun_zenith is None else round(90.0 - sun_zenith, 4),
+        off_nadir=incidence,
+        view_azimuth=_mean_direction(sample["to_sensor_azimuth"][:, middle] + 180.0),
+        incidence_angle=incidence,
+        largest_incidence_angle=round(float(np.nanmax(view_zenith)), 4)
+        if np.isfinite(view_zenith).any()
         else None,
         earth_sun_distance=_mean(sample["earth_sun_distance"]),
-        slope_corrected=_slope_is_offset(sample),
+        slope_corrected=_slope_is_offset(sample["slope"]),
+        notes=notes,
     )
 
 
-def _times(hours: NDArray[np.float64], line: FlightLine) -> tuple[datetime, datetime | None]:
-    valid = np.mod(hours[np.isfinite(hours)], 24.0)
-    if valid.size == 0:
-        return line.start, None
+def _times(
+    hours: NDArray[np.float64], line: FlightLine
+) -> tuple[datetime, datetime | None, tuple[str, ...]]:
+    """First and last time, and what of the times was not believed."""
+    located = np.isfinite(hours).any(axis=1)
+    if not located.any():
+        return line.start, None, ("the UTC band is empty; the start is that of the line's name",)
+    valid = np.nanmedian(hours[located], axis=1)
     midnight = line.start.replace(hour=0, minute=0, second=0, microsecond=0)
     named = (line.start - midnight) / timedelta(hours=1)
     # A line may pass midnight: take each hour of the day in the day in which it is nearest.
     offsets = np.mod(valid - named + 12.0, 24.0) - 12.0
+    credible = np.abs(offsets) <= _LONGEST_LINE / timedelta(hours=1)
+    if credible.mean() < _LEAST_CREDIBLE_SHARE:
+        away = float(np.median(np.abs(offsets)))
+        note = f"the UTC band is {away:.1f} hours from the line's name, which gives the start"
+        return line.start, None, (note,)
     start, end = (
         line.start + timedelta(seconds=round(float(offset) * 3600.0, 3))
-        for offset in (offsets.min(), offsets.max())
+        for offset in (offsets[credible].min(), offsets[credible].max())
     )
-    if abs(start - line.start) > _LONGEST_LINE or end - start > _LONGEST_LINE:
-        return line.start, None
-    return start, end
+    if credible.all():
+        return start, end, ()
+    share = 100.0 * (1.0 - float(credible.mean()))
+    return start, end, (f"{share:.1f} % of the UTC band's times were left out: hours away",)

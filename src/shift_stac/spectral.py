@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shift_stac.envi import EnviHeader
+from shift_stac.envi_header import EnviHeader
 from shift_stac.errors import EnviError
 
 # ISOFIT rounds wavelengths to 2 decimals and older products to 1. Half of the last of these

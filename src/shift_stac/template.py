@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from pyproj import CRS
 
-from shift_stac.envi import EnviHeader
+from shift_stac.envi_header import EnviHeader
 from shift_stac.flightline import FlightLine
 from shift_stac.layout import ChunkSizes, cube_codec, geometry_chunks, geometry_codec
 from shift_stac.observation import OBS_LAYERS, ObservationLayers

@@ -231,7 +231,8 @@ def _receive(
     with part.open("r+b" if begin else "wb") as file:
         file.seek(begin)
         file.truncate()
-        for block in response.iter_raw(_BLOCK):
+        # Blocks as they come: collecting larger ones would lose up to one when the connection is cut.
+        for block in response.iter_raw():
             received += len(block)
             if received > remote.size:
                 break

@@ -1,0 +1,40 @@
+"""What an ingest would do, without doing any of it."""
+
+from rich.console import Console
+
+from flows.progress import ProgressBoard
+from flows.stations import Stations, examine, select_lines
+from flows.terminal import print_plan
+from shift_stac.errors import ShiftError
+from shift_stac.plan import Action
+from shift_stac.settings import IngestOptions
+
+
+def dry_run(options: IngestOptions, console: Console) -> int:
+    """Print what an ingest would do. Touches nothing, and needs no Prefect server.
+
+    Returns the number of lines, or dates, that would fail.
+    """
+    failed = 0
+    with ProgressBoard(Console(quiet=True)) as board, Stations(options, board) as stations:
+        lines, failures = select_lines(stations, stations.portal.lines)
+        for failure in failures:
+            print_plan(console, failure.line, "fail", failure.reason)
+        for line in lines:
+            try:
+                found = examine(line, stations, stations.portal.find)
+            except ShiftError as error:
+                failed += 1
+                print_plan(console, line.id, "fail", str(error))
+                continue
+            folder = stations.downloads(line)
+            files = (
+                [
+                    (file, stations.downloader.is_current(file, folder))
+                    for file in found.remote.files
+                ]
+                if found.plan.action is Action.INGEST
+                else []
+            )
+            print_plan(console, line.id, found.plan.action, found.plan.reason, files)
+    return failed + len(failures)

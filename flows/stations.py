@@ -1,0 +1,103 @@
+"""What every flight line of a run passes through, and what is found out before it does."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from flows.progress import ProgressBoard
+from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.download import Downloader
+from shift_stac.errors import ShiftError
+from shift_stac.flightline import FlightLine
+from shift_stac.item import PublishedState
+from shift_stac.plan import LinePlan, level_to_hold, plan_line
+from shift_stac.portal import Portal, open_portal
+from shift_stac.publication import read_published
+from shift_stac.report import LineOutcome, LineState
+from shift_stac.settings import IngestOptions
+from shift_stac.sources import Product, ProductLevel, RemoteLine
+from shift_stac.storage import Storage, open_storage
+
+
+class Stations:
+    """What every line of a run passes through; opened once, closed with the run."""
+
+    def __init__(self, options: IngestOptions, board: ProgressBoard) -> None:
+        self.options = options
+        self.board = board
+        self.campaign: Campaign = load_campaign(options.campaign)
+        description = self.campaign.portal
+        self.portal_url: str = options.portal or description.url
+        self.storage: Storage = open_storage(options.store, options.s3)
+        self.portal: Portal = open_portal(
+            self.portal_url, description.version(options.portal_version), options.portal_version
+        )
+        self.downloader = Downloader(options.download)
+        # A conversion uses every core; side by side they would only share them, and need more
+        # memory.
+        self.conversion_slot = threading.BoundedSemaphore(1)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.portal)
+        self._stack.enter_context(self.downloader)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def downloads(self, line: FlightLine) -> Path:
+        """The folder of a line's downloaded files."""
+        return self.options.work_dir / "downloads" / self.options.portal_version / line.date
+
+    def converted(self, line: FlightLine) -> Path:
+        """Where a line's store is made before it is published."""
+        return self.options.work_dir / "converted" / line.date / f"{line}.zarr"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found out about a line before anything is done."""
+
+    remote: RemoteLine
+    published: PublishedState | None
+    level: ProductLevel
+    plan: LinePlan
+
+
+def examine(
+    line: FlightLine,
+    stations: Stations,
+    find: Callable[[FlightLine, tuple[Product, ...]], RemoteLine],
+) -> Findings:
+    """Compare what the portal has of a line with what is published; ``find`` asks the portal."""
+    published, has_store = read_published(stations.storage, stations.campaign, line)
+    level = level_to_hold(stations.options.product, published)
+    remote = find(line, level.products)
+    plan = plan_line(remote, published, has_store=has_store, wanted=stations.options)
+    return Findings(remote, published if has_store else None, level, plan)
+
+
+def select_lines(
+    stations: Stations, list_date: Callable[[str], list[FlightLine]]
+) -> tuple[list[FlightLine], list[LineOutcome]]:
+    """The lines to look at, and a failure for each date that could not be listed."""
+    options = stations.options
+    if options.line:
+        return sorted(set(options.line)), []
+    lines: list[FlightLine] = []
+    failures: list[LineOutcome] = []
+    for date in options.dates:
+        try:
+            found = list_date(date)
+        except ShiftError as error:
+            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=str(error)))
+            continue
+        if not found:
+            reason = f"the portal lists no line of this date in {options.portal_version}"
+            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=reason))
+        lines += found
+    return lines, failures

@@ -1,0 +1,106 @@
+"""Sources of small flight lines, as a download would leave them."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from shift_stac.campaigns import load_campaign
+from shift_stac.envi_header import write_header
+from shift_stac.flightline import FlightLine
+from shift_stac.sources import Product, SourceFile, SourceLine, SourceProduct
+
+LINE = FlightLine("ang20220224t195402")
+
+
+def source_file(path: Path) -> SourceFile:
+    content = path.read_bytes()
+    return SourceFile(
+        name=path.name,
+        url=path.as_uri(),
+        size=len(content),
+        etag=f'"{path.stat().st_mtime_ns}"',
+        path=path,
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def source_product(product: Product, data: Path) -> SourceProduct:
+    header = data.with_name(data.name + ".hdr")
+    return SourceProduct(product=product, data=source_file(data), header=source_file(header))
+
+
+def sources_in(portal: Path, line: FlightLine, version: str) -> SourceLine:
+    """Every product that a portal folder has of a line."""
+    found = []
+    for product, location in load_campaign().portal.version(version).products.items():
+        folder = portal / location.directory_for(version, line.date)
+        data = folder / location.name_for(line, version)
+        if data.exists():
+            found.append(source_product(product, data))
+    return SourceLine(line=line, portal_version=version, products=tuple(found))
+
+
+def write_envi(path: Path, data: np.ndarray, interleave: str = "bil", **fields: object) -> Path:
+    """Write an array shaped (lines, bands, samples) as an ENVI pair."""
+    codes = {"f4": 4, "f8": 5, "i4": 3, "i2": 2, "u2": 12}
+    axes = {"bil": (0, 1, 2), "bip": (0, 2, 1), "bsq": (1, 0, 2)}[interleave]
+    dtype = data.dtype
+    path.parent.mkdir(parents=True, exist_ok=True)
+    offset = int(str(fields.get("header offset", 0)))
+    path.write_bytes(b"\0" * offset + np.ascontiguousarray(data.transpose(axes)).tobytes())
+    lines, bands, samples = data.shape
+    write_header(
+        path.with_name(path.name + ".hdr"),
+        {
+            "samples": samples,
+            "lines": lines,
+            "bands": bands,
+            "header offset": offset,
+            "data type": codes[dtype.str[1:]],
+            "interleave": interleave,
+            "byte order": int(dtype.str[0] == ">"),
+            **fields,
+        },
+    )
+    return path
+
+
+def small_line(
+    folder: Path,
+    *,
+    lines: int = 5,
+    samples: int = 7,
+    bands: int = 6,
+    interleave: str = "bil",
+    dtype: str = "<f4",
+    micrometres: bool = False,
+    seed: int = 0,
+) -> SourceLine:
+    """A line of random cubes with a straight geometry in UTM zone 10, without OBS and GLT."""
+    random = np.random.default_rng(seed)
+    nm = np.linspace(450, 2450, bands)
+    units = {
+        "wavelength": (nm / 1000 if micrometres else nm).tolist(),
+        "wavelength units": "Micrometers" if micrometres else "Nanometers",
+    }
+    shape = (lines, bands, samples)
+    rdn = write_envi(folder / "rdn", random.normal(size=shape).astype(dtype), interleave, **units)
+    rfl = write_envi(folder / "rfl", random.normal(size=shape).astype(dtype), interleave, **units)
+    line, sample = np.mgrid[0:lines, 0:samples]
+    igm = np.stack((730000 + 5.0 * sample, 3820000 + 5.0 * line, 100.0 + sample), axis=1)
+    igm_path = write_envi(
+        folder / "igm",
+        igm.astype("<f8"),
+        "bip",
+        description="{IGM\nUTM zone 10 North}",
+    )
+    return SourceLine(
+        line=LINE,
+        portal_version="v1",
+        products=(
+            source_product(Product.RADIANCE, rdn),
+            source_product(Product.REFLECTANCE, rfl),
+            source_product(Product.IGM, igm_path),
+        ),
+    )

@@ -1,0 +1,194 @@
+"""Real web servers over a folder, on loopback, and one that fails as servers do."""
+
+import getpass
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import httpx
+
+from support import require_program
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(command: list[str], url: str, **options: object) -> Iterator[None]:
+    """A server process that answers at the address, ended by its id."""
+    process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
+
+    def answers() -> bool:
+        if process.poll() is not None:
+            msg = f"{command[0]} ended with {process.returncode}"
+            raise RuntimeError(msg)
+        try:
+            httpx.get(url)
+        except httpx.TransportError:
+            return False
+        return True
+
+    try:
+        wait_until(answers, f"{command[0]} does not answer at {url}")
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@contextmanager
+def serve_nginx(folder: Path, work: Path) -> Iterator[str]:
+    program = require_program("nginx")
+    work.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
+    temporary = "".join(
+        f"{kind}_temp_path {work / kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = work / "nginx.conf"
+    config.write_text(
+        f"daemon off; {user} pid {work / 'pid'}; error_log stderr warn; events {{}}\n"
+        f"http {{ access_log off; {temporary}\n"
+        f"server {{ listen 127.0.0.1:{port}; root {folder}; autoindex on; }} }}\n"
+    )
+    url = f"http://127.0.0.1:{port}"
+    with running([program, "-c", str(config), "-p", str(work)], url):
+        yield url
+
+
+@contextmanager
+def serve_apache(folder: Path, work: Path, *, fancy: bool = True) -> Iterator[str]:
+    program = require_program("apache2", "httpd")
+    work.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    modules = Path("/usr/lib/apache2/modules")
+    loads = "\n".join(
+        f"LoadModule {name}_module {modules / f'mod_{name}.so'}"
+        for name in ("mpm_event", "authz_core", "autoindex", "dir", "mime", "unixd")
+    )
+    # Debian's apache2 refuses to serve as root; the samples are readable to everyone.
+    user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
+    options = "FancyIndexing HTMLTable" if fancy else ""
+    config = work / "apache.conf"
+    config.write_text(
+        f"{loads}\nServerName localhost\nListen 127.0.0.1:{port}\n{user}\n"
+        f"PidFile {work / 'pid'}\nErrorLog {work / 'error.log'}\nTypesConfig /etc/mime.types\n"
+        f"DocumentRoot {folder}\n"
+        f"<Directory {folder}>\nOptions +Indexes\nRequire all granted\n"
+        f"{f'IndexOptions {options}' if options else ''}\n</Directory>\n"
+    )
+    url = f"http://127.0.0.1:{port}"
+    with running([program, "-f", str(config), "-d", str(work), "-DFOREGROUND"], url):
+        yield url
+
+
+class Faults:
+    """What a :func:`faulty_server` does next, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.etags: dict[str, str] = {}
+        self.script: list[str] = []
+        self.requests: list[tuple[str, str, str | None]] = []
+
+
+class _FaultyHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, faults: Faults, *arguments: object) -> None:
+        self.faults = faults
+        super().__init__(*arguments)  # type: ignore[arg-type]
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, *, with_body: bool) -> None:
+        faults = self.faults
+        name = self.path.strip("/")
+        wanted = self.headers.get("Range")
+        faults.requests.append((self.command, name, wanted))
+        fault = faults.script.pop(0) if with_body and faults.script else ""
+        if fault.isdigit() or fault.startswith("429"):
+            status, _, after = fault.partition(" ")
+            self.send_response(int(status))
+            if after:
+                self.send_header("Retry-After", after)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if name not in faults.files:
+            self.send_error(404)
+            return
+        if fault.startswith("replace "):
+            faults.files[name] = fault.removeprefix("replace ").encode()
+            faults.etags[name] = '"replaced"'
+        content = faults.files[name]
+        etag = faults.etags.get(name, '"one"')
+        begin = 0
+        if wanted and self.headers.get("If-Range") == etag and fault != "whole":
+            begin = int(wanted.removeprefix("bytes=").rstrip("-"))
+        self.send_response(206 if begin else 200)
+        self.send_header("ETag", etag)
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(content) - begin))
+        self.end_headers()
+        if not with_body:
+            return
+        body = content[begin:]
+        if fault.startswith(("cut", "stall")):
+            self.wfile.write(body[: int(fault.split()[1])])
+            self.wfile.flush()
+            if fault.startswith("stall"):
+                time.sleep(1.5)
+            self.close_connection = True
+            self.connection.close()
+            return
+        self.wfile.write(body)
+
+
+@contextmanager
+def faulty_server() -> Iterator[tuple[str, Faults]]:
+    """A server that misbehaves as its script says, one entry for each GET.
+
+    ``cut N``: N bytes, then the connection ends; ``stall N``: then nothing; ``503``, ``429 2``:
+    status and Retry-After; ``whole``: ranges are ignored; ``replace TEXT``: another content and
+    ETag from now on; empty: as it should be.
+    """
+    faults = Faults()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_FaultyHandler, faults))
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", faults
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
