@@ -184,7 +184,7 @@ def faulty_server() -> Iterator[tuple[str, Faults]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_FaultyHandler, faults))
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", faults

@@ -1,0 +1,290 @@
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401 - adds the accessor
+import xarray as xr
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shift_stac.campaigns import load_campaign
+from shift_stac.conversion import (
+    ConversionOptions,
+    convert_line,
+    converted_summary,
+    fingerprint,
+    summary_path,
+)
+from shift_stac.envi import open_envi
+from shift_stac.errors import EnviError, GeolocationError, RunCancelledError
+from shift_stac.layout import ChunkSizes
+from shift_stac.simulate import simulate_campaign
+from shift_stac.sources import Product, ProductLevel
+from support.sources import small_line, source_product, sources_in, write_envi
+
+CAMPAIGN = load_campaign()
+
+
+def convert(sources, store, **options):
+    return convert_line(sources, store, CAMPAIGN, ConversionOptions(**options))
+
+
+def bits(array):
+    return np.ascontiguousarray(array, dtype="<f4").view("<u4")
+
+
+def assert_same_bits(store, sources):
+    for product, name in ((Product.RADIANCE, "Radiance"), (Product.REFLECTANCE, "Reflectance")):
+        pair = sources.get(product)
+        source = open_envi(pair.data.path).data
+        stored = zarr.open_array(store / name, mode="r")[:]
+        np.testing.assert_array_equal(bits(stored.transpose(1, 0, 2)), bits(source))
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    root = tmp_path_factory.mktemp("portal")
+    lines = simulate_campaign(root, lines=3, samples=40, scan_lines=60, bands=20)["20220224"]
+    return [sources_in(root, line, "v1") for line in lines]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(2, 8)),
+    chunks=st.tuples(*[st.integers(1, 15)] * 3),
+    interleave=st.sampled_from(["bil", "bip", "bsq"]),
+    dtype=st.sampled_from(["<f4", ">f4"]),
+)
+def test_cubes_keep_their_bits_in_every_layout_and_chunking(shape, chunks, interleave, dtype):
+    lines, samples, bands = shape
+    with tempfile.TemporaryDirectory() as folder:
+        sources = small_line(
+            Path(folder),
+            lines=lines,
+            samples=samples,
+            bands=bands,
+            interleave=interleave,
+            dtype=dtype,
+        )
+        store = Path(folder) / "line.zarr"
+        x, y, wavelength = chunks
+        convert(sources, store, chunks=ChunkSizes(x=x, y=y, wavelength=wavelength))
+        assert_same_bits(store, sources)
+
+
+@pytest.mark.parametrize(
+    ("lines", "samples"), [(1, 33), (1, 1), (7, 1), (150, 33)], ids=lambda value: str(value)
+)
+def test_awkward_sizes(tmp_path, lines, samples):
+    sources = small_line(tmp_path, lines=lines, samples=samples)
+    store = tmp_path / "line.zarr"
+    summary = convert(sources, store)
+    assert_same_bits(store, sources)
+    assert summary.shape == {"wavelength": 6, "y": lines, "x": samples}
+    with xr.open_zarr(store) as opened:
+        assert opened.longitude.shape == (lines, samples)
+
+
+def test_big_endian_bsq_in_micrometres(tmp_path):
+    sources = small_line(tmp_path, interleave="bsq", dtype=">f4", micrometres=True)
+    store = tmp_path / "line.zarr"
+    convert(sources, store)
+    assert_same_bits(store, sources)
+    with xr.open_zarr(store) as opened:
+        np.testing.assert_allclose(opened.wavelength, np.linspace(450, 2450, 6))
+        assert opened.wavelength.attrs["units"] == "nm"
+
+
+def test_nan_payloads_and_negative_zero_survive(tmp_path):
+    sources = small_line(tmp_path)
+    path = sources.get(Product.RADIANCE).data.path
+    odd = np.memmap(path, "<u4", "r+")
+    odd[:3] = [0x7FC12345, 0x80000000, 0xFF800000]
+    odd.flush()
+    store = tmp_path / "line.zarr"
+    convert(sources, store)
+    assert_same_bits(store, sources)
+
+
+@pytest.mark.filterwarnings("ignore:.*Sharding:UserWarning")
+def test_the_store_is_a_swath_that_xarray_and_rioxarray_understand(simulated, tmp_path):
+    for sources, epsg in zip(simulated, (32610, 32610, 32611), strict=True):
+        store = tmp_path / f"{sources.line}.zarr"
+        convert(sources, store)
+        with xr.open_zarr(store) as opened:
+            assert opened.Reflectance.dims == opened.Radiance.dims == ("wavelength", "y", "x")
+            assert opened.Reflectance.dtype == opened.Radiance.dtype == np.float32
+            assert opened.rio.crs.to_epsg() == epsg
+            assert {
+                "longitude",
+                "latitude",
+                "wavelength",
+                "fwhm",
+                "good_wavelength",
+                "x",
+                "y",
+            } <= set(opened.coords)
+            assert {"Easting", "Northing", "Elevation", "utc_time", "slope"} <= set(
+                opened.variables
+            )
+            assert opened.Reflectance.attrs["standard_name"] == "surface_bidirectional_reflectance"
+            assert opened.attrs["Conventions"].startswith("CF-")
+            longitude = opened.longitude.values
+            assert -120.1 < np.nanmin(longitude) < np.nanmax(longitude) < -119.9
+            # Nodata is masked, and does not widen the type.
+            assert opened.Reflectance.min() > -1
+
+
+def test_the_store_has_consolidated_metadata_of_zarr_3(simulated, tmp_path):
+    store = tmp_path / "line.zarr"
+    convert(simulated[0], store)
+    group = zarr.open_group(store, mode="r", use_consolidated=True)
+    assert group.metadata.zarr_format == 3
+    assert "Radiance" in group
+
+
+def test_wavelengths_that_differ_by_rounding_do_not_double_the_axis(simulated, tmp_path):
+    store = tmp_path / "line.zarr"
+    convert(simulated[0], store)
+    with xr.open_zarr(store) as opened:
+        assert opened.sizes["wavelength"] == 20
+        assert opened.wavelength[0] == 377.071821
+
+
+def test_pixels_without_a_location_have_none_anywhere(simulated, tmp_path):
+    store = tmp_path / "line.zarr"
+    summary = convert(simulated[0], store)
+    assert 0 < summary.geolocation.finite_share < 1
+    with xr.open_zarr(store) as opened:
+        nowhere = opened.longitude.isnull().values
+        assert nowhere[0].all()
+        assert nowhere.mean() == pytest.approx(1 - summary.geolocation.finite_share)
+        for name in ("latitude", "Easting", "Northing", "Elevation"):
+            np.testing.assert_array_equal(opened[name].isnull(), nowhere)
+
+
+@pytest.mark.parametrize(
+    ("level", "present", "absent"),
+    [(ProductLevel.L1, "Radiance", "Reflectance"), (ProductLevel.L2, "Reflectance", "Radiance")],
+)
+def test_a_level_has_only_its_cube(simulated, tmp_path, level, present, absent):
+    store = tmp_path / "line.zarr"
+    convert(simulated[0], store, level=level)
+    with xr.open_zarr(store) as opened:
+        assert present in opened
+        assert absent not in opened
+
+
+def test_a_plot_lies_where_the_flight_was(simulated, tmp_path):
+    """By xarray alone: the mesh that matplotlib would draw spans the footprint."""
+    store = tmp_path / "line.zarr"
+    summary = convert(simulated[1], store)
+    with xr.open_zarr(store) as opened:
+        band = opened.Reflectance.sel(wavelength=650, method="nearest")
+        west, south, east, north = summary.geolocation.bbox
+        assert west < band.longitude.min() < band.longitude.max() < east
+        assert south < band.latitude.min() < band.latitude.max() < north
+        point = band.where((band.longitude > west) & (band.latitude > south))
+        assert point.notnull().all()
+
+
+def test_a_killed_conversion_leaves_nothing_that_opens_and_the_next_one_succeeds(tmp_path):
+    sources = small_line(tmp_path, lines=30)
+    store = tmp_path / "line.zarr"
+    options = ConversionOptions(chunks=ChunkSizes(x=5, y=5, wavelength=5))
+
+    def kill(done, total):
+        if done == 3:
+            raise RunCancelledError
+
+    with pytest.raises(RunCancelledError):
+        convert_line(sources, store, CAMPAIGN, options, kill)
+    assert not store.exists()
+    for left in tmp_path.glob("*.zarr*"):
+        with pytest.raises((FileNotFoundError, zarr.errors.GroupNotFoundError)):
+            xr.open_zarr(left)
+    convert_line(sources, store, CAMPAIGN, options)
+    assert_same_bits(store, sources)
+    assert sorted(p.name for p in tmp_path.glob("*.zarr*")) == [
+        "line.zarr",
+        "line.zarr.summary.json",
+    ]
+
+
+def test_a_converted_line_is_recognised_by_its_input_and_options(tmp_path):
+    sources = small_line(tmp_path)
+    store = tmp_path / "line.zarr"
+    options = ConversionOptions()
+    summary = convert_line(sources, store, CAMPAIGN, options)
+    wanted = fingerprint(sources, options)
+    assert converted_summary(store, wanted) == summary
+    other = options.model_copy(update={"chunks": ChunkSizes(x=1, y=1, wavelength=1)})
+    assert converted_summary(store, fingerprint(sources, other)) is None
+    assert (
+        converted_summary(store, fingerprint(small_line(tmp_path / "b", seed=1), options)) is None
+    )
+    summary_path(store).write_text("{}")
+    assert converted_summary(store, wanted) is None
+
+
+def test_the_same_input_makes_the_same_bytes(tmp_path):
+    sources = small_line(tmp_path)
+    for name in ("a.zarr", "b.zarr"):
+        convert(sources, tmp_path / name)
+    first, second = (
+        {
+            f.relative_to(tmp_path / n): f.read_bytes()
+            for f in (tmp_path / n).rglob("*")
+            if f.is_file()
+        }
+        for n in ("a.zarr", "b.zarr")
+    )
+    assert first == second
+
+
+def test_files_of_different_extent_are_refused_with_both_figures(tmp_path):
+    sources = small_line(tmp_path)
+    other = small_line(tmp_path / "other", lines=6)
+    mixed = sources.model_copy(update={"products": (*sources.products[:2], other.products[2])})
+    with pytest.raises(EnviError, match=r"rdn has 5 scan lines and .*igm has 6"):
+        convert(mixed, tmp_path / "line.zarr")
+
+
+def test_a_missing_cube_is_named(tmp_path):
+    sources = small_line(tmp_path)
+    without = sources.model_copy(update={"products": sources.products[1:]})
+    with pytest.raises(EnviError, match="the radiance file is missing"):
+        convert(without, tmp_path / "line.zarr")
+
+
+def test_a_cube_of_another_type_is_refused(tmp_path):
+    sources = small_line(tmp_path)
+    path = write_envi(tmp_path / "rdn", np.zeros((5, 6, 7), "<i2"), wavelength=list(range(6)))
+    wrong = (source_product(Product.RADIANCE, path), *sources.products[1:])
+    with pytest.raises(EnviError, match="holds int16"):
+        convert(sources.model_copy(update={"products": wrong}), tmp_path / "line.zarr")
+
+
+def test_a_line_that_is_nowhere_is_refused_and_leaves_no_store(tmp_path):
+    sources = small_line(tmp_path)
+    igm = np.memmap(sources.get(Product.IGM).data.path, "<f8", "r+")
+    igm[:] = -9999
+    igm.flush()
+    with pytest.raises(GeolocationError, match="igm: no pixel has a location"):
+        convert(sources, tmp_path / "line.zarr")
+    assert not (tmp_path / "line.zarr").exists()
+
+
+def test_progress_counts_every_block(tmp_path):
+    seen = []
+    options = ConversionOptions(chunks=ChunkSizes(x=5, y=2, wavelength=5))
+    convert_line(
+        small_line(tmp_path),
+        tmp_path / "line.zarr",
+        CAMPAIGN,
+        options,
+        lambda *step: seen.append(step),
+    )
+    assert seen == [(n + 1, 7) for n in range(7)]  # 3 + 3 blocks of the cubes, 1 of geometry
