@@ -30,7 +30,7 @@ from flows.progress import ProgressBoard
 from flows.stations import Stations, examine, select_lines
 from flows.terminal import print_report, print_usage_error
 from shift_stac.conversion import fingerprint, summary_path
-from shift_stac.errors import CampaignError, RunCancelledError, ShiftError
+from shift_stac.errors import RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.plan import Action
 from shift_stac.publication import Companions, refresh_item
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = run(options)
     except ShiftError as error:
         errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
-        return 2 if isinstance(error, CampaignError) else 1
+        return 1
     print_report(console, report)
     return 1 if report.failed else 0
 

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from shift_stac.campaigns import load_campaign
 from shift_stac.conversion import ConversionOptions
 from shift_stac.download import DownloadOptions
 from shift_stac.flightline import FlightLine, parse_date
@@ -123,6 +124,12 @@ class IngestOptions(BaseModel):
         if strangers:
             msg = f"{', '.join(strangers)} was not flown on {', '.join(self.date)}"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _check_campaign(self) -> "IngestOptions":
+        # Here, so that a form refuses it too.
+        load_campaign(self.campaign).portal.version(self.portal_version)
         return self
 
     @property

@@ -32,7 +32,9 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> Non
 
 
 @contextmanager
-def running(command: list[str], url: str, **options: object) -> Iterator[None]:
+def running(
+    command: list[str], url: str, *, seconds: float = 20, **options: object
+) -> Iterator[None]:
     """A server process that answers at the address, ended by its id."""
     process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
 
@@ -47,7 +49,7 @@ def running(command: list[str], url: str, **options: object) -> Iterator[None]:
         return True
 
     try:
-        wait_until(answers, f"{command[0]} does not answer at {url}")
+        wait_until(answers, f"{command[0]} does not answer at {url}", seconds)
         yield
     finally:
         process.terminate()
@@ -84,6 +86,8 @@ def serve_apache(folder: Path, work: Path, *, fancy: bool = True) -> Iterator[st
     loads = "\n".join(
         f"LoadModule {name}_module {modules / f'mod_{name}.so'}"
         for name in ("mpm_event", "authz_core", "autoindex", "dir", "mime", "unixd")
+        # What is built in cannot be loaded.
+        if (modules / f"mod_{name}.so").exists()
     )
     # Debian's apache2 refuses to serve as root; the samples are readable to everyone.
     user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""

@@ -1,0 +1,119 @@
+"""One Prefect server for all integration tests, and the command that they run."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shift_stac.simulate import simulate_campaign
+from support.s3 import Bucket, serve_s3
+from support.webserver import free_port, running
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command printed, and its report."""
+
+    status: int
+    output: str
+    errors: str
+    report: dict[str, Any] | None
+
+    @property
+    def states(self) -> dict[str, str]:
+        """State of each line."""
+        assert self.report is not None, self.errors
+        return {row["line"]: row["state"] for row in self.report["outcomes"]}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Reason of each line's state."""
+        assert self.report is not None, self.errors
+        return {row["line"]: row["reason"] for row in self.report["outcomes"]}
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory) -> dict[str, str]:
+    """The process's, without what would lead a test out of its folder."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFECT_", "SHIFT_", "AWS_"))
+    }
+    home = tmp_path_factory.mktemp("prefect")
+    return kept | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "COLUMNS": "200",
+    }
+
+
+@pytest.fixture(scope="session")
+def prefect_api(environment) -> Iterator[str]:
+    """The address of a Prefect server with a database of its own."""
+    port = free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--no-ui"]
+    url = f"http://127.0.0.1:{port}/api"
+    log = Path(environment["PREFECT_HOME"]) / "server.log"
+    with (
+        log.open("w") as output,
+        running(
+            command, f"{url}/health", env=environment, stdout=output, stderr=output, seconds=90
+        ),
+    ):
+        yield url
+
+
+Ingest = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def ingest_command() -> list[str]:
+    return [sys.executable, "-m", "flows.ingest"]
+
+
+@pytest.fixture
+def ingest(tmp_path, environment, prefect_api, ingest_command) -> Ingest:
+    """Run the command in a folder of the test's own, on the session's Prefect server."""
+
+    def run(*arguments: object, server: bool = True, **variables: str) -> Run:
+        env = environment | ({"PREFECT_API_URL": prefect_api} if server else {}) | variables
+        done = subprocess.run(
+            [*ingest_command, *map(str, arguments)],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        named = re.search(r"report in (\S+)", done.stderr)
+        report = json.loads((tmp_path / named[1]).read_text()) if named else None
+        return Run(done.returncode, done.stdout, done.stderr, report)
+
+    return run
+
+
+@pytest.fixture
+def bucket(tmp_path) -> Iterator[Bucket]:
+    with serve_s3(tmp_path / "s3") as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def campaign(tmp_path_factory) -> Path:
+    """A simulated date of six small lines, in both zones, the last without GLT. Do not change."""
+    root = tmp_path_factory.mktemp("campaign")
+    simulate_campaign(root, dates=["20220224"], lines=6, samples=33, scan_lines=40, bands=60)
+    return root

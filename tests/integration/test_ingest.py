@@ -1,0 +1,397 @@
+"""The ingest as its users run it: the command, over HTTP, to a folder and to S3."""
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pystac
+import pytest
+import rioxarray  # noqa: F401 - adds the accessor
+import xarray as xr
+
+from shift_stac.envi import open_envi
+from support.stac import use_schemas, validate_archive
+from support.webserver import serve_apache, serve_nginx
+
+DATE = "20220224"
+ITEMS = "AVIRIS-NG"
+
+
+def content(folder: Path) -> dict[str, str]:
+    """SHA-256 of every published file."""
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*")
+        if file.is_file() and not file.name.startswith(".shift-stac")
+    }
+
+
+@pytest.fixture
+def portal(campaign, tmp_path):
+    with serve_nginx(campaign, tmp_path / "nginx") as url:
+        yield url
+
+
+@pytest.fixture
+def own_campaign(campaign, tmp_path) -> Path:
+    """A copy of the campaign that a test may damage."""
+    return Path(shutil.copytree(campaign, tmp_path / "portal"))
+
+
+def damage(campaign: Path, line: str) -> None:
+    cube = campaign / f"v1/{DATE}/L2a/{line}_rfl"
+    cube.write_bytes(cube.read_bytes()[:-1000])
+
+
+def lines_of(campaign: Path) -> list[str]:
+    return sorted(p.name[:18] for p in (campaign / f"v1/{DATE}/L1/igm").glob("*_igm"))
+
+
+def test_a_date_goes_to_a_folder_and_to_s3_with_the_same_bytes(
+    ingest, portal, campaign, bucket, tmp_path
+):
+    lines = lines_of(campaign)
+    options = ("--portal", portal, "--date", DATE)
+    to_folder = ingest(*options, "--store", "store")
+    assert to_folder.status == 0, to_folder.errors
+    assert to_folder.states == dict.fromkeys(lines, "published")
+    to_s3 = ingest(*options, "--store", f"{bucket.url}/a/prefix", **bucket.environment)
+    assert to_s3.status == 0, to_s3.errors
+    store = tmp_path / "store"
+    assert content(store) == content(bucket.folder / "a/prefix")
+
+    zones = set()
+    for line in lines:
+        with xr.open_zarr(store / f"aviris/{DATE}/{line}.zarr") as opened:
+            zones.add(opened.rio.crs.to_epsg())
+    assert zones == {32610, 32611}
+
+    # A second run does nothing, and says so for each line.
+    before = content(store)
+    for where, variables in (("store", {}), (f"{bucket.url}/a/prefix", bucket.environment)):
+        again = ingest(*options, "--store", where, **variables)
+        assert again.status == 0
+        assert again.states == dict.fromkeys(lines, "up to date")
+        assert all(again.reasons.values())
+    assert content(store) == before
+
+    forced = ingest(*options, "--store", "store", "--force")
+    assert forced.states == dict.fromkeys(lines, "published")
+    assert content(store) == before
+
+
+def test_the_layout_is_the_fixed_one_and_every_link_leads_somewhere(ingest, campaign, tmp_path):
+    line = lines_of(campaign)[0]
+    assert ingest("--portal", campaign, "--line", line).status == 0
+    store = tmp_path / "store"
+    assert {p.name for p in store.iterdir() if not p.name.startswith(".")} == {
+        "catalog.json", ITEMS, "aviris",
+    }  # fmt: skip
+    assert (store / ITEMS / line / f"{line}.json").is_file()
+    names = {p.name for p in (store / "aviris" / DATE).iterdir()}
+    assert names == {f"{line}.zarr", f"{line}_quicklook.png", f"{line}_footprint.geojson"}
+    catalog = pystac.Catalog.from_file(str(store / "catalog.json"))
+    (item,) = catalog.get_items(recursive=True)
+    assert item.get_collection().id == ITEMS
+    assert item.get_root().id == "SBG-SHIFT"
+    assert len(item.assets) == 3
+    for asset in item.assets.values():
+        assert Path(asset.get_absolute_href()).exists()
+    assert xr.open_zarr(item.assets[f"{line}.zarr"].get_absolute_href()).sizes["x"] == 33
+
+
+def test_one_corrupted_line_fails_alone(ingest, own_campaign, tmp_path):
+    lines = lines_of(own_campaign)
+    damage(own_campaign, lines[2])
+    run = ingest("--portal", own_campaign, "--date", DATE)
+    assert run.status == 1
+    assert run.states == {line: "failed" if line == lines[2] else "published" for line in lines}
+    reason = run.reasons[lines[2]]
+    assert f"{lines[2]}_rfl has" in reason
+    assert "implies" in reason
+    assert not (tmp_path / f"store/aviris/{DATE}/{lines[2]}.zarr").exists()
+    assert not (tmp_path / f"store/{ITEMS}/{lines[2]}").exists()
+    # The table is the last thing printed, and names every line.
+    assert all(line in run.output for line in lines)
+    assert "5 published, 1 failed" in run.output
+
+
+def test_a_failed_update_leaves_the_published_line(ingest, own_campaign, tmp_path):
+    line = lines_of(own_campaign)[1]
+    assert ingest("--portal", own_campaign, "--line", line).status == 0
+    before = content(tmp_path / "store")
+    damage(own_campaign, line)
+    assert ingest("--portal", own_campaign, "--line", line).status == 1
+    assert content(tmp_path / "store") == before
+
+
+def test_items_are_added_without_rewriting_the_others(ingest, campaign, tmp_path):
+    first, second = lines_of(campaign)[:2]
+    ingest("--portal", campaign, "--line", first)
+    item = tmp_path / "store" / ITEMS / first / f"{first}.json"
+    written = item.stat()
+    ingest("--portal", campaign, "--line", second)
+    assert item.stat() == written or item.stat().st_mtime_ns == written.st_mtime_ns
+    collection = json.loads((tmp_path / "store" / ITEMS / "collection.json").read_text())
+    linked = [link["href"] for link in collection["links"] if link["rel"] == "item"]
+    assert linked == [f"./{line}/{line}.json" for line in (first, second)]
+
+
+def test_a_replaced_file_is_noticed_and_ingested_again(ingest, own_campaign, tmp_path):
+    line = lines_of(own_campaign)[1]
+    ingest("--portal", own_campaign, "--line", line)
+    cube = own_campaign / f"v1/{DATE}/L2a/{line}_rfl"
+    data = bytearray(cube.read_bytes())
+    data[:4] = np.float32(0.25).tobytes()
+    cube.write_bytes(data)
+    run = ingest("--portal", own_campaign, "--line", line)
+    assert run.states == {line: "published"}
+    assert run.reasons[line] == f"{line}_rfl has changed on the portal"
+    with xr.open_zarr(tmp_path / f"store/aviris/{DATE}/{line}.zarr") as opened:
+        assert float(opened.Reflectance[0, 0, 0]) == 0.25
+
+
+def test_a_file_that_was_only_touched_is_not_converted_again(ingest, own_campaign, tmp_path):
+    line = lines_of(own_campaign)[1]
+    ingest("--portal", own_campaign, "--line", line)
+    (own_campaign / f"v1/{DATE}/L2a/{line}_rfl").touch()
+    stores = content(tmp_path / "store/aviris")
+    run = ingest("--portal", own_campaign, "--line", line)
+    assert run.states == {line: "up to date"}
+    assert "not its content" in run.reasons[line]
+    assert content(tmp_path / "store/aviris") == stores
+    # The item knows the new date: the next run need not look into the file.
+    assert ingest("--portal", own_campaign, "--line", line).reasons == {
+        line: "published from these files"
+    }
+
+
+def test_levels_are_ingested_by_themselves_and_joined(ingest, campaign, tmp_path):
+    line = lines_of(campaign)[1]
+    store = tmp_path / f"store/aviris/{DATE}/{line}.zarr"
+
+    def variables():
+        with xr.open_zarr(store) as opened:
+            return {"Radiance", "Reflectance"} & set(opened.variables)
+
+    assert ingest("--portal", campaign, "--line", line, "--product", "L1").status == 0
+    assert variables() == {"Radiance"}
+    run = ingest("--portal", campaign, "--line", line, "--product", "L2")
+    assert run.reasons == {line: "published without reflectance"}
+    assert variables() == {"Radiance", "Reflectance"}
+    assert ingest("--portal", campaign, "--line", line, "--product", "L1").states == {
+        line: "up to date"
+    }
+
+
+def test_chunk_sizes_are_options(ingest, campaign, tmp_path):
+    line = lines_of(campaign)[1]
+    arguments = ("--portal", campaign, "--line", line)
+    ingest(*arguments)
+    run = ingest(*arguments, "--x-chunk", 10, "--y-chunk", 20, "--wavelength-chunk", 1000)
+    assert run.states == {line: "published"}
+    with xr.open_zarr(tmp_path / f"store/aviris/{DATE}/{line}.zarr") as opened:
+        assert opened.Radiance.encoding["chunks"] == (60, 20, 10)
+    assert ingest(*arguments, "--wavelength-chunk", 1000).states == {line: "up to date"}
+
+
+def test_a_line_that_the_portal_does_not_have_fails_by_name(ingest, campaign):
+    known, unknown = lines_of(campaign)[1], f"ang{DATE}t000000"
+    run = ingest("--portal", campaign, "--line", known, "--line", unknown)
+    assert run.status == 1
+    assert run.states == {known: "published", unknown: "failed"}
+    assert unknown in run.reasons[unknown]
+
+
+def test_a_date_that_the_portal_does_not_have_does_not_hold_up_the_others(ingest, campaign):
+    run = ingest("--portal", campaign, "--date", DATE, "--date", "20220301")
+    assert run.status == 1
+    assert run.states["20220301"] == "failed"
+    assert sum(state == "published" for state in run.states.values()) == 6
+
+
+def test_a_dry_run_tells_everything_and_touches_nothing(ingest, own_campaign, tmp_path):
+    lines = lines_of(own_campaign)
+    ingest("--portal", own_campaign, "--line", lines[0])
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    missing = f"v1/{DATE}/L1/igm/{lines[3]}_igm.hdr"
+    (own_campaign / missing).unlink()
+    before.pop(own_campaign / missing)
+    before.pop((own_campaign / missing).parent)
+    run = ingest("--portal", own_campaign, "--date", DATE, "--dry-run", server=False)
+    assert run.status == 1
+    after = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    after.pop((own_campaign / missing).parent)
+    assert after == before
+    assert f"{lines[0]}: up to date (published from these files)" in run.output
+    assert f"{lines[1]}: ingest (not published yet)" in run.output
+    assert f"{lines[3]}: fail" in run.output
+    assert f"{lines[1]}_rfl" in run.output
+    assert "Starting temporary server" not in run.errors
+
+
+def test_a_dry_run_over_http_names_downloads_with_their_sizes(ingest, portal, campaign):
+    line = lines_of(campaign)[1]
+    run = ingest("--portal", portal, "--line", line, "--dry-run", server=False)
+    assert run.status == 0
+    size = (campaign / f"v1/{DATE}/L2a/{line}_rfl").stat().st_size
+    assert f"download   {size / 1000:.1f} kB  {line}_rfl\n" in run.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--date", "20220230"),
+        ("--line", "ang20220224"),
+        ("--date", DATE, "--line", "ang20220228t183924"),
+        ("--date", DATE, "--portal-version", "v9"),
+        ("--date", DATE, "--product", "L3"),
+        ("--date", DATE, "--x-chunk", "0"),
+        ("--date", DATE, "--cluster", "nowhere"),
+        ("--date", DATE, "--campaign", "absent.toml"),
+        ("--date", DATE, "--settings", "absent.toml"),
+        ("--date", DATE, "--unknown"),
+    ],
+    ids=lambda arguments: " ".join(arguments) or "nothing",
+)
+def test_wrong_usage_ends_with_2_and_a_sentence(ingest, arguments):
+    run = ingest(*arguments, server=False)
+    assert run.status == 2
+    assert "error: " in run.errors
+    assert "Traceback" not in run.errors
+
+
+def test_options_come_from_command_line_environment_and_file(ingest, campaign, tmp_path):
+    line = lines_of(campaign)[1]
+    (tmp_path / "shift.toml").write_text(
+        f'portal = "{campaign}"\nstore = "from-file"\nline = ["{line}"]\n'
+    )
+    run = ingest(
+        "--dry-run", "--store", "from-command", server=False, SHIFT_STORE="from-environment"
+    )
+    assert run.status == 0
+    for given, variables, expected in (
+        ((), {}, "from-file"),
+        ((), {"SHIFT_STORE": "from-environment"}, "from-environment"),
+        (("--store", "from-command"), {"SHIFT_STORE": "from-environment"}, "from-command"),
+    ):
+        run = ingest(*given, **variables)
+        assert run.status == 0, run.errors
+        assert (tmp_path / expected / "catalog.json").is_file()
+
+
+def test_it_runs_without_a_prefect_server_started_by_hand(ingest, campaign, tmp_path):
+    line = lines_of(campaign)[1]
+    home = tmp_path / "prefect-home"
+    run = ingest("--portal", campaign, "--line", line, server=False, PREFECT_HOME=str(home))
+    assert run.status == 0, run.errors
+    assert (home / "prefect.db").exists()
+
+
+def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect_api):
+    lines = lines_of(campaign)[1:3]
+    run = ingest("--portal", campaign, "--line", lines[0], "--line", lines[1], "--force")
+    assert run.status == 0
+    with httpx.Client(base_url=prefect_api) as api:
+        (flow_run,) = api.post(
+            "/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}
+        ).json()
+        of_run = {"flow_runs": {"id": {"any_": [flow_run["id"]]}}}
+        task_runs = api.post("/task_runs/filter", json=of_run).json()
+        artifacts = api.post("/artifacts/filter", json=of_run).json()
+    assert flow_run["state"]["message"] == "2 published"
+    names = {task_run["name"]: task_run["state_type"] for task_run in task_runs}
+    stages = ("find", "download", "convert", "draw", "publish", "catalogue")
+    expected = {f"{stage}-{line}" for stage in stages for line in lines} | set(lines)
+    assert names == dict.fromkeys(expected, "COMPLETED")
+    (table,) = [artifact for artifact in artifacts if artifact["type"] == "table"]
+    rows = json.loads(table["data"])
+    assert [row["line"] for row in rows] == lines
+    assert set(rows[0]) == {"line", "state", "reason", "size", "seconds"}
+
+
+def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_it(
+    own_campaign, tmp_path, environment, prefect_api, ingest_command, ingest
+):
+    lines = lines_of(own_campaign)
+    command = [*ingest_command, "--portal", str(own_campaign), "--date", DATE]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment | {"PREFECT_API_URL": prefect_api},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    store = tmp_path / "store"
+    deadline = time.monotonic() + 60
+    while not list(store.glob(f"{ITEMS}/*/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # Whatever an item or a link leads to is complete.
+    catalog = (
+        json.loads((store / ITEMS / "collection.json").read_text())
+        if (store / ITEMS / "collection.json").exists()
+        else {"links": []}
+    )
+    for link in catalog["links"]:
+        if link["rel"] == "item":
+            assert (store / ITEMS / link["href"]).is_file()
+    for item in store.glob(f"{ITEMS}/*/*.json"):
+        opened = xr.open_zarr(store / f"aviris/{DATE}/{item.stem}.zarr")
+        assert np.isfinite(opened.Radiance.sel(y=39)).any()
+    run = ingest("--portal", own_campaign, "--date", DATE)
+    assert run.status == 0
+    assert set(run.states) == set(lines)
+    assert not [p for p in store.glob(f"aviris/{DATE}/.*")]
+    assert len(list(store.glob(f"{ITEMS}/*/*.json"))) == len(lines)
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("server", [serve_nginx, serve_apache], ids=["nginx", "apache"])
+def test_the_real_samples_from_real_servers(ingest, shared, tmp_path, server, version):
+    line = "ang20170323t202244"
+    samples = shared / "samples"
+    # Where the samples stand may be closed to the server's own user; they are 1 MB.
+    public = Path(shutil.copytree(samples / "derived_portal/pub/SHIFT", tmp_path / "public"))
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    with server(public, tmp_path / "server") as url:
+        run = ingest("--portal", url, "--date", "20170323", "--portal-version", version)
+    assert run.status == 0, run.errors
+    assert run.states == {line: "published"}
+    use_schemas(shared / "schemas")
+    (item,) = validate_archive(tmp_path / "store")
+    assert item["properties"]["version"] == version
+
+    with xr.open_zarr(
+        tmp_path / f"store/aviris/20170323/{line}.zarr", mask_and_scale=False
+    ) as opened:
+        assert opened.rio.crs.to_epsg() == 32611
+        radiance = open_envi(samples / "isofit-small-chunk/ang20170323t202244_rdn_7000-7010").data
+        np.testing.assert_array_equal(
+            opened.Radiance.values.transpose(1, 0, 2).view("<u4"),
+            np.ascontiguousarray(radiance).view("<u4"),
+        )
+        loc = open_envi(samples / "isofit-small-chunk/ang20170323t202244_loc_7000-7010").data
+        np.testing.assert_allclose(opened.longitude, loc[:, 0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(opened.latitude, loc[:, 1], rtol=0, atol=1e-6)
+
+
+def test_all_items_of_a_campaign_are_valid(ingest, campaign, shared, tmp_path):
+    assert ingest("--portal", campaign, "--date", DATE).status == 0
+    use_schemas(shared / "schemas")
+    items = validate_archive(tmp_path / "store")
+    assert len(items) == 6
+    for item in items:
+        west, south, east, north = item["bbox"]
+        assert -121 < west < east < -119
+        assert 34 < south < north < 35
+        assert item["properties"]["datetime"].startswith("2022-02-24T")
