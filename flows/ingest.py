@@ -41,7 +41,7 @@ from tasks.convert import convert
 from tasks.download import download
 from tasks.portal import find_files, list_lines
 from tasks.present import draw
-from tasks.publish import catalogue, publish
+from tasks.publish import catalogue, link, publish
 
 
 def _pass_through(line: FlightLine, stations: Stations) -> tuple[LineState, str, int | None]:
@@ -157,6 +157,9 @@ def ingest(options: IngestOptions) -> State[RunReport]:
         lines, outcomes = select_lines(stations, lambda date: list_lines(date, stations.portal))
         logger.info("%d lines of %s from %s", len(lines), options.dates, stations.portal_url)
         outcomes += _ingest_lines(lines, stations)
+        untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
+        if untouched:
+            link(stations.storage, stations.campaign, untouched)
         report = RunReport(
             started=started,
             finished=datetime.now(UTC),

@@ -6,7 +6,7 @@ from prefect import get_run_logger, task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
-from shift_stac.publication import Companions, publish_data, publish_item
+from shift_stac.publication import Companions, link_missing, publish_data, publish_item
 from shift_stac.sources import SourceLine
 from shift_stac.storage import Progress, Storage
 from shift_stac.summary import StoreSummary
@@ -39,3 +39,10 @@ def catalogue(
     """Publish the line's item, then the collection and catalog that lead to it."""
     path = publish_item(storage, campaign, summary, sources, companions)
     get_run_logger().info("%s: item %s", line, storage.href(path))
+
+
+@task(name="link", **STAGE)
+def link(storage: Storage, campaign: Campaign, lines: list[FlightLine]) -> None:
+    """Link published lines that the collection does not lead to, if there are any."""
+    for line in link_missing(storage, campaign, lines):
+        get_run_logger().warning("%s was published, but not linked: it is now", line)

@@ -38,6 +38,11 @@ def build_catalog(campaign: Campaign) -> dict[str, Any]:
     return catalog.to_dict(include_self_link=False, transform_hrefs=False)
 
 
+def linked_items(collection: Mapping[str, Any]) -> set[str]:
+    """Ids of the items that a collection leads to."""
+    return {link["href"].split("/")[-2] for link in collection["links"] if link["rel"] == "item"}
+
+
 def add_items(
     collection: Mapping[str, Any] | None, items: Iterable[Mapping[str, Any]], campaign: Campaign
 ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Data first, then pictures, then the item, and last the collection and the catalo
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from shift_stac.catalog import (
     add_items,
     build_catalog,
     collection_path,
+    linked_items,
     render,
 )
 from shift_stac.errors import CatalogError
@@ -120,13 +122,42 @@ def publish_item(
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
     path = item_path(campaign, line)
     storage.write(path, render(content))
+    _link(storage, campaign, [content])
+    return path
+
+
+def link_missing(
+    storage: Storage, campaign: Campaign, lines: Sequence[FlightLine]
+) -> list[FlightLine]:
+    """Link those published lines from the collection that it does not lead to.
+
+    A run that dies between an item and its parents leaves such lines; they are up to date, and
+    nobody finds them.
+
+    Returns
+    -------
+    list
+        The lines that were linked.
+    """
+    parent = collection_path(campaign)
+    content = storage.read(parent)
+    linked = set() if content is None else linked_items(_parse(content, storage.href(parent)))
+    missing = [line for line in lines if line.id not in linked]
+    if not missing and storage.read(CATALOG_PATH) is not None:
+        return []
+    paths = (item_path(campaign, line) for line in missing)
+    items = [_parse(item, path) for path in paths if (item := storage.read(path)) is not None]
+    _link(storage, campaign, items)
+    return missing
+
+
+def _link(storage: Storage, campaign: Campaign, items: Sequence[dict[str, Any]]) -> None:
     with storage.exclusive():
         parent = collection_path(campaign)
         before = storage.read(parent)
         collection = None if before is None else _parse(before, storage.href(parent))
-        storage.write(parent, render(add_items(collection, [content], campaign)))
+        storage.write(parent, render(add_items(collection, items, campaign)))
         storage.write(CATALOG_PATH, render(build_catalog(campaign)))
-    return path
 
 
 def _companion_path(campaign: Campaign, line: FlightLine, local: Path) -> str:

@@ -234,12 +234,13 @@ class S3Storage(Storage):
             if _ROOT_METADATA in present:
                 # Until the last object has arrived, the place holds no store that opens.
                 self._fs.rm_file(f"{prefix}/{_ROOT_METADATA}")
-            self._send(local, prefix, chunks, len(sizes), progress)
+            report = progress or (lambda *_: None)
+            self._send(local, prefix, chunks, lambda sent: report(sent, len(sizes)))
             stale = present.keys() - sizes.keys()
             if stale:
                 self._fs.rm([f"{prefix}/{name}" for name in sorted(stale)])
             self._verify(path, {name: sizes[name] for name in chunks})
-            self._send(local, prefix, [_ROOT_METADATA], len(sizes), progress)
+            self._send(local, prefix, [_ROOT_METADATA], lambda _: report(len(sizes), len(sizes)))
 
     def _sizes(self, prefix: str) -> dict[str, int]:
         found = self._fs.find(prefix, detail=True)
@@ -250,7 +251,7 @@ class S3Storage(Storage):
         }
 
     def _send(
-        self, local: Path, prefix: str, names: list[str], total: int, progress: Progress | None
+        self, local: Path, prefix: str, names: list[str], sent: Callable[[int], None]
     ) -> None:
         batch = self._options.parallel * 8
         for start in range(0, len(names), batch):
@@ -260,8 +261,7 @@ class S3Storage(Storage):
                 [f"{prefix}/{name}" for name in part],
                 batch_size=self._options.parallel,
             )
-            if progress is not None:
-                progress(min(start + batch, len(names)), total)
+            sent(min(start + batch, len(names)))
 
     def _verify(self, path: str, expected: dict[str, int]) -> None:
         arrived = self._sizes(self._key(path))

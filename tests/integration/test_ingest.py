@@ -350,7 +350,7 @@ def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_i
     run = ingest("--portal", own_campaign, "--date", DATE)
     assert run.status == 0
     assert set(run.states) == set(lines)
-    assert not [p for p in store.glob(f"aviris/{DATE}/.*")]
+    assert not list(store.glob(f"aviris/{DATE}/.*"))
     assert len(list(store.glob(f"{ITEMS}/*/*.json"))) == len(lines)
 
 

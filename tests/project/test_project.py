@@ -1,0 +1,96 @@
+"""What must hold of the project itself."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+
+
+def locked() -> dict[str, list[Requirement]]:
+    """Each locked requirement: one a package, or one for each environment marker."""
+    found: dict[str, list[Requirement]] = {}
+    for row in LOCK.splitlines():
+        if row and not row.startswith((" ", "#")):
+            requirement = Requirement(row.removesuffix("\\").strip())
+            found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def wanted() -> list[Requirement]:
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    return [Requirement(text) for group in groups for text in group]
+
+
+@pytest.mark.parametrize("requirement", wanted(), ids=str)
+def test_the_lock_satisfies_pyproject(requirement):
+    pins = locked().get(canonicalize_name(requirement.name))
+    assert pins, f"{requirement.name} is not locked: run make lock"
+    for pin in pins:
+        (version,) = pin.specifier
+        assert version.operator == "=="
+        assert requirement.specifier.contains(version.version), f"{pin}: run make lock"
+
+
+def test_every_locked_package_has_hashes():
+    blocks = re.split(r"\n(?=\S)", LOCK.strip())
+    packages = [block for block in blocks if not block.startswith("#")]
+    assert len(packages) == sum(map(len, locked().values()))
+    assert all("--hash=sha256:" in block for block in packages)
+
+
+def test_the_lock_names_no_index_and_no_address():
+    assert "://" not in LOCK
+    assert not re.search(
+        r"^\s*-", re.sub(r"^\s+--hash=\S+.*$", "", LOCK, flags=re.MULTILINE), re.MULTILINE
+    )
+
+
+def test_every_floor_and_cap_has_its_reason_beside_it():
+    rows = (ROOT / "pyproject.toml").read_text().splitlines()
+    start = rows.index("dependencies = [") + 1
+    end = rows.index("]", start)
+    for number, row in enumerate(rows[start:end], start=start):
+        if row.strip().startswith('"'):
+            assert rows[number - 1].strip().startswith("#"), f"{row.strip()} has no reason"
+
+
+def test_imports_point_one_way():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_library_is_usable_without_prefect():
+    code = "import sys, shift_stac.publication, shift_stac.simulate; sys.exit('prefect' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_demo_runs_from_an_empty_folder(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.demo", "--folder", str(tmp_path / "demo")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    *_, opening, catalog, quicklook = done.stdout.strip().splitlines()
+    command = opening.removeprefix("Open a store: python -c ").strip('"')
+    assert "wavelength: 425" in subprocess.check_output([sys.executable, "-c", command], text=True)
+    for row in (catalog, quicklook):
+        assert Path(row.split(":", 1)[1].strip()).is_file()

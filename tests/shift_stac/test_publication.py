@@ -1,0 +1,148 @@
+import json
+from pathlib import Path
+
+import pystac
+import pytest
+import xarray as xr
+
+from shift_stac.campaigns import load_campaign
+from shift_stac.conversion import convert_line
+from shift_stac.errors import CatalogError
+from shift_stac.flightline import FlightLine
+from shift_stac.publication import (
+    Companions,
+    link_missing,
+    publish_data,
+    publish_item,
+    read_published,
+    store_path,
+)
+from shift_stac.quicklook import write_footprint, write_quicklook
+from shift_stac.storage import FolderStorage
+from support.sources import LINE, small_line
+
+CAMPAIGN = load_campaign()
+COLLECTION = "AVIRIS-NG/collection.json"
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("converted")
+    sources = small_line(folder / "sources")
+    store = folder / f"{LINE}.zarr"
+    summary = convert_line(sources, store, CAMPAIGN)
+    companions = Companions.beside(store)
+    write_quicklook(store, summary, companions.thumbnail, CAMPAIGN.quicklook.rgb)
+    write_footprint(summary, companions.footprint)
+    return sources, store, summary, companions
+
+
+class RecordingStorage(FolderStorage):
+    """A folder that notes the order of what appears in it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.order: list[str] = []
+
+    def write(self, path, content):
+        super().write(path, content)
+        self.order.append(path)
+
+    def publish_store(self, local, path, progress=None):
+        super().publish_store(local, path, progress)
+        self.order.append(path)
+
+
+def publish(storage, converted):
+    sources, store, summary, companions = converted
+    publish_data(storage, CAMPAIGN, LINE, store, companions)
+    publish_item(storage, CAMPAIGN, summary, sources, companions)
+
+
+def test_data_come_first_then_pictures_then_the_item_and_last_the_parents(tmp_path, converted):
+    storage = RecordingStorage(tmp_path)
+    publish(storage, converted)
+    assert storage.order == [
+        f"aviris/20220224/{LINE}.zarr",
+        f"aviris/20220224/{LINE}_quicklook.png",
+        f"aviris/20220224/{LINE}_footprint.geojson",
+        f"AVIRIS-NG/{LINE}/{LINE}.json",
+        COLLECTION,
+        "catalog.json",
+    ]
+
+
+def test_what_was_published_is_read_back_from_the_item(tmp_path, converted):
+    sources, _, summary, _ = converted
+    storage = FolderStorage(tmp_path)
+    assert read_published(storage, CAMPAIGN, LINE) == (None, False)
+    publish(storage, converted)
+    state, has_store = read_published(storage, CAMPAIGN, LINE)
+    assert has_store
+    assert state is not None
+    assert state.fingerprint == summary.fingerprint
+    assert state.level == "all"
+    assert state.store_bytes == summary.size_bytes
+    assert {file.name for file in state.files} == {file.name for file in sources.files}
+    for file in sources.files:
+        assert any(file.is_same(seen) and file.name == seen.name for seen in state.files)
+
+
+def test_an_item_of_another_program_is_no_state(tmp_path, converted):
+    storage = FolderStorage(tmp_path)
+    storage.write(f"AVIRIS-NG/{LINE}/{LINE}.json", b'{"type": "Feature", "properties": {}}')
+    assert read_published(storage, CAMPAIGN, LINE) == (None, False)
+
+
+@pytest.mark.parametrize("content", [b"", b"{half", b"[]"])
+def test_a_damaged_item_is_named(tmp_path, content):
+    storage = FolderStorage(tmp_path)
+    storage.write(f"AVIRIS-NG/{LINE}/{LINE}.json", content)
+    with pytest.raises(CatalogError, match=rf"AVIRIS-NG/{LINE}/{LINE}\.json is"):
+        read_published(storage, CAMPAIGN, LINE)
+
+
+def test_publishing_again_changes_no_byte(tmp_path, converted):
+    storage = FolderStorage(tmp_path)
+    publish(storage, converted)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    publish(storage, converted)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_a_line_whose_run_died_before_the_parents_is_linked_later(tmp_path, converted):
+    storage = FolderStorage(tmp_path)
+    publish(storage, converted)
+    complete = storage.read(COLLECTION)
+    (tmp_path / COLLECTION).unlink()
+    (tmp_path / "catalog.json").unlink()
+    assert link_missing(storage, CAMPAIGN, [LINE]) == [LINE]
+    assert storage.read(COLLECTION) == complete
+    assert link_missing(storage, CAMPAIGN, [LINE]) == []
+    (item,) = pystac.Catalog.from_file(str(tmp_path / "catalog.json")).get_items(recursive=True)
+    assert item.id == LINE.id
+
+
+def test_the_main_asset_opens_in_one_line(tmp_path, converted):
+    storage = FolderStorage(tmp_path)
+    publish(storage, converted)
+    item = pystac.Item.from_file(str(tmp_path / f"AVIRIS-NG/{LINE}/{LINE}.json"))
+    opened = xr.open_zarr(item.assets[f"{LINE}.zarr"].get_absolute_href())
+    assert opened.attrs["flight_line"] == LINE.id
+    assert store_path(CAMPAIGN, LINE) == f"aviris/20220224/{LINE}.zarr"
+
+
+def test_other_items_are_neither_read_nor_written(tmp_path, converted):
+    storage = FolderStorage(tmp_path)
+    other = FlightLine("ang20220224t200332")
+    publish(storage, converted)
+    (tmp_path / f"AVIRIS-NG/{other}").mkdir()
+    unreadable = tmp_path / f"AVIRIS-NG/{other}/{other}.json"
+    unreadable.write_text("not even JSON")
+    collection = json.loads(storage.read(COLLECTION))
+    collection["links"].append({"rel": "item", "href": f"./{other}/{other}.json"})
+    storage.write(COLLECTION, json.dumps(collection).encode())
+    publish(storage, converted)
+    hrefs = [k["href"] for k in json.loads(storage.read(COLLECTION))["links"] if k["rel"] == "item"]
+    assert hrefs == [f"./{LINE}/{LINE}.json", f"./{other}/{other}.json"]
+    assert unreadable.read_text() == "not even JSON"
