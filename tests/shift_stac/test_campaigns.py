@@ -1,0 +1,66 @@
+import pytest
+
+from shift_stac.campaigns import load_campaign
+from shift_stac.errors import CampaignError
+from shift_stac.flightline import FlightLine
+from shift_stac.sources import Product
+
+LINE = FlightLine("ang20220224t195402")
+
+
+@pytest.mark.parametrize(
+    ("version", "product", "expected"),
+    [
+        ("v0", Product.RADIANCE, "v0/20220224/L1/rdn/ang20220224t195402_rdn_v2z4_clip"),
+        ("v0", Product.IGM, "v0/20220224/L1/igm/ang20220224t195402_rdn_igm"),
+        ("v0", Product.REFLECTANCE, "v0/20220224/L2a/ang20220224t195402_rfl"),
+        ("v1", Product.RADIANCE, "v1/20220224/L1/rdn/ang20220224t195402_rdn_v2aa1_clip"),
+        ("v1", Product.IGM, "v1/20220224/L1/igm/ang20220224t195402_igm"),
+        ("v1", Product.REFLECTANCE, "v1/20220224/L2a/ang20220224t195402_rfl"),
+        ("v1", Product.GLT, "v1/20220224/L1/glt/ang20220224t195402_glt"),
+        ("v1", Product.OBS, "v1/20220224/L1/obs/ang20220224t195402_obs"),
+    ],
+)
+def test_the_portal_keeps_its_files_where_they_really_are(version, product, expected):
+    location = load_campaign().portal.version(version).products[product]
+    folder = location.directory_for(version, LINE.date)
+    assert f"{folder}/{location.name_for(LINE, version)}" == expected
+
+
+def test_only_glt_and_obs_are_optional():
+    for version in ("v0", "v1"):
+        products = load_campaign().portal.version(version).products
+        assert {p for p, location in products.items() if location.optional} == {
+            Product.GLT,
+            Product.OBS,
+        }
+
+
+def test_an_unknown_version_is_refused_with_the_known_ones():
+    with pytest.raises(CampaignError, match=r"no portal version 'v9': it has v0, v1"):
+        load_campaign().portal.version("v9")
+
+
+def test_the_archive_lies_where_the_original_did():
+    assert load_campaign().layout.directory_for(LINE) == "aviris/20220224"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("not toml [", "is not a campaign file"),
+        ("", "portal"),
+        ("[portal]\nurl = 'x'\nversions = {}\nunknown = 1", "unknown"),
+    ],
+)
+def test_a_damaged_campaign_file_is_named_with_the_key(tmp_path, content, message):
+    path = tmp_path / "own.toml"
+    path.write_text(content)
+    with pytest.raises(CampaignError, match=r"own\.toml") as error:
+        load_campaign(path)
+    assert message in str(error.value)
+
+
+def test_a_missing_campaign_is_named():
+    with pytest.raises(CampaignError, match=r"absent\.toml"):
+        load_campaign("absent.toml")

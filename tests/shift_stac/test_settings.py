@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from shift_stac.flightline import FlightLine
+from shift_stac.layout import DEFAULT_CHUNKS
+from shift_stac.settings import IngestOptions, ingest_options
+from shift_stac.sources import ProductLevel
+
+DATE = ("--date", "20220224")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("SHIFT_SETTINGS", "SHIFT_STORE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_dates_and_lines_may_be_given_several_times():
+    options = ingest_options(
+        ["--date", "20220224", "--date", "20220228,2022-03-08", "--date", "20220224"]
+    )
+    assert options.date == ("20220224", "20220228", "20220308")
+    lines = ["--line", "ang20220224t195402", "--line", "ang20220224t200332"]
+    assert ingest_options(lines).line == tuple(map(FlightLine, lines[1::2]))
+    assert ingest_options(lines).dates == ("20220224",)
+
+
+def test_every_option_of_the_command_is_understood():
+    options = ingest_options([
+        *DATE, "--portal", "http://portal", "--portal-version", "v0", "--product", "L1",
+        "--line", "ang20220224t195402", "--store", "s3://bucket/x", "--work-dir", "elsewhere",
+        "--x-chunk", "1", "--y-chunk", "2", "--wavelength-chunk", "3", "--cluster", "local",
+        "--force", "--dry-run", "--lines-at-once", "7", "--no-keep-downloads",
+        "--download.parallel-files", "9", "--s3.endpoint-url", "http://s3", "--s3.profile", "me",
+    ])  # fmt: skip
+    assert options.portal == "http://portal"
+    assert options.portal_version == "v0"
+    assert options.product is ProductLevel.L1
+    assert options.store == "s3://bucket/x"
+    assert options.work_dir == Path("elsewhere")
+    assert options.requested_chunks == {"x": 1, "y": 2, "wavelength": 3}
+    assert options.force
+    assert options.dry_run
+    assert options.lines_at_once == 7
+    assert not options.keep_downloads
+    assert options.download.parallel_files == 9
+    assert (options.s3.endpoint_url, options.s3.profile) == ("http://s3", "me")
+
+
+def test_chunks_that_are_not_asked_for_are_the_default():
+    chunks = ingest_options([*DATE, "--x-chunk", "7"]).conversion.chunks
+    assert chunks == DEFAULT_CHUNKS.model_copy(update={"x": 7})
+
+
+def test_the_environment_and_the_file_are_read(tmp_path, monkeypatch):
+    (tmp_path / "mine.toml").write_text(
+        'date = ["20220224"]\nstore = "file"\n[download]\nattempts = 2\n'
+    )
+    options = ingest_options(["--settings", "mine.toml"])
+    assert (options.date, options.store, options.download.attempts) == (("20220224",), "file", 2)
+    monkeypatch.setenv("SHIFT_STORE", "environment")
+    monkeypatch.setenv("SHIFT_DOWNLOAD__ATTEMPTS", "3")
+    options = ingest_options(["--settings=mine.toml"])
+    assert (options.store, options.download.attempts) == ("environment", 3)
+    assert ingest_options(["--settings", "mine.toml", "--store", "command"]).store == "command"
+
+
+def test_a_misspelt_key_in_the_file_is_named(tmp_path):
+    (tmp_path / "shift.toml").write_text('date = ["20220224"]\nstoer = "x"\n')
+    with pytest.raises(ValidationError, match="stoer"):
+        ingest_options([])
+
+
+def test_help_explains_every_option(capsys):
+    with pytest.raises(SystemExit) as end:
+        ingest_options(["--help"])
+    assert end.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for field in IngestOptions.model_fields.values():
+        assert field.description is not None
+    for name in IngestOptions.model_fields:
+        assert f"--{name.replace('_', '-')}" in text
+    for wording in ("YYYYMMDD", "L1|L2|all", "--s3.endpoint-url", "SHIFT_", "TOML"):
+        assert wording in text
+
+
+def test_options_survive_json_as_flow_parameters():
+    options = ingest_options([*DATE, "--line", "ang20220224t195402", "--product", "L2"])
+    assert IngestOptions.model_validate(json.loads(options.model_dump_json())) == options
