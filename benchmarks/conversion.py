@@ -91,7 +91,7 @@ def floor(sources: SourceLine, out: Path) -> None:
     from numcodecs import Blosc
 
     codec = cube_codec()
-    blosc = Blosc(cname=codec.cname.value, clevel=codec.clevel, shuffle=Blosc.BITSHUFFLE)
+    blosc = Blosc(cname=str(codec.cname), clevel=codec.clevel, shuffle=Blosc.BITSHUFFLE)
     size = DEFAULT_CHUNKS
     with (out / "floor").open("wb") as target, ThreadPoolExecutor(os.cpu_count()) as pool:
         for product in CUBES:

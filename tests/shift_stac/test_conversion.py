@@ -74,9 +74,7 @@ def test_cubes_keep_their_bits_in_every_layout_and_chunking(shape, chunks, inter
         assert_same_bits(store, sources)
 
 
-@pytest.mark.parametrize(
-    ("lines", "samples"), [(1, 33), (1, 1), (7, 1), (150, 33)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("lines", "samples"), [(1, 33), (1, 1), (7, 1), (150, 33)], ids=str)
 def test_awkward_sizes(tmp_path, lines, samples):
     sources = small_line(tmp_path, lines=lines, samples=samples)
     store = tmp_path / "line.zarr"

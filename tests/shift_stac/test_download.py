@@ -1,8 +1,8 @@
 import hashlib
 import json
 import threading
-from email.utils import format_datetime
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,7 @@ def test_a_second_run_transfers_nothing(server, tmp_path):
 
 def test_a_file_that_changed_on_the_portal_is_fetched_again(server, tmp_path):
     fetch(server, tmp_path)
-    url, faults = server
+    _url, faults = server
     faults.files["cube"] = CONTENT[::-1]
     faults.etags = {"cube": '"two"', "cube.hdr": '"two"'}
     again = fetch(server, tmp_path, etag='"two"')

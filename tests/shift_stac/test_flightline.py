@@ -32,7 +32,7 @@ def test_lines_sort_by_time():
         "ANG20220224t195402",
         "ang20220224t195402_rfl",
         "ang20220224t195402\n",
-        "ang20220224t19540２",  # a digit of another script
+        "ang20220224t19540\uff12",  # a digit of another script
         "../ang20220224t195402",
         "ang2022022t1954022",
     ],

@@ -54,10 +54,19 @@ def simulate_campaign(
     -------
     dict
         The flight lines of each date.
+
+    Raises
+    ------
+    FlightLineError
+        A date is none.
+    CampaignError
+        The campaign describes no such version.
+    ShiftError
+        So many lines cannot be flown in a day.
     """
     description = (campaign or load_campaign()).portal.version(version)
     written = {}
-    for date in (parse_date(text) for text in dates):
+    for date in [parse_date(text) for text in dates]:
         flights = plan_flights(date, lines=lines, samples=samples, scan_lines=scan_lines, seed=seed)
         for number, flight in enumerate(flights):
             write_line(

@@ -29,6 +29,8 @@ def main() -> int:
     for name in ("lines", "samples", "scan_lines", "bands"):
         if getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be 1 or more")
+    if options.seed < 0:
+        parser.error("--seed must be 0 or more")
     try:
         written = simulate_campaign(
             options.out,
@@ -41,7 +43,7 @@ def main() -> int:
             seed=options.seed,
             campaign=load_campaign(options.campaign),
         )
-    except ShiftError as error:
+    except (ShiftError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
     for lines in written.values():
         sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS, Proj, Transformer
 
+from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.simulate.noise import smooth_noise
 
@@ -22,7 +23,8 @@ _LINE_SPACING_M = 2400.0
 _AZIMUTH_DEG = 17.0
 _METRES_PER_DEGREE = 111_195.0
 _FIRST_TAKE_OFF_HOUR = 18.5
-_TURN_S = 480.0
+_TURN_S, _LONGEST_DELAY_S = 480.0, 60.0
+_SHORTEST_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Flight:
     """One line's path; arrays are float64 and shaped (scan lines,) unless told otherwise.
 
     ``easting`` and ``northing`` are of the nadir on the ground, metres in ``crs``; ``heading`` in
-    radians clockwise from north; ``roll`` in radians; ``across`` shaped (samples,) is the
+    radians clockwise from grid north, and ``convergence`` the radians to add for true north;
+    ``roll`` in radians; ``across`` shaped (samples,) is the
     tangent of each sample's angle from the aircraft's vertical, positive to the right.
     """
 
@@ -42,6 +45,7 @@ class Flight:
     roll: NDArray[np.float64]
     across: NDArray[np.float64]
     height_m: float
+    convergence: float
 
     def time_of_day(self) -> NDArray[np.float64]:
         """Hours UTC of each scan line."""
@@ -53,17 +57,34 @@ class Flight:
 def plan_flights(
     date: str, *, lines: int, samples: int, scan_lines: int, seed: int
 ) -> tuple[Flight, ...]:
-    """Invent the lines of a date. The same arguments give the same flights."""
+    """Invent the lines of a date. The same arguments give the same flights.
+
+    Raises
+    ------
+    ShiftError
+        So many lines, or so long ones, cannot be flown before midnight UTC.
+    """
     random = np.random.default_rng((seed, int(date)))
-    start = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
-    start += timedelta(hours=_FIRST_TAKE_OFF_HOUR, seconds=int(random.integers(0, 3600)))
+    day = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
+    start = day + timedelta(hours=_FIRST_TAKE_OFF_HOUR, seconds=int(random.integers(0, 3600)))
+    # A name holds its line's date: where there are many lines, the turns are shorter, so that
+    # the last does not start on the next day.
+    duration = scan_lines * SCAN_PERIOD_S
+    pause = (day + timedelta(days=1) - start).total_seconds() / max(lines, 1) - duration
+    if pause < _SHORTEST_PAUSE_S:
+        msg = (
+            f"{lines} lines of {scan_lines} scan lines cannot be flown on {date} before "
+            "midnight UTC: ask for fewer or shorter ones"
+        )
+        raise ShiftError(msg)
+    shrink = min(1.0, pause / (_TURN_S + _LONGEST_DELAY_S))
     flights = []
     for number in range(lines):
         name = FlightLine(f"ang{start:%Y%m%dt%H%M%S}")
         offset = (number - (lines - 1) / 2 - 0.1) * _LINE_SPACING_M
         flights.append(_fly(name, offset, number % 2 == 1, samples, scan_lines, random))
-        start += timedelta(seconds=round(scan_lines * SCAN_PERIOD_S + _TURN_S))
-        start += timedelta(seconds=int(random.integers(0, 60)))
+        delay = int(random.integers(0, max(1, int(_LONGEST_DELAY_S * shrink))))
+        start += timedelta(seconds=int(duration + _TURN_S * shrink) + delay)
     return tuple(flights)
 
 
@@ -83,12 +104,15 @@ def _fly(
     centre = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(
         longitude, _CENTRE_LATITUDE
     )
+    # The grids of neighbouring zones are turned against each other; the lines are parallel.
+    factors = Proj(crs).get_factors(longitude, _CENTRE_LATITUDE)
+    convergence = np.radians(factors.meridian_convergence)
     distance = np.arange(scan_lines) * PIXEL_M
     azimuth = _AZIMUTH_DEG + (180.0 if southward else 0.0)
     phases = random.uniform(0, 2 * np.pi, 3)
     # The aircraft drifts off its course over kilometres, and yaws over hundreds of metres.
     wander = 2.0 * np.sin(distance / 2500 + phases[0]) + 0.2 * np.sin(distance / 180 + phases[1])
-    course = np.radians(azimuth + wander)
+    course = np.radians(azimuth + wander) - convergence
     easting = np.cumsum(np.sin(course)) * PIXEL_M
     northing = np.cumsum(np.cos(course)) * PIXEL_M
     roll = np.radians(0.15) * np.sin(distance / 260 + phases[2])
@@ -106,4 +130,5 @@ def _fly(
         roll=roll,
         across=across / height,
         height_m=float(height),
+        convergence=float(convergence),
     )

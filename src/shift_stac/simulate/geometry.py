@@ -70,7 +70,7 @@ def observe(flight: Flight, rows: slice, view: View) -> NDArray[np.float64]:
     zenith, azimuth, distance = sun_position(flight.line.start.date(), hours, *_SCENE_ORIGIN)
     sun_zenith, sun_azimuth = zenith[:, None], azimuth[:, None]
     view_angle = np.arctan(view.tangent)
-    heading = np.degrees(flight.heading[rows, None])
+    heading = np.degrees(flight.heading[rows, None] + flight.convergence)
     # From a pixel to the right of the track, the sensor is to the left.
     to_sensor = np.mod(heading + np.where(view.tangent > 0, -90.0, 90.0), 360.0)
     sensor_zenith = np.degrees(np.abs(view_angle))

@@ -27,8 +27,6 @@ _BAD_BAND = -0.01
 # ISOFIT leaves out what water vapour hides.
 _GOOD_WINDOWS = ((380.0, 1340.0), (1450.0, 1800.0), (1970.0, 2500.0))
 _RADIANCE_NOISE = 0.008
-# Radiances are counts times a calibration factor that varies from band to band.
-_COUNTS_PER_RADIANCE = 1500.0
 
 # v0 geometry is interleaved by pixel, v1 by line.
 _GEOMETRY_INTERLEAVE = {"v0": "bip"}
@@ -55,9 +53,11 @@ def write_line(
         folder = root / location.directory_for(version, flight.line.date)
         folder.mkdir(parents=True, exist_ok=True)
         paths[product] = folder / location.name_for(flight.line, version)
-    if not with_glt:
-        paths.pop(Product.GLT, None)
-    parts = {product: path.with_name(path.name + ".part") for product, path in paths.items()}
+    if not with_glt and (glt := paths.pop(Product.GLT, None)):
+        # A campaign of more lines, written here before, may have left one.
+        _header_of(glt).unlink(missing_ok=True)
+        glt.unlink(missing_ok=True)
+    parts = {product: _part_of(path) for product, path in paths.items()}
     interleave = _GEOMETRY_INTERLEAVE.get(version, "bil")
     wavelengths = wavelength_axis(bands)
     scan_lines, samples = len(flight.easting), len(flight.across)
@@ -71,8 +71,18 @@ def write_line(
             _write_block(files[Product.GLT], table, interleave)
             headers[Product.GLT] |= _glt_header(table, west, north, flight)
     for product, path in paths.items():
-        write_header(path.with_name(path.name + ".hdr"), headers[product])
-        parts[product].rename(path)
+        write_header(_part_of(_header_of(path)), headers[product])
+    for path in paths.values():
+        _part_of(path).rename(path)
+        _part_of(_header_of(path)).rename(_header_of(path))
+
+
+def _header_of(path: Path) -> Path:
+    return path.with_name(path.name + ".hdr")
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _write_blocks(
@@ -91,7 +101,6 @@ def _write_blocks(
     noise = NoisePool(random, bands * samples)
     materials = spectra(wavelengths).T.copy()
     good = _good(wavelengths)
-    counts = (_COUNTS_PER_RADIANCE * random.uniform(0.8, 1.2, bands)).astype(np.float32)[:, None]
     located = np.empty((2, scan_lines, samples))
     for rows in _blocks(scan_lines):
         view = look(flight, rows)
@@ -107,7 +116,6 @@ def _write_blocks(
         for number in range(reflectance.shape[0]):
             cube = reflectance[number]
             radiance = cube * gain + path + _RADIANCE_NOISE * noise.take((bands, samples))
-            radiance = np.round(radiance * counts) / counts
             cube = np.where(good, (radiance - path) / np.maximum(gain, 1e-3), _BAD_BAND)
             if gaps[number].any():
                 radiance[:, gaps[number]] = _NODATA

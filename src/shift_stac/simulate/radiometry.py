@@ -26,7 +26,7 @@ def wavelength_axis(bands: int) -> NDArray[np.float64]:
 
 def band_widths(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Full widths at half maximum in nanometres, as the instrument's grow with wavelength."""
-    return np.asarray(np.round(5.57 + 0.0005 * (wavelengths - wavelengths[0]), 2))
+    return np.asarray(np.round(5.57 + 0.0002 * (wavelengths - wavelengths[0]), 2))
 
 
 def transmittance(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:

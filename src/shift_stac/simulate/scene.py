@@ -54,20 +54,31 @@ def abundances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
     turned = 0.35
     column = np.floor((x * np.cos(turned) + y * np.sin(turned)) / _FIELD_M).astype(np.int64)
     row = np.floor((y * np.cos(turned) - x * np.sin(turned)) / (_FIELD_M * 0.6)).astype(np.int64)
-    crop = cell_hash(column, row, 17)
+    crop, vigour = cell_hash(column, row, 17), cell_hash(column, row, 19)
     farmed = _ramp(230.0 - elevation(x, y), 40.0)
     wild = 0.5 + 0.5 * smooth_noise(x / 260, y / 260, 23, octaves=4)
     texture = 0.12 * smooth_noise(x / 22, y / 22, 29, octaves=2)
 
-    green = np.clip(farmed * np.where(crop < 0.55, 0.9, 0.08) + (1 - farmed) * wild + texture, 0, 1)
+    green = np.clip(
+        farmed * np.where(crop < 0.55, 0.55 + 0.4 * vigour, 0.02 + 0.14 * vigour)
+        + (1 - farmed) * wild
+        + texture,
+        0,
+        1,
+    )
     dry = (1 - green) * np.clip(
-        farmed * np.where(crop > 0.8, 0.85, 0.1) + (1 - farmed) * 0.7 - texture, 0, 1
+        farmed * np.where(crop > 0.75, 0.5 + 0.45 * vigour, 0.1) + (1 - farmed) * 0.7 - texture,
+        0,
+        1,
     )
     soil = 1 - green - dry
     dry_land = land * (1 - river)
     sand = dry_land * beach
     rest = dry_land - sand
-    layers = (rest * green, rest * dry, rest * soil, 1 - dry_land, sand)
+    # Suspended sand makes the sea paler towards the shore.
+    murky = 0.07 * np.exp(np.minimum(y - coast, 0) / 300) * (0.6 + 0.4 * wild)
+    murky *= (1 - land) * (1 - dry_land)
+    layers = (rest * green, rest * dry, rest * soil, 1 - dry_land - murky, sand + murky)
     return np.stack(layers, axis=1).astype(np.float32)
 
 
@@ -88,12 +99,12 @@ def spectra(wavelengths: NDArray[np.float64]) -> NDArray[np.float32]:
     leaf_water = 1 - 0.15 * band(970, 40) - 0.2 * band(1200, 50)
     leaf_water = leaf_water - 0.65 * band(1450, 90) - 0.8 * band(1940, 120)
     vegetation = (
-        0.03
-        + 0.07 * band(552, 38)
+        0.035
+        + 0.05 * band(552, 38)
         + 0.45 * edge(715, 13) * leaf_water * (1 - 0.55 * edge(1500, 250))
     )
     dry = 0.05 + 0.3 * edge(650, 130) * (1 - 0.2 * band(2100, 90) - 0.15 * band(2310, 40))
     soil = 0.04 + 0.25 * edge(720, 230) * (1 - 0.12 * band(2205, 25) - 0.1 * band(1915, 60))
-    water = 0.055 * band(480, 95) + 0.008 * band(690, 10) + 0.002
+    water = 0.05 * band(490, 95) + 0.008 * band(690, 10) + 0.002
     sand = 0.12 + 0.33 * edge(600, 160) * (1 - 0.08 * band(1930, 60))
     return np.stack((vegetation, dry, soil, water, sand)).astype(np.float32)
