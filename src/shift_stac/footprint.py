@@ -34,14 +34,15 @@ _STRIP_LINES = 128
 
 
 def footprint(
-    igm: NDArray[Any], crs: CRS, gsd: float | None, *, name: str
+    igm: NDArray[Any], crs: CRS, gsd: float | None, *, name: str = "the IGM"
 ) -> tuple[Polygon | MultiPolygon, float]:
     """The outline of a line's located pixels.
 
     It follows the outer edges of the first and the last located pixel of every scan line, half a
-    pixel outside their centres, and is then simplified. Every located pixel's centre lies in it
-    or within the tolerance of it, also where the swath crosses itself or scan lines run
-    backwards. Holes inside a scan line are bridged; where no pixel of several successive scan
+    pixel outside their centres, and is then simplified. It stays within the tolerance of those
+    edges, and every located pixel's centre lies in it or within the tolerance of it, also where
+    the swath crosses itself or scan lines run backwards; this asks only that the pixels of a scan
+    line lie between its ends, as those of a line of sight that sweeps do. Holes inside a scan line are bridged; where no pixel of several successive scan
     lines has a location, the outline has parts.
 
     Parameters
@@ -155,8 +156,11 @@ def _strips(left: NDArray[np.float64], right: NDArray[np.float64]) -> Iterator[B
     some places once in either sense, and lose them. Each strip therefore keeps to one sense; a
     scan line that crosses the one before makes a strip with it alone.
     """
-    if np.array_equal(left, right):
+    single = (left == right).all(axis=1)
+    if single.any():
+        # Scan lines of one pixel enclose no area: a ring drops them.
         yield _path(left)
+    if single.all():
         return
     senses = np.sign(
         (_turn(left[:-1], right[:-1], right[1:]), _turn(left[:-1], right[1:], left[1:]))

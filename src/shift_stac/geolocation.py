@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely.geometry import MultiPolygon, Polygon
 
+from shift_stac.errors import GeolocationError
 from shift_stac.footprint import footprint
 from shift_stac.igm import ground_sampling
 from shift_stac.sources import FrozenModel
@@ -71,6 +72,9 @@ def summarize_geolocation(
     GeolocationError
         No pixel has a location, or those that have one enclose no area.
     """
+    if finite_share == 0:
+        msg = f"{name}: no pixel has a location; the line cannot be placed on a map"
+        raise GeolocationError(msg)
     # STAC has no gsd of zero, which pixels that all lie in one place would have.
     gsd = ground_sampling(igm) or None
     outline, tolerance = footprint(igm, crs, gsd, name=name)

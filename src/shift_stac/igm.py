@@ -24,7 +24,7 @@ _EASTING_RANGE = (-500_000.0, 1_500_000.0)
 _NORTHING_RANGE = (0.0, 10_000_000.0)
 
 _ZONE = re.compile(
-    r"UTM\s*,?\s*zone\s*[:=]?\s*(\d{1,2})\s*,?\s*(north|south|n\b|s\b)", re.IGNORECASE
+    r"UTM\s*,?\s*zone\s*[:=]?\s*([-+]?\d+)\s*,?\s*(north|south|n\b|s\b)", re.IGNORECASE
 )
 _LAST_ZONE = 60
 
@@ -52,11 +52,14 @@ def crs_from_igm(header: EnviHeader, fallback: str) -> CRS:
         except CRSError as error:
             msg = f"{fallback!r}, the portal version's CRS in the campaign file, is none: {error}"
             raise GeolocationError(msg) from error
-    number = int(zone[0])
-    if not 1 <= number <= _LAST_ZONE:
-        msg = f"{header.name} says UTM zone {number}: UTM has zones 1 to {_LAST_ZONE}"
+    number, hemisphere = zone[0], zone[1][:1].upper()
+    if not (number.isdecimal() and 1 <= int(number) <= _LAST_ZONE and hemisphere in ("N", "S")):
+        msg = (
+            f"{header.name} says UTM zone {number} {zone[1]}: UTM has zones 1 to {_LAST_ZONE}, "
+            "North and South; correct the header, or download it again"
+        )
         raise GeolocationError(msg)
-    return CRS.from_epsg((32600 if zone[1][0] in "nN" else 32700) + number)
+    return CRS.from_epsg((32600 if hemisphere == "N" else 32700) + int(number))
 
 
 def mask_igm(
@@ -103,6 +106,9 @@ def ground_sampling(igm: NDArray[Any]) -> float | None:
     distances = [np.hypot(np.diff(easting, axis=1), np.diff(northing, axis=1))]
     if lines > 1:
         east_after, north_after, _ = mask_igm(igm[first + 1])
+        distances[0] = np.concatenate(
+            (distances[0], np.hypot(np.diff(east_after, axis=1), np.diff(north_after, axis=1)))
+        )
         distances.append(np.hypot(east_after - easting, north_after - northing))
     medians = [np.nanmedian(d) for d in distances if np.isfinite(d).any()]
     return round(float(np.mean(medians)), 1) if medians else None

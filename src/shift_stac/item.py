@@ -141,8 +141,10 @@ def build_item(
         properties |= {
             "view:sun_azimuth": observation.sun_azimuth,
             "view:sun_elevation": observation.sun_elevation,
+            "view:off_nadir": observation.off_nadir,
             "view:incidence_angle": observation.incidence_angle,
             "view:azimuth": observation.view_azimuth,
+            "shift:notes": list(observation.notes) or None,
         }
     start = observation.start if observation is not None else line.start
     item = pystac.Item(
