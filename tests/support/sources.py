@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shift_stac.campaigns import load_campaign
+from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.envi_header import write_header
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, SourceFile, SourceLine, SourceProduct
@@ -30,10 +30,12 @@ def source_product(product: Product, data: Path) -> SourceProduct:
     return SourceProduct(product=product, data=source_file(data), header=source_file(header))
 
 
-def sources_in(portal: Path, line: FlightLine, version: str) -> SourceLine:
+def sources_in(
+    portal: Path, line: FlightLine, version: str, campaign: Campaign | None = None
+) -> SourceLine:
     """Every product that a portal folder has of a line."""
     found = []
-    for product, location in load_campaign().portal.version(version).products.items():
+    for product, location in (campaign or load_campaign()).portal.version(version).products.items():
         folder = portal / location.directory_for(version, line.date)
         data = folder / location.name_for(line, version)
         if data.exists():
