@@ -16,7 +16,7 @@ from typing import override
 from rich.console import Console
 
 from flows.ingest import run
-from flows.terminal import print_report
+from flows.terminal import end_log, print_report
 from shift_stac.campaigns import load_campaign
 from shift_stac.catalog import CATALOG_PATH
 from shift_stac.flightline import FlightLine
@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 keep_downloads=False,
             )
         )
+    end_log()
     print_report(console, report)
     if report.failed:
         return 1

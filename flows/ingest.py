@@ -28,7 +28,7 @@ from flows.dry_run import dry_run
 from flows.history import wait_for_history
 from flows.progress import ProgressBoard
 from flows.stations import Stations, examine, select_lines
-from flows.terminal import print_report, print_usage_error
+from flows.terminal import end_log, print_report, print_usage_error
 from shift_stac.conversion import fingerprint, summary_path
 from shift_stac.errors import RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
@@ -210,6 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ShiftError as error:
         errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 1
+    end_log()
     print_report(console, report)
     return 1 if report.failed else 0
 

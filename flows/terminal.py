@@ -1,5 +1,6 @@
 """What the commands print."""
 
+import logging
 from collections.abc import Iterable
 
 from pydantic import ValidationError
@@ -10,6 +11,11 @@ from shift_stac.report import RunReport, format_size
 from shift_stac.sources import RemoteFile
 
 _STYLES = {"published": "green", "up to date": "dim", "failed": "red", "skipped": "yellow"}
+
+
+def end_log() -> None:
+    """Let nothing but warnings follow: what is printed next shall be the last thing."""
+    logging.getLogger("prefect").setLevel(logging.WARNING)
 
 
 def print_report(console: Console, report: RunReport) -> None:
