@@ -4,6 +4,7 @@ Run ``python -m flows.ingest --help``.
 """
 
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -107,7 +108,8 @@ def ingest_line(line: FlightLine, stations: Stations) -> State[LineOutcome]:
         )
 
     try:
-        done = outcome(*_pass_through(line, stations))
+        with stations.hold(line):
+            done = outcome(*_pass_through(line, stations))
     except RunCancelledError as error:
         return Failed(message=str(error), data=outcome(LineState.SKIPPED, str(error)))
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
@@ -207,6 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.dry_run:
             return 1 if dry_run(options, console) else 0
         report = run(options)
+    except KeyboardInterrupt:
+        end_log()
+        errors.print("interrupted; the same command goes on from what is done", highlight=False)
+        return 128 + signal.SIGINT
     except ShiftError as error:
         errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 1

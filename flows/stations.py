@@ -1,16 +1,18 @@
 """What every flight line of a run passes through, and what is found out before it does."""
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from filelock import FileLock, Timeout
+
 from flows.progress import ProgressBoard
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.download import Downloader
-from shift_stac.errors import ShiftError
+from shift_stac.errors import ShiftError, StorageError
 from shift_stac.flightline import FlightLine
 from shift_stac.item import PublishedState
 from shift_stac.plan import LinePlan, level_to_hold, plan_line
@@ -56,6 +58,24 @@ class Stations:
     def converted(self, line: FlightLine) -> Path:
         """Where a line's store is made before it is published."""
         return self.options.work_dir / "converted" / line.date / f"{line}.zarr"
+
+    @contextmanager
+    def hold(self, line: FlightLine) -> Iterator[None]:
+        """Keep another run in the same working folder from doing the same line at once.
+
+        Raises
+        ------
+        StorageError
+            The other run does not come to an end.
+        """
+        folder = self.options.work_dir / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / f"{line}.lock", timeout=self.options.download.lock_timeout):
+                yield
+        except Timeout as error:
+            msg = f"{line}: another run holds it in {self.options.work_dir}; wait, or stop that run"
+            raise StorageError(msg) from error
 
 
 @dataclass(frozen=True)

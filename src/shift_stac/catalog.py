@@ -1,6 +1,7 @@
 """The catalog and the collection that lead to the items."""
 
 import json
+import posixpath
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ import pystac
 from pystac.utils import str_to_datetime
 
 from shift_stac.campaigns import Campaign
+from shift_stac.errors import CatalogError
 
 _SCIENTIFIC = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
 _JSON = "application/json"
@@ -27,20 +29,87 @@ def render(stac: Mapping[str, Any]) -> bytes:
     return (json.dumps(stac, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def build_catalog(campaign: Campaign) -> dict[str, Any]:
-    """The catalog, whose only child is the collection."""
+def build_catalog(campaign: Campaign, published: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The catalog that leads to the collection, and to what the published one leads to besides.
+
+    Several campaigns may share an archive; the texts are those of the last that was ingested.
+
+    Parameters
+    ----------
+    campaign
+        For every text, and the collection's place.
+    published
+        The catalog as it was, or None where there is none yet.
+
+    Raises
+    ------
+    CatalogError
+        The published catalog is not STAC.
+    """
     text = campaign.catalog
     catalog = pystac.Catalog(id=text.id, title=text.title, description=text.description)
     catalog.clear_links()
     catalog.add_link(pystac.Link("root", f"./{CATALOG_PATH}", _JSON, text.title))
     child = pystac.Link("child", f"./{collection_path(campaign)}", _JSON, campaign.collection.title)
     catalog.add_link(child)
-    return catalog.to_dict(include_self_link=False, transform_hrefs=False)
+    built = catalog.to_dict(include_self_link=False, transform_hrefs=False)
+    built["links"] += _other_children(published, collection_path(campaign))
+    return built
+
+
+def _other_children(catalog: Mapping[str, Any] | None, ours: str) -> list[dict[str, Any]]:
+    if catalog is None:
+        return []
+    try:
+        children = {
+            posixpath.normpath(link["href"]): link
+            for link in catalog["links"]
+            if link["rel"] == "child"
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CatalogError(_not_stac(catalog, error)) from error
+    return [children[path] for path in sorted(children.keys() - {ours})]
 
 
 def linked_items(collection: Mapping[str, Any]) -> set[str]:
-    """Ids of the items that a collection leads to."""
-    return {link["href"].split("/")[-2] for link in collection["links"] if link["rel"] == "item"}
+    """Ids of the items that a collection leads to.
+
+    Raises
+    ------
+    CatalogError
+        The collection is not STAC.
+    """
+    return set(_item_links(collection))
+
+
+def _item_links(collection: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Links to items by the item's id, which is the name of its file however the href begins."""
+    try:
+        return {
+            posixpath.basename(link["href"]).removesuffix(".json"): link
+            for link in collection["links"]
+            if link["rel"] == "item"
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CatalogError(_not_stac(collection, error)) from error
+
+
+def _extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[datetime]]:
+    """The overall bounding box, and the known ends of the overall interval."""
+    try:
+        west, south, east, north = collection["extent"]["spatial"]["bbox"][0]
+        interval = collection["extent"]["temporal"]["interval"][0]
+        times = [str_to_datetime(moment) for moment in interval if moment]
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise CatalogError(_not_stac(collection, error)) from error
+    return [[west, south, east, north]], times
+
+
+def _not_stac(parent: Mapping[str, Any], error: Exception) -> str:
+    return (
+        f"what is published as catalog or collection {parent.get('id')!r} is not STAC ({error!r}): "
+        "restore it, or remove it and ingest again"
+    )
 
 
 def add_items(
@@ -60,21 +129,23 @@ def add_items(
         Items as dictionaries, with a bbox and a datetime or interval.
     campaign
         For every text: what the campaign file says replaces what the collection said.
+
+    Raises
+    ------
+    CatalogError
+        The collection is not STAC.
     """
     links: dict[str, dict[str, Any]] = {}
     boxes: list[list[float]] = []
     times: list[datetime] = []
     if collection is not None:
-        links = {link["href"]: link for link in collection["links"] if link["rel"] == "item"}
+        links = _item_links(collection)
         if links:
-            boxes += collection["extent"]["spatial"]["bbox"][:1]
-            interval = collection["extent"]["temporal"]["interval"][0]
-            times += [str_to_datetime(moment) for moment in interval if moment]
+            boxes, times = _extents(collection)
     for item in items:
-        href = f"./{item['id']}/{item['id']}.json"
-        links[href] = {
+        links[item["id"]] = {
             "rel": "item",
-            "href": href,
+            "href": f"./{item['id']}/{item['id']}.json",
             "type": "application/geo+json",
             "title": item["id"],
         }
@@ -83,19 +154,31 @@ def add_items(
         moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
         times += [str_to_datetime(moment) for moment in moments if moment]
     built = _build_collection(campaign, boxes, times)
-    built["links"] += [links[href] for href in sorted(links)]
+    built["links"] += [links[name] for name in sorted(links)]
     return built
+
+
+def _union(boxes: list[list[float]]) -> list[float]:
+    """The box around boxes (west, south, east, north); around none of them, the world.
+
+    A box whose west is greater than its east crosses the antimeridian (RFC 7946 section 5.2).
+    Together with others that do not, it has the whole turn around it: the box must hold every
+    item, in whatever order they were added.
+    """
+    if not boxes:
+        return [-180.0, -90.0, 180.0, 90.0]
+    wests, souths, easts, norths = zip(*boxes, strict=True)
+    crossing = [west > east for west, _, east, _ in boxes]
+    if any(crossing) and not all(crossing):
+        return [-180.0, min(souths), 180.0, max(norths)]
+    return [min(wests), min(souths), max(easts), max(norths)]
 
 
 def _build_collection(
     campaign: Campaign, boxes: list[list[float]], times: list[datetime]
 ) -> dict[str, Any]:
     text = campaign.collection
-    if boxes:
-        wests, souths, easts, norths = zip(*boxes, strict=True)
-        box: list[float] = [min(wests), min(souths), max(easts), max(norths)]
-    else:
-        box = [-180.0, -90.0, 180.0, 90.0]
+    box = _union(boxes)
     interval: list[datetime | None] = [min(times), max(times)] if times else [None, None]
     collection = pystac.Collection(
         id=text.id,

@@ -5,6 +5,7 @@ run can tell from the item alone whether the line is up to date.
 """
 
 import hashlib
+import math
 import mimetypes
 import posixpath
 from collections.abc import Mapping
@@ -27,11 +28,10 @@ from shift_stac.sources import (
 from shift_stac.spectral import nearest_band
 from shift_stac.summary import StoreSummary
 
-# datacube 2.2 is what released readers know; 2.3 renames a field of its variables.
 _EXTENSIONS = tuple(
     f"https://stac-extensions.github.io/{name}/schema.json"
     for name in (
-        "datacube/v2.2.0",
+        "datacube/v2.3.0",
         "eo/v2.0.0",
         "file/v2.1.0",
         "processing/v1.2.0",
@@ -137,15 +137,17 @@ def build_item(
     end = None
     if observation is not None:
         end = observation.end
-        extensions.append(_VIEW_EXTENSION)
-        properties |= {
+        view = {
             "view:sun_azimuth": observation.sun_azimuth,
             "view:sun_elevation": observation.sun_elevation,
             "view:off_nadir": observation.off_nadir,
             "view:incidence_angle": observation.incidence_angle,
             "view:azimuth": observation.view_azimuth,
-            "shift:notes": list(observation.notes) or None,
         }
+        # The extension is not valid without any of its fields: an OBS may be all nodata.
+        if any(angle is not None for angle in view.values()):
+            extensions.append(_VIEW_EXTENSION)
+        properties |= view | {"shift:notes": list(observation.notes) or None}
     start = observation.start if observation is not None else line.start
     item = pystac.Item(
         id=line.id,
@@ -290,16 +292,23 @@ def _variables(summary: StoreSummary) -> dict[str, Any]:
             "dimensions": list(variable.dims),
             "unit": variable.units,
             "data_type": variable.dtype,
-            "nodata": "nan" if variable.nodata is None else variable.nodata,
+            "nodata": _nodata(variable.nodata),
         }
         described[variable.name] = entry
     return described
 
 
+def _nodata(value: float | None) -> float | str:
+    """A nodata value as STAC spells it: JSON has no NaN and no infinity."""
+    if value is None or math.isnan(value):
+        return "nan"
+    return value if math.isfinite(value) else str(value)
+
+
 def published_state(item: Mapping[str, Any]) -> PublishedState | None:
     """Read back what :func:`build_item` noted; None for an item that another program wrote."""
-    properties = item.get("properties", {})
     try:
+        properties = item["properties"]
         return PublishedState(
             fingerprint=properties["shift:fingerprint"],
             store_format=properties["shift:store_format"],
@@ -319,5 +328,5 @@ def published_state(item: Mapping[str, Any]) -> PublishedState | None:
                 if link.get("rel") == _SOURCE_RELATION
             ),
         )
-    except (KeyError, ValidationError):
+    except (AttributeError, KeyError, TypeError, ValidationError):
         return None

@@ -157,7 +157,9 @@ def _link(storage: Storage, campaign: Campaign, items: Sequence[dict[str, Any]])
         before = storage.read(parent)
         collection = None if before is None else _parse(before, storage.href(parent))
         storage.write(parent, render(add_items(collection, items, campaign)))
-        storage.write(CATALOG_PATH, render(build_catalog(campaign)))
+        before = storage.read(CATALOG_PATH)
+        catalog = None if before is None else _parse(before, storage.href(CATALOG_PATH))
+        storage.write(CATALOG_PATH, render(build_catalog(campaign, catalog)))
 
 
 def _companion_path(campaign: Campaign, line: FlightLine, local: Path) -> str:

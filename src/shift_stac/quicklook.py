@@ -1,6 +1,7 @@
 """Pictures of a line: a true-colour thumbnail, and the footprint as GeoJSON."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def write_quicklook(
 ) -> None:
     """Write a true-colour PNG of a line, in the flight's own rows and columns.
 
-    From Reflectance where the store has it, else from Radiance. Pixels without data, or without
-    a location, are transparent.
+    From Reflectance where the store has it, else from Radiance. Pixels without data are
+    transparent.
 
     Parameters
     ----------
@@ -48,18 +49,20 @@ def write_quicklook(
         Pixels; a longer line is scaled down by averaging.
     """
     cube = zarr.open_array(store / CUBE_NAMES[summary.level.cubes[-1]], mode="r")
-    bands = [nearest_band(summary.wavelengths, nm, summary.good_bands) for nm in rgb]
+    bands = np.array([nearest_band(summary.wavelengths, nm, summary.good_bands) for nm in rgb])
     nodata = cube.fill_value
     step = max(1, -(-max(cube.shape[1:]) // largest_side))
-    rows_at_once = max(1, cube.chunks[1] // step) * step
+    # Whole chunks and whole squares, all bands at once: no chunk is decompressed twice.
+    rows_at_once = math.lcm(cube.chunks[1], step)
     pieces = []
     for start in range(0, cube.shape[1], rows_at_once):
         rows = slice(start, start + rows_at_once)
-        block = np.stack([np.asarray(cube[band, rows, :], np.float32) for band in bands])
+        block = np.asarray(cube.oindex[bands, rows, :], np.float32)
         block[:, np.any(~np.isfinite(block) | (block == nodata), axis=0)] = np.nan
         pieces.append(_average(block, step))
     picture = np.concatenate(pieces, axis=1)
-    Image.fromarray(_stretch(picture), "RGBA").save(png, optimize=True)
+    # The quotient of an outlier and a uniform line's span is more than float32 can hold.
+    Image.fromarray(_stretch(picture.astype(np.float64)), "RGBA").save(png, optimize=True)
 
 
 def _average(block: NDArray[np.float32], step: int) -> NDArray[np.float32]:
@@ -78,7 +81,7 @@ def _average(block: NDArray[np.float32], step: int) -> NDArray[np.float32]:
         return np.asarray(total / np.where(count, count, np.nan), dtype=np.float32)
 
 
-def _stretch(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _stretch(picture: NDArray[np.float64]) -> NDArray[np.uint8]:
     """RGBA shaped (rows, columns, 4): one stretch for all three bands keeps their balance."""
     valid = np.isfinite(picture[0])
     rgba = np.zeros((*valid.shape, 4), dtype=np.uint8)
@@ -87,7 +90,7 @@ def _stretch(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
         high = np.nanpercentile(picture, _BRIGHTEST)
         span = np.maximum(high - low, np.finfo(np.float32).tiny)
         scaled = np.clip((np.nan_to_num(picture) - low) / span, 0, 1) ** _GAMMA
-        rgba[..., :3] = np.moveaxis(np.round(scaled * 255), 0, -1)
+        rgba[..., :3] = np.moveaxis(np.round(np.where(valid, scaled, 0) * 255), 0, -1)
         rgba[..., 3] = np.where(valid, 255, 0)
     return rgba
 

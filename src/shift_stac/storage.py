@@ -15,7 +15,7 @@ from typing import override
 
 import s3fs
 from botocore.exceptions import BotoCoreError, ClientError
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import Field
 
 from shift_stac.errors import StorageError
@@ -23,6 +23,9 @@ from shift_stac.sources import FrozenModel
 
 # The file without which a Zarr store does not open.
 _ROOT_METADATA = "zarr.json"
+# In the archive's root: what runs on one file system hold while they change things.
+_LOCKS = ".shift-stac"
+_LOCK_TIMEOUT_S = 3600
 _MEDIA_TYPES = {
     ".json": "application/json",
     ".geojson": "application/geo+json",
@@ -130,6 +133,10 @@ class FolderStorage(Storage):
 
     @override
     def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
+        with self._held(PurePosixPath(path).name):
+            self._replace_store(local, path, progress)
+
+    def _replace_store(self, local: Path, path: str, progress: Progress | None) -> None:
         target = self._path(path)
         incoming, outgoing = (target.with_name(f".{target.name}.{w}") for w in ("in", "out"))
         with self._reporting("publish", path):
@@ -157,9 +164,20 @@ class FolderStorage(Storage):
     @override
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / ".shift-stac.lock", timeout=600):
+        with self._held("catalog"):
             yield
+
+    @contextmanager
+    def _held(self, name: str) -> Iterator[None]:
+        locks = self.root / _LOCKS
+        with self._reporting("lock", _LOCKS):
+            locks.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(locks / f"{name}.lock", timeout=_LOCK_TIMEOUT_S):
+                yield
+        except Timeout as error:
+            msg = f"{locks / name}.lock has been held for {_LOCK_TIMEOUT_S} s by another run"
+            raise StorageError(msg) from error
 
 
 class S3Storage(Storage):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pydantic import ConfigDict
+
 from shift_stac.flightline import FlightLine
 from shift_stac.geolocation import GeolocationSummary
 from shift_stac.layout import ChunkSizes
@@ -10,7 +12,10 @@ from shift_stac.sources import FrozenModel, ProductLevel
 
 
 class VariableSummary(FrozenModel):
-    """A variable of a store, in CF's words."""
+    """A variable of a store, in CF's words. Without ``nodata``, NaN stands for no value."""
+
+    # NaN and infinity must survive JSON: they are nodata values like any other.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     name: str
     dims: tuple[str, ...]

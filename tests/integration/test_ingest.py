@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import rioxarray  # noqa: F401 - adds the accessor
 import xarray as xr
 
 from shift_stac.envi import open_envi
+from shift_stac.simulate import simulate_campaign
 from support.stac import use_schemas, validate_archive
-from support.webserver import serve_apache, serve_nginx
+from support.webserver import serve_apache, serve_nginx, wait_until
 
 DATE = "20220224"
 ITEMS = "AVIRIS-NG"
@@ -28,7 +30,7 @@ def content(folder: Path) -> dict[str, str]:
     return {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in folder.rglob("*")
-        if file.is_file() and not file.name.startswith(".shift-stac")
+        if file.is_file() and ".shift-stac" not in file.parts
     }
 
 
@@ -395,3 +397,60 @@ def test_all_items_of_a_campaign_are_valid(ingest, campaign, shared, tmp_path):
         assert -121 < west < east < -119
         assert 34 < south < north < 35
         assert item["properties"]["datetime"].startswith("2022-02-24T")
+
+
+def test_two_runs_at_once_in_one_folder_do_each_line_once(
+    own_campaign, tmp_path, environment, prefect_api, ingest_command
+):
+    command = [*ingest_command, "--portal", str(own_campaign), "--date", DATE]
+    runs = [
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment | {"PREFECT_API_URL": prefect_api},
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        for _ in range(2)
+    ]
+    assert [run.wait(timeout=200) for run in runs] == [0, 0]
+    lines = lines_of(own_campaign)
+    states = dict.fromkeys(lines, "")
+    for report in (tmp_path / "work/reports").iterdir():
+        for row in json.loads(report.read_text())["outcomes"]:
+            states[row["line"]] = " ".join(sorted([*states[row["line"]].split(), row["state"][:2]]))
+    # One run published a line, and the other found it up to date.
+    assert states == dict.fromkeys(lines, "pu up")
+    collection = json.loads((tmp_path / f"store/{ITEMS}/collection.json").read_text())
+    assert len([link for link in collection["links"] if link["rel"] == "item"]) == len(lines)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_soon_and_leaves_nothing_half(
+    tmp_path, environment, prefect_api, ingest, how
+):
+    portal = tmp_path / "big"
+    simulate_campaign(portal, dates=[DATE], lines=2, samples=300, scan_lines=400, bands=200)
+    # Whoever started the tests in the background made them, and their children, ignore SIGINT.
+    program = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "runpy.run_module('flows.ingest', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", program, "--portal", str(portal), "--date", DATE]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment | {"PREFECT_API_URL": prefect_api},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_until(
+        lambda: bool(list(tmp_path.glob("work/converted/*/*.part"))), "no conversion began", 60
+    )
+    process.send_signal(how)
+    assert process.wait(timeout=30) != 0
+    assert not list(tmp_path.glob("store/**/*.json"))
+    assert not list(tmp_path.glob("work/converted/*/*.zarr"))
+    run = ingest("--portal", portal, "--date", DATE)
+    assert run.status == 0
+    assert set(run.states.values()) == {"published"}

@@ -4,6 +4,7 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -82,19 +83,25 @@ class PortalDescription(FrozenModel):
             raise CampaignError(msg) from None
 
 
+# What STAC's schemas refuse must be refused before the first line is converted. An id is also the
+# name of a folder.
+_Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+_Text = Annotated[str, Field(min_length=1)]
+
+
 class CatalogText(FrozenModel):
     """Id and texts of the STAC catalog."""
 
-    id: str
-    title: str
-    description: str
+    id: _Id
+    title: _Text
+    description: _Text
 
 
 class Provider(FrozenModel):
     """A STAC provider."""
 
-    name: str
-    roles: tuple[str, ...]
+    name: _Text
+    roles: tuple[Literal["licensor", "producer", "processor", "host"], ...]
     url: str | None = None
     description: str | None = None
 
@@ -102,10 +109,10 @@ class Provider(FrozenModel):
 class CollectionText(CatalogText):
     """Id, texts and credits of the STAC collection."""
 
-    license: str
+    license: str = Field(pattern=r"^[\w.+-]+$")
     keywords: tuple[str, ...] = ()
     providers: tuple[Provider, ...] = ()
-    doi: str | None = None
+    doi: str | None = Field(default=None, pattern=r"^10\.[0-9a-zA-Z]{4,}/\S+$")
     citation: str | None = None
 
 
@@ -113,7 +120,7 @@ class ItemText(FrozenModel):
     """What every STAC item of the campaign says of itself."""
 
     platform: str
-    instruments: tuple[str, ...]
+    instruments: tuple[str, ...] = Field(min_length=1)
     mission: str | None = None
     constellation: str | None = None
 
