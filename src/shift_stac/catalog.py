@@ -162,16 +162,17 @@ def _union(boxes: list[list[float]]) -> list[float]:
     """The box around boxes (west, south, east, north); around none of them, the world.
 
     A box whose west is greater than its east crosses the antimeridian (RFC 7946 section 5.2).
-    Together with others that do not, it has the whole turn around it: the box must hold every
-    item, in whatever order they were added.
+    Together with others that do not, the whole turn is taken: it holds every item, in whatever
+    order they were added.
     """
     if not boxes:
         return [-180.0, -90.0, 180.0, 90.0]
     wests, souths, easts, norths = zip(*boxes, strict=True)
     crossing = [west > east for west, _, east, _ in boxes]
-    if any(crossing) and not all(crossing):
-        return [-180.0, min(souths), 180.0, max(norths)]
-    return [min(wests), min(souths), max(easts), max(norths)]
+    west, east = min(wests), max(easts)
+    if any(crossing) and not (all(crossing) and west > east):
+        west, east = -180.0, 180.0
+    return [west, min(souths), east, max(norths)]
 
 
 def _build_collection(

@@ -1,3 +1,5 @@
+from importlib.resources import files
+
 import pytest
 
 from shift_stac.campaigns import load_campaign
@@ -64,3 +66,23 @@ def test_a_damaged_campaign_file_is_named_with_the_key(tmp_path, content, messag
 def test_a_missing_campaign_is_named():
     with pytest.raises(CampaignError, match=r"absent\.toml"):
         load_campaign("absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('roles = ["producer", "licensor"]', 'roles = ["funder"]'),
+        ('doi = "10.3334/ORNLDAAC/2183"', 'doi = "https://doi.org/10.3334/ORNLDAAC/2183"'),
+        ('id = "AVIRIS-NG"', 'id = "AVIRIS/NG"'),
+        ('id = "AVIRIS-NG"', 'id = ".."'),
+        ('license = "other"', 'license = "see the website"'),
+        ('instruments = ["aviris-ng"]', "instruments = []"),
+    ],
+)
+def test_texts_that_would_make_invalid_stac_are_refused_before_any_work(tmp_path, right, wrong):
+    text = (files("shift_stac.campaigns") / "shift.toml").read_text()
+    assert right in text
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace(right, wrong))
+    with pytest.raises(CampaignError, match=wrong.split(" ", 1)[0]):
+        load_campaign(path)

@@ -146,3 +146,16 @@ def test_other_items_are_neither_read_nor_written(tmp_path, converted):
     hrefs = [k["href"] for k in json.loads(storage.read(COLLECTION))["links"] if k["rel"] == "item"]
     assert hrefs == [f"./{LINE}/{LINE}.json", f"./{other}/{other}.json"]
     assert unreadable.read_text() == "not even JSON"
+
+
+def test_what_else_the_catalog_leads_to_stays(tmp_path, converted):
+    storage = FolderStorage(tmp_path)
+    publish(storage, converted)
+    catalog = json.loads(storage.read("catalog.json"))
+    other = {"rel": "child", "href": "./FIELD-SPECTRA/collection.json", "title": "by hand"}
+    catalog["links"].append(other)
+    storage.write("catalog.json", json.dumps(catalog).encode())
+    publish(storage, converted)
+    children = [k for k in json.loads(storage.read("catalog.json"))["links"] if k["rel"] == "child"]
+    assert [child["href"] for child in children] == [f"./{COLLECTION}", other["href"]]
+    assert children[1] == other

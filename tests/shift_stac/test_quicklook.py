@@ -3,12 +3,15 @@ import json
 import numpy as np
 import pytest
 import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.conversion import ConversionOptions, convert_line
 from shift_stac.layout import ChunkSizes
-from shift_stac.quicklook import write_footprint, write_quicklook
+from shift_stac.quicklook import _average, write_footprint, write_quicklook
 from shift_stac.sources import ProductLevel
 from support.sources import LINE, small_line
 
@@ -87,10 +90,73 @@ def test_a_line_without_any_data_is_wholly_transparent(line, tmp_path):
     assert (picture(store, summary, tmp_path) == 0).all()
 
 
-def test_a_uniform_line_is_no_crash(line, tmp_path):
+def test_nothing_shines_through_where_the_picture_is_transparent(line, tmp_path):
+    store, summary = line()
+    fill(store, -0.5)
+    zarr.open_array(store / "Reflectance", mode="r+")[:, 3, :] = -9999.0
+    assert (picture(store, summary, tmp_path)[3] == 0).all()
+
+
+def test_a_line_of_one_pixel_is_a_picture_of_one_pixel(line, tmp_path):
     store, summary = line(lines=1, samples=1)
     fill(store, 0.2)
     assert picture(store, summary, tmp_path).shape == (1, 1, 4)
+
+
+@pytest.mark.parametrize("outlier", [50.0, 3e38, -3e38, np.inf])
+def test_one_outlier_in_a_uniform_line_is_no_error(line, tmp_path, outlier):
+    store, summary = line()
+    fill(store, 0.1)
+    zarr.open_array(store / "Reflectance", mode="r+")[:, 0, 0] = outlier
+    rgba = picture(store, summary, tmp_path)
+    assert (
+        rgba[0, 0].tolist()
+        == {
+            50.0: [255, 255, 255, 255],
+            3e38: [255, 255, 255, 255],
+            -3e38: [0, 0, 0, 255],
+            np.inf: [0, 0, 0, 0],
+        }[outlier]
+    )
+    assert (rgba[1:, :, 3] == 255).all()
+
+
+@pytest.mark.parametrize("largest_side", [1, 3, 7, 19, 20, 1000])
+def test_squares_that_straddle_chunks_are_averaged_whole(line, tmp_path, largest_side):
+    store, summary = line()
+    ramp = np.arange(200, dtype=np.float32).reshape(1, 20, 10)
+    array = zarr.open_array(store / "Reflectance", mode="r+")
+    array[:] = np.broadcast_to(ramp, array.shape)
+    assert array.chunks[1:] == (6, 7)
+    rgba = picture(store, summary, tmp_path, largest_side=largest_side)
+    step = -(-20 // largest_side)
+    expected = [
+        [ramp[0, y : y + step, x : x + step].mean() for x in range(0, 10, step)]
+        for y in range(0, 20, step)
+    ]
+    assert rgba.shape[:2] == np.shape(expected)
+    # The stretch keeps the order of brightness.
+    order = np.argsort(np.ravel(expected), kind="stable")
+    assert (np.diff(rgba[..., 0].ravel()[order]) >= 0).all()
+    assert (rgba[..., 3] == 255).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    block=arrays(
+        np.float32,
+        st.tuples(st.just(3), st.integers(1, 9), st.integers(1, 9)),
+        elements=st.floats(-1, 2, width=32) | st.just(np.nan),
+    ),
+    step=st.integers(1, 5),
+)
+def test_an_average_is_over_the_valid_pixels_of_its_square(block, step):
+    averaged = _average(block, step)
+    for band, row, column in np.ndindex(averaged.shape):
+        square = block[band, row * step : (row + 1) * step, column * step : (column + 1) * step]
+        valid = square[np.isfinite(square)]
+        expected = valid.mean(dtype=np.float64) if valid.size else np.nan
+        np.testing.assert_allclose(averaged[band, row, column], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_long_line_is_scaled_down_by_averaging_valid_pixels(line, tmp_path):
