@@ -28,8 +28,9 @@ from rich.console import Console
 from flows.dry_run import dry_run
 from flows.history import wait_for_history
 from flows.progress import ProgressBoard
-from flows.stations import Stations, examine, select_lines
+from flows.stations import CLUSTER_PROFILES, Stations, examine, select_lines
 from flows.terminal import end_log, print_report, print_usage_error
+from shift_stac.cluster import Engine, ProfileError, load_profile, open_engine
 from shift_stac.conversion import fingerprint, summary_path
 from shift_stac.errors import RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
@@ -45,7 +46,9 @@ from tasks.present import draw
 from tasks.publish import catalogue, link, publish
 
 
-def _pass_through(line: FlightLine, stations: Stations) -> tuple[LineState, str, int | None]:
+def _pass_through(
+    line: FlightLine, stations: Stations, engine: Engine
+) -> tuple[LineState, str, int | None]:
     """Take one line through all stages; each is a task run of its own."""
     options, campaign, storage = stations.options, stations.campaign, stations.storage
     found = examine(
@@ -60,7 +63,9 @@ def _pass_through(line: FlightLine, stations: Stations) -> tuple[LineState, str,
     sources = download(
         line, found.remote, stations.downloads(line), stations.downloader, bar(line.id, "download")
     )
-    conversion = options.conversion.model_copy(update={"level": found.level})
+    conversion = options.conversion.model_copy(
+        update={"level": found.level, "threads": stations.profile.cpus}
+    )
     if (
         published
         and not options.force
@@ -70,10 +75,16 @@ def _pass_through(line: FlightLine, stations: Stations) -> tuple[LineState, str,
         _drop_downloads(line, sources, stations)
         return LineState.UP_TO_DATE, f"{reason}, but not its content", published.store_bytes
     store = stations.converted(line)
-    with stations.conversion_slot:
-        summary = convert(
-            line, sources, store, campaign, conversion, bar(line.id, "convert"), force=options.force
-        )
+    summary = convert(
+        line,
+        sources,
+        store,
+        campaign,
+        conversion,
+        engine,
+        bar(line.id, "convert"),
+        force=options.force,
+    )
     companions = draw(line, store, summary, campaign)
     publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
     catalogue(line, storage, campaign, summary, sources, companions)
@@ -94,7 +105,7 @@ def _drop_downloads(line: FlightLine, sources: SourceLine, stations: Stations) -
 
 
 @task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
-def ingest_line(line: FlightLine, stations: Stations) -> State[LineOutcome]:
+def ingest_line(line: FlightLine, stations: Stations, engine: Engine) -> State[LineOutcome]:
     """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
     started = time.monotonic()
 
@@ -109,7 +120,7 @@ def ingest_line(line: FlightLine, stations: Stations) -> State[LineOutcome]:
 
     try:
         with stations.hold(line):
-            done = outcome(*_pass_through(line, stations))
+            done = outcome(*_pass_through(line, stations, engine))
     except RunCancelledError as error:
         return Failed(message=str(error), data=outcome(LineState.SKIPPED, str(error)))
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
@@ -118,13 +129,15 @@ def ingest_line(line: FlightLine, stations: Stations) -> State[LineOutcome]:
     return Completed(message=f"{done.state}: {done.reason}", data=done)
 
 
-def _ingest_lines(lines: Sequence[FlightLine], stations: Stations) -> list[LineOutcome]:
+def _ingest_lines(
+    lines: Sequence[FlightLine], stations: Stations, engine: Engine
+) -> list[LineOutcome]:
     """Ingest lines side by side, as many at once as the options allow."""
-    slots = threading.BoundedSemaphore(stations.options.lines_at_once)
+    slots = threading.BoundedSemaphore(stations.lines_at_once)
     futures: list[PrefectFuture[Any]] = []
     for line in lines:
         slots.acquire()
-        future = ingest_line.submit(line, stations)
+        future = ingest_line.submit(line, stations, engine)
         future.add_done_callback(lambda _: slots.release())
         futures.append(future)
     return [future.result(raise_on_failure=False) for future in futures]
@@ -134,8 +147,12 @@ def _run_name() -> str:
     from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
 
     options = IngestOptions.model_validate(flow_run.parameters["options"])
+    return f"ingest-{_dates_and_lines(options)}"
+
+
+def _dates_and_lines(options: IngestOptions) -> str:
     lines = f"-{len(options.line)}-lines" if options.line else ""
-    return f"ingest-{'-'.join(options.dates)}{lines}"
+    return f"{'-'.join(options.dates)}{lines}"
 
 
 @flow(
@@ -155,10 +172,16 @@ def ingest(options: IngestOptions) -> State[RunReport]:
     with (
         ProgressBoard(Console(stderr=True)) as board,
         Stations(options, board) as stations,
+        # Entered before anything is downloaded: it asks the cluster if it takes such jobs.
+        open_engine(
+            stations.profile,
+            run_name=_dates_and_lines(options),
+            work_dir=stations.work_dir / "jobs",
+        ) as engine,
     ):
         lines, outcomes = select_lines(stations, lambda date: list_lines(date, stations.portal))
         logger.info("%d lines of %s from %s", len(lines), options.dates, stations.portal_url)
-        outcomes += _ingest_lines(lines, stations)
+        outcomes += _ingest_lines(lines, stations, engine)
         untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
         if untouched:
             link(stations.storage, stations.campaign, untouched)
@@ -202,7 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True)
     try:
         options = ingest_options(sys.argv[1:] if arguments is None else arguments)
-    except (ValidationError, SettingsError, OSError) as error:
+        load_profile(options.cluster, CLUSTER_PROFILES)
+    except (ValidationError, SettingsError, ProfileError, OSError) as error:
         print_usage_error(errors, error)
         return 2
     try:

@@ -1,6 +1,5 @@
 """What every flight line of a run passes through, and what is found out before it does."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from flows.progress import ProgressBoard
 from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.cluster import ClusterProfile, load_profile
 from shift_stac.download import Downloader
 from shift_stac.errors import ShiftError, StorageError
 from shift_stac.flightline import FlightLine
@@ -23,6 +23,9 @@ from shift_stac.settings import IngestOptions
 from shift_stac.sources import Product, ProductLevel, RemoteLine
 from shift_stac.storage import Storage, open_storage
 
+# Beside the flows, in a checkout as in an installation.
+CLUSTER_PROFILES = Path(__file__).resolve().parents[1] / "deployments" / "clusters"
+
 
 class Stations:
     """What every line of a run passes through; opened once, closed with the run."""
@@ -30,6 +33,8 @@ class Stations:
     def __init__(self, options: IngestOptions, board: ProgressBoard) -> None:
         self.options = options
         self.board = board
+        # Jobs on other machines see the same folder, but do not start in the same place.
+        self.work_dir = options.work_dir.absolute()
         self.campaign: Campaign = load_campaign(options.campaign)
         description = self.campaign.portal
         self.portal_url: str = options.portal or description.url
@@ -38,9 +43,7 @@ class Stations:
             self.portal_url, description.version(options.portal_version), options.portal_version
         )
         self.downloader = Downloader(options.download)
-        # A conversion uses every core; side by side they would only share them, and need more
-        # memory.
-        self.conversion_slot = threading.BoundedSemaphore(1)
+        self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -53,11 +56,17 @@ class Stations:
 
     def downloads(self, line: FlightLine) -> Path:
         """The folder of a line's downloaded files."""
-        return self.options.work_dir / "downloads" / self.options.portal_version / line.date
+        return self.work_dir / "downloads" / self.options.portal_version / line.date
 
     def converted(self, line: FlightLine) -> Path:
         """Where a line's store is made before it is published."""
-        return self.options.work_dir / "converted" / line.date / f"{line}.zarr"
+        return self.work_dir / "converted" / line.date / f"{line}.zarr"
+
+    @property
+    def lines_at_once(self) -> int:
+        """Lines in progress at once: those in jobs, and those on their way to and from them."""
+        in_jobs = 0 if self.profile.is_local else self.profile.max_jobs
+        return self.options.lines_at_once + in_jobs
 
     @contextmanager
     def hold(self, line: FlightLine) -> Iterator[None]:
@@ -68,13 +77,13 @@ class Stations:
         StorageError
             The other run does not come to an end.
         """
-        folder = self.options.work_dir / "locks"
+        folder = self.work_dir / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder / f"{line}.lock", timeout=self.options.download.lock_timeout):
                 yield
         except Timeout as error:
-            msg = f"{line}: another run holds it in {self.options.work_dir}; wait, or stop that run"
+            msg = f"{line}: another run holds it in {self.work_dir}; wait, or stop that run"
             raise StorageError(msg) from error
 
 

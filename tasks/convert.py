@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import get_run_logger, task
 
 from shift_stac.campaigns import Campaign
+from shift_stac.cluster import Engine
 from shift_stac.conversion import (
     ConversionOptions,
     Progress,
@@ -26,17 +27,29 @@ def convert(
     store: Path,
     campaign: Campaign,
     options: ConversionOptions,
+    engine: Engine,
     progress: Progress | None,
     *,
     force: bool,
 ) -> StoreSummary:
-    """Convert the line, unless an earlier run did so from the same files."""
+    """Convert the line in a job of its own, unless an earlier run did so from the same files."""
     logger = get_run_logger()
     if not force:
         summary = converted_summary(store, fingerprint(sources, options))
         if summary is not None:
             logger.info("%s was converted by an earlier run", line)
             return summary
-    summary = convert_line(sources, store, campaign, options, progress)
+    summary = StoreSummary.model_validate(
+        engine.run(
+            convert_line,
+            sources,
+            store,
+            campaign,
+            options,
+            name=line.id,
+            log=logger,
+            progress=progress,
+        )
+    )
     logger.info("%s: %s in %d objects", line, format_size(summary.size_bytes), summary.object_count)
     return summary

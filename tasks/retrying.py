@@ -6,15 +6,25 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
+from shift_stac.cluster import ClusterUnavailableError, JobLostError
 from shift_stac.errors import StorageError, StoreError, TransferError
+
+_PASSING = (
+    ClusterUnavailableError,
+    JobLostError,
+    OSError,
+    StorageError,
+    StoreError,
+    TransferError,
+)
 
 
 def is_passing(error: object) -> bool:
-    """Whether an error may be gone at the next try: of a network, a disk or a server.
+    """Whether an error may be gone at the next try: of a network, a disk, a server or a job.
 
-    Bad input stays bad.
+    Bad input stays bad, and a job that the cluster refuses is refused again.
     """
-    return isinstance(error, (TransferError, StorageError, StoreError, OSError))
+    return isinstance(error, _PASSING)
 
 
 def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001

@@ -107,14 +107,6 @@ class IngestOptions(BaseModel):
     def _check_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(parse_date(text) for text in value))
 
-    @field_validator("cluster")
-    @classmethod
-    def _check_cluster(cls, value: str) -> str:
-        if value != "local":
-            msg = f"there is no cluster profile {value!r}: known is 'local', where the flow runs"
-            raise ValueError(msg)
-        return value
-
     @model_validator(mode="after")
     def _check_selection(self) -> "IngestOptions":
         if not self.date and not self.line:

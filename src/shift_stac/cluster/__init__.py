@@ -1,0 +1,25 @@
+"""Run functions in cluster jobs: one function, one job, and the truth about how it ended."""
+
+from shift_stac.cluster.engine import Engine, open_engine
+from shift_stac.cluster.errors import (
+    ClusterError,
+    ClusterUnavailableError,
+    JobLostError,
+    JobRefusedError,
+    ProfileError,
+    QueueTimeoutError,
+)
+from shift_stac.cluster.profile import ClusterProfile, load_profile
+
+__all__ = [
+    "ClusterError",
+    "ClusterProfile",
+    "ClusterUnavailableError",
+    "Engine",
+    "JobLostError",
+    "JobRefusedError",
+    "ProfileError",
+    "QueueTimeoutError",
+    "load_profile",
+    "open_engine",
+]

@@ -1,0 +1,191 @@
+"""The engine whose functions run in the jobs of a Dask cluster class.
+
+All clusters of a run live on one event loop in a thread of its own; the threads that run flight
+lines wait for it.
+"""
+
+import asyncio
+import concurrent.futures
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import dask
+
+from shift_stac.cluster import slurm
+from shift_stac.cluster.engine import Log, Progress, job_part
+from shift_stac.cluster.errors import ClusterUnavailableError
+from shift_stac.cluster.job import Call, DaskJob
+from shift_stac.cluster.jobqueue import SLURMCluster
+from shift_stac.cluster.options import cluster_options, find_class
+from shift_stac.cluster.profile import ClusterProfile
+from shift_stac.cluster.slurm_job import SlurmJob
+from shift_stac.errors import RunCancelledError
+
+_logger = logging.getLogger(__name__)
+# Jobs that do not end in this time are told, by their worker's own rules, that the flow is gone.
+_CLOSE_TIMEOUT = 120.0
+
+
+class DaskEngine(AbstractContextManager["DaskEngine"]):
+    """Runs each function on a Dask cluster of its own, with one worker in one job.
+
+    Parameters
+    ----------
+    profile
+        The class, its options, and how many jobs there may be.
+    run_name
+        Part of the jobs' names.
+    work_dir
+        Where logs go if the profile names no folder.
+    """
+
+    def __init__(self, profile: ClusterProfile, *, run_name: str, work_dir: Path) -> None:
+        self._profile = profile
+        self._work_dir = work_dir
+        # Jobs of a run are found by their names: no two runs may have the same.
+        self._run = f"{job_part(run_name)}-{secrets.token_hex(3)}"
+        # Held while work is handed to the loop: once closing, nothing is.
+        self._gate = threading.Lock()
+        self._closing = False
+        # Held while closing: who comes second waits until all is closed.
+        self._closed = threading.Lock()
+        self._is_slurm = issubclass(find_class(profile), SLURMCluster)
+        self._thread: threading.Thread | None = None
+        # Only touched in the loop's thread.
+        self._slots = asyncio.Semaphore(profile.max_jobs)
+        self._tasks: set[asyncio.Task[Any] | None] = set()
+        self._jobs: set[SlurmJob] = set()
+        self._watch: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        # A scheduler's every warning, about a worker that is gone, is told by the engine itself.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        dask.config.update(dask.config.config, self._profile.dask, priority="new")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._thread.start()
+        try:
+            self._wait_for(self._begin(), "the cluster engine")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        name: str,
+        log: Log,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Run a function in a job; see :meth:`shift_stac.cluster.engine.Engine.run`."""
+        return self._wait_for(self._run_in_job(Call(function, args, name, log, progress)), name)
+
+    def close(self) -> None:
+        """Cancel all jobs; see :meth:`shift_stac.cluster.engine.Engine.close`."""
+        with self._gate:
+            self._closing = True
+        with self._closed:
+            if self._thread is None or not self._thread.is_alive():
+                return
+            with suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(_CLOSE_TIMEOUT)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _wait_for(self, work: Coroutine[Any, Any, Any], name: str) -> Any:
+        """Run work on the loop; when this returns or raises, all that it cleans up is clean."""
+        clean = threading.Event()
+
+        async def tracked() -> Any:
+            task = asyncio.current_task()
+            self._tasks.add(task)
+            try:
+                return await work
+            finally:
+                self._tasks.discard(task)
+                clean.set()
+
+        with self._gate:
+            if self._closing:
+                work.close()
+                raise _cancelled(name)
+            outcome = asyncio.run_coroutine_threadsafe(tracked(), self._loop)
+        try:
+            return outcome.result()
+        except concurrent.futures.CancelledError:
+            raise _cancelled(name) from None
+        except BaseException:
+            # Ctrl-C, or an exception that another thread sent: no job may outlive it.
+            outcome.cancel()
+            clean.wait(_CLOSE_TIMEOUT)
+            raise
+
+    async def _run_in_job(self, call: Call) -> Any:
+        async with self._slots:
+            job_name = self._job_name(call.name)
+            kind = SlurmJob if self._is_slurm else DaskJob
+            job = kind(self._profile, job_name, self._work_dir)
+            if isinstance(job, SlurmJob):
+                self._jobs.add(job)
+                try:
+                    return await job.carry_out(call)
+                finally:
+                    self._jobs.discard(job)
+            return await job.carry_out(call)
+
+    def _job_name(self, name: str) -> str:
+        return self._profile.job_name.format(line=job_part(name), run=self._run)
+
+    async def _begin(self) -> None:
+        if self._profile.preflight:
+            await self._preflight()
+        if self._is_slurm:
+            self._watch = asyncio.create_task(self._watch_slurm())
+
+    async def _preflight(self) -> None:
+        """Start a scheduler here, and let Slurm look at the script of a job."""
+        options = cluster_options(self._profile, self._job_name("preflight"), self._work_dir)
+        async with find_class(self._profile)(**options) as cluster:
+            if self._is_slurm:
+                what = f"a job of cluster profile {self._profile.name}"
+                await slurm.check_script(cluster.job_script(), what)
+
+    async def _watch_slurm(self) -> None:
+        """Ask Slurm about all jobs, in one command, as long as there are any."""
+        while True:
+            await asyncio.sleep(self._profile.poll_seconds)
+            jobs = {job.job_id: job for job in self._jobs if job.job_id is not None}
+            if not jobs:
+                continue
+            try:
+                states = await slurm.list_states(jobs)
+            except ClusterUnavailableError as error:
+                _logger.warning("%s; it is asked again", error)
+                continue
+            for job_id, state in states.items():
+                jobs[job_id].told(state)
+
+    async def _shut(self) -> None:
+        tasks = {task for task in self._tasks if task is not None}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
+
+
+def _cancelled(name: str) -> RunCancelledError:
+    return RunCancelledError(f"{name} was given up: the run ended")

@@ -1,0 +1,143 @@
+"""Cluster profiles: where functions run and what their jobs ask for, as data."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError, field_validator
+
+from shift_stac.cluster.errors import ProfileError
+from shift_stac.sources import FrozenModel
+
+LOCAL = "local"
+_JOB_NAME_FIELDS = {"line", "run"}
+
+
+class ClusterProfile(FrozenModel):
+    """Where functions run.
+
+    Parameters
+    ----------
+    name
+        The profile's own name, for messages.
+    cluster_class
+        Dotted name of a Dask cluster class (``class`` in the file); None: the flow's own process.
+    max_jobs
+        How many functions run at once, each in a job of its own.
+    job_name
+        Name of a job. ``{line}`` and ``{run}`` are filled in; both are needed, because a job whose
+        id never became known is found and cancelled by its name.
+    options
+        Keyword arguments of the class.
+    dask
+        Settings of Dask that differ from its defaults, as nested tables. They hold in the flow's
+        process and in the jobs.
+    preflight
+        Whether the cluster is asked, before any work is done, if it would take such a job.
+    poll_seconds
+        How often Slurm is asked about all jobs of the run, in one command.
+    queue_report_minutes
+        How often a job that waits in the queue is reported.
+    queue_timeout_minutes
+        How long a job may wait in the queue.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: str = LOCAL
+    cluster_class: str | None = Field(default=None, alias="class")
+    max_jobs: int = Field(default=1, gt=0)
+    job_name: str = "shift-{line}-{run}"
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    dask: Mapping[str, Any] = Field(default_factory=dict)
+    preflight: bool = True
+    poll_seconds: float = Field(default=15, gt=0, le=30)
+    queue_report_minutes: float = Field(default=5, gt=0)
+    queue_timeout_minutes: float = Field(default=24 * 60, gt=0)
+
+    @field_validator("job_name")
+    @classmethod
+    def _check_job_name(cls, value: str) -> str:
+        fields = {name for _, name, _, _ in Formatter().parse(value) if name is not None}
+        if fields != _JOB_NAME_FIELDS or any(c.isspace() or c == "/" for c in value):
+            msg = f"{value!r} must have {{line}} and {{run}} in it, and no other field, space or /"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether functions run in the flow's own process."""
+        return self.cluster_class is None
+
+    @property
+    def cpus(self) -> int | None:
+        """CPUs of a job, all of which its function may use; None: as many as it finds."""
+        cpus = self.options.get("job_cpu") or self.options.get("cores")
+        return int(cpus) if cpus is not None else None
+
+    def with_options(self, **options: Any) -> "ClusterProfile":
+        """The same profile with some options of its class changed."""
+        return self.model_copy(update={"options": {**self.options, **options}})
+
+
+def load_profile(name_or_path: str | Path, folder: Path) -> ClusterProfile:
+    """Read a cluster profile.
+
+    Parameters
+    ----------
+    name_or_path
+        The name of a profile in the folder (``local``), or the path of a TOML file of one's own.
+    folder
+        Where the named profiles lie.
+
+    Raises
+    ------
+    ProfileError
+        There is no such file, or something in it does not exist; the message names the key.
+    """
+    path = Path(name_or_path).expanduser()
+    named = folder / f"{name_or_path}.toml"
+    if os.sep not in str(name_or_path) and named.is_file():
+        path = named
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        profile = ClusterProfile.model_validate({"name": path.stem, **content})
+    except OSError as error:
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+        msg = (
+            f"{name_or_path} is neither a cluster profile of {folder} ({known}) nor a file that "
+            f"can be read: {error.strerror}"
+        )
+        raise ProfileError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+        msg = f"{path} is not a cluster profile: {error}"
+        raise ProfileError(msg) from error
+    check_profile(profile)
+    return profile
+
+
+def check_profile(profile: ClusterProfile) -> None:
+    """Compare a profile with the class that it names, and with Dask's settings.
+
+    Raises
+    ------
+    ProfileError
+        It names a class, an option or a setting that does not exist; similar names are suggested.
+    """
+    if profile.is_local:
+        strangers = [key for key in ("options", "dask") if getattr(profile, key)]
+        if strangers:
+            msg = (
+                f"cluster profile {profile.name}: {' and '.join(strangers)} without a class; name "
+                "one, for example class = 'dask_jobqueue.SLURMCluster'"
+            )
+            raise ProfileError(msg)
+        return
+    # Dask takes half a second to import, which a local profile does not need.
+    from shift_stac.cluster.options import check_dask_settings, check_options  # noqa: PLC0415
+
+    check_options(profile)
+    check_dask_settings(profile)

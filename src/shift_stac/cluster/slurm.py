@@ -1,0 +1,183 @@
+"""What Slurm says about jobs, and the few things that are asked of it directly.
+
+Jobs are submitted by dask-jobqueue. Its commands are awaited, so that a slow controller holds up
+nobody but the line that asked.
+"""
+
+import asyncio
+import getpass
+import re
+import shutil
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from shift_stac.cluster.errors import ClusterUnavailableError, JobRefusedError
+
+# A controller under load answers within its own MessageTimeout, some tens of seconds.
+_COMMAND_TIMEOUT = 60.0
+_WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "RESV_DEL_HOLD"})
+_ON_A_NODE = frozenset({"RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING"})
+_ENDING = frozenset({"COMPLETING", "STAGE_OUT"})
+# Slurm has forgotten the job, which it does some minutes (MinJobAge) after its end.
+FORGOTTEN = "UNKNOWN"
+# Words with which sbatch says that the controller, not the job, is at fault.
+_PASSING = ("unable to contact slurm controller", "timed out", "temporarily", "connection refused")
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A job as ``squeue`` shows it: Slurm's word for its state, its node, and a reason."""
+
+    word: str
+    node: str = ""
+    reason: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the job has no node yet."""
+        return self.word in _WAITING
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the job holds a node."""
+        return self.word in _ON_A_NODE
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of the job is left on any node."""
+        return not (self.is_waiting or self.is_running or self.word in _ENDING)
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """A job as ``scontrol show job`` describes it."""
+
+    state: str = FORGOTTEN
+    node: str = ""
+    reason: str = ""
+    exit_code: str = ""
+    run_time: str = ""
+    time_limit: str = ""
+    log_path: Path | None = None
+
+
+async def run_command(*command: str) -> tuple[int, str, str]:
+    """Run a command of Slurm's: its return code, output and error output.
+
+    Raises
+    ------
+    ClusterUnavailableError
+        The command does not exist here, or does not come back.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        msg = f"{command[0]} cannot be run: {error}; run this where Slurm's commands are"
+        raise ClusterUnavailableError(msg) from error
+    try:
+        async with asyncio.timeout(_COMMAND_TIMEOUT):
+            out, err = await process.communicate()
+    except TimeoutError as error:
+        msg = f"{command[0]} has not answered for {_COMMAND_TIMEOUT:.0f} s"
+        raise ClusterUnavailableError(msg) from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def refusal(words: str, what: str) -> JobRefusedError | ClusterUnavailableError:
+    """The error for words that sbatch ended with: of the job's making, or of the controller's."""
+    if any(word in words.lower() for word in _PASSING):
+        return ClusterUnavailableError(f"Slurm does not answer {what}: {words}")
+    return JobRefusedError(f"Slurm refuses {what}: {words}; change the cluster profile's options")
+
+
+async def check_script(script: str, what: str) -> None:
+    """Let Slurm say whether it would take a job script, without queueing it.
+
+    Raises
+    ------
+    JobRefusedError
+        It would not; the message has its own words.
+    ClusterUnavailableError
+        There is no Slurm here, or it does not answer.
+    """
+    if shutil.which("sbatch") is None:
+        msg = "sbatch is not on the PATH: run this where Slurm's commands are"
+        raise ClusterUnavailableError(msg)
+    with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as file:
+        file.write(script)
+        file.flush()
+        code, _, err = await run_command("sbatch", "--test-only", file.name)
+    if code != 0:
+        raise refusal(" ".join(err.split()), what)
+
+
+async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
+    """The states of jobs; a job that Slurm has forgotten is over (:data:`FORGOTTEN`).
+
+    Raises
+    ------
+    ClusterUnavailableError
+        Slurm does not answer; nothing is known of any job then.
+    """
+    code, out, err = await run_command(
+        "squeue", "--noheader", "--states=all", f"--jobs={','.join(jobs)}", "--format=%i|%T|%N|%r"
+    )
+    # It is an error to ask for one job that is forgotten, but not for several.
+    if code != 0 and "invalid job id" not in err.lower():
+        msg = f"squeue failed: {' '.join(err.split())}"
+        raise ClusterUnavailableError(msg)
+    states = dict.fromkeys(jobs, JobState(FORGOTTEN))
+    for line in out.splitlines():
+        job, word, node, reason = line.strip().split("|", 3)
+        states[job] = JobState(word, node, reason)
+    return states
+
+
+async def read_facts(job: str) -> JobFacts:
+    """All that Slurm still knows of a job.
+
+    Raises
+    ------
+    ClusterUnavailableError
+        Slurm does not answer.
+    """
+    code, out, _ = await run_command("scontrol", "show", "job", "--oneliner", job)
+    return parse_facts(out) if code == 0 else JobFacts()
+
+
+def parse_facts(text: str) -> JobFacts:
+    """Read one line of ``scontrol show job --oneliner``."""
+    found = dict(re.findall(r"(\S+?)=(.*?)(?=\s+[\w/:]+=|\s*$)", text.strip()))
+    log = found.get("StdErr", "")
+    # Slurm shows the pattern in which the path was given.
+    log = re.sub(r"%[jJA]", found.get("JobId", ""), log).replace("%x", found.get("JobName", ""))
+    return JobFacts(
+        state=found.get("JobState", FORGOTTEN),
+        node=found.get("NodeList", "").replace("(null)", ""),
+        reason=found.get("Reason", "").replace("None", ""),
+        exit_code=found.get("ExitCode", ""),
+        run_time=found.get("RunTime", ""),
+        time_limit=found.get("TimeLimit", ""),
+        log_path=Path(log) if log else None,
+    )
+
+
+async def cancel_job(job: str) -> None:
+    """Cancel a job; that it is gone already is no error."""
+    await run_command("scancel", job)
+
+
+async def cancel_named(name: str) -> None:
+    """Cancel a job whose id never became known. Names are unique to a line and a run."""
+    await run_command("scancel", f"--user={getpass.getuser()}", f"--name={name}")

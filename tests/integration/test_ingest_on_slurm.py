@@ -1,0 +1,241 @@
+"""The ingest with its conversions on a real Slurm of two nodes."""
+
+import hashlib
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shift_stac.simulate import simulate_campaign
+from support.slurm import Slurm, slurm, slurm_session
+from support.webserver import wait_until
+
+__all__ = ["slurm", "slurm_session"]
+
+DATE = "20220224"
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = (ROOT / "deployments/clusters/test-slurm.toml").read_text()
+
+
+def lines_of(campaign: Path) -> list[str]:
+    return sorted(p.name[:18] for p in (campaign / f"v1/{DATE}/L1/igm").glob("*_igm"))
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*")
+        if file.is_file() and ".shift-stac" not in file.parts
+    }
+
+
+class Api:
+    """What the Prefect server tells of the last flow run."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def _last_run(self) -> dict:
+        query = {"sort": "START_TIME_DESC", "limit": 1}
+        (run,) = self._client.post("/flow_runs/filter", json=query).json()
+        return run
+
+    def state(self) -> str:
+        return self._last_run()["state_type"]
+
+    def task_runs(self) -> dict[str, dict]:
+        query = {"flow_runs": {"id": {"any_": [self._last_run()["id"]]}}}
+        return {
+            run["name"]: run for run in self._client.post("/task_runs/filter", json=query).json()
+        }
+
+    def logs(self, task_run: str) -> str:
+        query = {"logs": {"task_run_id": {"any_": [self.task_runs()[task_run]["id"]]}}}
+        rows = self._client.post("/logs/filter", json=query | {"sort": "TIMESTAMP_ASC"}).json()
+        return "\n".join(row["message"] for row in rows)
+
+    def cancel(self) -> None:
+        state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+        self._client.post(f"/flow_runs/{self._last_run()['id']}/set_state", json=state)
+
+
+@pytest.fixture
+def api(prefect_api) -> Iterator[Api]:
+    with httpx.Client(base_url=prefect_api, timeout=30) as client:
+        yield Api(client)
+
+
+@pytest.fixture(scope="module")
+def slow_campaign(tmp_path_factory) -> Path:
+    """Two lines whose conversion takes some seconds in small chunks."""
+    root = tmp_path_factory.mktemp("slow")
+    simulate_campaign(root, dates=[DATE], lines=2, samples=200, scan_lines=300, bands=100)
+    return root
+
+
+SLOW = ("--x-chunk", "5", "--y-chunk", "5", "--wavelength-chunk", "5")
+
+
+@pytest.fixture
+def start(tmp_path, environment, prefect_api, ingest_command, slurm):
+    """Start the command on the test cluster; it is ended with the test."""
+    started = []
+
+    def run(*arguments: object) -> subprocess.Popen:
+        command = [*ingest_command, "--cluster", "test-slurm", *map(str, arguments)]
+        with (tmp_path / f"errors-{len(started)}").open("w") as errors:
+            process = subprocess.Popen(
+                command,
+                cwd=tmp_path,
+                env=environment | slurm.environment | {"PREFECT_API_URL": prefect_api},
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def jobs_of(slurm) -> Callable[[str], list[str]]:
+    """Ids of a line's jobs that this test has brought about."""
+    before = set(slurm.jobs())
+    return lambda line: sorted(set(slurm.jobs(name=line)) - before, key=int)
+
+
+def running(slurm: Slurm, line: str = "") -> list[str]:
+    return [job for job, state in slurm.alive(name=line).items() if state == "RUNNING"]
+
+
+def test_each_line_has_a_job_of_its_own_and_the_bytes_are_the_same(
+    ingest, campaign, slurm, jobs_of, api, tmp_path
+):
+    lines = lines_of(campaign)
+    arguments = ("--portal", campaign, "--date", DATE)
+    run = ingest(*arguments, "--cluster", "test-slurm", **slurm.environment)
+    assert run.status == 0, run.errors
+    assert run.states == dict.fromkeys(lines, "published")
+    jobs = {line: jobs_of(line) for line in lines}
+    assert all(len(of_line) == 1 for of_line in jobs.values())
+    assert {slurm.facts(of_line[0])["NodeList"] for of_line in jobs.values()} == {"d1", "d2"}
+    assert not slurm.alive()
+    task_runs = api.task_runs()
+    assert {task_run["state_type"] for task_run in task_runs.values()} == {"COMPLETED"}
+    for line, (job,) in jobs.items():
+        log = api.logs(f"convert-{line}")
+        assert re.search(rf"\b{job}\b.*\bd[12]\b", log), log
+        assert re.search(r"/\S*jobs\S*", log), log
+    here = ingest(*arguments, "--store", "local", "--work-dir", "local-work")
+    assert here.status == 0
+    assert content(tmp_path / "store") == content(tmp_path / "local")
+
+
+def test_a_cancelled_job_is_told_and_its_line_done_in_another(
+    slow_campaign, slurm, jobs_of, start, api, tmp_path
+):
+    line = lines_of(slow_campaign)[1]
+    process = start("--portal", slow_campaign, "--line", line, *SLOW)
+    wait_until(lambda: bool(running(slurm, line)), "no job ran", 90)
+    (job,) = running(slurm, line)
+    slurm.command("scancel", job)
+    assert process.wait(timeout=120) == 0
+    assert len(jobs_of(line)) == 2
+    convert = api.task_runs()[f"convert-{line}"]
+    assert (convert["state_type"], convert["run_count"]) == ("COMPLETED", 2)
+    assert f"Slurm job {job}" in api.logs(f"convert-{line}")
+    assert "CANCELLED" in api.logs(f"convert-{line}")
+    assert (tmp_path / f"store/aviris/{DATE}/{line}.zarr/zarr.json").is_file()
+
+
+def test_a_node_that_goes_down_costs_no_line(slow_campaign, slurm, start, api):
+    line = lines_of(slow_campaign)[1]
+    process = start("--portal", slow_campaign, "--line", line, *SLOW)
+    wait_until(lambda: bool(running(slurm, line)), "no job ran", 90)
+    (job,) = running(slurm, line)
+    slurm.set_nodes("down", slurm.facts(job)["NodeList"])
+    assert process.wait(timeout=180) == 0
+    assert api.task_runs()[f"convert-{line}"]["run_count"] == 2
+
+
+def test_a_job_over_its_memory_or_time_fails_its_line_alone(
+    slow_campaign, slurm, jobs_of, ingest, api, tmp_path
+):
+    line = lines_of(slow_campaign)[1]
+    small = tmp_path / "small.toml"
+    small.write_text(PROFILE.replace('"1 GiB"', '"60 MB"'))
+    arguments = ("--portal", slow_campaign, "--line", line, *SLOW, "--cluster", small)
+    run = ingest(*arguments, **slurm.environment)
+    assert run.status == 1
+    assert run.states == {line: "failed"}
+    assert "OUT_OF_MEMORY" in run.reasons[line] or "memory" in run.reasons[line].lower()
+    assert len(jobs_of(line)) == 3  # tried twice more
+    assert not slurm.alive()
+    states = {name: run["state_type"] for name, run in api.task_runs().items()}
+    assert states[f"convert-{line}"] == states[line] == "FAILED"
+    assert states[f"download-{line}"] == "COMPLETED"
+
+
+def test_refused_jobs_are_found_before_any_download(campaign, slurm, jobs_of, ingest, tmp_path):
+    for number, (old, new, words) in enumerate(
+        (
+            ('queue = "compute"', 'queue = "absent"', "invalid partition"),
+            ("sky|hasw", "cray", "feature"),
+            ('"1 GiB"', '"900 GiB"', "memory|node configuration"),
+        )
+    ):
+        refused = tmp_path / f"refused-{number}.toml"
+        assert old in PROFILE
+        refused.write_text(PROFILE.replace(old, new))
+        run = ingest(
+            "--portal", campaign, "--date", DATE, "--cluster", refused, **slurm.environment
+        )
+        assert run.status == 1
+        assert re.search(words, run.errors, re.IGNORECASE), run.errors
+    assert not (tmp_path / "work/downloads").exists()
+    assert not jobs_of("ang")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_after_a_signal_no_job_is_left_and_the_next_run_completes(
+    slow_campaign, slurm, start, ingest, tmp_path, how
+):
+    lines = lines_of(slow_campaign)
+    process = start("--portal", slow_campaign, "--date", DATE, *SLOW)
+    wait_until(lambda: bool(running(slurm)), "no job ran", 90)
+    process.send_signal(how)
+    assert process.wait(timeout=60) != 0
+    # Cancelled at once; after SIGKILL the worker notices within the profile's death_timeout.
+    wait_until(lambda: not slurm.alive(), "jobs are left", 10 if how == signal.SIGTERM else 60)
+    assert not list(tmp_path.glob("store/**/*.json"))
+    run = ingest(
+        "--portal", slow_campaign, "--date", DATE, "--cluster", "test-slurm", **slurm.environment
+    )
+    assert run.status == 0
+    assert run.states == dict.fromkeys(lines, "published")
+    assert not slurm.alive()
+
+
+def test_two_flows_at_once_do_not_touch_each_others_jobs(
+    slow_campaign, slurm, jobs_of, start, tmp_path
+):
+    first, second = lines_of(slow_campaign)
+    runs = [
+        start("--portal", slow_campaign, "--line", line, "--work-dir", line, *SLOW)
+        for line in (first, second)
+    ]
+    assert [run.wait(timeout=240) for run in runs] == [0, 0]
+    collection = json.loads((tmp_path / "store/AVIRIS-NG/collection.json").read_text())
+    linked = [link["title"] for link in collection["links"] if link["rel"] == "item"]
+    assert linked == [first, second]
+    assert all(len(jobs_of(line)) == 1 for line in (first, second))
+    assert not slurm.alive()

@@ -1,0 +1,113 @@
+"""One function, one Slurm job: from the queue to the result."""
+
+import logging
+import re
+
+import pytest
+
+from shift_stac.cluster import JobRefusedError, QueueTimeoutError
+from support import jobs
+
+
+def test_six_lines_run_in_six_jobs_on_two_nodes(slurm, run, profile, tmp_path, appears):
+    begun = {n: tmp_path / f"begun{n}" for n in range(6)}
+    with run(profile) as lines:
+        waiting = [lines.start(jobs.sleep, 2, begun[n], name=f"line{n}") for n in range(6)]
+        for n in range(3):
+            appears(begun[n])
+        assert len(slurm.alive()) == 3  # the profile's max_jobs: the others hold no allocation
+        ids = [line.result() for line in waiting]
+    assert len(set(ids)) == 6
+    assert {slurm.jobs()[job] for job in ids} == {"COMPLETED"}
+    facts = [slurm.facts(job) for job in ids]
+    assert {f["NodeList"] for f in facts} == {"d1", "d2"}
+    for n, fact in enumerate(facts):
+        assert re.fullmatch(rf"shift-line{n}-run-[0-9a-f]{{6}}", fact["JobName"])
+        assert fact["Account"] == "s3673"
+        assert fact["Requeue"] == "0"  # a failed node's job is not started behind our back
+    assert not slurm.alive()
+
+
+def test_the_line_is_told_its_job_and_what_the_function_logs(slurm, run, profile, tmp_path, caplog):
+    progress = []
+    with run(profile) as lines:
+        lines.engine.run(
+            jobs.talk,
+            name="line",
+            log=logging.getLogger("line"),
+            progress=lambda *figures: progress.append(figures),
+        )
+    (job,) = slurm.jobs(name="shift-line-run")
+    told = [record.getMessage() for record in caplog.records if record.name == "line"]
+    log = tmp_path / "joblogs" / f"{slurm.facts(job)['JobName']}-{job}.err"
+    assert log.is_file()
+    assert any(f"Slurm job {job}" in text and str(log) in text for text in told)
+    assert f"line: Slurm job {job} runs on {slurm.facts(job)['NodeList']}" in told
+    assert "shift_stac.somewhere: half of 10" in told
+    assert any("take care" in text for text in told)
+    assert not any("too quiet" in text for text in told)
+    assert progress == [(1, 2), (2, 2)]
+
+
+def test_an_error_of_the_function_comes_back_as_it_is(slurm, run, profile):
+    with run(profile) as lines:
+        with pytest.raises(jobs.BadInputError, match="no such band"):
+            lines.engine.run(jobs.fail, "no such band", name="line", log=logging.getLogger("x"))
+        assert not slurm.alive()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"queue": "nosuch"}, "invalid partition specified: nosuch"),
+        ({"job_extra_directives": ["--constraint=nosuch"]}, "Invalid feature specification"),
+        ({"memory": "9000 GiB"}, "Requested node configuration is not available"),
+        ({"job_cpu": 64}, "Requested node configuration is not available"),
+        ({"walltime": "soon"}, "Invalid --time specification"),
+    ],
+)
+def test_a_job_that_slurm_would_refuse_is_found_before_any_work(
+    slurm, run, profile, options, words
+):
+    known = slurm.jobs()
+    with pytest.raises(JobRefusedError, match=words), run(profile.with_options(**options)):
+        pytest.fail("the run began")
+    assert slurm.jobs() == known
+
+
+def test_a_job_that_is_refused_at_last_fails_alone(slurm, run, profile):
+    refused = profile.with_options(queue="nosuch").model_copy(update={"preflight": False})
+    with run(profile) as good, run(refused) as bad:
+        line = good.start(jobs.sleep, 1, name="good")
+        with pytest.raises(JobRefusedError, match=r"job of bad.*invalid partition.*nosuch"):
+            bad.start(jobs.sleep, 0, name="bad").result()
+        assert line.result()
+    assert not slurm.jobs(name="bad")
+
+
+def test_a_queue_that_does_not_move_is_reported_and_bounded(slurm, run, profile, caplog):
+    stuck = profile.with_options(queue="short").model_copy(update={"queue_timeout_minutes": 0.1})
+    with run(stuck) as lines, pytest.raises(QueueTimeoutError, match="PartitionTimeLimit"):
+        lines.start(jobs.sleep, 0, name="line").result()
+    assert not slurm.alive()
+    reports = [r.getMessage() for r in caplog.records if "has been waiting" in r.getMessage()]
+    assert reports
+    assert "PartitionTimeLimit" in reports[0]
+
+
+def test_jobs_of_two_runs_do_not_know_each_other(slurm, run, profile, tmp_path, appears):
+    begun = tmp_path / "begun"
+    with run(profile, "same") as first:
+        long = first.start(jobs.sleep, 3, begun, name="line")
+        appears(begun)
+        with run(profile, "same") as second:
+            assert second.start(jobs.sleep, 0, name="line").result() != ""
+        assert len(slurm.alive()) == 1
+        assert long.result() in slurm.jobs()
+    assert len(slurm.jobs(name="shift-line-same-")) == 2
+
+
+def test_the_connection_can_be_encrypted(slurm, run, profile, tmp_path):
+    tls = profile.with_options(security=True, shared_temp_directory=str(tmp_path))
+    with run(tls) as lines:
+        assert lines.start(jobs.sleep, 0, name="line").result() in slurm.jobs()

@@ -1,0 +1,65 @@
+"""Cheap functions for cluster jobs; nodes find them on the PYTHONPATH that `node_profile` sets."""
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+
+class BadInputError(Exception):
+    """Not of the project's own errors."""
+
+
+def sleep(seconds: float, mark: Path | None = None) -> str:
+    """Sleep in small steps; returns the id of the job. ``mark`` appears when it begins."""
+    if mark is not None:
+        mark.write_text(str(os.getpid()))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.05)
+    return os.environ.get("SLURM_JOB_ID", "no job")
+
+
+def where() -> tuple[str, str, int]:
+    """Node, job and process."""
+    return os.environ["SLURMD_NODENAME"], os.environ["SLURM_JOB_ID"], os.getpid()
+
+
+def process() -> int:
+    return os.getpid()
+
+
+def fail(text: str) -> None:
+    raise BadInputError(text)
+
+
+def leave(status: int) -> None:
+    """End the process, as a fault in a C library does."""
+    os._exit(status)
+
+
+def allocate(megabytes: int) -> int:
+    held = bytearray(megabytes * 2**20)
+    held[::4096] = b"x" * len(held[::4096])
+    time.sleep(60)
+    return len(held)
+
+
+def talk(progress: Callable[[int, int], None]) -> None:
+    log = logging.getLogger("shift_stac.somewhere")
+    log.debug("too quiet")
+    log.info("half of %d", 10)
+    warnings.warn("take care", stacklevel=1)
+    progress(1, 2)
+    progress(2, 2)
+
+
+def append(path: Path, seconds: float) -> None:
+    """Write to a file for a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with path.open("a") as file:
+            file.write("x")
+        time.sleep(0.05)
