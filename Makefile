@@ -11,10 +11,10 @@ INSTALLED := $(VENV)/.installed
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test test-slurm check bench bench-slurm lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## create .venv from requirements.lock
 
@@ -30,6 +30,9 @@ demo: install ## ingest a small simulated campaign, from HTTP to a catalog
 test: install ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-slurm: install ## the tests on a real Slurm of two nodes, which they start (part of test)
+	$(BIN)/python -m pytest tests/slurm tests/integration/test_ingest_on_slurm.py $(PYTEST_ARGS)
+
 check: install ## format, lint, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -38,6 +41,9 @@ check: install ## format, lint, types, import directions
 
 bench: install ## benchmarks; results in benchmarks/results
 	$(BIN)/python benchmarks/conversion.py
+
+bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all
+	$(BIN)/python benchmarks/slurm.py
 
 lock: install ## resolve the dependencies again, for both Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.12 --all-extras --generate-hashes \

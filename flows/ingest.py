@@ -75,7 +75,7 @@ def _pass_through(
         _drop_downloads(line, sources, stations)
         return LineState.UP_TO_DATE, f"{reason}, but not its content", published.store_bytes
     store = stations.converted(line)
-    summary = convert(
+    summary = convert.with_options(retries=stations.profile.retries)(
         line,
         sources,
         store,

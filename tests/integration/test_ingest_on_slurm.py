@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Api:
         self._client = client
 
     def _last_run(self) -> dict:
-        query = {"sort": "START_TIME_DESC", "limit": 1}
+        query = {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}
         (run,) = self._client.post("/flow_runs/filter", json=query).json()
         return run
 
@@ -54,14 +55,30 @@ class Api:
             run["name"]: run for run in self._client.post("/task_runs/filter", json=query).json()
         }
 
+    def open_task_runs(self) -> set[str]:
+        """Task runs that have not ended."""
+        ended = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
+        return {n for n, run in self.task_runs().items() if run["state_type"] not in ended}
+
     def logs(self, task_run: str) -> str:
         query = {"logs": {"task_run_id": {"any_": [self.task_runs()[task_run]["id"]]}}}
         rows = self._client.post("/logs/filter", json=query | {"sort": "TIMESTAMP_ASC"}).json()
         return "\n".join(row["message"] for row in rows)
 
+    def run_deployment(self, name: str, **options: object) -> None:
+        """Ask for a run, as the UI does."""
+        deployment = self._client.get(f"/deployments/name/{name}").json()
+        self._client.post(
+            f"/deployments/{deployment['id']}/create_flow_run",
+            json={"parameters": {"options": options}},
+        ).raise_for_status()
+
     def cancel(self) -> None:
+        """Cancel the run, as the UI does."""
         state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
-        self._client.post(f"/flow_runs/{self._last_run()['id']}/set_state", json=state)
+        self._client.post(
+            f"/flow_runs/{self._last_run()['id']}/set_state", json=state
+        ).raise_for_status()
 
 
 @pytest.fixture
@@ -107,10 +124,38 @@ def start(tmp_path, environment, prefect_api, ingest_command, slurm):
 
 
 @pytest.fixture
+def start_server_of_runs(tmp_path, environment, prefect_api, slurm):
+    """Serve the flow as a deployment; ended with the test."""
+    name = "on-slurm"
+    code = f"from flows.ingest import ingest; ingest.serve(name={name!r})"
+    settings = {"PREFECT_API_URL": prefect_api, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    started = []
+
+    def serve() -> str:
+        with (tmp_path / "serve.log").open("w") as log:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    cwd=tmp_path,
+                    env=environment | slurm.environment | settings,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+        url = f"{prefect_api}/deployments/name/ingest/{name}"
+        wait_until(lambda: httpx.get(url).is_success, "the deployment is not there", 60)
+        return f"ingest/{name}"
+
+    yield serve
+    for process in started:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.fixture
 def jobs_of(slurm) -> Callable[[str], list[str]]:
     """Ids of a line's jobs that this test has brought about."""
-    before = set(slurm.jobs())
-    return lambda line: sorted(set(slurm.jobs(name=line)) - before, key=int)
+    return lambda line: sorted(slurm.jobs(name=line), key=int)
 
 
 def running(slurm: Slurm, line: str = "") -> list[str]:
@@ -185,6 +230,41 @@ def test_a_job_over_its_memory_or_time_fails_its_line_alone(
     assert states[f"download-{line}"] == "COMPLETED"
 
 
+def test_a_walltime_that_is_too_short_is_told(slow_campaign, slurm, jobs_of, ingest, api, tmp_path):
+    line = lines_of(slow_campaign)[1]
+    short = tmp_path / "short.toml"
+    short.write_text("retries = 0\n" + PROFILE.replace('"00:05:00"', '"00:01:00"'))
+    endless = ("--x-chunk", "1", "--y-chunk", "1", "--wavelength-chunk", "1")
+    arguments = ("--portal", slow_campaign, "--line", line, *endless, "--cluster", short)
+    run = ingest(*arguments, **slurm.environment)
+    assert run.status == 1
+    (job,) = jobs_of(line)
+    assert slurm.jobs()[job] == "TIMEOUT"
+    assert re.search(rf"Slurm job {job} on d[12] .*TIMEOUT.*walltime", run.reasons[line])
+    convert = api.task_runs()[f"convert-{line}"]
+    assert (convert["state_type"], convert["run_count"]) == ("FAILED", 1)
+    assert "DUE TO TIME LIMIT" in convert["state"]["message"]  # the end of the job's own log
+    assert not list(tmp_path.glob("store/**/*.json"))
+
+
+def test_a_run_that_is_cancelled_in_the_ui_leaves_no_job(
+    slow_campaign, slurm, start_server_of_runs, ingest, api, tmp_path
+):
+    chunks = {"x_chunk": 5, "y_chunk": 5, "wavelength_chunk": 5}
+    name = start_server_of_runs()
+    api.run_deployment(name, portal=str(slow_campaign), date=[DATE], cluster="test-slurm", **chunks)
+    wait_until(lambda: bool(running(slurm)), "no job ran", 90)
+    api.cancel()
+    wait_until(lambda: not slurm.alive(), "jobs are left", 30)
+    wait_until(lambda: api.state() == "CANCELLED", "the run is not cancelled", 60)
+    wait_until(lambda: not api.open_task_runs(), "task runs are left open", 30)
+    assert not list(tmp_path.glob("store/**/*.json"))
+    run = ingest(
+        "--portal", slow_campaign, "--date", DATE, "--cluster", "test-slurm", **slurm.environment
+    )
+    assert run.states == dict.fromkeys(lines_of(slow_campaign), "published")
+
+
 def test_refused_jobs_are_found_before_any_download(campaign, slurm, jobs_of, ingest, tmp_path):
     for number, (old, new, words) in enumerate(
         (
@@ -207,7 +287,7 @@ def test_refused_jobs_are_found_before_any_download(campaign, slurm, jobs_of, in
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_after_a_signal_no_job_is_left_and_the_next_run_completes(
-    slow_campaign, slurm, start, ingest, tmp_path, how
+    slow_campaign, slurm, start, ingest, api, tmp_path, how
 ):
     lines = lines_of(slow_campaign)
     process = start("--portal", slow_campaign, "--date", DATE, *SLOW)
@@ -216,6 +296,9 @@ def test_after_a_signal_no_job_is_left_and_the_next_run_completes(
     assert process.wait(timeout=60) != 0
     # Cancelled at once; after SIGKILL the worker notices within the profile's death_timeout.
     wait_until(lambda: not slurm.alive(), "jobs are left", 10 if how == signal.SIGTERM else 60)
+    if how == signal.SIGTERM:
+        wait_until(lambda: not api.open_task_runs(), "task runs are left open", 15)
+        assert api.state() == "CRASHED"
     assert not list(tmp_path.glob("store/**/*.json"))
     run = ingest(
         "--portal", slow_campaign, "--date", DATE, "--cluster", "test-slurm", **slurm.environment

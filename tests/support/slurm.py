@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,8 @@ class Slurm:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    earlier: frozenset[str] = frozenset()
+    """Jobs of earlier tests, which Slurm remembers and tests need not."""
 
     def command(self, *arguments: str) -> str:
         """Output of a Slurm command."""
@@ -95,7 +97,11 @@ class Slurm:
         """State of each job that Slurm remembers, by id; ``name`` is a part of the job's name."""
         lines = self.command("squeue", "-h", "-t", "all", "-o", "%i|%T|%j").splitlines()
         rows = [line.split("|") for line in lines]
-        return {job: state for job, state, job_name in rows if name in job_name}
+        return {
+            job: state
+            for job, state, job_name in rows
+            if name in job_name and job not in self.earlier
+        }
 
     def alive(self, *, name: str = "") -> dict[str, str]:
         """The jobs that wait, run, or are just being ended."""
@@ -224,5 +230,5 @@ def slurm(slurm_session: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slu
     for name, value in slurm_session.environment.items():
         monkeypatch.setenv(name, value)
     slurm_session.reset()
-    yield slurm_session
+    yield replace(slurm_session, earlier=frozenset(slurm_session.jobs()))
     slurm_session.reset()

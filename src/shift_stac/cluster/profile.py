@@ -27,6 +27,8 @@ class ClusterProfile(FrozenModel):
         Dotted name of a Dask cluster class (``class`` in the file); None: the flow's own process.
     max_jobs
         How many functions run at once, each in a job of its own.
+    retries
+        How often a function whose job was lost is tried again, in another job.
     job_name
         Name of a job. ``{line}`` and ``{run}`` are filled in; both are needed, because a job whose
         id never became known is found and cancelled by its name.
@@ -50,6 +52,7 @@ class ClusterProfile(FrozenModel):
     name: str = LOCAL
     cluster_class: str | None = Field(default=None, alias="class")
     max_jobs: int = Field(default=1, gt=0)
+    retries: int = Field(default=2, ge=0, le=20)
     job_name: str = "shift-{line}-{run}"
     options: Mapping[str, Any] = Field(default_factory=dict)
     dask: Mapping[str, Any] = Field(default_factory=dict)
