@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ import pytest
 
 from shift_stac.simulate import simulate_campaign
 from support.slurm import Slurm, slurm, slurm_session
-from support.webserver import wait_until
+from support.webserver import serve_nginx, wait_until
 
 __all__ = ["slurm", "slurm_session"]
 
@@ -183,6 +184,32 @@ def test_each_line_has_a_job_of_its_own_and_the_bytes_are_the_same(
     here = ingest(*arguments, "--store", "local", "--work-dir", "local-work")
     assert here.status == 0
     assert content(tmp_path / "store") == content(tmp_path / "local")
+
+
+def test_a_line_is_converted_while_others_are_downloaded_and_jobs_only_convert(
+    slow_campaign, slurm, jobs_of, ingest, api, tmp_path
+):
+    quick, slow = lines_of(slow_campaign)
+    with serve_nginx(slow_campaign, tmp_path / "nginx", slow=slow) as portal:
+        run = ingest(
+            "--portal", portal, "--date", DATE, "--cluster", "test-slurm", **slurm.environment
+        )
+    assert run.status == 0, run.errors
+    runs = api.task_runs()
+    assert runs[f"publish-{quick}"]["end_time"] < runs[f"download-{slow}"]["end_time"]
+    for line in (quick, slow):
+        (job,) = jobs_of(line)
+        facts = slurm.facts(job)
+        # Slurm tells whole seconds.
+        begin, end = (_moment(facts[name]) for name in ("StartTime", "EndTime"))
+        convert = runs[f"convert-{line}"]
+        assert _moment(convert["start_time"]) - 1 <= begin
+        assert end <= _moment(convert["end_time"]) + 1
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch; a time without a zone is local."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def test_a_cancelled_job_is_told_and_its_line_done_in_another(

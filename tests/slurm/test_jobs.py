@@ -6,7 +6,9 @@ import re
 import pytest
 
 from shift_stac.cluster import JobRefusedError, QueueTimeoutError
+from shift_stac.simulate import simulate_campaign
 from support import jobs
+from support.sources import sources_in
 
 
 def test_six_lines_run_in_six_jobs_on_two_nodes(slurm, run, profile, tmp_path, appears):
@@ -47,6 +49,24 @@ def test_the_line_is_told_its_job_and_what_the_function_logs(slurm, run, profile
     assert any("take care" in text for text in told)
     assert not any("too quiet" in text for text in told)
     assert progress == [(1, 2), (2, 2)]
+
+
+def test_a_node_needs_no_prefect_no_portal_and_no_bucket(slurm, run, profile, tmp_path):
+    """What it needs is a way to the flow's scheduler, and the folder."""
+    (line,) = simulate_campaign(tmp_path / "portal", samples=20, scan_lines=20)["20220224"]
+    sources = sources_in(tmp_path / "portal", line, "v1")
+    nowhere = "http://127.0.0.1:9"
+    alone = profile.with_options(
+        job_script_prologue=[
+            *profile.options["job_script_prologue"],
+            f"export PREFECT_API_URL={nowhere}/api PREFECT_SERVER_EPHEMERAL_ENABLED=false",
+            f"export http_proxy={nowhere} https_proxy={nowhere} AWS_ENDPOINT_URL={nowhere}",
+        ]
+    )
+    with run(alone) as lines:
+        loaded = lines.start(jobs.convert, sources, tmp_path / "line.zarr", name="line").result()
+    assert (tmp_path / "line.zarr" / "zarr.json").is_file()
+    assert loaded & {"prefect", "prefect_dask", "httpx", "s3fs", "botocore", "pystac"} == set()
 
 
 def test_an_error_of_the_function_comes_back_as_it_is(slurm, run, profile):

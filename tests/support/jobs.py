@@ -1,11 +1,13 @@
-"""Cheap functions for cluster jobs; nodes find them on the PYTHONPATH that `node_profile` sets."""
+"""Functions for cluster jobs; nodes find them on the PYTHONPATH that the tests' profiles set."""
 
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 class BadInputError(Exception):
@@ -63,3 +65,12 @@ def append(path: Path, seconds: float) -> None:
         with path.open("a") as file:
             file.write("x")
         time.sleep(0.05)
+
+
+def convert(sources: Any, store: Path) -> set[str]:
+    """Convert a line; returns the packages that the process has loaded by then."""
+    from shift_stac.campaigns import load_campaign
+    from shift_stac.conversion import convert_line
+
+    convert_line(sources, store, load_campaign())
+    return {name.partition(".")[0] for name in sys.modules}

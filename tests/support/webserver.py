@@ -57,7 +57,11 @@ def running(
 
 
 @contextmanager
-def serve_nginx(folder: Path, work: Path) -> Iterator[str]:
+def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
+    """Nginx with directory listings.
+
+    ``slow`` is a regular expression of paths that come with 2 MB/s.
+    """
     program = require_program("nginx")
     work.mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -66,11 +70,12 @@ def serve_nginx(folder: Path, work: Path) -> Iterator[str]:
         f"{kind}_temp_path {work / kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    slowly = f"location ~ {slow} {{ limit_rate 2m; }}" if slow else ""
     config = work / "nginx.conf"
     config.write_text(
         f"daemon off; {user} pid {work / 'pid'}; error_log stderr warn; events {{}}\n"
         f"http {{ access_log off; {temporary}\n"
-        f"server {{ listen 127.0.0.1:{port}; root {folder}; autoindex on; }} }}\n"
+        f"server {{ listen 127.0.0.1:{port}; root {folder}; autoindex on; {slowly} }} }}\n"
     )
     url = f"http://127.0.0.1:{port}"
     with running([program, "-c", str(config), "-p", str(work)], url):
