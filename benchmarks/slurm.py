@@ -134,7 +134,9 @@ def _prefect_flow(folder: Path, function: Any, *args: Any) -> Any:
         *options["job_script_prologue"],
         f"export PREFECT_API_URL={os.environ['PREFECT_API_URL']}",
     ]
-    options |= {"n_workers": 1, "job_script_prologue": prologue}
+    # A worker that loses its scheduler may stay for ever: it is ended with the benchmark.
+    python = f"timeout 120 {sys.executable}"
+    options |= {"n_workers": 1, "job_script_prologue": prologue, "python": python}
     runner = DaskTaskRunner(cluster_class=find_class(profile()), cluster_kwargs=options)
     work = task(function, name="convert", retries=1, persist_result=False)
 

@@ -104,6 +104,9 @@ def test_a_walltime_that_is_too_short_and_a_worker_that_falls_silent(
         assert after - before < 60
         assert "was silent" in str(error)
         assert not slurm.alive(name="silent")
+        # It may not write on when its node finds the network again.
+        os.kill(int(begun.read_text()), signal.SIGCONT)
+        slurm.wait_for("the worker ends", lambda: not is_running(int(begun.read_text())), 20)
         error, _ = _lost(long)
     assert error.state == "TIMEOUT"
     assert "needs a longer `walltime`" in str(error)
@@ -131,3 +134,16 @@ def test_an_environment_without_the_library_is_told(slurm, run, profile, tmp_pat
     ):
         lines.start(jobs.sleep, 0, name="line").result()
     assert not slurm.alive()
+
+
+def test_a_worker_that_is_terminated_ends_at_once(slurm, run, profile, tmp_path, appears):
+    """Whatever becomes of its event loop: a store must not have two writers."""
+    begun = tmp_path / "begun"
+    with run(profile) as lines:
+        line = lines.start(jobs.sleep, 100, begun, name="line")
+        appears(begun)
+        process = int(begun.read_text())
+        os.kill(process, signal.SIGTERM)
+        slurm.wait_for("the worker ends", lambda: not is_running(process), 5)
+        error, _ = _lost(line)
+    assert "ends before its function did" in error.log_tail

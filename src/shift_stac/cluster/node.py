@@ -4,10 +4,12 @@ A node needs nothing but the shared file system and a way to the flow's schedule
 and how far the function is go home over the connection that Dask has anyway.
 """
 
+import asyncio
 import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,9 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 LOG_TOPIC = "shift-log"
 PROGRESS_TOPIC = "shift-progress"
+
+# A worker that has nothing to do any more ends within a second.
+_EXIT_TIMEOUT = 10.0
 
 
 def _this_process() -> tuple[str, int]:
@@ -42,10 +47,12 @@ class LogSender(logging.Handler):
 
 
 class Attendant(WorkerPlugin):
-    """Sends log records home, and ends the process when its worker closes in mid-work.
+    """Sends log records home, and ends the process when its worker ends in mid-work.
 
-    A worker that is told to close, by Slurm's SIGTERM or because the flow is gone, would wait 30 s
-    for its function while the flow retries it elsewhere: two processes would write one store.
+    A worker that is told to close because the flow is gone would wait 30 s for its function while
+    the flow retries it elsewhere: two processes would write one store. One that gets Slurm's SIGTERM
+    cancels the tasks of its event loop instead of closing, and now and then waits for ever for one
+    that does not end.
 
     Parameters
     ----------
@@ -60,6 +67,7 @@ class Attendant(WorkerPlugin):
         self.busy = False
         self._flow = _this_process()
         self._sender: logging.Handler | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     def setup(self, worker: Worker) -> None:
         """Begin to forward; Dask's own loggers do not reach the root logger."""
@@ -70,15 +78,30 @@ class Attendant(WorkerPlugin):
         logging.getLogger().addHandler(self._sender)
         logging.getLogger("shift_stac").setLevel(self.level)
         logging.captureWarnings(capture=True)
+        self._watch = asyncio.get_running_loop().create_task(self._leave_with_the_loop())
+
+    async def _leave_with_the_loop(self) -> None:
+        """Wait for what never comes: only the end of the event loop cancels this."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._leave()
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002
         """Leave, at once if the function has not ended."""
         if self._sender is not None:
             logging.getLogger().removeHandler(self._sender)
-        if self.busy and _this_process() != self._flow:
-            sys.stderr.write("The worker closes before its function ended: the process exits.\n")
+        if _this_process() != self._flow:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self.busy:
+            sys.stderr.write("The worker ends before its function did: the process exits.\n")
             sys.stderr.flush()
             os._exit(1)
+        last_resort = threading.Timer(_EXIT_TIMEOUT, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
 
 
 def carry_out(
