@@ -200,7 +200,7 @@ class FlightLineAccessor:
         if bands is None or "wavelength" not in variable.dims:
             return variable
         centres = variable["wavelength"].to_numpy()
-        places = [int(np.argmin(np.abs(centres - nm))) for nm in bands]
+        places = [int(np.argmin(np.abs(centres - float(nm)))) for nm in bands]
         return variable.isel(wavelength=places)
 
 

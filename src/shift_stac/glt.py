@@ -40,10 +40,11 @@ _BLOCK_LINES = 128
 _MOST_CELLS_PER_PIXEL = 400
 _FEW_CELLS = 4_000_000
 
-# Cells at which a portal's table is compared with the IGM, and the cells by which the half of
-# them may be off. A correct table is off by less than one.
+# Cells at which a portal's table is compared with the IGM, and how many cells away the IGM may
+# put the half of their pixels. No pixel is further from the centre of its cell than 0.71; a table
+# that counts from 0, or whose map info is that of centres, is off by more.
 _COMPARED_CELLS = 10_000
-_LARGEST_MEDIAN_OFFSET = 1.5
+_LARGEST_MEDIAN_OFFSET = 0.9
 
 _MAP_INFO_ENTRIES = 7
 
