@@ -27,7 +27,7 @@ _READ_BYTES = 48_000_000
 # scan lines and samples are looked at besides those that the cells name.
 _MARGIN = 8
 
-# Edges that are straight in degrees are bent in UTM: by less than a metre at this length.
+# A box's edge is bent in UTM: between points so far apart, by less than a metre.
 _LONGEST_EDGE_DEG = 0.05
 
 
@@ -60,8 +60,9 @@ def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) 
     region = _region(swath, (east - reach, north - reach, east + reach, north + reach))
     if region is None:
         raise _empty_place(lon, lat)
+    names = "Easting", "Northing"
     away = np.hypot(
-        *(part - at for part, at in zip(_places(swath, region), (east, north), strict=True))
+        *(part - at for part, at in zip(_places(swath, region, names), (east, north), strict=True))
     )
     away = np.where(np.isfinite(away), away, np.inf)
     line, sample = np.unravel_index(int(np.argmin(away)), away.shape)
@@ -101,18 +102,18 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
     MapError
         The geometry is no polygon, or no pixel's centre lies in it.
     """
-    grid = read_grid(swath)
-    to_map = transformer(_WGS84, grid.crs)
-    area = shapely.transform(
-        shapely.segmentize(parse_polygon(geometry), _LONGEST_EDGE_DEG),
+    area = parse_polygon(geometry)
+    to_map = transformer(_WGS84, read_grid(swath).crs)
+    around = shapely.transform(
+        shapely.segmentize(shapely.box(*area.bounds), _LONGEST_EDGE_DEG),
         lambda points: np.column_stack(to_map.transform(points[:, 0], points[:, 1])),
     )
-    region = _region(swath, area.bounds)
+    region = _region(swath, around.bounds)
     if region is None:
         msg = "the line has no pixel in the polygon: compare it with the line's footprint"
         raise MapError(msg)
-    easting, northing = _places(swath, region)
-    inside = shapely.contains_xy(area, easting, northing)
+    # In degrees, in which the polygon's edges are straight.
+    inside = shapely.contains_xy(area, *_places(swath, region, ("longitude", "latitude")))
     if not inside.any():
         msg = "no pixel's centre lies in the polygon: it is smaller than a pixel; ask for the spectrum of a point"
         raise MapError(msg)
@@ -208,10 +209,11 @@ def _region(swath: xr.Dataset, bounds: Bounds) -> dict[str, slice] | None:
 
 
 def _places(
-    swath: xr.Dataset, region: dict[str, slice]
+    swath: xr.Dataset, region: dict[str, slice], names: tuple[str, str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Easting and northing of a region's pixels, metres; NaN where there is no location."""
-    return read(swath["Easting"], **region), read(swath["Northing"], **region)
+    """Two coordinates of a region's pixels; NaN where there is no location."""
+    first, second = (read(swath[name], **region) for name in names)
+    return first, second
 
 
 def _parts(
