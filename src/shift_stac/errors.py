@@ -55,3 +55,7 @@ class RunCancelledError(ShiftError):
 
 class MapError(ShiftError, ValueError):
     """A place, box or CRS that a map cannot be made of, or that the line does not cover."""
+
+
+class InvalidStoreError(StoreError):
+    """A store that validation found wanting. The same input makes the same store."""

@@ -62,6 +62,33 @@ def pixels_of(
     return found[0], found[1]
 
 
+def pixels_on(
+    swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """As :func:`pixels_of`, for a window of any grid."""
+    table = read_grid(swath)
+    if table.crs == grid.crs and table.transform.almost_equals(grid.transform, 1e-9):
+        return pixels_of(swath, rows, columns)
+    x, y = transformer(grid.crs, table.crs).transform(*grid.centres(rows, columns))
+    row, column, inside = table.cells(np.asarray(x), np.asarray(y))
+    if not inside.any():
+        nowhere = np.full(row.shape, -1)
+        return nowhere, nowhere
+    top, left = int(row[inside].min()), int(column[inside].min())
+    line, sample = pixels_of(
+        swath,
+        slice(top, int(row[inside].max()) + 1),
+        slice(left, int(column[inside].max()) + 1),
+    )
+    row, column = np.where(inside, row - top, 0), np.where(inside, column - left, 0)
+    return np.where(inside, line[row, column], -1), np.where(inside, sample[row, column], -1)
+
+
+def north_up_grid(swath: xr.Dataset) -> MapGrid:
+    """The grid of the line's lookup table; where that is rotated, one as fine that is not."""
+    return _target_grid(read_grid(swath), None, _WGS84, None, None)
+
+
 @dataclass(frozen=True, eq=False)
 class MapView:
     """A swath variable as an array on a map grid, of which only windows are ever computed.
@@ -106,31 +133,9 @@ class MapView:
             dtype=self.dtype,
         )
         if out.size:
-            line, sample = self._pixels(rows, columns)
+            line, sample = pixels_on(self.swath, self.grid, rows, columns)
             self._fill(out, bands, line, sample)
         return out
-
-    def _pixels(self, rows: slice, columns: slice) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        table = read_grid(self.swath)
-        if table.crs == self.grid.crs and table.transform.almost_equals(self.grid.transform, 1e-9):
-            return pixels_of(self.swath, rows, columns)
-        x, y = self.grid.centres(rows, columns)
-        x, y = transformer(self.grid.crs, table.crs).transform(x, y)
-        row, column, inside = table.cells(np.asarray(x), np.asarray(y))
-        if not inside.any():
-            nowhere = np.full(row.shape, -1)
-            return nowhere, nowhere
-        first_row, first_column = row[inside].min(), column[inside].min()
-        line, sample = pixels_of(
-            self.swath,
-            slice(int(first_row), int(row[inside].max()) + 1),
-            slice(int(first_column), int(column[inside].max()) + 1),
-        )
-        row, column = (
-            np.where(inside, row - first_row, 0),
-            np.where(inside, column - first_column, 0),
-        )
-        return np.where(inside, line[row, column], -1), np.where(inside, sample[row, column], -1)
 
     def _fill(
         self, out: NDArray[Any], bands: slice, line: NDArray[np.intp], sample: NDArray[np.intp]

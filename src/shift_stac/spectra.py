@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from shift_stac.errors import MapError
 from shift_stac.glt import FARTHEST_PIXEL
-from shift_stac.grid import Bounds, transformer
+from shift_stac.grid import Bounds, transform_bounds, transformer
 from shift_stac.mapgroup import read_grid
 from shift_stac.orthorectify import pixels_of, read
 
@@ -103,12 +103,7 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
         The geometry is no polygon, or no pixel's centre lies in it.
     """
     area = parse_polygon(geometry)
-    to_map = transformer(_WGS84, read_grid(swath).crs)
-    around = shapely.transform(
-        shapely.segmentize(shapely.box(*area.bounds), _LONGEST_EDGE_DEG),
-        lambda points: np.column_stack(to_map.transform(points[:, 0], points[:, 1])),
-    )
-    region = _region(swath, around.bounds)
+    region = _region_of_box(swath, area.bounds)
     if region is None:
         msg = "the line has no pixel in the polygon: compare it with the line's footprint"
         raise MapError(msg)
@@ -206,6 +201,22 @@ def _region(swath: xr.Dataset, bounds: Bounds) -> dict[str, slice] | None:
         )
         for dim, numbers in (("y", line), ("x", sample))
     }
+
+
+def _region_of_box(swath: xr.Dataset, box: Bounds) -> dict[str, slice] | None:
+    """As :func:`_region`, for a box in WGS 84 degrees."""
+    grid = read_grid(swath)
+    # Far from its zone, UTM has no coordinates.
+    line = shapely.box(*transform_bounds(grid.bounds, grid.crs, _WGS84)).buffer(_LONGEST_EDGE_DEG)
+    near = line.intersection(shapely.box(*box))
+    if near.is_empty:
+        return None
+    to_map = transformer(_WGS84, grid.crs)
+    around = shapely.transform(
+        shapely.segmentize(near, _LONGEST_EDGE_DEG),
+        lambda points: np.column_stack(to_map.transform(points[:, 0], points[:, 1])),
+    )
+    return _region(swath, around.bounds)
 
 
 def _places(
