@@ -8,6 +8,7 @@ the cells' centres.
 """
 
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,7 @@ def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str,
     code = _code(grid.crs)
     attributes = {
         "Conventions": "CF-1.11",
+        "history": f"written by shift-stac {version('shift-stac')}",
         "title": "geographic lookup table: the pixel of the swath for each cell of the map",
         "zarr_conventions": [dict(entry) for entry in _CONVENTIONS],
         **axes,
@@ -188,7 +190,8 @@ def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str,
 
 
 def _coordinates(grid: MapGrid) -> dict[str, xr.Variable]:
-    coordinates = {_GRID_MAPPING: xr.Variable((), np.int32(0), dict(grid_attributes(grid)))}
+    attributes = {**grid_attributes(grid), "long_name": "place of the map's grid"}
+    coordinates = {_GRID_MAPPING: xr.Variable((), np.int32(0), attributes)}
     # A rotated grid's centres have no coordinate that rows or columns share.
     if grid.is_north_up:
         for axis, values in (("x", grid.x()), ("y", grid.y())):
