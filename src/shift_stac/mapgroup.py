@@ -4,7 +4,7 @@ Its dimensions are ``map_y`` and ``map_x``, because ``y`` and ``x`` are those of
 place of the grid is told in three ways: as a CF grid mapping with GDAL's ``GeoTransform``, which
 rioxarray reads too; by the Zarr conventions ``spatial`` 0.1 and ``proj`` 1
 (https://github.com/zarr-conventions); and, on a grid that is not rotated, by the coordinates of
-the cells' centres.
+the cells' centres. GDAL 3.12 goes by these coordinates, and cannot place a rotated table.
 """
 
 from enum import StrEnum

@@ -14,14 +14,16 @@ from pyproj import CRS, Transformer
 
 from shift_stac import open_flightline
 from shift_stac.campaigns import load_campaign
+from shift_stac.colour import read_colour
 from shift_stac.conversion import ConversionOptions, convert_line
 from shift_stac.envi import open_envi
 from shift_stac.errors import MapError, StoreError
 from shift_stac.layout import ChunkSizes
+from shift_stac.overview import write_overview
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
 from support.s3 import serve_s3
-from support.sources import sources_in
+from support.sources import source_product, sources_in, write_envi
 from support.webserver import serve_nginx
 
 RGB = [672.6, 552.4, 447.2]
@@ -378,6 +380,69 @@ def test_lines_open_from_a_bucket_and_over_http_as_from_a_folder(
         xr.testing.assert_identical(*[ds.shift.polygon(area) for ds in (local, remote)])
         lon, lat = area.centroid.x, area.centroid.y
         xr.testing.assert_identical(*[ds.shift.spectrum(lon, lat) for ds in (local, remote)])
+
+
+@pytest.fixture(scope="module")
+def rotated(lines, tmp_path_factory):
+    """A line whose portal's table is turned by 30 degrees, as real ones are along the flight."""
+    sources, _ = lines[1]
+    root = tmp_path_factory.mktemp("rotated")
+    igm = open_envi(sources.get(Product.IGM).data.path).data
+    east, north = igm[:, 0], igm[:, 1]
+    turn = np.radians(30)
+    # Columns run along (cos, sin), rows along (sin, -cos), from a corner beyond all pixels.
+    along = (east - east.mean()) * np.cos(turn) + (north - north.mean()) * np.sin(turn)
+    down = (east - east.mean()) * np.sin(turn) - (north - north.mean()) * np.cos(turn)
+    left, top = along.min() - 1, down.min() - 1
+    column, row = ((along - left) // 5).astype(int), ((down - top) // 5).astype(int)
+    glt = np.zeros((row.max() + 1, 2, column.max() + 1), dtype="<i4")
+    line, sample = np.indices(east.shape)
+    glt[row, 0, column], glt[row, 1, column] = sample + 1, line + 1
+    corner = (
+        east.mean() + left * np.cos(turn) + top * np.sin(turn),
+        north.mean() + left * np.sin(turn) - top * np.cos(turn),
+    )
+    info = (
+        f"{{UTM, 1, 1, {corner[0]:.6f}, {corner[1]:.6f}, 5, 5, 10, North, WGS-84, units=Meters, "
+        "rotation=30.0}"
+    )
+    path = write_envi(root / "glt", glt, **{"map info": info})
+    products = tuple(
+        source_product(Product.GLT, path) if pair.product is Product.GLT else pair
+        for pair in sources.products
+    )
+    store = root / "line.zarr"
+    options = ConversionOptions(chunks=CHUNKS)
+    turned = sources.model_copy(update={"products": products})
+    return store, convert_line(turned, store, load_campaign(), options)
+
+
+def test_a_rotated_table_of_the_portal_is_kept_and_its_maps_are_north_up(rotated, tmp_path):
+    store, summary = rotated
+    assert summary.map.origin == "portal"
+    assert summary.map.transform[1] != 0
+    table = xr.open_zarr(store, group="glt").glt_line
+    np.testing.assert_allclose(table.rio.transform()[:6], summary.map.transform)
+    ds = open_flightline(store)
+    assert "map_x" not in ds.coords
+    result = ds.shift.orthorectify(variable="Easting").compute()
+    assert result.rio.transform().is_rectilinear
+    easting, _ = np.meshgrid(result.x, result.y)
+    shown = np.isfinite(result.values)
+    assert np.abs(result.values - easting)[shown].max() < 5 * np.sqrt(2) + 0.1
+    # Cells of the table without a pixel of their own stay empty: it has no infill.
+    assert 0.7 < shown.sum() / np.isfinite(ds.Easting.values).sum() < 1.1
+    colour = read_colour(store, summary, (672.6, 552.4, 447.2))
+    write_overview(colour, ds, tmp_path / "o.tif")
+    with rasterio.open(tmp_path / "o.tif") as opened:
+        assert opened.transform == result.rio.transform()
+        np.testing.assert_array_equal(opened.read(4) > 0, shown)
+    lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
+    found = ds.shift.spectrum(lon, lat)
+    assert (int(found.y), int(found.x)) == (75, 30)
+    area = square(ds, 60)
+    inside = shapely.contains_xy(area, ds.longitude.values, ds.latitude.values)
+    assert int(ds.shift.polygon(area)["count"].max()) == inside.sum()
 
 
 def test_what_is_no_store_is_named(tmp_path):
