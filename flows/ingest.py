@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
@@ -39,16 +39,25 @@ from shift_stac.publication import Companions, refresh_item
 from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
 from shift_stac.settings import IngestOptions, ingest_options
 from shift_stac.sources import SourceLine
+from shift_stac.validation import Validation
 from tasks.convert import convert
 from tasks.download import download
 from tasks.portal import find_files, list_lines
 from tasks.present import draw
 from tasks.publish import catalogue, link, publish
+from tasks.validate import validate
 
 
-def _pass_through(
-    line: FlightLine, stations: Stations, engine: Engine
-) -> tuple[LineState, str, int | None]:
+class _Done(NamedTuple):
+    """How a line that did not fail was left."""
+
+    state: LineState
+    reason: str
+    size: int | None = None
+    validation: Validation | None = None
+
+
+def _pass_through(line: FlightLine, stations: Stations, engine: Engine) -> _Done:
     """Take one line through all stages; each is a task run of its own."""
     options, campaign, storage = stations.options, stations.campaign, stations.storage
     found = examine(
@@ -56,7 +65,7 @@ def _pass_through(
     )
     published, reason = found.published, found.plan.reason
     if found.plan.action is Action.NOTHING:
-        return LineState.UP_TO_DATE, reason, published.store_bytes if published else None
+        return _Done(LineState.UP_TO_DATE, reason, published.store_bytes if published else None)
     get_run_logger().info("%s: %s", line, reason)
 
     bar = stations.board.bar
@@ -73,7 +82,8 @@ def _pass_through(
     ):
         refresh_item(storage, campaign, sources, found.level)
         _drop_downloads(line, sources, stations)
-        return LineState.UP_TO_DATE, f"{reason}, but not its content", published.store_bytes
+        reason = f"{reason}, but not its content"
+        return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
     store = stations.converted(line)
     summary = convert.with_options(retries=stations.profile.retries)(
         line,
@@ -85,17 +95,18 @@ def _pass_through(
         bar(line.id, "convert"),
         force=options.force,
     )
+    validation = validate(line, store, summary, sources)
     companions = draw(line, store, summary, campaign)
     publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
-    catalogue(line, storage, campaign, summary, sources, companions)
+    catalogue(line, storage, campaign, summary, sources, companions, validation)
     _drop_converted(store, companions)
     _drop_downloads(line, sources, stations)
-    return LineState.PUBLISHED, reason, summary.size_bytes
+    return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
 
 
 def _drop_converted(store: Path, companions: Companions) -> None:
     shutil.rmtree(store)
-    for path in (summary_path(store), companions.thumbnail, companions.footprint):
+    for path in (summary_path(store), *companions.files.values()):
         path.unlink()
 
 
@@ -109,23 +120,18 @@ def ingest_line(line: FlightLine, stations: Stations, engine: Engine) -> State[L
     """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
     started = time.monotonic()
 
-    def outcome(state: LineState, reason: str, size: int | None = None) -> LineOutcome:
-        return LineOutcome(
-            line=line.id,
-            state=state,
-            reason=reason,
-            size=size,
-            seconds=round(time.monotonic() - started, 3),
-        )
+    def outcome(done: _Done) -> LineOutcome:
+        seconds = round(time.monotonic() - started, 3)
+        return LineOutcome(line=line.id, seconds=seconds, **done._asdict())
 
     try:
         with stations.hold(line):
-            done = outcome(*_pass_through(line, stations, engine))
+            done = outcome(_pass_through(line, stations, engine))
     except RunCancelledError as error:
-        return Failed(message=str(error), data=outcome(LineState.SKIPPED, str(error)))
+        return Failed(message=str(error), data=outcome(_Done(LineState.SKIPPED, str(error))))
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
         reason = str(error) if isinstance(error, ShiftError) else f"{type(error).__name__}: {error}"
-        return Failed(message=reason, data=outcome(LineState.FAILED, reason))
+        return Failed(message=reason, data=outcome(_Done(LineState.FAILED, reason)))
     return Completed(message=f"{done.state}: {done.reason}", data=done)
 
 

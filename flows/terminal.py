@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from shift_stac.archive_check import ArchiveReport
 from shift_stac.report import RunReport, format_size
 from shift_stac.sources import RemoteFile
 
@@ -23,11 +24,25 @@ def print_report(console: Console, report: RunReport) -> None:
     table = Table(title=f"{report.sentence} - {report.store}", title_justify="left")
     for column in ("line", "state"):
         table.add_column(column, no_wrap=True)
-    table.add_column("reason", overflow="fold")
+    for column in ("reason", "validation"):
+        table.add_column(column, overflow="fold")
     for column in ("size", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in report.rows():
         table.add_row(*row.values(), style=_STYLES.get(row["state"]))
+    console.print(table)
+
+
+def print_archive_report(console: Console, report: ArchiveReport) -> None:
+    """Print which stores are good and which are bad, the last thing that a validation prints."""
+    table = Table(title=f"{report.sentence} - {report.store}", title_justify="left")
+    for column in ("line", "state"):
+        table.add_column(column, no_wrap=True)
+    for column in ("located", "nodata", "negative"):
+        table.add_column(column, justify="right")
+    table.add_column("finding", overflow="fold")
+    for row in report.rows():
+        table.add_row(*row.values(), style="red" if row["state"] == "bad" else "green")
     console.print(table)
 
 
@@ -47,7 +62,9 @@ def print_plan(
         )
 
 
-def print_usage_error(console: Console, error: Exception) -> None:
+def print_usage_error(
+    console: Console, error: Exception, program: str = "python -m flows.ingest"
+) -> None:
     """Print what is wrong with the options, each in the command line's spelling."""
     problems = (
         [(problem["loc"], problem["msg"]) for problem in error.errors()]
@@ -59,4 +76,4 @@ def print_usage_error(console: Console, error: Exception) -> None:
         where = f"--{name.replace('_', '-')}: " if name else ""
         reason = message.removeprefix("Value error, ")
         console.print(f"error: {where}{reason}", highlight=False, markup=False, soft_wrap=True)
-    console.print("python -m flows.ingest --help explains every option.", highlight=False)
+    console.print(f"{program} --help explains every option.", highlight=False)

@@ -1,4 +1,4 @@
-"""What people see of a line before they open it: a picture and an outline."""
+"""What people see of a line before they open it: pictures, a map and an outline."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from prefect import task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
+from shift_stac.presentation import draw_companions
 from shift_stac.publication import Companions
-from shift_stac.quicklook import write_footprint, write_quicklook
 from shift_stac.summary import StoreSummary
 from tasks.retrying import STAGE
 
@@ -19,8 +19,5 @@ def draw(
     summary: StoreSummary,
     campaign: Campaign,
 ) -> Companions:
-    """Draw the quicklook and the footprint of a converted line, beside its store."""
-    companions = Companions.beside(store)
-    write_quicklook(store, summary, companions.thumbnail, campaign.quicklook.rgb)
-    write_footprint(summary, companions.footprint)
-    return companions
+    """Draw the pictures, the overview and the footprint of a converted line, beside its store."""
+    return draw_companions(store, summary, campaign)

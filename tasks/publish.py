@@ -10,6 +10,7 @@ from shift_stac.publication import Companions, link_missing, publish_data, publi
 from shift_stac.sources import SourceLine
 from shift_stac.storage import Progress, Storage
 from shift_stac.summary import StoreSummary
+from shift_stac.validation import Validation
 from tasks.retrying import STAGE
 
 
@@ -35,9 +36,10 @@ def catalogue(
     summary: StoreSummary,
     sources: SourceLine,
     companions: Companions,
+    validation: Validation,
 ) -> None:
     """Publish the line's item, then the collection and catalog that lead to it."""
-    path = publish_item(storage, campaign, summary, sources, companions)
+    path = publish_item(storage, campaign, summary, sources, companions, validation)
     get_run_logger().info("%s: item %s", line, storage.href(path))
 
 

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from shift_stac.cluster import ClusterUnavailableError, JobLostError
-from shift_stac.errors import StorageError, StoreError, TransferError
+from shift_stac.errors import InvalidStoreError, StorageError, StoreError, TransferError
 
 _PASSING = (
     ClusterUnavailableError,
@@ -24,7 +24,7 @@ def is_passing(error: object) -> bool:
 
     Bad input stays bad, and a job that the cluster refuses is refused again.
     """
-    return isinstance(error, _PASSING)
+    return isinstance(error, _PASSING) and not isinstance(error, InvalidStoreError)
 
 
 def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001

@@ -1,6 +1,21 @@
 """SHIFT-STAC: AVIRIS-NG flight lines as georeferenced Zarr stores with a STAC catalog."""
 
+from typing import TYPE_CHECKING, Any
+
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 
-__all__ = ["FlightLine", "ShiftError"]
+if TYPE_CHECKING:
+    from shift_stac.access import open_flightline
+
+__all__ = ["FlightLine", "ShiftError", "open_flightline"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the reader, and with it xarray and GDAL, only where it is used."""
+    if name == "open_flightline":
+        from shift_stac.access import open_flightline  # noqa: PLC0415 - see above
+
+        return open_flightline
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -22,6 +22,7 @@ from shift_stac.errors import EnviError, StoreError
 from shift_stac.geolocation import summarize_geolocation, to_lonlat
 from shift_stac.igm import crs_from_igm, mask_igm
 from shift_stac.layout import DEFAULT_CHUNKS, ChunkSizes
+from shift_stac.mapgroup import write_map_group
 from shift_stac.observation import OBS_LAYERS, ObservationLayers, summarize_observation
 from shift_stac.sources import FrozenModel, Product, ProductLevel, SourceLine
 from shift_stac.spectral import shared_axis
@@ -34,7 +35,7 @@ warnings.filterwarnings("ignore", message="Consolidated metadata is currently no
 
 # Raised when the structure or the values of a store change for the same input, so that lines
 # published before are converted again.
-STORE_FORMAT = 1
+STORE_FORMAT = 2
 
 # Without it a store does not open: it goes missing until the last chunk is written.
 _ROOT_METADATA = "zarr.json"
@@ -159,7 +160,10 @@ def convert_line(
             finite_share = _write_arrays(
                 part, cubes, igm.data, crs, layers=layers, progress=progress
             )
+            table = write_map_group(part, sources.get(Product.GLT), igm, crs)
             withheld.rename(metadata)
+            # Readers over https find the group's arrays through the root.
+            zarr.consolidate_metadata(part)
         except OSError as error:
             msg = f"{part} cannot be written: {error}; make room or choose another --work-dir"
             raise StoreError(msg) from error
@@ -179,6 +183,7 @@ def convert_line(
         good_bands=axis.good,
         variables=_describe(template, encoding),
         geolocation=geolocation,
+        map=table,
         observation=None if obs is None else summarize_observation(obs, sources.line),
         size_bytes=sum(file.stat().st_size for file in _files(part)),
         object_count=sum(1 for _ in _files(part)),

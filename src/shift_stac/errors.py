@@ -51,3 +51,11 @@ class StorageError(ShiftError):
 
 class RunCancelledError(ShiftError):
     """Work that was given up because its run, or the rest of its line, ended."""
+
+
+class MapError(ShiftError, ValueError):
+    """A place, box or CRS that a map cannot be made of, or that the line does not cover."""
+
+
+class InvalidStoreError(StoreError):
+    """A store that validation found wanting. The same input makes the same store."""

@@ -8,7 +8,7 @@ import hashlib
 import math
 import mimetypes
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.layout import ChunkSizes
+from shift_stac.overview import OVERVIEW_MEDIA_TYPE, describe_overview
 from shift_stac.sources import (
     FrozenModel,
     ProductLevel,
@@ -27,6 +28,7 @@ from shift_stac.sources import (
 )
 from shift_stac.spectral import nearest_band
 from shift_stac.summary import StoreSummary
+from shift_stac.validation import Validation
 
 _EXTENSIONS = tuple(
     f"https://stac-extensions.github.io/{name}/schema.json"
@@ -48,16 +50,29 @@ ZARR_MEDIA_TYPE = "application/vnd.zarr"
 # IANA's link relation for the source of what a document tells.
 _SOURCE_RELATION = "via"
 
+# Title and roles of the files beside a store.
+_COMPANIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "thumbnail": ("True-colour quicklook", ("thumbnail",)),
+    "quicklook-bright": ("True-colour quicklook, higher exposure", ("overview",)),
+    "quicklook-bands": ("Red, green and blue band on the map", ("overview",)),
+    "overview": ("True colour on the map", ("overview", "visual")),
+    "footprint": ("Outline of the line", ("metadata",)),
+}
+
 _PROCESSING_LEVELS = {ProductLevel.L1: "L1B", ProductLevel.L2: "L2A", ProductLevel.ALL: "L2A"}
 
 
 class AssetFile(FrozenModel):
-    """A published file beside a store: its path relative to the archive's root, and its facts."""
+    """A published file beside a store: its path relative to the archive's root, and its facts.
+
+    ``fields`` are further fields of its asset.
+    """
 
     path: str
     media_type: str
     size: int
     sha256: str
+    fields: Mapping[str, Any] = {}
 
 
 class PublishedState(FrozenModel):
@@ -85,11 +100,14 @@ def store_path(campaign: Campaign, line: FlightLine) -> str:
 def describe_file(local: Path, path: str) -> AssetFile:
     """Measure a file that is published under a path relative to the archive's root."""
     content = local.read_bytes()
+    is_map = local.suffix == ".tif"
+    guessed = mimetypes.guess_type(local.name)[0] or "application/geo+json"
     return AssetFile(
         path=path,
-        media_type=mimetypes.guess_type(local.name)[0] or "application/geo+json",
+        media_type=OVERVIEW_MEDIA_TYPE if is_map else guessed,
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
+        fields=describe_overview(local) if is_map else {},
     )
 
 
@@ -97,13 +115,12 @@ def build_item(
     summary: StoreSummary,
     sources: SourceLine,
     campaign: Campaign,
-    *,
-    thumbnail: AssetFile,
-    footprint: AssetFile,
+    files: Mapping[str, AssetFile],
+    validation: Validation,
 ) -> pystac.Item:
     """Build the item of a converted line. No I/O; the same input gives the same item.
 
-    Hrefs are relative to the item. The store is a swath: ``proj:code`` is null, because its rows
+    ``files`` are those beside the store, by the name of their asset. Hrefs are relative to the item. The store is a swath: ``proj:code`` is null, because its rows
     and columns follow the flight and no CRS; ``shift:crs`` is that of Easting and Northing.
     """
     line, observation = summary.line, summary.observation
@@ -124,6 +141,9 @@ def build_item(
         "shift:crs": summary.geolocation.crs,
         "shift:product": str(summary.level),
         "shift:located_share": round(summary.geolocation.finite_share, 6),
+        "shift:glt_origin": str(summary.map.origin),
+        "shift:glt_note": summary.map.note,
+        "shift:validation": validation.figures(),
         "shift:footprint_tolerance_m": summary.geolocation.footprint_tolerance_m,
         "shift:store_format": summary.store_format,
         "shift:store_bytes": summary.size_bytes,
@@ -165,8 +185,9 @@ def build_item(
         collection=campaign.collection.id,
     )
     item.add_asset(f"{line}.zarr", _store_asset(summary, campaign, here))
-    item.add_asset("thumbnail", _file_asset(thumbnail, here, "True-colour quicklook", "thumbnail"))
-    item.add_asset("footprint", _file_asset(footprint, here, "Outline of the line", "metadata"))
+    for name, file in files.items():
+        title, roles = _COMPANIONS[name]
+        item.add_asset(name, _file_asset(file, here, title, roles))
     parents = {
         "root": "../../catalog.json",
         "parent": "../collection.json",
@@ -208,13 +229,17 @@ def _store_asset(summary: StoreSummary, campaign: Campaign, folder: str) -> pyst
     )
 
 
-def _file_asset(file: AssetFile, folder: str, title: str, role: str) -> pystac.Asset:
+def _file_asset(file: AssetFile, folder: str, title: str, roles: Sequence[str]) -> pystac.Asset:
     return pystac.Asset(
         href=_relative(file.path, folder),
         media_type=file.media_type,
         title=title,
-        roles=[role],
-        extra_fields={"file:size": file.size, "file:checksum": _multihash(file.sha256)},
+        roles=list(roles),
+        extra_fields={
+            "file:size": file.size,
+            "file:checksum": _multihash(file.sha256),
+            **file.fields,
+        },
     )
 
 

@@ -92,7 +92,12 @@ OBS_LAYERS = (
     ),
     _layer("cosine_i", "cosine of the angle between the sun and the terrain's normal", "1"),
     _layer("utc_time", "time of day of the observation, UTC", "hour", np.float64),
-    _layer("earth_sun_distance", "distance from Earth to sun", "ua"),
+    _layer(
+        "earth_sun_distance",
+        "distance from Earth to sun",
+        "ua",
+        standard_name="distance_from_sun",
+    ),
 )
 
 

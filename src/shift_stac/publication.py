@@ -31,12 +31,16 @@ from shift_stac.item import (
 from shift_stac.sources import FrozenModel, ProductLevel, SourceLine
 from shift_stac.storage import Progress, Storage
 from shift_stac.summary import StoreSummary
+from shift_stac.validation import Validation
 
 
 class Companions(FrozenModel):
     """The local files that are published beside a line's store."""
 
     thumbnail: Path
+    bright: Path
+    panels: Path
+    overview: Path
     footprint: Path
 
     @classmethod
@@ -44,8 +48,22 @@ class Companions(FrozenModel):
         """Where the companions of a store lie."""
         return cls(
             thumbnail=store.with_name(f"{store.stem}_quicklook.png"),
+            bright=store.with_name(f"{store.stem}_quicklook_bright.png"),
+            panels=store.with_name(f"{store.stem}_bands.png"),
+            overview=store.with_name(f"{store.stem}_overview.tif"),
             footprint=store.with_name(f"{store.stem}_footprint.geojson"),
         )
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Every companion, by the name of its asset."""
+        return {
+            "thumbnail": self.thumbnail,
+            "quicklook-bright": self.bright,
+            "quicklook-bands": self.panels,
+            "overview": self.overview,
+            "footprint": self.footprint,
+        }
 
 
 def read_published(
@@ -74,7 +92,7 @@ def publish_data(
 ) -> None:
     """Publish the store, then its companions beside it."""
     storage.publish_store(store, store_path(campaign, line), progress)
-    for local in (companions.thumbnail, companions.footprint):
+    for local in companions.files.values():
         storage.write(_companion_path(campaign, line, local), local.read_bytes())
 
 
@@ -103,6 +121,7 @@ def publish_item(
     summary: StoreSummary,
     sources: SourceLine,
     companions: Companions,
+    validation: Validation,
 ) -> str:
     """Publish the item, then link it from the collection, and that from the catalog.
 
@@ -114,11 +133,11 @@ def publish_item(
         The item's path, relative to the archive's root.
     """
     line = summary.line
-    thumbnail, footprint = (
-        describe_file(local, _companion_path(campaign, line, local))
-        for local in (companions.thumbnail, companions.footprint)
-    )
-    item = build_item(summary, sources, campaign, thumbnail=thumbnail, footprint=footprint)
+    files = {
+        name: describe_file(local, _companion_path(campaign, line, local))
+        for name, local in companions.files.items()
+    }
+    item = build_item(summary, sources, campaign, files, validation)
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
     path = item_path(campaign, line)
     storage.write(path, render(content))

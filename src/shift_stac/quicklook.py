@@ -1,98 +1,148 @@
-"""Pictures of a line: a true-colour thumbnail, and the footprint as GeoJSON."""
+"""Pictures of a line for people: true colour, a brighter one, and each band on the map.
+
+Also the footprint, as GeoJSON.
+"""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
+import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from shift_stac.spectral import nearest_band
+from shift_stac.colour import ColourBands, averaged, find_stretch
+from shift_stac.grid import MapGrid
+from shift_stac.orthorectify import north_up_grid, pixels_on
 from shift_stac.summary import StoreSummary
-from shift_stac.template import CUBE_NAMES
 
-# What is darker or brighter than all but these percentages of the line is shown as black or
-# white: clouds and glint would leave the rest dark.
-_DARKEST, _BRIGHTEST = 2.0, 98.0
-# Eyes and screens expect brightness to be encoded by about this power (sRGB).
-_GAMMA = 1 / 1.6
 _THUMBNAIL_PIXELS = 1024
+
+# The brighter picture shows as white what reflects 0.7 of what is white in the other.
+HIGHER_EXPOSURE = 1 / 0.7
+
+# Rows of the map that are looked up at once.
+_BAND_ROWS = 512
+
+# Each panel: its longer side in inches and in cells, and what its colours leave out at each end.
+_PANEL_INCHES, _PANEL_CELLS = 8.0, 900
+_ROBUST_PERCENT = 2.0
+# A narrower panel has no room for its axes.
+_NARROWEST_INCHES = 2.6
 
 
 def write_quicklook(
-    store: Path,
-    summary: StoreSummary,
+    colour: ColourBands,
     png: Path,
-    rgb: tuple[float, float, float],
     *,
+    exposure: float = 1.0,
     largest_side: int = _THUMBNAIL_PIXELS,
 ) -> None:
     """Write a true-colour PNG of a line, in the flight's own rows and columns.
 
-    From Reflectance where the store has it, else from Radiance. Pixels without data are
-    transparent.
+    Pixels without data are transparent.
 
     Parameters
     ----------
-    store
-        The line's Zarr store.
-    summary
-        Of that store.
+    colour
+        The line's red, green and blue.
     png
         Where the picture goes.
-    rgb
-        Wavelengths of red, green and blue in nanometres; the nearest good bands are shown.
+    exposure
+        Times the usual brightness.
     largest_side
         Pixels; a longer line is scaled down by averaging.
     """
-    cube = zarr.open_array(store / CUBE_NAMES[summary.level.cubes[-1]], mode="r")
-    bands = np.array([nearest_band(summary.wavelengths, nm, summary.good_bands) for nm in rgb])
-    nodata = cube.fill_value
-    step = max(1, -(-max(cube.shape[1:]) // largest_side))
-    # Whole chunks and whole squares, all bands at once: no chunk is decompressed twice.
-    rows_at_once = math.lcm(cube.chunks[1], step)
-    pieces = []
-    for start in range(0, cube.shape[1], rows_at_once):
-        rows = slice(start, start + rows_at_once)
-        block = np.asarray(cube.oindex[bands, rows, :], np.float32)
-        block[:, np.any(~np.isfinite(block) | (block == nodata), axis=0)] = np.nan
-        pieces.append(_average(block, step))
-    picture = np.concatenate(pieces, axis=1)
-    # The quotient of an outlier and a uniform line's span is more than float32 can hold.
-    Image.fromarray(_stretch(picture.astype(np.float64)), "RGBA").save(png, optimize=True)
+    picture = averaged(colour.values, largest_side)
+    stretch = find_stretch(picture).exposed(exposure)
+    Image.fromarray(stretch.apply(picture), "RGBA").save(png, optimize=True)
 
 
-def _average(block: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Mean of the valid pixels of each square of ``step`` pixels, shaped (3, rows, columns)."""
-    if step == 1:
-        return block
-    _, rows, columns = block.shape
-    padding = ((0, 0), (0, -rows % step), (0, -columns % step))
-    squares = np.pad(block, padding, constant_values=np.nan).reshape(
-        3, -(-rows // step), step, -(-columns // step), step
+def write_band_panels(
+    colour: ColourBands, swath: xr.Dataset, summary: StoreSummary, png: Path
+) -> None:
+    """Write red, green and blue as maps side by side, on easting and northing.
+
+    Each with a colour scale that spans all but the darkest and brightest percents.
+
+    Parameters
+    ----------
+    colour
+        The line's red, green and blue.
+    swath
+        The opened line, for its lookup table.
+    summary
+        Of the line's store, for its name and CRS.
+    png
+        Where the picture goes.
+    """
+    grid = north_up_grid(swath)
+    step = max(1, -(-max(grid.shape) // _PANEL_CELLS))
+    line, sample = _every(swath, grid, step)
+    shown = line >= 0
+    figure, axes = _panels(grid)
+    for panel, band, nm, name in zip(
+        axes, colour.values, colour.wavelengths, ("R", "G", "B"), strict=True
+    ):
+        cells = np.where(shown, band[line, sample], np.nan)
+        finite = cells[np.isfinite(cells)]
+        low, high = (
+            np.percentile(finite, (_ROBUST_PERCENT, 100 - _ROBUST_PERCENT))
+            if finite.size
+            else (0, 1)
+        )
+        west, south, east, north = grid.bounds
+        image = panel.imshow(
+            cells,
+            extent=(west, east, south, north),
+            vmin=low,
+            vmax=high,
+            cmap="viridis",
+            interpolation="nearest",
+        )
+        panel.set_title(f"{name} {nm:.1f} nm", fontsize=10)
+        panel.set_xlabel("Easting (m)")
+        panel.ticklabel_format(useOffset=False, style="plain")
+        panel.tick_params(labelsize=7)
+        panel.tick_params(axis="x", labelrotation=45)
+        panel.locator_params(nbins=5)
+        scale = figure.colorbar(image, ax=panel, extend="both", shrink=0.6, pad=0.02)
+        scale.ax.tick_params(labelsize=7)
+    axes[0].set_ylabel("Northing (m)")
+    unit = f" ({colour.units})" if colour.units != "1" else ""
+    figure.suptitle(
+        f"{summary.line}: {colour.quantity}{unit}, {summary.geolocation.crs}", fontsize=11
     )
-    valid = np.isfinite(squares)
-    count = valid.sum(axis=(2, 4))
-    total = np.where(valid, squares, 0).sum(axis=(2, 4), dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / np.where(count, count, np.nan), dtype=np.float32)
+    figure.savefig(png, dpi=_PANEL_CELLS / _PANEL_INCHES)
 
 
-def _stretch(picture: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """RGBA shaped (rows, columns, 4): one stretch for all three bands keeps their balance."""
-    valid = np.isfinite(picture[0])
-    rgba = np.zeros((*valid.shape, 4), dtype=np.uint8)
-    if valid.any():
-        low = np.nanpercentile(picture, _DARKEST, axis=(1, 2), keepdims=True)
-        high = np.nanpercentile(picture, _BRIGHTEST)
-        span = np.maximum(high - low, np.finfo(np.float32).tiny)
-        scaled = np.clip((np.nan_to_num(picture) - low) / span, 0, 1) ** _GAMMA
-        rgba[..., :3] = np.moveaxis(np.round(np.where(valid, scaled, 0) * 255), 0, -1)
-        rgba[..., 3] = np.where(valid, 255, 0)
-    return rgba
+def _panels(grid: MapGrid) -> tuple[Figure, Any]:
+    """Three panels of the map's shape, side by side, or one above the other where it is wide."""
+    height, width = (side * _PANEL_INCHES / max(grid.shape) for side in grid.shape)
+    width, height = max(width, _NARROWEST_INCHES), max(height, _NARROWEST_INCHES)
+    is_tall = height >= width
+    size = (3 * (width + 1.4), height + 1.2) if is_tall else (width + 2.0, 3 * (height + 1.2))
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(*((1, 3) if is_tall else (3, 1)), sharex=True, sharey=True)
+    return figure, axes
+
+
+def _every(
+    swath: xr.Dataset, grid: MapGrid, step: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Scan line and sample of every so many cells of the map in both directions; -1 for none."""
+    bands = []
+    rows_at_once = step * max(1, _BAND_ROWS // step)
+    for start in range(0, grid.height, rows_at_once):
+        rows = slice(start, min(start + rows_at_once, grid.height))
+        line, sample = pixels_on(swath, grid, rows, slice(0, grid.width))
+        bands.append((line[::step, ::step], sample[::step, ::step]))
+    lines, samples = zip(*bands, strict=True)
+    return np.concatenate(lines), np.concatenate(samples)
 
 
 def write_footprint(summary: StoreSummary, path: Path) -> None:

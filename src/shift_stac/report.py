@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from shift_stac.sources import FrozenModel
+from shift_stac.validation import Validation
 
 
 class LineState(StrEnum):
@@ -22,7 +23,8 @@ class LineOutcome(FrozenModel):
     """One row of a run's report.
 
     ``line`` is the flight line, or the date where not even its lines could be listed. ``size`` is
-    that of the published store in bytes; ``seconds`` what the run spent on the line.
+    that of the published store in bytes; ``seconds`` what the run spent on the line;
+    ``validation`` what was found in its store before it was published.
     """
 
     line: str
@@ -30,6 +32,7 @@ class LineOutcome(FrozenModel):
     reason: str
     size: int | None = None
     seconds: float = 0.0
+    validation: Validation | None = None
 
 
 class RunReport(FrozenModel):
@@ -66,6 +69,7 @@ class RunReport(FrozenModel):
                 "line": outcome.line,
                 "state": str(outcome.state),
                 "reason": outcome.reason,
+                "validation": outcome.validation.sentence if outcome.validation else "",
                 "size": format_size(outcome.size),
                 "seconds": f"{outcome.seconds:.1f}",
             }

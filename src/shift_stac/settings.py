@@ -27,9 +27,21 @@ from shift_stac.flightline import FlightLine, parse_date
 from shift_stac.layout import DEFAULT_CHUNKS
 from shift_stac.sources import ProductLevel
 from shift_stac.storage import S3Options
+from shift_stac.validation import SAMPLED_BLOCKS
 
 SETTINGS_VARIABLE = "SHIFT_SETTINGS"
 DEFAULT_SETTINGS_FILE = Path("shift.toml")
+
+
+def _split_commas(value: Any) -> Any:
+    """Accept one text with commas, as environment variables have to give it."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _check_dates(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(parse_date(text) for text in value))
 
 
 class IngestOptions(BaseModel):
@@ -94,18 +106,8 @@ class IngestOptions(BaseModel):
         description="access to the bucket, beside the standard AWS settings",
     )
 
-    @field_validator("date", "line", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Accept one text with commas, as environment variables have to give it."""
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("date")
-    @classmethod
-    def _check_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(parse_date(text) for text in value))
+    _split = field_validator("date", "line", mode="before")(_split_commas)
+    _check_dates = field_validator("date")(_check_dates)
 
     @model_validator(mode="after")
     def _check_selection(self) -> "IngestOptions":
@@ -142,6 +144,42 @@ class IngestOptions(BaseModel):
         return ConversionOptions(level=self.product, chunks=chunks)
 
 
+class ValidateOptions(BaseModel):
+    """Everything that a validation of an archive can be told. Also the parameters of its flow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    store: str = Field(
+        default="store", description="the published archive: a folder or s3://bucket/prefix"
+    )
+    date: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="only lines of this date YYYYMMDD; may be given several times"
+    )
+    line: Annotated[tuple[FlightLine, ...], NoDecode] = Field(
+        default=(), description="only this flight line; may be given several times"
+    )
+    blocks: int = Field(
+        default=SAMPLED_BLOCKS, ge=0, description="chunks of each cube that are read; 0 for all"
+    )
+    work_dir: Path = Field(default=Path("work"), description="folder for reports")
+    lines_at_once: int = Field(default=4, gt=0, description="lines that are looked at at once")
+    campaign: str = Field(
+        default="shift", description="campaign that comes with the package, or path of its file"
+    )
+    s3: S3Options = Field(
+        default_factory=S3Options,
+        description="access to the bucket, beside the standard AWS settings",
+    )
+
+    _split = field_validator("date", "line", mode="before")(_split_commas)
+    _check_dates = field_validator("date")(_check_dates)
+
+    @model_validator(mode="after")
+    def _check_campaign(self) -> "ValidateOptions":
+        load_campaign(self.campaign)
+        return self
+
+
 class _SettingsFile(TomlConfigSettingsSource):
     """The TOML file named by the environment, or ``shift.toml`` where the command is run."""
 
@@ -153,18 +191,16 @@ class _SettingsFile(TomlConfigSettingsSource):
         super().__init__(settings_cls, Path(named) if named else DEFAULT_SETTINGS_FILE)
 
 
-class IngestSettings(IngestOptions, BaseSettings):
-    """The ingest's options as a command takes them."""
+class _CommandSettings(BaseSettings):
+    """How a command takes its options."""
 
     model_config = SettingsConfigDict(
         env_prefix="SHIFT_",
         env_nested_delimiter="__",
-        cli_prog_name="python -m flows.ingest",
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
-        extra="forbid",
     )
 
     @classmethod
@@ -180,6 +216,21 @@ class IngestSettings(IngestOptions, BaseSettings):
         return init_settings, env_settings, _SettingsFile(settings_cls)
 
 
+class IngestSettings(IngestOptions, _CommandSettings):
+    """The ingest's options as a command takes them."""
+
+    model_config = SettingsConfigDict(cli_prog_name="python -m flows.ingest", extra="forbid")
+
+
+class ValidateSettings(ValidateOptions, _CommandSettings):
+    """The validation's options as a command takes them.
+
+    A settings file may hold those of an ingest too.
+    """
+
+    model_config = SettingsConfigDict(cli_prog_name="python -m flows.validate", extra="ignore")
+
+
 def ingest_options(arguments: Sequence[str]) -> IngestOptions:
     """Read the options of an ingest from a command line, the environment and the settings file.
 
@@ -192,11 +243,33 @@ def ingest_options(arguments: Sequence[str]) -> IngestOptions:
     pydantic.ValidationError
         A value is not what it should be.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.ingest",
-        description="Ingest flight lines: portal, download, Zarr, STAC, store. Every option can "
+    settings = _read_settings(
+        IngestSettings,
+        arguments,
+        "Ingest flight lines: portal, download, Zarr, STAC, store. Every option can "
         "also be set by an environment variable (SHIFT_PORTAL, SHIFT_S3__ENDPOINT_URL, ...) and "
         "in a TOML settings file.",
+    )
+    return IngestOptions.model_validate(settings.model_dump())
+
+
+def validate_options(arguments: Sequence[str]) -> ValidateOptions:
+    """Read the options of a validation, as :func:`ingest_options` reads those of an ingest."""
+    settings = _read_settings(
+        ValidateSettings,
+        arguments,
+        "Look into a published archive, and list good and bad stores. Ends with 0 if all are "
+        "good, 1 if one is bad, 2 for wrong usage.",
+    )
+    return ValidateOptions.model_validate(settings.model_dump())
+
+
+def _read_settings[Settings: _CommandSettings](
+    settings_class: type[Settings], arguments: Sequence[str], description: str
+) -> Settings:
+    parser = argparse.ArgumentParser(
+        prog=settings_class.model_config.get("cli_prog_name"),
+        description=description,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -205,13 +278,14 @@ def ingest_options(arguments: Sequence[str]) -> IngestOptions:
         help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
         "if it exists)",
     )
-    source: Any = CliSettingsSource(IngestSettings, root_parser=parser)
+    source: Any = CliSettingsSource(settings_class, root_parser=parser)
     _make_readable(parser)
     named = parser.parse_args(arguments).settings
     if named:
         os.environ[SETTINGS_VARIABLE] = named
-    settings = IngestSettings(_cli_settings_source=source(args=_without_settings(arguments)))
-    return IngestOptions.model_validate(settings.model_dump())
+    settings: Any = settings_class
+    found: Settings = settings(_cli_settings_source=source(args=_without_settings(arguments)))
+    return found
 
 
 def _without_settings(arguments: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import override
+from typing import Any, override
 
 import s3fs
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,6 +30,7 @@ _MEDIA_TYPES = {
     ".json": "application/json",
     ".geojson": "application/geo+json",
     ".png": "image/png",
+    ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
 }
 
 Progress = Callable[[int, int], None]
@@ -60,6 +61,11 @@ class Storage(ABC):
     def href(self, path: str) -> str:
         """Absolute address of a path, as xarray and a person can open it."""
         return f"{self.url}/{path}"
+
+    @property
+    def fsspec_options(self) -> dict[str, Any]:
+        """How fsspec, and so xarray, reaches this archive."""
+        return {}
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
@@ -192,15 +198,22 @@ class S3Storage(Storage):
         self._prefix = self.url.removeprefix("s3://")
         self._options = options
         self._lock = threading.Lock()
-        client = {"region_name": options.region} if options.region else {}
         self._fs = s3fs.S3FileSystem(
-            endpoint_url=options.endpoint_url,
-            profile=options.profile,
-            client_kwargs=client,
+            **self.fsspec_options,
             # Others write too: what was listed a minute ago may not be there now.
             use_listings_cache=False,
             skip_instance_cache=True,
         )
+
+    @property
+    @override
+    def fsspec_options(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            "endpoint_url": options.endpoint_url,
+            "profile": options.profile,
+            "client_kwargs": {"region_name": options.region} if options.region else {},
+        }
 
     def _key(self, path: str) -> str:
         return f"{self._prefix}/{path}"

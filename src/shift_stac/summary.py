@@ -7,6 +7,7 @@ from pydantic import ConfigDict
 from shift_stac.flightline import FlightLine
 from shift_stac.geolocation import GeolocationSummary
 from shift_stac.layout import ChunkSizes
+from shift_stac.mapgroup import MapSummary
 from shift_stac.observation import ObservationSummary
 from shift_stac.sources import FrozenModel, ProductLevel
 
@@ -46,6 +47,7 @@ class StoreSummary(FrozenModel):
     good_bands: tuple[bool, ...]
     variables: tuple[VariableSummary, ...]
     geolocation: GeolocationSummary
+    map: MapSummary
     observation: ObservationSummary | None
     size_bytes: int
     object_count: int

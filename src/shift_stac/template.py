@@ -5,6 +5,7 @@ and Easting and Northing in the line's own UTM zone.
 """
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import dask.array
@@ -159,7 +160,13 @@ def store_template(
     }
     dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, text))
     dataset[_GRID_MAPPING] = xr.Variable(
-        (), np.int32(0), crs.to_cf() | {"spatial_ref": crs.to_wkt()}
+        (),
+        np.int32(0),
+        {
+            **crs.to_cf(),
+            "spatial_ref": crs.to_wkt(),
+            "long_name": "coordinate reference system of Easting and Northing",
+        },
     )
     return dataset.set_coords(_GRID_MAPPING), encoding
 
@@ -218,6 +225,8 @@ def _global_attributes(line: FlightLine, text: StoreText) -> dict[str, Any]:
         "title": f"{text.title}: {line.id}",
         "institution": text.institution,
         "source": f"{', '.join(text.instruments)} on {text.platform}",
+        # Without a date: the same input makes the same bytes.
+        "history": f"written from ENVI files by shift-stac {version('shift-stac')}",
         "flight_line": line.id,
         "time_coverage_start": line.start.isoformat().replace("+00:00", "Z"),
     }

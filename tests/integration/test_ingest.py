@@ -97,12 +97,16 @@ def test_the_layout_is_the_fixed_one_and_every_link_leads_somewhere(ingest, camp
     }  # fmt: skip
     assert (store / ITEMS / line / f"{line}.json").is_file()
     names = {p.name for p in (store / "aviris" / DATE).iterdir()}
-    assert names == {f"{line}.zarr", f"{line}_quicklook.png", f"{line}_footprint.geojson"}
+    companions = (
+        "_quicklook.png", "_quicklook_bright.png", "_bands.png", "_overview.tif",
+        "_footprint.geojson",
+    )  # fmt: skip
+    assert names == {f"{line}.zarr", *(f"{line}{end}" for end in companions)}
     catalog = pystac.Catalog.from_file(str(store / "catalog.json"))
     (item,) = catalog.get_items(recursive=True)
     assert item.get_collection().id == ITEMS
     assert item.get_root().id == "SBG-SHIFT"
-    assert len(item.assets) == 3
+    assert len(item.assets) == 6
     for asset in item.assets.values():
         assert Path(asset.get_absolute_href()).exists()
     assert xr.open_zarr(item.assets[f"{line}.zarr"].get_absolute_href()).sizes["x"] == 33
@@ -310,13 +314,13 @@ def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect
         artifacts = api.post("/artifacts/filter", json=of_run).json()
     assert flow_run["state"]["message"] == "2 published"
     names = {task_run["name"]: task_run["state_type"] for task_run in task_runs}
-    stages = ("find", "download", "convert", "draw", "publish", "catalogue")
+    stages = ("find", "download", "convert", "validate", "draw", "publish", "catalogue")
     expected = {f"{stage}-{line}" for stage in stages for line in lines} | set(lines)
     assert names == dict.fromkeys(expected, "COMPLETED")
     (table,) = [artifact for artifact in artifacts if artifact["type"] == "table"]
     rows = json.loads(table["data"])
     assert [row["line"] for row in rows] == lines
-    assert set(rows[0]) == {"line", "state", "reason", "size", "seconds"}
+    assert set(rows[0]) == {"line", "state", "reason", "validation", "size", "seconds"}
 
 
 def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_it(

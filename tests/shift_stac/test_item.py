@@ -11,9 +11,11 @@ from shift_stac.catalog import add_items, build_catalog, render
 from shift_stac.conversion import ConversionOptions, convert_line
 from shift_stac.flightline import FlightLine
 from shift_stac.item import AssetFile, build_item, published_state, refresh_sources
+from shift_stac.overview import OVERVIEW_MEDIA_TYPE
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.summary import StoreSummary
+from shift_stac.validation import Check, Validation
 from support.sources import small_line, sources_in
 from support.stac import use_schemas
 
@@ -21,6 +23,27 @@ CAMPAIGN = load_campaign()
 THUMBNAIL = AssetFile(path="pictures/x.png", media_type="image/png", size=3, sha256="ab" * 32)
 FOOTPRINT = THUMBNAIL.model_copy(
     update={"path": "pictures/x.geojson", "media_type": "application/geo+json"}
+)
+OVERVIEW = THUMBNAIL.model_copy(
+    update={
+        "path": "pictures/x.tif",
+        "media_type": OVERVIEW_MEDIA_TYPE,
+        "fields": {
+            "proj:code": "EPSG:32610",
+            "proj:shape": [4, 3],
+            "proj:transform": [5, 0, 1, 0, -5, 2],
+            "bands": [{"name": "red", "eo:common_name": "red"}],
+        },
+    }
+)
+FILES = {"thumbnail": THUMBNAIL, "overview": OVERVIEW, "footprint": FOOTPRINT}
+VALIDATION = Validation(
+    store="somewhere/line.zarr",
+    checks=(Check(name="opens", passed=True, detail="20 variables"),),
+    located_share=1.0,
+    nodata_share={"Radiance": 0.25},
+    negative_share={"Radiance": 0.125},
+    blocks=8,
 )
 
 INVENTED = """
@@ -69,7 +92,7 @@ def converted(tmp_path_factory):
 
 def as_dict(converted, campaign=CAMPAIGN):
     summary, sources = converted
-    item = build_item(summary, sources, campaign, thumbnail=THUMBNAIL, footprint=FOOTPRINT)
+    item = build_item(summary, sources, campaign, FILES, VALIDATION)
     return item.to_dict(include_self_link=False, transform_hrefs=False)
 
 
@@ -144,9 +167,28 @@ def test_assets_have_roles_types_and_relative_hrefs(item):
             ["data", "radiance", "reflectance"],
         ),
         "thumbnail": ("../../pictures/x.png", "image/png", ["thumbnail"]),
+        "overview": ("../../pictures/x.tif", OVERVIEW_MEDIA_TYPE, ["overview", "visual"]),
         "footprint": ("../../pictures/x.geojson", "application/geo+json", ["metadata"]),
     }
     assert item["assets"]["thumbnail"]["file:checksum"] == "1220" + "ab" * 32
+
+
+def test_the_overview_is_placed_on_the_map_and_the_item_is_not(item):
+    assert item["assets"]["overview"]["proj:code"] == "EPSG:32610"
+    assert item["assets"]["overview"]["proj:transform"] == [5, 0, 1, 0, -5, 2]
+    assert item["properties"]["proj:code"] is None
+    assert item["properties"]["shift:glt_origin"] == "portal"
+
+
+def test_the_item_tells_what_validation_found(item):
+    assert item["properties"]["shift:validation"] == {
+        "passed": True,
+        "checks": ["opens"],
+        "blocks_sampled": 8,
+        "located_share": 1.0,
+        "nodata_share": {"Radiance": 0.25},
+        "negative_share": {"Radiance": 0.125},
+    }
 
 
 def test_source_files_are_linked_with_size_and_checksum(item, converted):

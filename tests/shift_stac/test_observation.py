@@ -110,6 +110,7 @@ def test_the_layers_are_those_of_the_store_with_cf_names_and_units():
         "to_sun_zenith": "solar_zenith_angle",
         "slope": "ground_slope_angle",
         "aspect": "ground_slope_direction",
+        "earth_sun_distance": "distance_from_sun",
     }
 
 

@@ -9,16 +9,16 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.conversion import convert_line
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
+from shift_stac.presentation import draw_companions
 from shift_stac.publication import (
-    Companions,
     link_missing,
     publish_data,
     publish_item,
     read_published,
     store_path,
 )
-from shift_stac.quicklook import write_footprint, write_quicklook
 from shift_stac.storage import FolderStorage
+from shift_stac.validation import Expectations, validate_store
 from support.sources import LINE, small_line
 
 CAMPAIGN = load_campaign()
@@ -31,10 +31,9 @@ def converted(tmp_path_factory):
     sources = small_line(folder / "sources")
     store = folder / f"{LINE}.zarr"
     summary = convert_line(sources, store, CAMPAIGN)
-    companions = Companions.beside(store)
-    write_quicklook(store, summary, companions.thumbnail, CAMPAIGN.quicklook.rgb)
-    write_footprint(summary, companions.footprint)
-    return sources, store, summary, companions
+    companions = draw_companions(store, summary, CAMPAIGN)
+    validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
+    return sources, store, summary, companions, validation
 
 
 class RecordingStorage(FolderStorage):
@@ -54,9 +53,9 @@ class RecordingStorage(FolderStorage):
 
 
 def publish(storage, converted):
-    sources, store, summary, companions = converted
+    sources, store, summary, companions, validation = converted
     publish_data(storage, CAMPAIGN, LINE, store, companions)
-    publish_item(storage, CAMPAIGN, summary, sources, companions)
+    publish_item(storage, CAMPAIGN, summary, sources, companions, validation)
 
 
 def test_data_come_first_then_pictures_then_the_item_and_last_the_parents(tmp_path, converted):
@@ -65,6 +64,9 @@ def test_data_come_first_then_pictures_then_the_item_and_last_the_parents(tmp_pa
     assert storage.order == [
         f"aviris/20220224/{LINE}.zarr",
         f"aviris/20220224/{LINE}_quicklook.png",
+        f"aviris/20220224/{LINE}_quicklook_bright.png",
+        f"aviris/20220224/{LINE}_bands.png",
+        f"aviris/20220224/{LINE}_overview.tif",
         f"aviris/20220224/{LINE}_footprint.geojson",
         f"AVIRIS-NG/{LINE}/{LINE}.json",
         COLLECTION,
@@ -73,7 +75,7 @@ def test_data_come_first_then_pictures_then_the_item_and_last_the_parents(tmp_pa
 
 
 def test_what_was_published_is_read_back_from_the_item(tmp_path, converted):
-    sources, _, summary, _ = converted
+    sources, _, summary, _, *_ = converted
     storage = FolderStorage(tmp_path)
     assert read_published(storage, CAMPAIGN, LINE) == (None, False)
     publish(storage, converted)

@@ -9,9 +9,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from shift_stac.campaigns import load_campaign
+from shift_stac.colour import average, read_colour
 from shift_stac.conversion import ConversionOptions, convert_line
 from shift_stac.layout import ChunkSizes
-from shift_stac.quicklook import _average, write_footprint, write_quicklook
+from shift_stac.quicklook import write_footprint, write_quicklook
 from shift_stac.sources import ProductLevel
 from support.sources import LINE, small_line
 
@@ -34,7 +35,7 @@ def line(tmp_path):
 
 def picture(store, summary, tmp_path, **options):
     path = tmp_path / "picture.png"
-    write_quicklook(store, summary, path, RGB, **options)
+    write_quicklook(read_colour(store, summary, RGB), path, **options)
     with Image.open(path) as image:
         assert image.mode == "RGBA"
         return np.asarray(image).astype(int)
@@ -151,7 +152,7 @@ def test_squares_that_straddle_chunks_are_averaged_whole(line, tmp_path, largest
     step=st.integers(1, 5),
 )
 def test_an_average_is_over_the_valid_pixels_of_its_square(block, step):
-    averaged = _average(block, step)
+    averaged = average(block, step)
     for band, row, column in np.ndindex(averaged.shape):
         square = block[band, row * step : (row + 1) * step, column * step : (column + 1) * step]
         valid = square[np.isfinite(square)]

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import s3fs
+
 from support.webserver import free_port, running
 
 KEY, SECRET = "access", "secret-of-tests"
@@ -30,6 +32,8 @@ def serve_s3(folder: Path, bucket: str = "archive") -> Iterator[Bucket]:
     program = str(Path(sys.executable).with_name("rclone"))
     command = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}"]
     command += ["--auth-key", f"{KEY},{SECRET}", "--config", "", str(folder)]
+    # Clients are kept by their arguments, and would still ask the server of an earlier test.
+    s3fs.S3FileSystem.clear_instance_cache()
     with running(command, endpoint, stderr=subprocess.DEVNULL):
         yield Bucket(
             url=f"s3://{bucket}",

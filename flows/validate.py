@@ -1,0 +1,133 @@
+"""Look into a published archive: which flight lines are good, which are bad, and why.
+
+Run ``python -m flows.validate --help``.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from flows.history import wait_for_history
+from flows.terminal import end_log, print_archive_report, print_usage_error
+from shift_stac.archive_check import ArchiveReport, LineCheck, published_lines
+from shift_stac.campaigns import load_campaign
+from shift_stac.errors import ShiftError
+from shift_stac.flightline import FlightLine
+from shift_stac.settings import ValidateOptions, validate_options
+from shift_stac.storage import open_storage
+from shift_stac.validation import Check
+from tasks.validate import validate_published
+
+_PROGRAM = "python -m flows.validate"
+
+
+@flow(
+    name="validate",
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def validate(options: ValidateOptions) -> State[ArchiveReport]:
+    """Look into every published line of a campaign, or into those selected.
+
+    Args:
+        options: which archive, and which of its lines.
+    """
+    started = datetime.now(UTC)
+    campaign = load_campaign(options.campaign)
+    storage = open_storage(options.store, options.s3)
+    lines = [
+        line
+        for line in published_lines(storage, campaign)
+        if (not options.date or line.date in options.date)
+        and (not options.line or line in options.line)
+    ]
+    # What was asked for by name and is not there is a finding too.
+    lines = sorted({*lines, *options.line})
+    found: list[LineCheck] = []
+    for start in range(0, len(lines), options.lines_at_once):
+        futures = [
+            (line, validate_published.submit(line, storage, campaign, options.blocks or None))
+            for line in lines[start : start + options.lines_at_once]
+        ]
+        found += [_result(line, future) for line, future in futures]
+    report = ArchiveReport(
+        started=started,
+        finished=datetime.now(UTC),
+        store=storage.url,
+        software=f"shift-stac {version('shift-stac')}",
+        lines=tuple(found),
+    )
+    path = _write_report(report, options.work_dir)
+    create_table_artifact(report.rows(), key="validate", description=f"{report.sentence} ({path})")
+    get_run_logger().info("%s; report in %s", report.sentence, path)
+    if report.bad:
+        return Failed(message=report.sentence, data=report)
+    return Completed(message=report.sentence, data=report)
+
+
+def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:
+    result = future.result(raise_on_failure=False)
+    if isinstance(result, LineCheck):
+        return result
+    # The archive could not be read, whatever the retries.
+    detail = f"{result}" if isinstance(result, ShiftError) else f"{type(result).__name__}: {result}"
+    return LineCheck(line=line.id, checks=(Check(name="read", passed=False, detail=detail),))
+
+
+def _write_report(report: ArchiveReport, work_dir: Path) -> Path:
+    folder = work_dir / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"validate-{report.started:%Y%m%dT%H%M%S.%f}.json"
+    path.write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    return path
+
+
+def run(options: ValidateOptions) -> ArchiveReport:
+    """Run the flow, and wait until the server knows how it ended."""
+    state = validate(options, return_state=True)
+    report: Any = state.result(raise_on_failure=False)
+    if state.state_details.flow_run_id is not None:
+        wait_for_history(state.state_details.flow_run_id)
+    if isinstance(report, BaseException):
+        raise report
+    return ArchiveReport.model_validate(report)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: 0 if all stores are good, 1 if one is bad, 2 for wrong usage."""
+    console, errors = Console(), Console(stderr=True)
+    try:
+        options = validate_options(sys.argv[1:] if arguments is None else arguments)
+    except (ValidationError, SettingsError, ShiftError, OSError) as error:
+        print_usage_error(errors, error, _PROGRAM)
+        return 2
+    try:
+        report = run(options)
+    except KeyboardInterrupt:
+        end_log()
+        return 128 + signal.SIGINT
+    except ShiftError as error:
+        end_log()
+        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        return 1
+    end_log()
+    print_archive_report(console, report)
+    return 1 if report.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

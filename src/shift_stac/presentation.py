@@ -1,0 +1,32 @@
+"""What people see of a line before they open it: pictures, a map and an outline."""
+
+from pathlib import Path
+
+from shift_stac.access import open_flightline
+from shift_stac.campaigns import Campaign
+from shift_stac.colour import read_colour
+from shift_stac.overview import write_overview
+from shift_stac.publication import Companions
+from shift_stac.quicklook import (
+    HIGHER_EXPOSURE,
+    write_band_panels,
+    write_footprint,
+    write_quicklook,
+)
+from shift_stac.summary import StoreSummary
+
+
+def draw_companions(store: Path, summary: StoreSummary, campaign: Campaign) -> Companions:
+    """Write every companion of a converted line, beside its store.
+
+    Three bands are read, once.
+    """
+    companions = Companions.beside(store)
+    colour = read_colour(store, summary, campaign.quicklook.rgb)
+    swath = open_flightline(store)
+    write_quicklook(colour, companions.thumbnail)
+    write_quicklook(colour, companions.bright, exposure=HIGHER_EXPOSURE)
+    write_band_panels(colour, swath, summary, companions.panels)
+    write_overview(colour, swath, companions.overview)
+    write_footprint(summary, companions.footprint)
+    return companions

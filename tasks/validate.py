@@ -1,0 +1,41 @@
+"""Look into a line's store before it is published, and into published ones."""
+
+from pathlib import Path
+
+from prefect import get_run_logger, task
+
+from shift_stac.archive_check import LineCheck, check_line
+from shift_stac.campaigns import Campaign
+from shift_stac.conversion import summary_path
+from shift_stac.errors import InvalidStoreError
+from shift_stac.flightline import FlightLine
+from shift_stac.sources import SourceLine
+from shift_stac.storage import Storage
+from shift_stac.summary import StoreSummary
+from shift_stac.validation import Expectations, Validation, validate_store
+from tasks.retrying import STAGE
+
+
+@task(name="validate", task_run_name="validate-{line}", **STAGE)
+def validate(
+    line: FlightLine, store: Path, summary: StoreSummary, sources: SourceLine
+) -> Validation:
+    """Compare a converted store with its source; one that is not right is never published."""
+    found = validate_store(store, Expectations.of_summary(summary), sources=sources)
+    if not found.passed:
+        # A run that finds no summary converts the line again.
+        summary_path(store).unlink(missing_ok=True)
+        msg = f"{store} is not published, because it is not right: {found.sentence}"
+        raise InvalidStoreError(msg)
+    get_run_logger().info("%s: %s", line, found.sentence)
+    return found
+
+
+@task(name="validate published", task_run_name="validate-{line}", **STAGE)
+def validate_published(
+    line: FlightLine, storage: Storage, campaign: Campaign, blocks: int | None
+) -> LineCheck:
+    """Look into a published line: its item, its store, and the files beside it."""
+    found = check_line(storage, campaign, line, blocks=blocks)
+    get_run_logger().info("%s: %s", line, found.sentence)
+    return found

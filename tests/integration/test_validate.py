@@ -1,0 +1,70 @@
+"""The validation as its users run it: the command, over a published campaign."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def validate(tmp_path, environment, prefect_api):
+    def run(*arguments, server=True):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.validate", *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment | ({"PREFECT_API_URL": prefect_api} if server else {}),
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        named = re.search(r"report in (\S+)", done.stderr)
+        return done, json.loads((tmp_path / named[1]).read_text()) if named else None
+
+    return run
+
+
+def test_good_and_bad_stores_are_listed(ingest, validate, campaign, tmp_path):
+    run = ingest("--portal", campaign, "--date", "20220224")
+    assert run.status == 0, run.errors
+    lines = sorted(run.states)
+    # What was found before they were published stands in the run's report.
+    for row in run.report["outcomes"]:
+        checks = {check["name"]: check["passed"] for check in row["validation"]["checks"]}
+        assert checks["values"] is checks["chunks"] is checks["geometry"] is True
+
+    done, report = validate("--blocks", 0)
+    assert done.returncode == 0, done.stderr
+    assert [line["line"] for line in report["lines"]] == lines
+    assert "6 good, 0 bad" in done.stdout
+
+    store = tmp_path / "store/aviris/20220224"
+    (store / f"{lines[2]}.zarr/Radiance/c/0/0/0").unlink()
+    (store / f"{lines[4]}_overview.tif").unlink()
+    done, report = validate("--date", "20220224")
+    assert done.returncode == 1
+    assert "4 good, 2 bad" in done.stdout
+    assert re.search(rf"{lines[2]}\s.*bad.*chunks: 1 of", done.stdout)
+    assert re.search(rf"{lines[4]}\s.*bad.*overview:", done.stdout)
+
+    unknown = "ang20220224t000000"
+    done, report = validate("--line", lines[0], "--line", unknown)
+    assert done.returncode == 1
+    assert [line["line"] for line in report["lines"]] == [unknown, lines[0]]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--date", "20220230"), ("--blocks", "-1"), ("--unknown",), ("--campaign", "x")]
+)
+def test_wrong_usage_ends_with_2(validate, arguments):
+    done, _ = validate(*arguments, server=False)
+    assert done.returncode == 2
+    assert "error" in done.stderr
+
+
+def test_an_archive_of_nothing_ends_with_1_and_a_sentence(validate):
+    done, _ = validate("--store", "nowhere")
+    assert done.returncode == 1
+    assert "nothing of this campaign is published there" in done.stderr
