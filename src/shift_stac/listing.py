@@ -1,11 +1,12 @@
 """Directory listings as web servers write them: HTML pages of links.
 
 Apache's mod_autoindex (plain, fancy and table) and nginx's autoindex differ in everything but
-the links, and so only links are read here.
+the links. What they write beside a link (dates and sizes, in zones and units of their own) is kept
+as it is: equal text tells that a file is as it was, and nothing else is made of it.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import override
 from urllib.parse import unquote, urljoin, urlsplit
@@ -21,19 +22,37 @@ class Entry:
 
     name: str
     is_folder: bool
+    note: str = field(default="", compare=False)
+    """What the listing says of it besides, in its own words; empty if nothing."""
 
 
-class _Links(HTMLParser):
-    """Collects the targets of a page's links."""
+class _Rows(HTMLParser):
+    """Collects the links of a page, each with the text between it and the next."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.targets: list[str] = []
+        self.rows: list[tuple[str, list[str]]] = []
+        # Between the end of a link and the end of its row.
+        self._beside_link = False
 
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
-            self.targets += [value for key, value in attrs if key == "href" and value]
+            self.rows += [(value, []) for key, value in attrs if key == "href" and value]
+        if tag in {"a", "hr", "address"}:
+            self._beside_link = False
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a":
+            self._beside_link = True
+        elif tag in {"tr", "pre", "li", "table", "ul"}:
+            self._beside_link = False
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if self.rows and self._beside_link:
+            self.rows[-1][1].extend(data.split())
 
 
 def parse_listing(page: str, url: str) -> list[Entry]:
@@ -49,14 +68,18 @@ def parse_listing(page: str, url: str) -> list[Entry]:
     url
         The directory's own address, which ends in a slash.
     """
-    links = _Links()
-    links.feed(page)
-    links.close()
-    entries = {entry for target in links.targets if (entry := _entry(target, url)) is not None}
+    rows = _Rows()
+    rows.feed(page)
+    rows.close()
+    entries = {
+        entry
+        for target, words in rows.rows
+        if (entry := _entry(target, url, " ".join(words))) is not None
+    }
     return sorted(entries)
 
 
-def _entry(target: str, url: str) -> Entry | None:
+def _entry(target: str, url: str, note: str) -> Entry | None:
     try:
         absolute = urlsplit(urljoin(url, target))
     except ValueError:
@@ -71,7 +94,7 @@ def _entry(target: str, url: str) -> Entry | None:
     rest = absolute.path[len(directory.path) :]
     is_folder = rest.endswith("/")
     name = unquote(rest.removesuffix("/"))
-    return Entry(name, is_folder) if is_safe_name(name) else None
+    return Entry(name, is_folder, note) if is_safe_name(name) else None
 
 
 def is_safe_name(name: str) -> bool:

@@ -4,9 +4,10 @@ A portal is a tree of folders, served over HTTP or mirrored in a local folder. W
 keeps which product is told by the campaign file.
 """
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -19,9 +20,11 @@ from shift_stac.campaigns import PortalVersion
 from shift_stac.errors import FlightLineError, MissingProductError, PortalError, TransferError
 from shift_stac.flightline import FlightLine, parse_date
 from shift_stac.listing import Entry, is_safe_name, parse_listing
-from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
+from shift_stac.sources import FrozenModel, Product, RemoteFile, RemoteLine, RemoteProduct
 from shift_stac.transfer import HttpOptions, http_client
 
+# A line is there if it has one of these.
+_TELLING = (Product.RADIANCE, Product.REFLECTANCE, Product.IGM)
 _HEAD_REFUSED = (httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.NOT_IMPLEMENTED)
 
 
@@ -112,7 +115,7 @@ class _FolderTree(_Tree):
     def list(self, path: str) -> list[Entry] | None:
         try:
             found = [
-                Entry(child.name, child.is_dir())
+                Entry(child.name, child.is_dir(), _note(child))
                 for child in (self._root / path).iterdir()
                 if is_safe_name(child.name)
             ]
@@ -145,6 +148,25 @@ class _FolderTree(_Tree):
     @override
     def close(self) -> None:
         pass
+
+
+def _note(path: Path) -> str:
+    facts = path.stat()
+    return f"{facts.st_mtime_ns} {facts.st_size}"
+
+
+class ListedLine(FrozenModel):
+    """A flight line as the portal's listings show it: its files, and what they say of each."""
+
+    line: FlightLine
+    files: Mapping[str, str]
+
+    @property
+    def digest(self) -> str | None:
+        """Equal for equal listings; None where the listings tell no more than names."""
+        if not all(self.files.values()):
+            return None
+        return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
 
 
 class Portal:
@@ -183,20 +205,41 @@ class Portal:
 
     def lines(self, date: str) -> list[FlightLine]:
         """The flight lines of a date: those with a cube or an IGM, sorted by time."""
-        found: set[FlightLine] = set()
-        for product in (Product.RADIANCE, Product.REFLECTANCE, Product.IGM):
+        return [listed.line for listed in self.survey(date, _TELLING)]
+
+    def survey(self, date: str, products: Collection[Product]) -> list[ListedLine]:
+        """The flight lines of a date with their files, by one listing of each folder.
+
+        Parameters
+        ----------
+        date
+            The date, ``YYYYMMDD``.
+        products
+            Whose files are wanted. A line counts if it has a cube or an IGM among them.
+        """
+        folders: dict[str, list[Entry]] = {}
+        files: dict[FlightLine, dict[str, str]] = {}
+        counting: set[FlightLine] = set()
+        for product in products:
             location = self._description.products.get(product)
             if location is None:
                 continue
+            folder = location.directory_for(self._version, date)
+            if folder not in folders:
+                folders[folder] = self._tree.list(folder) or []
             before, after = location.name.format(version=self._version, date=date, line="\0").split(
                 "\0"
             )
-            name = re.compile(f"{re.escape(before)}(ang{date}t[0-9]{{6}}){re.escape(after)}")
-            for entry in self._tree.list(location.directory_for(self._version, date)) or []:
+            name = re.compile(
+                f"{re.escape(before)}(ang{date}t[0-9]{{6}}){re.escape(after)}([.]hdr)?"
+            )
+            for entry in folders[folder]:
                 match = None if entry.is_folder else name.fullmatch(entry.name)
                 if match and (line := _flight_line(match[1])):
-                    found.add(line)
-        return sorted(found)
+                    files.setdefault(line, {})[entry.name] = entry.note
+                    if product in _TELLING and not match[2]:
+                        counting.add(line)
+        return [ListedLine(line=line, files=files[line]) for line in sorted(counting)]
 
     def find(self, line: FlightLine, products: Sequence[Product]) -> RemoteLine:
         """Find the files of a line.

@@ -8,9 +8,18 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, override
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
@@ -40,12 +49,22 @@ def _split_commas(value: Any) -> Any:
     return value
 
 
-def _check_dates(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(parse_date(text) for text in value))
+def _drop_repeated(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value))
 
 
-class IngestOptions(BaseModel):
-    """Everything that an ingest can be told. Also the parameters of its flow."""
+def _flight_date(value: Any) -> Any:
+    return parse_date(value.strip()) if isinstance(value, str) else value
+
+
+FlightDate = Annotated[
+    str, BeforeValidator(_flight_date), WithJsonSchema({"type": "string", "format": "date"})
+]
+"""A date as the portal spells it, YYYYMMDD; forms offer a calendar."""
+
+
+class ArchiveOptions(BaseModel):
+    """Where lines come from, where they go, and how: what every way to ingest has in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,14 +74,6 @@ class IngestOptions(BaseModel):
         "(default: the campaign's real portal)",
     )
     portal_version: str = Field(default="v1", description="version of the portal's products")
-    date: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="flight date YYYYMMDD; may be given several times"
-    )
-    line: Annotated[tuple[FlightLine, ...], NoDecode] = Field(
-        default=(),
-        description="flight line angYYYYMMDDtHHNNSS; may be given several times "
-        "(default: every line that the portal lists for the dates)",
-    )
     product: ProductLevel = Field(
         default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
     )
@@ -85,10 +96,6 @@ class IngestOptions(BaseModel):
     cluster: str = Field(
         default="local", description="where conversions run: a cluster profile's name or path"
     )
-    force: bool = Field(default=False, description="ingest lines again that are up to date")
-    dry_run: bool = Field(
-        default=False, description="touch nothing; tell what would be done, and why"
-    )
     campaign: str = Field(
         default="shift", description="campaign that comes with the package, or path of its file"
     )
@@ -106,30 +113,11 @@ class IngestOptions(BaseModel):
         description="access to the bucket, beside the standard AWS settings",
     )
 
-    _split = field_validator("date", "line", mode="before")(_split_commas)
-    _check_dates = field_validator("date")(_check_dates)
-
     @model_validator(mode="after")
-    def _check_selection(self) -> "IngestOptions":
-        if not self.date and not self.line:
-            msg = "nothing is selected: give --date or --line"
-            raise ValueError(msg)
-        strangers = [line.id for line in self.line if self.date and line.date not in self.date]
-        if strangers:
-            msg = f"{', '.join(strangers)} was not flown on {', '.join(self.date)}"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _check_campaign(self) -> "IngestOptions":
+    def _check_campaign(self) -> Self:
         # Here, so that a form refuses it too.
         load_campaign(self.campaign).portal.version(self.portal_version)
         return self
-
-    @property
-    def dates(self) -> tuple[str, ...]:
-        """The dates selected, by themselves or through their lines."""
-        return self.date or tuple(sorted({line.date for line in self.line}))
 
     @property
     def requested_chunks(self) -> dict[str, int]:
@@ -144,6 +132,56 @@ class IngestOptions(BaseModel):
         return ConversionOptions(level=self.product, chunks=chunks)
 
 
+class IngestOptions(ArchiveOptions):
+    """Everything that an ingest can be told. Also the parameters of its flow."""
+
+    date: Annotated[tuple[FlightDate, ...], NoDecode] = Field(
+        default=(), description="flight date YYYYMMDD; may be given several times"
+    )
+    line: Annotated[tuple[FlightLine, ...], NoDecode] = Field(
+        default=(),
+        description="flight line angYYYYMMDDtHHNNSS; may be given several times "
+        "(default: every line that the portal lists for the dates)",
+    )
+    force: bool = Field(default=False, description="ingest lines again that are up to date")
+    dry_run: bool = Field(
+        default=False, description="touch nothing; tell what would be done, and why"
+    )
+
+    _split = field_validator("date", "line", mode="before")(_split_commas)
+    _drop_repeated = field_validator("date")(_drop_repeated)
+
+    @model_validator(mode="after")
+    def _check_selection(self) -> Self:
+        if not self.date and not self.line:
+            msg = "nothing is selected: give --date or --line"
+            raise ValueError(msg)
+        strangers = [line.id for line in self.line if self.date and line.date not in self.date]
+        if strangers:
+            msg = f"{', '.join(strangers)} was not flown on {', '.join(self.date)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """The dates selected, by themselves or through their lines."""
+        return self.date or tuple(sorted({line.date for line in self.line}))
+
+
+class CampaignOptions(ArchiveOptions):
+    """Everything that the ingest of a whole campaign can be told. Also its flow's parameters."""
+
+    max_lines: int = Field(
+        default=40, gt=0, description="flight lines to ingest in one run; the rest is for the next"
+    )
+    max_gigabytes: float = Field(
+        default=500, gt=0, description="GB to download in one run; the rest is for the next"
+    )
+    newest_first: bool = Field(
+        default=True, description="begin with the latest date; else with the earliest"
+    )
+
+
 class ValidateOptions(BaseModel):
     """Everything that a validation of an archive can be told. Also the parameters of its flow."""
 
@@ -152,7 +190,7 @@ class ValidateOptions(BaseModel):
     store: str = Field(
         default="store", description="the published archive: a folder or s3://bucket/prefix"
     )
-    date: Annotated[tuple[str, ...], NoDecode] = Field(
+    date: Annotated[tuple[FlightDate, ...], NoDecode] = Field(
         default=(), description="only lines of this date YYYYMMDD; may be given several times"
     )
     line: Annotated[tuple[FlightLine, ...], NoDecode] = Field(
@@ -172,16 +210,50 @@ class ValidateOptions(BaseModel):
     )
 
     _split = field_validator("date", "line", mode="before")(_split_commas)
-    _check_dates = field_validator("date")(_check_dates)
+    _drop_repeated = field_validator("date")(_drop_repeated)
 
     @model_validator(mode="after")
-    def _check_campaign(self) -> "ValidateOptions":
+    def _check_campaign(self) -> Self:
         load_campaign(self.campaign)
         return self
 
 
+class ServiceOptions(BaseModel):
+    """How the service runs: server, worker, schedule and notifications."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", description="address on which the server listens")
+    port: int = Field(default=4200, gt=0, lt=65536, description="port on which the server listens")
+    database: SecretStr | None = Field(
+        default=None,
+        description="address of a PostgreSQL database, postgresql+asyncpg://user:password@host/name "
+        "(default: the server's embedded database)",
+    )
+    server: bool = Field(
+        default=True,
+        description="start a Prefect server here; without, the one of PREFECT_API_URL is used",
+    )
+    runs_at_once: int = Field(default=4, gt=0, description="flow runs that the worker runs at once")
+    nightly_cron: str = Field(
+        default="0 2 * * *", description="when the campaign is ingested, as a cron expression"
+    )
+    nightly_time_zone: str = Field(
+        default="UTC", description="time zone of the schedule, for example America/Los_Angeles"
+    )
+    quiet_days: int = Field(
+        default=3, gt=0, description="days with nothing published after which operators are told"
+    )
+    webhook: SecretStr | None = Field(
+        default=None, description="address that is told of failures, as JSON by POST"
+    )
+
+
 class _SettingsFile(TomlConfigSettingsSource):
-    """The TOML file named by the environment, or ``shift.toml`` where the command is run."""
+    """The TOML file named by the environment, or ``shift.toml`` where the command is run.
+
+    One file serves all commands: what only another of them knows is passed over.
+    """
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         named = os.environ.get(SETTINGS_VARIABLE)
@@ -190,9 +262,15 @@ class _SettingsFile(TomlConfigSettingsSource):
             raise FileNotFoundError(msg)
         super().__init__(settings_cls, Path(named) if named else DEFAULT_SETTINGS_FILE)
 
+    @override
+    def __call__(self) -> dict[str, Any]:
+        others = {name for model in _COMMANDS for name in model.model_fields}
+        foreign = others - set(self.settings_cls.model_fields)
+        return {key: value for key, value in super().__call__().items() if key not in foreign}
 
-class _CommandSettings(BaseSettings):
-    """How a command takes its options."""
+
+class CommandSettings(BaseSettings):
+    """Options as a command takes them: command line, environment, settings file."""
 
     model_config = SettingsConfigDict(
         env_prefix="SHIFT_",
@@ -216,23 +294,57 @@ class _CommandSettings(BaseSettings):
         return init_settings, env_settings, _SettingsFile(settings_cls)
 
 
-class IngestSettings(IngestOptions, _CommandSettings):
-    """The ingest's options as a command takes them."""
-
-    model_config = SettingsConfigDict(cli_prog_name="python -m flows.ingest", extra="forbid")
+class IngestSettings(IngestOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.ingest``."""
 
 
-class ValidateSettings(ValidateOptions, _CommandSettings):
-    """The validation's options as a command takes them.
+class CampaignSettings(CampaignOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.campaign``."""
 
-    A settings file may hold those of an ingest too.
-    """
 
-    model_config = SettingsConfigDict(cli_prog_name="python -m flows.validate", extra="ignore")
+class ValidateSettings(ValidateOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.validate``."""
+
+
+class ServiceSettings(ServiceOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m deployments.serve``."""
+
+
+_COMMANDS: tuple[type[CommandSettings], ...] = (
+    IngestSettings,
+    CampaignSettings,
+    ValidateSettings,
+    ServiceSettings,
+)
 
 
 def ingest_options(arguments: Sequence[str]) -> IngestOptions:
-    """Read the options of an ingest from a command line, the environment and the settings file.
+    """Read the options of an ingest; see :func:`read_settings`."""
+    settings = read_settings(
+        IngestSettings,
+        arguments,
+        "python -m flows.ingest",
+        "Ingest flight lines: portal, download, Zarr, STAC, store.",
+    )
+    return IngestOptions.model_validate(settings.model_dump())
+
+
+def validate_options(arguments: Sequence[str]) -> ValidateOptions:
+    """Read the options of a validation; see :func:`read_settings`."""
+    settings = read_settings(
+        ValidateSettings,
+        arguments,
+        "python -m flows.validate",
+        "Look into a published archive, and list good and bad stores. Ends with 0 if all are "
+        "good, 1 if one is bad, 2 for wrong usage.",
+    )
+    return ValidateOptions.model_validate(settings.model_dump())
+
+
+def read_settings[S: CommandSettings](
+    kind: type[S], arguments: Sequence[str], command: str, purpose: str
+) -> S:
+    """Read settings from a command line, the environment and the settings file.
 
     Raises
     ------
@@ -243,33 +355,10 @@ def ingest_options(arguments: Sequence[str]) -> IngestOptions:
     pydantic.ValidationError
         A value is not what it should be.
     """
-    settings = _read_settings(
-        IngestSettings,
-        arguments,
-        "Ingest flight lines: portal, download, Zarr, STAC, store. Every option can "
-        "also be set by an environment variable (SHIFT_PORTAL, SHIFT_S3__ENDPOINT_URL, ...) and "
-        "in a TOML settings file.",
-    )
-    return IngestOptions.model_validate(settings.model_dump())
-
-
-def validate_options(arguments: Sequence[str]) -> ValidateOptions:
-    """Read the options of a validation, as :func:`ingest_options` reads those of an ingest."""
-    settings = _read_settings(
-        ValidateSettings,
-        arguments,
-        "Look into a published archive, and list good and bad stores. Ends with 0 if all are "
-        "good, 1 if one is bad, 2 for wrong usage.",
-    )
-    return ValidateOptions.model_validate(settings.model_dump())
-
-
-def _read_settings[Settings: _CommandSettings](
-    settings_class: type[Settings], arguments: Sequence[str], description: str
-) -> Settings:
     parser = argparse.ArgumentParser(
-        prog=settings_class.model_config.get("cli_prog_name"),
-        description=description,
+        prog=command,
+        description=f"{purpose} Every option can also be set by an environment variable "
+        "(SHIFT_PORTAL, SHIFT_S3__ENDPOINT_URL, ...) and in a TOML settings file.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -278,14 +367,12 @@ def _read_settings[Settings: _CommandSettings](
         help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
         "if it exists)",
     )
-    source: Any = CliSettingsSource(settings_class, root_parser=parser)
+    source: Any = CliSettingsSource(kind, root_parser=parser)
     _make_readable(parser)
     named = parser.parse_args(arguments).settings
     if named:
         os.environ[SETTINGS_VARIABLE] = named
-    settings: Any = settings_class
-    found: Settings = settings(_cli_settings_source=source(args=_without_settings(arguments)))
-    return found
+    return kind(_cli_settings_source=source(args=_without_settings(arguments)))
 
 
 def _without_settings(arguments: Sequence[str]) -> list[str]:
