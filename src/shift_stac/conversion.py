@@ -18,6 +18,7 @@ from pyproj import CRS
 
 from shift_stac.campaigns import Campaign
 from shift_stac.envi import EnviImage, open_envi
+from shift_stac.envi_header import EnviHeader
 from shift_stac.errors import EnviError, StoreError
 from shift_stac.geolocation import summarize_geolocation, to_lonlat
 from shift_stac.igm import crs_from_igm, mask_igm
@@ -27,7 +28,7 @@ from shift_stac.observation import OBS_LAYERS, ObservationLayers, summarize_obse
 from shift_stac.sources import FrozenModel, Product, ProductLevel, SourceLine
 from shift_stac.spectral import shared_axis
 from shift_stac.summary import StoreSummary, VariableSummary
-from shift_stac.template import CUBE_NAMES, StoreText, store_template
+from shift_stac.template import CUBE_NAMES, DEFAULT_NODATA, StoreText, store_template
 
 # Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
 # 3 of the format does not specify them.
@@ -47,11 +48,13 @@ Progress = Callable[[int, int], None]
 class ConversionOptions(FrozenModel):
     """What shapes a store, besides its input.
 
-    ``threads`` (None: one a core) does not: it is not part of the fingerprint.
+    ``sharded`` packs a row of chunks into one object. ``threads`` (None: one a core) does not
+    shape it: it is not part of the fingerprint.
     """
 
     level: ProductLevel = ProductLevel.ALL
     chunks: ChunkSizes = DEFAULT_CHUNKS
+    sharded: bool = False
     threads: int | None = Field(default=None, gt=0)
 
 
@@ -62,6 +65,7 @@ def fingerprint(sources: SourceLine, options: ConversionOptions) -> str:
         "format": STORE_FORMAT,
         "level": options.level,
         "chunks": options.chunks.model_dump(),
+        "sharded": options.sharded,
         "files": sorted(
             (pair.product, file.name, file.sha256)
             for pair in sources.products
@@ -97,7 +101,8 @@ def convert_line(
     """Write the Zarr store of a flight line.
 
     Blocks of scan lines go from the mapped files to whole chunks; memory does not grow with the
-    line. Radiance and Reflectance keep their bits. The store appears under its name when it is
+    line. Radiance and Reflectance keep their bits
+    and their data type. The store appears under its name when it is
     complete; until then it grows in ``<store>.part``, without the metadata that would let it be
     opened. What an earlier, killed run left there is removed.
 
@@ -142,6 +147,7 @@ def convert_line(
         axis,
         crs,
         chunks,
+        sharded=options.sharded,
         observation=layers,
         text=_store_text(campaign),
     )
@@ -177,6 +183,7 @@ def convert_line(
         store_format=STORE_FORMAT,
         fingerprint=fingerprint(sources, options),
         chunks=options.chunks,
+        sharded=options.sharded,
         shape={str(name): size for name, size in template.sizes.items()},
         wavelengths=axis.wavelengths,
         fwhm=axis.fwhm,
@@ -233,9 +240,22 @@ def _check_shapes(images: Mapping[Product, EnviImage]) -> None:
         if product in expected and image.header.bands != expected[product]:
             msg = f"{image.path} has {image.header.bands} bands; {product} has {expected[product]}"
             raise EnviError(msg)
-        if product not in expected and image.header.dtype.newbyteorder("=") != np.float32:
-            msg = f"{image.path} holds {image.header.dtype}; cubes of this instrument hold float32"
+        if product not in expected and not _holds_nodata(image.header):
+            nodata = DEFAULT_NODATA if image.header.nodata is None else image.header.nodata
+            msg = (
+                f"{image.path} holds {image.header.dtype}, which has no {nodata:g} for missing "
+                'values: correct the header\'s "data ignore value" or "data type"'
+            )
             raise EnviError(msg)
+
+
+def _holds_nodata(header: EnviHeader) -> bool:
+    """Whether a cube's data type can spell what marks a missing value."""
+    if header.dtype.kind not in "iu":
+        return header.dtype.kind == "f"
+    nodata = DEFAULT_NODATA if header.nodata is None else header.nodata
+    limits = np.iinfo(header.dtype)
+    return nodata.is_integer() and limits.min <= nodata <= limits.max
 
 
 def _store_text(campaign: Campaign) -> StoreText:

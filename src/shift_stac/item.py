@@ -27,7 +27,8 @@ from shift_stac.sources import (
     SourceLine,
 )
 from shift_stac.spectral import nearest_band
-from shift_stac.summary import StoreSummary
+from shift_stac.summary import StoreSummary, VariableSummary
+from shift_stac.template import CUBE_NAMES
 from shift_stac.validation import Validation
 
 _EXTENSIONS = tuple(
@@ -83,6 +84,7 @@ class PublishedState(FrozenModel):
     level: ProductLevel
     portal_version: str
     chunks: ChunkSizes
+    sharded: bool
     store_bytes: int
     files: tuple[RemoteFile, ...]
 
@@ -149,6 +151,7 @@ def build_item(
         "shift:store_bytes": summary.size_bytes,
         "shift:store_objects": summary.object_count,
         "shift:chunks": summary.chunks.model_dump(),
+        "shift:sharded": summary.sharded,
         "shift:fingerprint": summary.fingerprint,
         "cube:dimensions": _dimensions(summary),
         "cube:variables": _variables(summary),
@@ -223,10 +226,15 @@ def _store_asset(summary: StoreSummary, campaign: Campaign, folder: str) -> pyst
             "zarr:zarr_format": 3,
             "zarr:node_type": "group",
             "zarr:consolidated": True,
-            "data_type": "float32",
+            "data_type": _cube(summary).dtype,
             "bands": _bands(summary, campaign),
         },
     )
+
+
+def _cube(summary: StoreSummary) -> VariableSummary:
+    name = CUBE_NAMES[summary.level.cubes[0]]
+    return next(variable for variable in summary.variables if variable.name == name)
 
 
 def _file_asset(file: AssetFile, folder: str, title: str, roles: Sequence[str]) -> pystac.Asset:
@@ -340,6 +348,7 @@ def published_state(item: Mapping[str, Any]) -> PublishedState | None:
             level=properties["shift:product"],
             portal_version=properties["version"],
             chunks=properties["shift:chunks"],
+            sharded=properties["shift:sharded"],
             store_bytes=properties["shift:store_bytes"],
             files=tuple(
                 RemoteFile(

@@ -42,6 +42,10 @@ class Wanted(Protocol):
     def requested_chunks(self) -> dict[str, int]:
         """Chunk sizes that were asked for, by axis; others may be as they are."""
 
+    @property
+    def shard(self) -> bool:
+        """Whether shards were asked for; a sharded store does in any case."""
+
 
 def level_to_hold(wanted: ProductLevel, published: PublishedState | None) -> ProductLevel:
     """What a line's store shall hold: what is wanted, and what it has already.
@@ -83,6 +87,8 @@ def _unfit(published: PublishedState, wanted: Wanted) -> str | None:
     lacking = set(wanted.product.cubes) - set(published.level.cubes)
     if lacking:
         return f"published without {' and '.join(sorted(lacking))}"
+    if wanted.shard and not published.sharded:
+        return "published without shards"
     return _other_chunks(published.chunks, wanted.requested_chunks)
 
 

@@ -145,7 +145,8 @@ def _compare_bits(
 ) -> None:
     """NaN payloads and signs of zero too."""
     ours, theirs = (
-        np.ascontiguousarray(values, dtype="<f4").view("<u4") for values in (block, source)
+        np.ascontiguousarray(values, dtype=block.dtype).view(f"<u{block.dtype.itemsize}")
+        for values in (block, source)
     )
     different = int((ours != theirs).sum())
     if different:

@@ -33,7 +33,7 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.conversion import ConversionOptions
 from shift_stac.download import DownloadOptions
 from shift_stac.flightline import FlightLine, parse_date
-from shift_stac.layout import DEFAULT_CHUNKS
+from shift_stac.layout import DEFAULT_LAYOUT, Layout
 from shift_stac.sources import ProductLevel
 from shift_stac.storage import S3Options
 from shift_stac.validation import SAMPLED_BLOCKS
@@ -84,14 +84,24 @@ class ArchiveOptions(BaseModel):
     work_dir: Path = Field(
         default=Path("work"), description="folder for downloads, conversions and reports"
     )
+    layout: Layout | None = Field(
+        default=None,
+        description="what the chunks are best for: spectral (whole spectra), map (whole bands) or "
+        f"balanced (default: {DEFAULT_LAYOUT})",
+    )
     x_chunk: int | None = Field(
-        default=None, gt=0, description=f"samples in a chunk (default: {DEFAULT_CHUNKS.x})"
+        default=None, gt=0, description="samples in a chunk (default: the layout's)"
     )
     y_chunk: int | None = Field(
-        default=None, gt=0, description=f"scan lines in a chunk (default: {DEFAULT_CHUNKS.y})"
+        default=None, gt=0, description="scan lines in a chunk (default: the layout's)"
     )
     wavelength_chunk: int | None = Field(
-        default=None, gt=0, description=f"bands in a chunk (default: {DEFAULT_CHUNKS.wavelength})"
+        default=None, gt=0, description="bands in a chunk (default: the layout's)"
+    )
+    shard: bool = Field(
+        default=False,
+        description="pack each row of chunks into one object: a hundredth of the objects, for "
+        "file systems that count them, at a slower conversion",
     )
     cluster: str = Field(
         default="local", description="where conversions run: a cluster profile's name or path"
@@ -123,13 +133,14 @@ class ArchiveOptions(BaseModel):
     def requested_chunks(self) -> dict[str, int]:
         """The chunk sizes that were asked for, by axis."""
         sizes = {"x": self.x_chunk, "y": self.y_chunk, "wavelength": self.wavelength_chunk}
-        return {axis: size for axis, size in sizes.items() if size is not None}
+        chosen = {} if self.layout is None else self.layout.chunks.model_dump()
+        return chosen | {axis: size for axis, size in sizes.items() if size is not None}
 
     @property
     def conversion(self) -> ConversionOptions:
         """What shapes the stores."""
-        chunks = DEFAULT_CHUNKS.model_copy(update=self.requested_chunks)
-        return ConversionOptions(level=self.product, chunks=chunks)
+        chunks = DEFAULT_LAYOUT.chunks.model_copy(update=self.requested_chunks)
+        return ConversionOptions(level=self.product, chunks=chunks, sharded=self.shard)
 
 
 class IngestOptions(ArchiveOptions):

@@ -41,6 +41,7 @@ class StoreSummary(FrozenModel):
     store_format: int
     fingerprint: str
     chunks: ChunkSizes
+    sharded: bool = False
     shape: Mapping[str, int]
     wavelengths: tuple[float, ...]
     fwhm: tuple[float, ...] | None

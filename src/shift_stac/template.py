@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from shift_stac.envi_header import EnviHeader
 from shift_stac.flightline import FlightLine
-from shift_stac.layout import ChunkSizes, cube_codec, geometry_chunks, geometry_codec
+from shift_stac.layout import ChunkSizes, cube_codec, geometry_chunks, geometry_codec, shard_shape
 from shift_stac.observation import OBS_LAYERS, ObservationLayers
 from shift_stac.sources import FrozenModel, Product
 from shift_stac.spectral import SpectralAxis
@@ -93,6 +93,7 @@ def store_template(
     crs: CRS,
     chunks: ChunkSizes,
     *,
+    sharded: bool = False,
     observation: ObservationLayers | None,
     text: StoreText,
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
@@ -110,6 +111,8 @@ def store_template(
         Of the line's Easting and Northing.
     chunks
         Of the cubes, not larger than they are.
+    sharded
+        Whether each row of chunks is packed into one object.
     observation
         The OBS layers, where the line has them.
     text
@@ -123,10 +126,14 @@ def store_template(
     """
     header = next(iter(cubes.values()))
     shape = {"wavelength": header.bands, "y": header.lines, "x": header.samples}
-    cube_encoding = {
+    cube_encoding: dict[str, Any] = {
         "chunks": (chunks.wavelength, chunks.y, chunks.x),
         "compressors": (cube_codec(),),
     }
+    if sharded:
+        cube_encoding["shards"] = shard_shape(
+            chunks, bands=header.bands, lines=header.lines, samples=header.samples
+        )
     flat_encoding = {
         "chunks": geometry_chunks(chunks, lines=header.lines, samples=header.samples),
         "compressors": (geometry_codec(),),
@@ -137,11 +144,12 @@ def store_template(
     encoding: dict[str, dict[str, Any]] = {}
     for product, cube in cubes.items():
         name = CUBE_NAMES[product]
-        nodata = np.float32(DEFAULT_NODATA if cube.nodata is None else cube.nodata)
+        dtype = cube.dtype.newbyteorder("=")
+        nodata = dtype.type(DEFAULT_NODATA if cube.nodata is None else cube.nodata)
         variables[name] = _lazy(
             ("wavelength", "y", "x"),
             shape,
-            np.float32,
+            dtype,
             _CUBE_ATTRIBUTES[product] | {"grid_mapping": _GRID_MAPPING},
         )
         encoding[name] = cube_encoding | {"_FillValue": nodata, "fill_value": float(nodata)}

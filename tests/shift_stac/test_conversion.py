@@ -20,9 +20,10 @@ from shift_stac.conversion import (
 )
 from shift_stac.envi import open_envi
 from shift_stac.errors import EnviError, GeolocationError, RunCancelledError
-from shift_stac.layout import ChunkSizes
+from shift_stac.layout import ChunkSizes, Layout
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
+from shift_stac.validation import Expectations, validate_store
 from support.sources import small_line, source_product, sources_in, write_envi
 
 CAMPAIGN = load_campaign()
@@ -33,7 +34,8 @@ def convert(sources, store, **options):
 
 
 def bits(array):
-    return np.ascontiguousarray(array, dtype="<f4").view("<u4")
+    native = array.dtype.newbyteorder("=")
+    return np.ascontiguousarray(array, dtype=native).view(f"u{native.itemsize}")
 
 
 def assert_same_bits(store, sources):
@@ -41,6 +43,7 @@ def assert_same_bits(store, sources):
         pair = sources.get(product)
         source = open_envi(pair.data.path).data
         stored = zarr.open_array(store / name, mode="r")[:]
+        assert stored.dtype == source.dtype.newbyteorder("=")
         np.testing.assert_array_equal(bits(stored.transpose(1, 0, 2)), bits(source))
 
 
@@ -56,9 +59,12 @@ def simulated(tmp_path_factory):
     shape=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(2, 8)),
     chunks=st.tuples(*[st.integers(1, 15)] * 3),
     interleave=st.sampled_from(["bil", "bip", "bsq"]),
-    dtype=st.sampled_from(["<f4", ">f4"]),
+    dtype=st.sampled_from(["<f4", ">f4", "<f8", ">f8", "<i2", ">i2", "<i4"]),
+    sharded=st.booleans(),
 )
-def test_cubes_keep_their_bits_in_every_layout_and_chunking(shape, chunks, interleave, dtype):
+def test_cubes_keep_their_bits_in_every_layout_and_chunking(
+    shape, chunks, interleave, dtype, sharded
+):
     lines, samples, bands = shape
     with tempfile.TemporaryDirectory() as folder:
         sources = small_line(
@@ -71,8 +77,67 @@ def test_cubes_keep_their_bits_in_every_layout_and_chunking(shape, chunks, inter
         )
         store = Path(folder) / "line.zarr"
         x, y, wavelength = chunks
-        convert(sources, store, chunks=ChunkSizes(x=x, y=y, wavelength=wavelength))
+        sizes = ChunkSizes(x=x, y=y, wavelength=wavelength)
+        summary = convert(sources, store, chunks=sizes, sharded=sharded)
+        assert summary.sharded == sharded
         assert_same_bits(store, sources)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    values=st.lists(
+        st.one_of(
+            st.just(-9999.0),
+            st.just(-50.0),
+            st.floats(width=32, allow_nan=True, allow_infinity=True),
+        ),
+        min_size=60,
+        max_size=60,
+    )
+)
+def test_nodata_and_error_codes_keep_their_bits_and_only_nodata_is_masked(values):
+    data = np.array(values, dtype="<f4").reshape(5, 6, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        sources = small_line(Path(folder), samples=2)
+        path = sources.get(Product.REFLECTANCE).data.path
+        path.write_bytes(data.tobytes())
+        store = Path(folder) / "line.zarr"
+        convert(sources, store)
+        assert_same_bits(store, sources)
+        with xr.open_zarr(store) as opened:
+            masked = opened.Reflectance.isnull().values.transpose(1, 0, 2)
+        np.testing.assert_array_equal(masked, np.isnan(data) | (data == -9999))
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("sharded", [False, True], ids=["chunks", "shards"])
+def test_each_layout_shapes_the_store_and_validates(tmp_path, layout, sharded):
+    # As wide and deep as the instrument's, so that presets need no clipping there.
+    sources = small_line(tmp_path, lines=210, samples=598, bands=12)
+    store = tmp_path / "line.zarr"
+    summary = convert(sources, store, chunks=layout.chunks, sharded=sharded)
+    assert_same_bits(store, sources)
+    wanted = layout.chunks
+    for name in ("Radiance", "Reflectance"):
+        array = zarr.open_array(store / name, mode="r")
+        assert array.chunks == (min(wanted.wavelength, 12), wanted.y, wanted.x)
+        if sharded:
+            # All bands and samples of a row of chunks.
+            assert array.shards is not None
+            assert array.shards[1] == wanted.y
+            assert all(n >= m for n, m in zip(array.shards, (12, 1, 598), strict=True))
+        else:
+            assert array.shards is None
+        objects = [f for f in (store / name).rglob("*") if f.is_file() and f.name != "zarr.json"]
+        each = array.shards or array.chunks
+        assert len(objects) == np.prod([-(-n // m) for n, m in zip(array.shape, each, strict=True)])
+    assert validate_store(str(store), Expectations.of_summary(summary), sources=sources).passed
+
+
+def test_a_data_type_without_the_nodata_value_is_refused(tmp_path):
+    sources = small_line(tmp_path, dtype="<u2")
+    with pytest.raises(EnviError, match=r"rdn holds uint16, which has no -9999 for missing values"):
+        convert(sources, tmp_path / "line.zarr")
 
 
 @pytest.mark.parametrize(("lines", "samples"), [(1, 33), (1, 1), (7, 1), (150, 33)], ids=str)
@@ -261,14 +326,6 @@ def test_a_missing_cube_is_named(tmp_path):
     without = sources.model_copy(update={"products": sources.products[1:]})
     with pytest.raises(EnviError, match="the radiance file is missing"):
         convert(without, tmp_path / "line.zarr")
-
-
-def test_a_cube_of_another_type_is_refused(tmp_path):
-    sources = small_line(tmp_path)
-    path = write_envi(tmp_path / "rdn", np.zeros((5, 6, 7), "<i2"), wavelength=list(range(6)))
-    wrong = (source_product(Product.RADIANCE, path), *sources.products[1:])
-    with pytest.raises(EnviError, match="holds int16"):
-        convert(sources.model_copy(update={"products": wrong}), tmp_path / "line.zarr")
 
 
 def test_a_line_that_is_nowhere_is_refused_and_leaves_no_store(tmp_path):

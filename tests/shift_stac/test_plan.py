@@ -25,6 +25,7 @@ def published(**changes):
         level=ProductLevel.ALL,
         portal_version="v1",
         chunks=ChunkSizes(x=100, y=100, wavelength=85),
+        sharded=False,
         store_bytes=1,
         files=(HEADER, DATA),
     )
@@ -51,6 +52,8 @@ def test_a_line_that_is_published_from_these_files_is_up_to_date():
         (published(), {"has_store": False}, "its item is published, but its store is not there"),
         (published(), {"force": True}, "forced"),
         (published(), {"x_chunk": 50}, "published with a x chunk of 100, not 50"),
+        (published(), {"layout": "map"}, "published with a x chunk of 100, not 598"),
+        (published(), {"shard": True}, "published without shards"),
         (published(portal_version="v0"), {}, "published from v0, and v1 is wanted"),
         (published(level=ProductLevel.L1), {}, "published without reflectance"),
         (published(level=ProductLevel.L1), {"product": "L2"}, "published without reflectance"),

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from shift_stac.flightline import FlightLine
-from shift_stac.layout import DEFAULT_CHUNKS
+from shift_stac.layout import DEFAULT_CHUNKS, Layout
 from shift_stac.settings import IngestOptions, ingest_options
 from shift_stac.sources import ProductLevel
 
@@ -54,6 +54,14 @@ def test_every_option_of_the_command_is_understood():
 def test_chunks_that_are_not_asked_for_are_the_default():
     chunks = ingest_options([*DATE, "--x-chunk", "7"]).conversion.chunks
     assert chunks == DEFAULT_CHUNKS.model_copy(update={"x": 7})
+
+
+def test_a_layout_gives_the_chunks_that_are_not_given_one_by_one():
+    options = ingest_options([*DATE, "--layout", "map", "--y-chunk", "7", "--shard"])
+    assert options.conversion.chunks == Layout.MAP.chunks.model_copy(update={"y": 7})
+    assert options.conversion.sharded
+    # A published line in other chunks will not do.
+    assert options.requested_chunks == options.conversion.chunks.model_dump()
 
 
 def test_the_environment_and_the_file_are_read(tmp_path, monkeypatch):
