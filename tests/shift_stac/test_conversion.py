@@ -24,7 +24,7 @@ from shift_stac.layout import ChunkSizes, Layout
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.validation import Expectations, validate_store
-from support.sources import small_line, source_product, sources_in, write_envi
+from support.sources import small_line, sources_in
 
 CAMPAIGN = load_campaign()
 
