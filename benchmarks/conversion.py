@@ -1,38 +1,44 @@
 """Conversion of one simulated flight line, beside the plain way, a copy, and the floor.
 
-    make bench            or: python benchmarks/conversion.py --scan-lines 1000 --runs 3
+    make bench            or: python benchmarks/conversion.py --scan-lines 1000 --no-job
 
 Each run of each contender is a process of its own; contenders take turns, so that a slow moment
 of the machine meets all of them. Figures are medians. Times include what a user waits for: reading
-from the page cache, compressing, writing; not the start of Python. ``sync`` is not part of them.
+from the page cache, compressing, writing; not the start of Python. Dirty pages are written out
+(``sync``) before each run, not after it.
 
 - ours: shift_stac.conversion.convert_line, with its defaults
-- plain: rioxarray opens rdn and rfl, merge, chunks 100/100/100, to_zarr with dask threads (what
-  the 2022 scripts did, with the IGM joined by position)
+- one thread: the same, with one thread instead of one a core
+- plain: what the 2022 script did: rioxarray opens each file, merge, transpose to x/y/wavelength,
+  chunks 100/100/100, to_zarr on dask's threads with zarr's default codec; only that arrays are
+  joined by position, because its join by label could double the wavelength axis
 - copy: cp of the input files, with fsync
 - floor: compressing the same chunks of rdn and rfl in memory with the same codec on all cores,
   and writing the result sequentially to one file
+
+The longest line is also converted in a Slurm job that is killed if it needs more than 2 GiB.
 """
 
 import argparse
 import json
-import multiprocessing
+import logging
 import os
-import platform
-import queue
 import shutil
 import statistics
 import sys
 import tempfile
-import threading
-import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+BENCHMARKS = Path(__file__).resolve().parent
+sys.path[:0] = [str(BENCHMARKS.parent / "tests"), str(BENCHMARKS.parent)]
+
+import slurm_job
+from measuring import circumstances, measure, read_through, write_results
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.conversion import ConversionOptions, convert_line
@@ -43,7 +49,6 @@ from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, SourceLine
 from support.sources import sources_in
 
-RESULTS = Path(__file__).parent / "results" / "conversion.json"
 CUBES = (Product.RADIANCE, Product.REFLECTANCE)
 
 
@@ -51,15 +56,20 @@ def ours(sources: SourceLine, out: Path) -> None:
     convert_line(sources, out / "line.zarr", load_campaign(), ConversionOptions())
 
 
+def one_thread(sources: SourceLine, out: Path) -> None:
+    convert_line(sources, out / "line.zarr", load_campaign(), ConversionOptions(threads=1))
+
+
 def plain(sources: SourceLine, out: Path) -> None:
-    import rioxarray
+    import rioxarray  # noqa: F401 - the engine below
     import xarray as xr
 
     warnings.simplefilter("ignore")
 
     def cube(product: Product, name: str) -> xr.DataArray:
-        array = rioxarray.open_rasterio(sources.get(product).data.path, chunks={})
-        # Whatever labels the headers gave: joined by position, as the real scripts were not.
+        array = xr.open_dataset(sources.get(product).data.path, engine="rasterio").band_data
+        # Whatever labels the headers gave: joined by position. By label, wavelengths that differ
+        # in their last digits would double the axis, and the time.
         return array.drop_vars(list(array.coords)).rename(name)
 
     merged = xr.merge(
@@ -71,11 +81,12 @@ def plain(sources: SourceLine, out: Path) -> None:
     igm = cube(Product.IGM, "igm")
     for band, name in enumerate(("Easting", "Northing", "Elevation")):
         merged[name] = igm.isel(band=band, drop=True)
-    merged = merged.rename(band="wavelength").chunk({"x": 100, "y": 100, "wavelength": 100})
+    merged = merged.rename(band="wavelength").transpose("x", "y", "wavelength")
+    merged = merged.chunk({"x": 100, "y": 100, "wavelength": 100})
     for variable in merged.variables.values():
         variable.encoding.clear()
         variable.attrs.clear()
-    merged.to_zarr(out / "line.zarr", mode="w")
+    merged.to_zarr(out / "line.zarr", mode="w", consolidated=True)
 
 
 def copy(sources: SourceLine, out: Path) -> None:
@@ -116,148 +127,141 @@ def floor(sources: SourceLine, out: Path) -> None:
 
 CONTENDERS: dict[str, Callable[[SourceLine, Path], None]] = {
     "ours": ours,
+    "one thread": one_thread,
     "plain": plain,
     "copy": copy,
     "floor": floor,
 }
+# They need memory, time or room that grows with the line, and are compared at the shortest.
+SHORT_ONLY = {"plain", "one thread"}
 
 
-def anonymous_bytes() -> int:
-    """Anonymous memory of this process: what it holds beside clean pages of mapped files."""
-    for row in Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if row.startswith("Anonymous:"):
-            return int(row.split()[1]) * 1024
-    raise RuntimeError("smaps_rollup has no Anonymous row")
-
-
-def measure(name: str, sources: SourceLine, out: Path, answer: "multiprocessing.Queue") -> None:
-    """Run a contender in this process; answers seconds, peak and initial memory, and size."""
-    done = threading.Event()
-    before = peak = 0
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.01):
-            peak = max(peak, anonymous_bytes())
-
-    CONTENDERS[name](_tiny_line(out), out / "warm")
-    shutil.rmtree(out / "warm")
+def _run(name: str, sources: SourceLine, out: Path) -> None:
     (out / "run").mkdir()
-    before = anonymous_bytes()
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    started = time.perf_counter()
     CONTENDERS[name](sources, out / "run")
-    seconds = time.perf_counter() - started
-    done.set()
-    watcher.join()
-    size = sum(f.stat().st_size for f in (out / "run").rglob("*") if f.is_file())
-    answer.put({"seconds": seconds, "peak": peak, "before": before, "bytes": size})
 
 
-def _tiny_line(out: Path) -> SourceLine:
+def _warm(name: str, out: Path) -> None:
     """A tiny line, so that imports and thread pools are not part of the measurement."""
-    (out / "warm").mkdir()
     (line,) = simulate_campaign(out / "tiny", samples=20, scan_lines=20)["20220224"]
-    return sources_in(out / "tiny", line, "v1")
+    (out / "warm").mkdir()
+    CONTENDERS[name](sources_in(out / "tiny", line, "v1"), out / "warm")
 
 
 def run_once(name: str, sources: SourceLine, work: Path) -> dict[str, float]:
-    context = multiprocessing.get_context("spawn")
-    answer = context.Queue()
     with tempfile.TemporaryDirectory(dir=work) as folder:
-        process = context.Process(target=measure, args=(name, sources, Path(folder), answer))
-        process.start()
-        while True:
-            try:
-                result = answer.get(timeout=1)
-                break
-            except queue.Empty:
-                if not process.is_alive():
-                    sys.exit(f"{name} died with status {process.exitcode}")
-        process.join()
-    return result
+        out = Path(folder)
+        found = measure(_run, name, sources, out, warm=partial(_warm, name, out))
+        size = sum(file.stat().st_size for file in (out / "run").rglob("*") if file.is_file())
+    return {
+        "seconds": found.seconds,
+        "peak": found.peak_mb,
+        "idle": found.idle_mb,
+        "written": size / 1e6,
+    }
 
 
-def benchmark(scan_lines: int, runs: int, work: Path, names: list[str]) -> dict[str, object]:
+def in_a_job(sources: SourceLine, work: Path, memory: str) -> dict[str, object]:
+    """Convert inside a Slurm job, which is killed if it needs more than the memory given."""
+    from shift_stac.cluster import load_profile, open_engine
+    from support.slurm import run_slurm
+
+    clusters = BENCHMARKS.parent / "deployments" / "clusters"
+    profile = load_profile("test-slurm", clusters).with_options(
+        memory=memory,
+        walltime="00:10:00",
+        job_script_prologue=[f"export PYTHONPATH={BENCHMARKS}:{BENCHMARKS.parent / 'tests'}"],
+    )
+    with run_slurm(work / "slurm") as slurm:
+        os.environ |= slurm.environment
+        with open_engine(profile, run_name="bench", work_dir=work) as engine:
+            log = logging.getLogger("line")
+            at = engine.run(
+                slurm_job.convert, sources, str(work / "job.zarr"), name="line", log=log
+            )
+    shutil.rmtree(work / "job.zarr")
+    seconds = round(at["done"] - at["imported"], 2)
+    print(f"  in a Slurm job of {memory}: {seconds} s", flush=True)
+    return {"memory": memory, "seconds": seconds}
+
+
+def benchmark(
+    scan_lines: int, runs: int, work: Path, names: list[str], job_memory: str | None
+) -> dict[str, object]:
     (line,) = simulate_campaign(work / "portal", scan_lines=scan_lines)["20220224"]
     sources = sources_in(work / "portal", FlightLine(line.id), "v1")
-    for file in sources.files:  # into the page cache, for all alike
-        with file.path.open("rb") as opened:
-            while opened.read(1 << 24):
-                pass
+    read_through(*(file.path for file in sources.files))
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for number in range(runs):
         for name in names:
-            figures[name].append(run_once(name, sources, work))
-            last = figures[name][-1]
+            last = run_once(name, sources, work)
+            figures[name].append(last)
             print(
-                f"  {scan_lines} lines, run {number + 1}: {name:6} {last['seconds']:7.2f} s, "
-                f"peak anonymous {last['peak'] / 1e6:6.0f} MB, wrote {last['bytes'] / 1e6:6.0f} MB",
+                f"  {scan_lines} lines, run {number + 1}: {name:10} {last['seconds']:7.2f} s, "
+                f"peak anonymous {last['peak']:6.0f} MB, wrote {last['written']:6.0f} MB",
                 flush=True,
             )
-    shutil.rmtree(work / "portal")
-    return {
+    table: dict[str, object] = {
         name: {
             "seconds": [round(run["seconds"], 3) for run in of_name],
             "median_seconds": round(statistics.median(run["seconds"] for run in of_name), 3),
-            "peak_anonymous_mb": round(max(run["peak"] for run in of_name) / 1e6, 1),
-            "idle_anonymous_mb": round(
-                statistics.median(run["before"] for run in of_name) / 1e6, 1
-            ),
-            "written_mb": round(of_name[0]["bytes"] / 1e6, 1),
+            "peak_anonymous_mb": round(max(run["peak"] for run in of_name), 1),
+            "idle_anonymous_mb": round(statistics.median(run["idle"] for run in of_name), 1),
+            "written_mb": round(of_name[0]["written"], 1),
         }
         for name, of_name in figures.items()
     }
+    if job_memory:
+        table["slurm_job"] = in_a_job(sources, work, job_memory)
+    shutil.rmtree(work / "portal")
+    return table
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scan-lines", type=int, nargs="+", default=[1000])
+    parser.add_argument("--scan-lines", type=int, nargs="+", default=[1000, 2000, 5110])
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--work", type=Path, help="folder with some GB of room")
+    parser.add_argument("--work", type=Path, help="folder with 30 GB of room")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--no-job", action="store_true", help="no Slurm job for the longest line")
     options = parser.parse_args()
-    tables = {}
+    lengths = sorted(options.scan_lines)
+    tables: dict[int, Any] = {}
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
-        for scan_lines in options.scan_lines:
-            tables[scan_lines] = benchmark(scan_lines, options.runs, Path(folder), options.only)
-    first = tables[options.scan_lines[0]]
+        for scan_lines in lengths:
+            names = [n for n in options.only if scan_lines == lengths[0] or n not in SHORT_ONLY]
+            longest = scan_lines == lengths[-1] and not options.no_job
+            tables[scan_lines] = benchmark(
+                scan_lines, options.runs, Path(folder), names, "2 GiB" if longest else None
+            )
+    first = tables[lengths[0]]
 
     def ratio(key: str, above: str, below: str) -> float | None:
         if above not in first or below not in first:
             return None
         return round(first[above][key] / first[below][key], 3)
 
-    result = {
+    headline = {
         "speedup_over_plain": ratio("median_seconds", "plain", "ours"),
         "ratio_to_floor": ratio("median_seconds", "ours", "floor"),
         "ratio_to_copy": ratio("median_seconds", "ours", "copy"),
+        "speedup_of_two_threads": ratio("median_seconds", "one thread", "ours"),
         "peak_anonymous_mb": max(t["ours"]["peak_anonymous_mb"] for t in tables.values()),
         "size_over_plain": ratio("written_mb", "ours", "plain"),
-        "runs": options.runs,
-        "samples": 598,
-        "bands": 425,
-        "scan_lines": {str(key): value for key, value in tables.items()},
-        "machine": {
-            "cores": os.cpu_count(),
-            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
-        "versions": {"python": platform.python_version()}
-        | {
-            n: version(n)
-            for n in ("shift-stac", "zarr", "numcodecs", "xarray", "dask", "numpy", "rioxarray")
+        "ms_per_scan_line": {
+            str(n): round(t["ours"]["median_seconds"] / n * 1000, 2) for n, t in tables.items()
         },
     }
+    print(json.dumps(headline, indent=2))
     if set(options.only) == set(CONTENDERS):
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(
-        json.dumps(
-            {key: value for key, value in result.items() if not isinstance(value, dict)}, indent=2
-        )
-    )
+        packages = ("zarr", "numcodecs", "xarray", "dask", "numpy", "rioxarray")
+        result = headline | {
+            "runs": options.runs,
+            "samples": 598,
+            "bands": 425,
+            "scan_lines": {str(key): value for key, value in tables.items()},
+        }
+        write_results("conversion", result | circumstances(*packages))
     return 0
 
 

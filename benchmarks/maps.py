@@ -16,24 +16,18 @@ anonymous memory (smaps_rollup: pages of mapped files do not count), the librari
 """
 
 import argparse
-import json
-import multiprocessing
-import os
-import platform
 import statistics
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
 import shapely
+from measuring import Measure, circumstances, measure, write_results
 from pyproj import CRS
 
 from shift_stac import FlightLine, open_flightline
@@ -48,7 +42,6 @@ from shift_stac.summary import StoreSummary
 from shift_stac.validation import Expectations, validate_store
 from support.sources import sources_in
 
-RESULTS = Path(__file__).parent / "results" / "maps.json"
 DATE = "20220224"
 RGB = [672.6, 552.4, 447.2]
 
@@ -113,83 +106,34 @@ CONTENDERS: dict[str, Callable[[Line], None]] = {
 }
 
 
-def anonymous_mb() -> float:
-    for row in Path("/proc/self/smaps_rollup").read_text().splitlines():
-        if row.startswith("Anonymous:"):
-            return int(row.split()[1]) / 1000
-    raise RuntimeError("smaps_rollup tells no anonymous memory")
-
-
-def measure(name: str, line: Line, results: "multiprocessing.Queue[object]") -> None:
-    peak, ended = [anonymous_mb()], threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.02):
-            peak.append(anonymous_mb())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    started = time.perf_counter()
-    CONTENDERS[name](line)
-    seconds = time.perf_counter() - started
-    ended.set()
-    watcher.join()
-    results.put((seconds, max(peak)))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scan-lines", type=int, default=5110)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--scratch", type=Path, help="folder with room for 20 GB")
+    parser.add_argument("--work", type=Path, help="folder with room for 20 GB")
     options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
-    with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
-        portal, store = Path(scratch) / "portal", Path(scratch) / "line.zarr"
+    measured: dict[str, list[Measure]] = {name: [] for name in CONTENDERS}
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        portal, store = Path(folder) / "portal", Path(folder) / "line.zarr"
         (line,) = simulate_campaign(portal, dates=[DATE], scan_lines=options.scan_lines)[DATE]
         sources = sources_in(portal, FlightLine(str(line)), "v1")
         convert_line(sources, store, load_campaign())
         pair = sources.get(Product.IGM)
         assert pair is not None
         for _ in range(options.runs):
-            for name in CONTENDERS:
-                results = context.Queue()
-                process = context.Process(
-                    target=measure, args=(name, Line(store, pair.data.path), results)
-                )
-                process.start()
-                measured[name].append(results.get())
-                process.join()
+            for name, contender in CONTENDERS.items():
+                measured[name].append(measure(contender, Line(store, pair.data.path)))
     figures = {
         name: {
-            "seconds": round(statistics.median(seconds for seconds, _ in runs), 2),
-            "peak_anonymous_mb": round(statistics.median(peak for _, peak in runs)),
+            "seconds": round(statistics.median(run.seconds for run in runs), 2),
+            "peak_anonymous_mb": round(max(run.peak_mb for run in runs)),
         }
         for name, runs in measured.items()
     }
     for name, values in figures.items():
         print(f"{name:10} {values['seconds']:8.2f} s {values['peak_anonymous_mb']:6d} MB")
-    result = {
-        "scan_lines": options.scan_lines,
-        "runs": options.runs,
-        "figures": figures,
-        "machine": {
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "load_average": [round(value, 2) for value in os.getloadavg()],
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: version(name)
-                for name in ("shift-stac", "zarr", "xarray", "dask", "numpy", "rasterio")
-            },
-        },
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"written to {RESULTS}")
+    result = {"scan_lines": options.scan_lines, "runs": options.runs, "figures": figures}
+    write_results("maps", result | circumstances("zarr", "xarray", "dask", "numpy", "rasterio"))
 
 
 if __name__ == "__main__":

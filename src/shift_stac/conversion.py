@@ -304,6 +304,7 @@ def _write_arrays(
     for done, (product, rows) in enumerate(blocks, start=1):
         # A view: each chunk is copied out of the map by the thread that compresses it.
         arrays[CUBE_NAMES[product]][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
+        cubes[product].release()
         if progress is not None:
             progress(done, steps)
     located = 0

@@ -1,5 +1,6 @@
 """ENVI rasters: a text header beside a flat binary file, which is mapped, never read whole."""
 
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,23 @@ class EnviImage:
     """A header with its data, mapped.
 
     ``data`` is a read-only view of the mapped file, shaped (lines, bands, samples) whatever the
-    interleave. Slicing it reads nothing yet; copying a slice reads just that slice.
+    interleave. Slicing it reads nothing yet; copying a slice reads just that slice. ``mapped`` is
+    the file behind it, if there is one.
     """
 
     header: EnviHeader
     path: Path
     data: NDArray[Any]
+    mapped: mmap.mmap | None = None
+
+    def release(self) -> None:
+        """Give back the memory of what has been read; it is read again when it is used again.
+
+        Pages of a mapped file count as this process's for as long as the system has no other use
+        for them, and a batch system may end a job for them.
+        """
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
@@ -50,9 +62,11 @@ def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
     header = read_header(header_path or data_path.with_name(data_path.name + ".hdr"))
     check_size(header, data_path)
     shape = tuple(getattr(header, axis) for axis in _FILE_AXES[header.interleave])
-    raw = np.memmap(data_path, dtype=header.dtype, mode="r", offset=header.offset, shape=shape)
+    with data_path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    raw: NDArray[Any] = np.ndarray(shape, header.dtype, mapped, header.offset)
     order = [_FILE_AXES[header.interleave].index(axis) for axis in _CANONICAL_AXES]
-    return EnviImage(header, data_path, raw.view(np.ndarray).transpose(order))
+    return EnviImage(header, data_path, raw.transpose(order), mapped)
 
 
 def check_size(header: EnviHeader, data_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""What the benchmarks share: one process for each run, its time and memory, and the machine."""
+
+import json
+import multiprocessing
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What one run took. Memory is anonymous: clean pages of mapped files do not count."""
+
+    seconds: float
+    peak_mb: float
+    idle_mb: float
+    answer: Any
+
+
+def anonymous_mb() -> float:
+    """Anonymous memory of this process in megabytes, from smaps_rollup."""
+    for row in Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if row.startswith("Anonymous:"):
+            return int(row.split()[1]) * 1024 / 1e6
+    raise RuntimeError("smaps_rollup has no Anonymous row")
+
+
+def measure(
+    function: Callable[..., Any], *args: Any, warm: Callable[[], Any] | None = None
+) -> Measure:
+    """Run a function in a fresh process; imports and thread pools are for ``warm`` to start.
+
+    What earlier runs left to be written is written first, so that none pays for another.
+    """
+    os.sync()
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    process = context.Process(target=_measure, args=(function, args, warm, answers))
+    process.start()
+    while True:
+        try:
+            found: Measure = answers.get(timeout=1)
+            break
+        except queue.Empty:
+            if not process.is_alive():
+                sys.exit(f"{function.__name__} died with status {process.exitcode}")
+    process.join()
+    return found
+
+
+def _measure(
+    function: Callable[..., Any], args: Any, warm: Callable[[], Any] | None, answers: Any
+) -> None:
+    if warm is not None:
+        warm()
+    done = threading.Event()
+    idle = anonymous_mb()
+    peak = [idle]
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            peak.append(max(peak.pop(), anonymous_mb()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started = time.perf_counter()
+    answer = function(*args)
+    seconds = time.perf_counter() - started
+    done.set()
+    watcher.join()
+    answers.put(Measure(seconds, peak[0], idle, answer))
+
+
+def circumstances(*packages: str) -> dict[str, Any]:
+    """Machine and versions, for the results."""
+    return {
+        "machine": {
+            "cores": os.cpu_count(),
+            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+            "system": f"{platform.system()} {platform.machine()}",
+            "load_average": round(os.getloadavg()[0], 2),
+        },
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("shift-stac", *packages)},
+    }
+
+
+def write_results(name: str, result: Mapping[str, Any]) -> None:
+    """Keep the figures of a whole run in ``results/NAME.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+
+
+def read_through(*files: Path) -> None:
+    """Bring files into the page cache, for all contenders alike."""
+    for file in files:
+        with file.open("rb") as opened:
+            while opened.read(1 << 24):
+                pass
