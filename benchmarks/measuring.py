@@ -68,7 +68,7 @@ def _measure(
     peak = [idle]
 
     def watch() -> None:
-        while not done.wait(0.01):
+        while not done.wait(0.05):
             peak.append(max(peak.pop(), anonymous_mb()))
 
     watcher = threading.Thread(target=watch)

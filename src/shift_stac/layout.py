@@ -95,5 +95,5 @@ def cube_codec() -> BloscCodec:
 
 
 def geometry_codec() -> BloscCodec:
-    """Lossless codec of the smooth float64 geometry, which is worth a higher level."""
-    return BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+    """Lossless codec of the smooth float64 geometry."""
+    return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")

@@ -19,12 +19,12 @@ import zarr
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
-from zarr.codecs import BloscCodec
 
 from shift_stac.envi import EnviImage, open_envi
 from shift_stac.errors import EnviError, MapError
 from shift_stac.glt import BuiltTable, LookupTable, portal_table, row_bands
 from shift_stac.grid import MapGrid, grid_attributes, parse_crs
+from shift_stac.layout import geometry_codec
 from shift_stac.sources import FrozenModel, SourceProduct
 
 GLT_GROUP = "glt"
@@ -149,7 +149,7 @@ def _code(crs: CRS) -> str | None:
 
 def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
     chunks = (min(_CHUNK, grid.height), min(_CHUNK, grid.width))
-    codec = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+    codec = geometry_codec()
     sources = {
         TableOrigin.PORTAL: "the GLT of the portal",
         TableOrigin.IGM: "nearest neighbours, computed from the IGM",
