@@ -17,7 +17,7 @@ def dry_run(options: IngestOptions, console: Console) -> int:
     """
     failed = 0
     with ProgressBoard(Console(quiet=True)) as board, Stations(options, board) as stations:
-        lines, failures = select_lines(stations, stations.portal.lines)
+        lines, failures = select_lines(options, stations.portal.lines)
         for failure in failures:
             print_plan(console, failure.line, "fail", failure.reason)
         for line in lines:

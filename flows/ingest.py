@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -26,7 +25,7 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.dry_run import dry_run
-from flows.history import wait_for_history
+from flows.outcome import conclude, result_of
 from flows.progress import ProgressBoard
 from flows.stations import CLUSTER_PROFILES, Stations, examine, select_lines
 from flows.terminal import end_log, print_report, print_usage_error
@@ -185,7 +184,7 @@ def ingest(options: IngestOptions) -> State[RunReport]:
             work_dir=stations.work_dir / "jobs",
         ) as engine,
     ):
-        lines, outcomes = select_lines(stations, lambda date: list_lines(date, stations.portal))
+        lines, outcomes = select_lines(options, lambda date: list_lines(date, stations.portal))
         logger.info("%d lines of %s from %s", len(lines), options.dates, stations.portal_url)
         outcomes += _ingest_lines(lines, stations, engine)
         untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
@@ -200,30 +199,12 @@ def ingest(options: IngestOptions) -> State[RunReport]:
             software=f"shift-stac {version('shift-stac')}",
             outcomes=sort_outcomes(outcomes),
         )
-    path = _write_report(report, options.work_dir)
-    create_table_artifact(report.rows(), key="ingest", description=f"{report.sentence} ({path})")
-    logger.info("%s; report in %s", report.sentence, path)
-    result = Failed if report.failed else Completed
-    return result(message=report.sentence, data=report)
-
-
-def _write_report(report: RunReport, work_dir: Path) -> Path:
-    folder = work_dir / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"ingest-{report.started:%Y%m%dT%H%M%S.%fZ}.json"
-    path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return path
+    return conclude(report, "ingest", options.work_dir)
 
 
 def run(options: IngestOptions) -> RunReport:
     """Run the ingest flow in this process, on the Prefect server that is configured, if any."""
-    state = ingest(options, return_state=True)
-    if state.state_details.flow_run_id is not None:
-        wait_for_history(state.state_details.flow_run_id)
-    report: Any = state.result(raise_on_failure=False)
-    if isinstance(report, BaseException):
-        raise report
-    return RunReport.model_validate(report)
+    return RunReport.model_validate(result_of(ingest(options, return_state=True)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

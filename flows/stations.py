@@ -19,7 +19,7 @@ from shift_stac.plan import LinePlan, level_to_hold, plan_line
 from shift_stac.portal import Portal, open_portal
 from shift_stac.publication import read_published
 from shift_stac.report import LineOutcome, LineState
-from shift_stac.settings import IngestOptions
+from shift_stac.settings import CampaignOptions, IngestOptions
 from shift_stac.sources import Product, ProductLevel, RemoteLine
 from shift_stac.storage import Storage, open_storage
 
@@ -30,7 +30,7 @@ CLUSTER_PROFILES = Path(__file__).resolve().parents[1] / "deployments" / "cluste
 class Stations:
     """What every line of a run passes through; opened once, closed with the run."""
 
-    def __init__(self, options: IngestOptions, board: ProgressBoard) -> None:
+    def __init__(self, options: IngestOptions | CampaignOptions, board: ProgressBoard) -> None:
         self.options = options
         self.board = board
         # Jobs on other machines see the same folder, but do not start in the same place.
@@ -111,10 +111,9 @@ def examine(
 
 
 def select_lines(
-    stations: Stations, list_date: Callable[[str], list[FlightLine]]
+    options: IngestOptions, list_date: Callable[[str], list[FlightLine]]
 ) -> tuple[list[FlightLine], list[LineOutcome]]:
     """The lines to look at, and a failure for each date that could not be listed."""
-    options = stations.options
     if options.line:
         return sorted(set(options.line)), []
     lines: list[FlightLine] = []

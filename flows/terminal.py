@@ -11,7 +11,13 @@ from shift_stac.archive_check import ArchiveReport
 from shift_stac.report import RunReport, format_size
 from shift_stac.sources import RemoteFile
 
-_STYLES = {"published": "green", "up to date": "dim", "failed": "red", "skipped": "yellow"}
+_STYLES = {
+    "published": "green",
+    "up to date": "dim",
+    "failed": "red",
+    "skipped": "yellow",
+    "vanished": "yellow",
+}
 
 
 def end_log() -> None:

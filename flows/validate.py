@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.history import wait_for_history
+from flows.outcome import result_of
 from flows.terminal import end_log, print_archive_report, print_usage_error
 from shift_stac.archive_check import ArchiveReport, LineCheck, published_lines
 from shift_stac.campaigns import load_campaign
@@ -98,13 +98,7 @@ def _write_report(report: ArchiveReport, work_dir: Path) -> Path:
 
 def run(options: ValidateOptions) -> ArchiveReport:
     """Run the flow, and wait until the server knows how it ended."""
-    state = validate(options, return_state=True)
-    report: Any = state.result(raise_on_failure=False)
-    if state.state_details.flow_run_id is not None:
-        wait_for_history(state.state_details.flow_run_id)
-    if isinstance(report, BaseException):
-        raise report
-    return ArchiveReport.model_validate(report)
+    return ArchiveReport.model_validate(result_of(validate(options, return_state=True)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

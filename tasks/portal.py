@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prefect import task
 
 from shift_stac.flightline import FlightLine
-from shift_stac.portal import Portal
+from shift_stac.portal import ListedLine, Portal
 from shift_stac.sources import Product, RemoteLine
 from tasks.retrying import STAGE
 
@@ -14,6 +14,18 @@ from tasks.retrying import STAGE
 def list_lines(date: str, portal: Portal) -> list[FlightLine]:
     """List the flight lines of a date."""
     return portal.lines(date)
+
+
+@task(name="list dates", **STAGE)
+def list_dates(portal: Portal) -> list[str]:
+    """List the dates that the portal has."""
+    return portal.dates()
+
+
+@task(name="survey", task_run_name="survey-{date}", **STAGE)
+def survey(date: str, portal: Portal, products: Sequence[Product]) -> list[ListedLine]:
+    """List the flight lines of a date with their files."""
+    return portal.survey(date, products)
 
 
 @task(name="find files", task_run_name="find-{line}", **STAGE)

@@ -9,7 +9,12 @@ from typing import Any
 
 from shift_stac.campaigns import Campaign
 from shift_stac.catalog import collection_path, linked_items
-from shift_stac.errors import CatalogError, FlightLineError, InvalidStoreError
+from shift_stac.errors import (
+    CatalogError,
+    FlightLineError,
+    InvalidStoreError,
+    NothingPublishedError,
+)
 from shift_stac.flightline import FlightLine
 from shift_stac.item import item_path, store_path
 from shift_stac.sources import FrozenModel
@@ -87,14 +92,16 @@ def published_lines(storage: Storage, campaign: Campaign) -> list[FlightLine]:
 
     Raises
     ------
+    NothingPublishedError
+        There is no such collection.
     CatalogError
-        There is no such collection, or it is not STAC.
+        It is not STAC.
     """
     path = collection_path(campaign)
     content = storage.read(path)
     if content is None:
         msg = f"{storage.href(path)} does not exist: nothing of this campaign is published there"
-        raise CatalogError(msg)
+        raise NothingPublishedError(msg)
     try:
         collection = json.loads(content)
         return sorted(FlightLine(name) for name in linked_items(collection))

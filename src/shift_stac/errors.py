@@ -45,6 +45,10 @@ class CatalogError(ShiftError):
     """A catalog, collection or item that cannot be read, or is not valid STAC."""
 
 
+class NothingPublishedError(CatalogError):
+    """An archive that holds nothing of the campaign."""
+
+
 class StorageError(ShiftError):
     """A published file or object that cannot be read or written."""
 

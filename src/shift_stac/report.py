@@ -11,12 +11,19 @@ from shift_stac.validation import Validation
 
 
 class LineState(StrEnum):
-    """How a run left a flight line."""
+    """How a run left a flight line.
+
+    ``waiting``: over the limits of a run, and for the next. ``incomplete``: the portal lacks
+    products that are wanted. ``vanished``: published, and no longer on the portal.
+    """
 
     PUBLISHED = "published"
     UP_TO_DATE = "up to date"
     FAILED = "failed"
     SKIPPED = "skipped"
+    WAITING = "waiting"
+    INCOMPLETE = "incomplete"
+    VANISHED = "vanished"
 
 
 class LineOutcome(FrozenModel):

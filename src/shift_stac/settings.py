@@ -191,6 +191,19 @@ class CampaignOptions(ArchiveOptions):
     newest_first: bool = Field(
         default=True, description="begin with the latest date; else with the earliest"
     )
+    dry_run: bool = Field(
+        default=False, description="touch nothing; tell what would be done, and why"
+    )
+
+    @property
+    def force(self) -> bool:
+        """A campaign is never ingested again as a whole; ``flows.ingest --force`` does lines."""
+        return False
+
+    def ingest(self, lines: Sequence[FlightLine]) -> IngestOptions:
+        """The options of an ingest of some of the campaign's lines."""
+        shared = {name: getattr(self, name) for name in ArchiveOptions.model_fields}
+        return IngestOptions(line=tuple(lines), **shared)
 
 
 class ValidateOptions(BaseModel):
@@ -338,6 +351,18 @@ def ingest_options(arguments: Sequence[str]) -> IngestOptions:
         "Ingest flight lines: portal, download, Zarr, STAC, store.",
     )
     return IngestOptions.model_validate(settings.model_dump())
+
+
+def campaign_options(arguments: Sequence[str]) -> CampaignOptions:
+    """Read the options of a campaign's ingest; see :func:`read_settings`."""
+    settings = read_settings(
+        CampaignSettings,
+        arguments,
+        "python -m flows.campaign",
+        "Ingest what a campaign's portal has that is not published yet, or has changed. Ends with "
+        "0 if all went well, 1 if a line failed, 2 for wrong usage.",
+    )
+    return CampaignOptions.model_validate(settings.model_dump())
 
 
 def validate_options(arguments: Sequence[str]) -> ValidateOptions:

@@ -1,0 +1,271 @@
+"""Ingest what a campaign's portal has that is not published yet, or has changed since.
+
+Run ``python -m flows.campaign --help``.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from filelock import FileLock, Timeout
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from flows.ingest import ingest
+from flows.outcome import conclude, result_of
+from flows.progress import ProgressBoard
+from flows.stations import CLUSTER_PROFILES, Stations, examine
+from flows.terminal import end_log, print_report, print_usage_error
+from shift_stac.archive_check import published_lines
+from shift_stac.cluster import ProfileError, load_profile
+from shift_stac.conversion import STORE_FORMAT
+from shift_stac.errors import (
+    MissingProductError,
+    NothingPublishedError,
+    ShiftError,
+    StorageError,
+)
+from shift_stac.flightline import FlightLine
+from shift_stac.plan import Action
+from shift_stac.portal import ListedLine
+from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
+from shift_stac.settings import CampaignOptions, campaign_options
+from shift_stac.survey import Budget, Census, Ledger, take_census
+from tasks.portal import find_files, list_dates, survey
+
+_PROGRAM = "python -m flows.campaign"
+_GIGABYTE = 10**9
+
+
+def _purpose(options: CampaignOptions, stations: Stations) -> dict[str, object]:
+    """What decides whether a published line will do: with other options, all are looked at."""
+    return {
+        "format": STORE_FORMAT,
+        "portal": stations.portal_url,
+        "version": options.portal_version,
+        "product": options.product,
+        "store": stations.storage.url,
+        "chunks": options.requested_chunks,
+        "shard": options.shard,
+        "campaign": stations.campaign.model_dump(mode="json"),
+    }
+
+
+def _survey(
+    stations: Stations, options: CampaignOptions
+) -> tuple[list[ListedLine], list[LineOutcome]]:
+    """The lines that the portal lists, and a failure for each date that cannot be listed."""
+    dates = list_dates(stations.portal)
+    # Also what is only needed for some lines: it may be delivered later than the rest.
+    futures = {
+        date: survey.submit(date, stations.portal, options.product.products) for date in dates
+    }
+    listed: list[ListedLine] = []
+    failures: list[LineOutcome] = []
+    for date, future in futures.items():
+        found = future.result(raise_on_failure=False)
+        if isinstance(found, list):
+            listed += found
+        elif isinstance(found, ShiftError):
+            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=str(found)))
+        elif isinstance(found, BaseException):
+            raise found
+    return listed, failures
+
+
+def _published(stations: Stations) -> set[FlightLine]:
+    try:
+        return set(published_lines(stations.storage, stations.campaign))
+    except NothingPublishedError:
+        return set()
+
+
+def _choose(
+    census: Census, stations: Stations, options: CampaignOptions, ledger: Ledger
+) -> tuple[dict[FlightLine, ListedLine], list[LineOutcome]]:
+    """Examine candidates until the run has enough to do: what to ingest, and why not the others."""
+    budget = Budget(options.max_lines, options.max_gigabytes * _GIGABYTE)
+    chosen: dict[FlightLine, ListedLine] = {}
+    outcomes: list[LineOutcome] = []
+
+    def tell(listed: ListedLine, state: LineState, reason: str) -> None:
+        outcomes.append(LineOutcome(line=listed.line.id, state=state, reason=reason))
+
+    for listed in census.candidates:
+        line = listed.line
+        if budget.is_spent:
+            tell(listed, LineState.WAITING, "over the limits of one run")
+            continue
+        try:
+            found = examine(
+                line, stations, lambda line, products: find_files(line, stations.portal, products)
+            )
+        except MissingProductError as error:
+            ledger.note(listed, incomplete=True, reason=str(error))
+            tell(listed, LineState.INCOMPLETE, str(error))
+        except ShiftError as error:
+            tell(listed, LineState.FAILED, str(error))
+        else:
+            if found.plan.action is Action.NOTHING:
+                ledger.note(listed)
+                tell(listed, LineState.UP_TO_DATE, found.plan.reason)
+            elif budget.take(found.remote.size):
+                chosen[line] = listed
+                get_run_logger().info("%s: %s", line, found.plan.reason)
+            else:
+                tell(listed, LineState.WAITING, f"{found.plan.reason}; over the limits of one run")
+    return chosen, outcomes
+
+
+def _settled(census: Census) -> list[LineOutcome]:
+    """The lines that the listings alone decide."""
+    return [
+        *(
+            LineOutcome(
+                line=listed.line.id,
+                state=LineState.UP_TO_DATE,
+                reason="the portal lists it as it was when it was found up to date",
+            )
+            for listed in census.up_to_date
+        ),
+        *(
+            LineOutcome(line=listed.line.id, state=LineState.INCOMPLETE, reason=reason)
+            for listed, reason in census.incomplete
+        ),
+        *(
+            LineOutcome(
+                line=line.id,
+                state=LineState.VANISHED,
+                reason="published, but the portal does not list it any more; it is kept",
+            )
+            for line in census.vanished
+        ),
+    ]
+
+
+def _ingest(chosen: dict[FlightLine, ListedLine], options: CampaignOptions) -> list[LineOutcome]:
+    """Ingest lines in a run of its own below this one."""
+    if not chosen:
+        return []
+    if options.dry_run:
+        reason = "would be ingested"
+        return [
+            LineOutcome(line=line.id, state=LineState.WAITING, reason=reason) for line in chosen
+        ]
+    report = result_of(ingest(options.ingest(list(chosen)), return_state=True))
+    return list(RunReport.model_validate(report).outcomes)
+
+
+@flow(
+    name="campaign",
+    flow_run_name="campaign-{options.campaign}",
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def campaign(options: CampaignOptions) -> State[RunReport]:
+    """Bring the archive up to the portal: ingest what is new there or has changed.
+
+    Args:
+        options: which campaign, from where, where to, and how much in one run.
+    """
+    started = datetime.now(UTC)
+    logger = get_run_logger()
+    with (
+        ProgressBoard(Console(quiet=True)) as board,
+        Stations(options, board) as stations,
+        _alone(stations),
+    ):
+        purpose = _purpose(options, stations)
+        ledger = Ledger.load(stations.work_dir / "ledger.json", purpose)
+        listed, outcomes = _survey(stations, options)
+        census = take_census(
+            listed,
+            _published(stations),
+            ledger,
+            unseen_dates={outcome.line for outcome in outcomes},
+            newest_first=options.newest_first,
+        )
+        logger.info(
+            "%d lines on the portal: %d up to date, %d to be examined, %d incomplete; %d vanished",
+            len(listed),
+            len(census.up_to_date),
+            len(census.candidates),
+            len(census.incomplete),
+            len(census.vanished),
+        )
+        outcomes += _settled(census)
+        chosen, decided = _choose(census, stations, options, ledger)
+        outcomes += decided
+        done = _ingest(chosen, options)
+        for outcome in done:
+            if outcome.state in {LineState.PUBLISHED, LineState.UP_TO_DATE}:
+                ledger.note(chosen[FlightLine(outcome.line)])
+        if not options.dry_run:
+            ledger.save()
+        report = RunReport(
+            started=started,
+            finished=datetime.now(UTC),
+            portal=stations.portal_url,
+            portal_version=options.portal_version,
+            store=stations.storage.url,
+            software=f"shift-stac {version('shift-stac')}",
+            outcomes=sort_outcomes(outcomes + done),
+        )
+    return conclude(report, "campaign", options.work_dir)
+
+
+def _alone(stations: Stations) -> FileLock:
+    """Hold the working folder against another campaign run.
+
+    Raises
+    ------
+    StorageError
+        There is one.
+    """
+    stations.work_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(stations.work_dir / "campaign.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        msg = f"another campaign run is at work in {stations.work_dir}: wait until it ends"
+        raise StorageError(msg) from error
+    return lock
+
+
+def run(options: CampaignOptions) -> RunReport:
+    """Run the flow in this process, on the Prefect server that is configured, if any."""
+    return RunReport.model_validate(result_of(campaign(options, return_state=True)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
+    console, errors = Console(), Console(stderr=True)
+    try:
+        options = campaign_options(sys.argv[1:] if arguments is None else arguments)
+        load_profile(options.cluster, CLUSTER_PROFILES)
+    except (ValidationError, SettingsError, ProfileError, OSError) as error:
+        print_usage_error(errors, error, _PROGRAM)
+        return 2
+    try:
+        report = run(options)
+    except KeyboardInterrupt:
+        end_log()
+        errors.print("interrupted; the same command goes on from what is done", highlight=False)
+        return 128 + signal.SIGINT
+    except ShiftError as error:
+        end_log()
+        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        return 1
+    end_log()
+    print_report(console, report)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
