@@ -39,8 +39,11 @@ check: install ## format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: install ## benchmarks; results in benchmarks/results
+bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/conversion.py
+	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/codecs.py
+	$(BIN)/python benchmarks/maps.py --scan-lines 5110
 
 bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all
 	$(BIN)/python benchmarks/slurm.py
