@@ -116,7 +116,8 @@ def write_band_panels(
     figure.suptitle(
         f"{summary.line}: {colour.quantity}{unit}, {summary.geolocation.crs}", fontsize=11
     )
-    figure.savefig(png, dpi=_PANEL_CELLS / _PANEL_INCHES)
+    # Maps of equal aspect do not always leave the layout room for the labels below them.
+    figure.savefig(png, dpi=_PANEL_CELLS / _PANEL_INCHES, bbox_inches="tight")
 
 
 def _panels(grid: MapGrid) -> tuple[Figure, Any]:
@@ -124,7 +125,7 @@ def _panels(grid: MapGrid) -> tuple[Figure, Any]:
     height, width = (side * _PANEL_INCHES / max(grid.shape) for side in grid.shape)
     width, height = max(width, _NARROWEST_INCHES), max(height, _NARROWEST_INCHES)
     is_tall = height >= width
-    size = (3 * (width + 1.4), height + 1.2) if is_tall else (width + 2.0, 3 * (height + 1.2))
+    size = (3 * (width + 1.4), height + 1.6) if is_tall else (width + 2.0, 3 * (height + 1.4))
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(*((1, 3) if is_tall else (3, 1)), sharex=True, sharey=True)
