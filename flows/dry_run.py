@@ -6,7 +6,9 @@ from flows.progress import ProgressBoard
 from flows.stations import Stations, examine, select_lines
 from flows.terminal import print_plan
 from shift_stac.errors import ShiftError
+from shift_stac.flightline import FlightLine
 from shift_stac.plan import Action
+from shift_stac.report import LineOutcome, LineState
 from shift_stac.settings import IngestOptions
 
 
@@ -38,3 +40,19 @@ def dry_run(options: IngestOptions, console: Console) -> int:
             )
             print_plan(console, line.id, found.plan.action, found.plan.reason, files)
     return failed + len(failures)
+
+
+def foresee(lines: list[FlightLine], stations: Stations) -> list[LineOutcome]:
+    """What an ingest would leave each line as: up to date, failed, or waiting for it."""
+    outcomes = []
+    for line in lines:
+        try:
+            plan = examine(line, stations, stations.portal.find).plan
+        except ShiftError as error:
+            state, reason = LineState.FAILED, str(error)
+        else:
+            is_idle = plan.action is Action.NOTHING
+            state = LineState.UP_TO_DATE if is_idle else LineState.WAITING
+            reason = plan.reason if is_idle else f"would be done: {plan.reason}"
+        outcomes.append(LineOutcome(line=line.id, state=state, reason=reason))
+    return outcomes

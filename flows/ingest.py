@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.dry_run import dry_run
+from flows.dry_run import dry_run, foresee
 from flows.outcome import conclude, result_of
 from flows.progress import ProgressBoard
 from flows.stations import CLUSTER_PROFILES, Stations, examine, select_lines
@@ -186,9 +186,11 @@ def ingest(options: IngestOptions) -> State[RunReport]:
     ):
         lines, outcomes = select_lines(options, lambda date: list_lines(date, stations.portal))
         logger.info("%d lines of %s from %s", len(lines), options.dates, stations.portal_url)
-        outcomes += _ingest_lines(lines, stations, engine)
+        outcomes += (
+            foresee(lines, stations) if options.dry_run else _ingest_lines(lines, stations, engine)
+        )
         untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
-        if untouched:
+        if untouched and not options.dry_run:
             link(stations.storage, stations.campaign, untouched)
         report = RunReport(
             started=started,

@@ -73,7 +73,7 @@ class FlightLine:
 
         return core_schema.no_info_plain_validator_function(
             parse,
-            json_schema_input_schema=core_schema.str_schema(pattern=_PATTERN.pattern),
+            json_schema_input_schema=core_schema.str_schema(pattern=f"^{_PATTERN.pattern}$"),
             serialization=core_schema.to_string_ser_schema(),
         )
 

@@ -58,7 +58,12 @@ def _flight_date(value: Any) -> Any:
 
 
 FlightDate = Annotated[
-    str, BeforeValidator(_flight_date), WithJsonSchema({"type": "string", "format": "date"})
+    str,
+    BeforeValidator(_flight_date),
+    WithJsonSchema(
+        # A server that checks no formats still refuses what is no date by the pattern.
+        {"type": "string", "format": "date", "pattern": "^20[0-9]{2}-?[01][0-9]-?[0-3][0-9]$"}
+    ),
 ]
 """A date as the portal spells it, YYYYMMDD; forms offer a calendar."""
 
@@ -318,6 +323,10 @@ class CommandSettings(BaseSettings):
         return init_settings, env_settings, _SettingsFile(settings_cls)
 
 
+class ArchiveSettings(ArchiveOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """What forms offer before anybody has filled them in."""
+
+
 class IngestSettings(IngestOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
     """``python -m flows.ingest``."""
 
@@ -375,6 +384,18 @@ def validate_options(arguments: Sequence[str]) -> ValidateOptions:
         "good, 1 if one is bad, 2 for wrong usage.",
     )
     return ValidateOptions.model_validate(settings.model_dump())
+
+
+def service_options(arguments: Sequence[str]) -> ServiceOptions:
+    """Read the options of the service; see :func:`read_settings`."""
+    settings = read_settings(
+        ServiceSettings,
+        arguments,
+        "python -m deployments.serve",
+        "Run the service: Prefect server, worker and deployments, until Ctrl-C. Forms start with "
+        "the settings of the environment and of the settings file.",
+    )
+    return ServiceOptions.model_validate(settings.model_dump())
 
 
 def read_settings[S: CommandSettings](

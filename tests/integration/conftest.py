@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,13 @@ def ingest_command() -> list[str]:
 
 
 @pytest.fixture
-def ingest(tmp_path, environment, prefect_api, ingest_command) -> Ingest:
-    """Run the command in a folder of the test's own, on the session's Prefect server."""
+def run_command(tmp_path, environment, prefect_api) -> Ingest:
+    """Run a command in a folder of the test's own, on the session's Prefect server."""
 
-    def run(*arguments: object, server: bool = True, **variables: str) -> Run:
+    def run(command: list[str], *arguments: object, server: bool = True, **variables: str) -> Run:
         env = environment | ({"PREFECT_API_URL": prefect_api} if server else {}) | variables
         done = subprocess.run(
-            [*ingest_command, *map(str, arguments)],
+            [*command, *map(str, arguments)],
             cwd=tmp_path,
             env=env,
             capture_output=True,
@@ -98,11 +99,17 @@ def ingest(tmp_path, environment, prefect_api, ingest_command) -> Ingest:
             timeout=240,
             check=False,
         )
-        named = re.search(r"report in (\S+)", done.stderr)
-        report = json.loads((tmp_path / named[1]).read_text()) if named else None
+        # A run below another concludes before it.
+        named = re.findall(r"report in (\S+)", done.stderr)
+        report = json.loads((tmp_path / named[-1]).read_text()) if named else None
         return Run(done.returncode, done.stdout, done.stderr, report)
 
     return run
+
+
+@pytest.fixture
+def ingest(run_command, ingest_command) -> Ingest:
+    return partial(run_command, ingest_command)
 
 
 @pytest.fixture

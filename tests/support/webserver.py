@@ -60,7 +60,8 @@ def running(
 def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
     """Nginx with directory listings.
 
-    ``slow`` is a regular expression of paths that come with 2 MB/s.
+    ``slow`` is a regular expression of paths that come with 2 MB/s. Requests are noted in
+    ``access.log`` of the folder ``work``.
     """
     program = require_program("nginx")
     work.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
     config = work / "nginx.conf"
     config.write_text(
         f"daemon off; {user} pid {work / 'pid'}; error_log stderr warn; events {{}}\n"
-        f"http {{ access_log off; {temporary}\n"
+        f"http {{ access_log {work / 'access.log'}; {temporary}\n"
         f"server {{ listen 127.0.0.1:{port}; root {folder}; autoindex on; {slowly} }} }}\n"
     )
     url = f"http://127.0.0.1:{port}"

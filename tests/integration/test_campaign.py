@@ -1,0 +1,161 @@
+"""The nightly ingest of a campaign, over HTTP: what is new, changed or gone, within a budget."""
+
+import os
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+from filelock import FileLock
+
+from shift_stac.simulate import simulate_campaign
+from support.webserver import serve_nginx
+
+DATES = ("20220224", "20220228", "20220308")
+
+
+@pytest.fixture
+def nightly(run_command):
+    return partial(run_command, [sys.executable, "-m", "flows.campaign"])
+
+
+@pytest.fixture(scope="module")
+def three_dates(tmp_path_factory) -> Path:
+    """Two small lines on each of three dates. Do not change."""
+    root = tmp_path_factory.mktemp("three-dates")
+    simulate_campaign(root, dates=DATES, lines=2, samples=20, scan_lines=12, bands=60)
+    return root
+
+
+@pytest.fixture
+def source(three_dates, tmp_path) -> Path:
+    return Path(shutil.copytree(three_dates, tmp_path / "portal"))
+
+
+@pytest.fixture
+def portal(source, tmp_path):
+    with serve_nginx(source, tmp_path / "nginx") as url:
+        yield url
+
+
+def lines_of(source: Path) -> list[str]:
+    return sorted(path.name[:18] for path in source.glob("v1/*/L1/igm/*_igm"))
+
+
+def files_of(source: Path, line: str) -> list[Path]:
+    return [path for path in source.rglob(f"{line}*") if path.is_file()]
+
+
+def requests(tmp_path: Path) -> Counter[tuple[str, str]]:
+    """Method and path of what nginx was asked since the last call."""
+    log = tmp_path / "nginx/access.log"
+    asked = Counter(re.findall(r'"(GET|HEAD) (\S+) HTTP', log.read_text()))
+    log.write_text("")
+    return asked
+
+
+def test_a_campaign_is_done_in_steps_and_then_costs_one_listing_a_folder(
+    nightly, portal, source, tmp_path
+):
+    lines = lines_of(source)
+    newest_first = [*lines[4:], *lines[2:4], *lines[:2]]
+    options = ("--portal", portal, "--max-lines", 4)
+
+    planned = nightly(*options, "--dry-run")
+    assert planned.status == 0, planned.errors
+    assert set(planned.states.values()) == {"waiting"}
+    assert not (tmp_path / "store").exists()
+
+    first = nightly(*options)
+    assert first.status == 0, first.errors
+    assert first.states == {
+        line: "published" if line in newest_first[:4] else "waiting" for line in lines
+    }
+    second = nightly(*options)
+    assert second.states == {
+        line: "up to date" if line in newest_first[:4] else "published" for line in lines
+    }
+    requests(tmp_path)
+    third = nightly(*options)
+    assert third.states == dict.fromkeys(lines, "up to date")
+    asked = requests(tmp_path)
+    assert set(asked.values()) == {1}
+    assert {method for method, _ in asked} == {"GET"}
+    assert all(path.endswith("/") for _, path in asked)
+
+
+def test_new_replaced_and_vanished_lines_are_told_apart(nightly, portal, source, tmp_path):
+    lines = lines_of(source)
+    late, replaced, gone, unfinished = lines[5], lines[0], lines[1], lines[2]
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    kept = {path: aside / path.name for path in files_of(source, late)}
+    for path, place in kept.items():
+        shutil.move(path, place)
+    cube = next(source.glob(f"v1/*/L2a/{unfinished}_rfl"))
+    shutil.move(cube, aside / cube.name)
+    first = nightly("--portal", portal)
+    assert first.status == 0, first.errors
+    assert first.states == {
+        line: "incomplete" if line == unfinished else "published" for line in lines if line != late
+    }
+
+    for path, place in kept.items():
+        shutil.move(place, path)
+    # Of the same size: the listing shows it by its date alone, to the minute.
+    reflectance = next(source.glob(f"v1/*/L2a/{replaced}_rfl"))
+    content = reflectance.read_bytes()
+    reflectance.write_bytes(bytes(4) + content[4:])
+    os.utime(reflectance, (time.time() + 3600,) * 2)
+    for path in files_of(source, gone):
+        path.unlink()
+    requests(tmp_path)
+    second = nightly("--portal", portal)
+    assert second.status == 0, second.errors
+    assert second.states[late] == "published"
+    assert second.states[replaced] == "published"
+    assert second.states[gone] == "vanished"
+    assert second.states[unfinished] == "incomplete"
+    # What the portal no longer has stays published; what lacks a product is not asked for again.
+    assert list((tmp_path / "store").glob(f"aviris/*/{gone}.zarr"))
+    assert not any(unfinished in path for _, path in requests(tmp_path))
+
+    shutil.move(aside / cube.name, cube)
+    assert nightly("--portal", portal).states[unfinished] == "published"
+
+
+def test_a_bad_line_leaves_a_run_that_needs_a_look_and_is_tried_again(nightly, source, prefect_api):
+    lines = lines_of(source)
+    cube = next(source.glob(f"v1/*/L2a/{lines[3]}_rfl"))
+    whole = cube.read_bytes()
+    cube.write_bytes(whole[:-100])
+    bad = nightly("--portal", source)
+    assert bad.status == 1
+    assert bad.states == {line: "failed" if line == lines[3] else "published" for line in lines}
+    query = {"sort": "START_TIME_DESC", "limit": 2}
+    runs = httpx.post(f"{prefect_api}/flow_runs/filter", json=query).json()
+    ended = [run for run in runs if run["state_name"] == "SomeLinesFailed"]
+    assert len(ended) == 2  # of the campaign, and of the ingest below it
+    assert all("1 failed" in run["state"]["message"] for run in ended)
+    cube.write_bytes(whole)
+    assert nightly("--portal", source).states[lines[3]] == "published"
+
+
+def test_a_second_run_in_the_same_folder_is_refused(nightly, source, tmp_path):
+    (tmp_path / "work").mkdir()
+    with FileLock(tmp_path / "work/campaign.lock"):
+        run = nightly("--portal", source)
+    assert run.status == 1
+    assert "another campaign run is at work" in run.errors
+
+
+def test_the_size_of_a_night_is_limited_but_a_line_larger_than_it_is_done(
+    nightly, source, tmp_path
+):
+    run = nightly("--portal", source, "--max-gigabytes", "0.000001")
+    assert sorted(run.states.values()) == ["published"] + ["waiting"] * 5
