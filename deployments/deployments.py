@@ -19,6 +19,7 @@ from flows.ingest import ingest
 from flows.stations import CLUSTER_PROFILES
 from flows.validate import validate
 from shift_stac.settings import (
+    ArchiveOptions,
     ArchiveSettings,
     CampaignSettings,
     ServiceOptions,
@@ -62,7 +63,7 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             entrypoint_type=EntrypointType.MODULE_PATH,
             **more,
         )
-        _offer_clusters(made)
+        _adapt_form(made)
         return made
 
     return [
@@ -108,10 +109,14 @@ def _form_defaults(settings: BaseModel, folder: Path) -> dict[str, Any]:
     return values
 
 
-def _offer_clusters(deployment: RunnerDeployment) -> None:
-    """Let forms offer the cluster profiles that there are, as a list."""
+def _adapt_form(deployment: RunnerDeployment) -> None:
+    """Ask first for what differs from run to run, and offer the cluster profiles as a list."""
     names = sorted(path.stem for path in CLUSTER_PROFILES.glob("*.toml"))
     for definition in deployment._parameter_openapi_schema.definitions.values():  # noqa: SLF001 - nothing public adapts a form
-        field = definition.get("properties", {}).get("cluster")
-        if field is not None:
-            field["enum"] = names
+        fields = definition.get("properties", {})
+        if "cluster" in fields:
+            fields["cluster"]["enum"] = names
+        if "campaign" in fields:
+            common = [name for name in fields if name in ArchiveOptions.model_fields]
+            for name in common:
+                fields[name] = fields.pop(name)

@@ -171,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValidationError, SettingsError, OSError) as error:
         print_usage_error(errors, error, _PROGRAM)
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that starts it in the background has SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         serve(options, console)
     except KeyboardInterrupt:

@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from flows.artifacts import show_line
 from flows.dry_run import dry_run, foresee
 from flows.outcome import conclude, result_of
 from flows.progress import ProgressBoard
@@ -56,7 +58,22 @@ class _Done(NamedTuple):
     validation: Validation | None = None
 
 
-def _pass_through(line: FlightLine, stations: Stations, engine: Engine) -> _Done:
+class _Clock:
+    """Seconds that a line spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = round(time.monotonic() - started, 3)
+
+
+def _pass_through(line: FlightLine, stations: Stations, engine: Engine, clock: _Clock) -> _Done:
     """Take one line through all stages; each is a task run of its own."""
     options, campaign, storage = stations.options, stations.campaign, stations.storage
     found = examine(
@@ -68,9 +85,14 @@ def _pass_through(line: FlightLine, stations: Stations, engine: Engine) -> _Done
     get_run_logger().info("%s: %s", line, reason)
 
     bar = stations.board.bar
-    sources = download(
-        line, found.remote, stations.downloads(line), stations.downloader, bar(line.id, "download")
-    )
+    with clock("download"):
+        sources = download(
+            line,
+            found.remote,
+            stations.downloads(line),
+            stations.downloader,
+            bar(line.id, "download"),
+        )
     conversion = options.conversion.model_copy(
         update={"level": found.level, "threads": stations.profile.cpus}
     )
@@ -84,20 +106,25 @@ def _pass_through(line: FlightLine, stations: Stations, engine: Engine) -> _Done
         reason = f"{reason}, but not its content"
         return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
     store = stations.converted(line)
-    summary = convert.with_options(retries=stations.profile.retries)(
-        line,
-        sources,
-        store,
-        campaign,
-        conversion,
-        engine,
-        bar(line.id, "convert"),
-        force=options.force,
-    )
-    validation = validate(line, store, summary, sources)
-    companions = draw(line, store, summary, campaign)
-    publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
-    catalogue(line, storage, campaign, summary, sources, companions, validation)
+    with clock("convert"):
+        summary = convert.with_options(retries=stations.profile.retries)(
+            line,
+            sources,
+            store,
+            campaign,
+            conversion,
+            engine,
+            bar(line.id, "convert"),
+            force=options.force,
+        )
+    with clock("validate"):
+        validation = validate(line, store, summary, sources)
+    with clock("draw"):
+        companions = draw(line, store, summary, campaign)
+    with clock("publish"):
+        publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
+        catalogue(line, storage, campaign, summary, sources, companions, validation)
+    show_line(line, storage, campaign, companions)
     _drop_converted(store, companions)
     _drop_downloads(line, sources, stations)
     return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
@@ -117,15 +144,15 @@ def _drop_downloads(line: FlightLine, sources: SourceLine, stations: Stations) -
 @task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
 def ingest_line(line: FlightLine, stations: Stations, engine: Engine) -> State[LineOutcome]:
     """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
-    started = time.monotonic()
+    started, clock = time.monotonic(), _Clock()
 
     def outcome(done: _Done) -> LineOutcome:
         seconds = round(time.monotonic() - started, 3)
-        return LineOutcome(line=line.id, seconds=seconds, **done._asdict())
+        return LineOutcome(line=line.id, seconds=seconds, stages=clock.seconds, **done._asdict())
 
     try:
         with stations.hold(line):
-            done = outcome(_pass_through(line, stations, engine))
+            done = outcome(_pass_through(line, stations, engine, clock))
     except RunCancelledError as error:
         return Failed(message=str(error), data=outcome(_Done(LineState.SKIPPED, str(error))))
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one

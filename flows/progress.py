@@ -1,20 +1,84 @@
-"""Progress bars in a terminal, one for each line and stage that moves."""
+"""Progress of each line and stage that moves: bars in a terminal, artifacts in the Prefect UI."""
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import PrefectHTTPStatusError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from shift_stac.errors import RunCancelledError
 
+_SECONDS_BETWEEN_REPORTS = 2.0
+
+
+@dataclass
+class _Moving:
+    """One progress artifact, and the percentage that the server shall know."""
+
+    artifact: ArtifactCreate
+    percent: float
+    told: float = -1.0
+    id: UUID | None = None
+
+
+class _Reporter:
+    """Tells the server of progress, from a thread of its own: no stage waits for it."""
+
+    def __init__(self) -> None:
+        self._moving: list[_Moving] = []
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, artifact: ArtifactCreate) -> _Moving:
+        moving = _Moving(artifact, 0.0)
+        self._moving.append(moving)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._report, daemon=True, name="progress")
+            self._thread.start()
+        return moving
+
+    def stop(self) -> None:
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _report(self) -> None:
+        with get_client(sync_client=True) as client:
+            last = False
+            while not last:
+                last = self._end.wait(_SECONDS_BETWEEN_REPORTS)
+                for moving in list(self._moving):
+                    percent = moving.percent
+                    if percent != moving.told:
+                        self._tell(client, moving, percent)
+
+    def _tell(self, client: SyncPrefectClient, moving: _Moving, percent: float) -> None:
+        # Progress is a courtesy: what the server does not take now, it is offered again.
+        try:
+            if moving.id is None:
+                moving.id = client.create_artifact(
+                    moving.artifact.model_copy(update={"data": percent})
+                ).id
+            else:
+                client.update_artifact(moving.id, ArtifactUpdate(data=percent))
+        except (httpx.HTTPError, PrefectHTTPStatusError):
+            return
+        moving.told = percent
+
 
 class ProgressBoard:
     """Bars that the threads of a run move.
 
-    Shows nothing where ``console`` is not a terminal. A run that is cancelled ends at the next
+    Shows no bars where ``console`` is not a terminal, and artifacts within task runs. A run that is cancelled ends at the next
     step that any stage reports: threads cannot be stopped from outside.
     """
 
@@ -30,6 +94,7 @@ class ProgressBoard:
             transient=True,
         )
         self._cancelled = threading.Event()
+        self._reporter = _Reporter()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -44,6 +109,7 @@ class ProgressBoard:
         if error is not None:
             self.cancel()
         self._progress.stop()
+        self._reporter.stop()
 
     def cancel(self) -> None:
         """End every stage at its next step."""
@@ -52,14 +118,34 @@ class ProgressBoard:
     def bar(self, line: str, stage: str) -> Callable[[int, int], None]:
         """A callback that moves one bar: done, total. The bar goes when it is full."""
         bar: TaskID | None = None
+        moving: _Moving | None = None
+        artifact = _artifact_of(line, stage)
 
         def advance(done: int, total: int) -> None:
-            nonlocal bar
+            nonlocal bar, moving
             if self._cancelled.is_set():
                 msg = f"{line}: {stage} was cancelled"
                 raise RunCancelledError(msg)
             if bar is None:
                 bar = self._progress.add_task(f"{line} {stage}", total=total)
+                if artifact is not None:
+                    moving = self._reporter.follow(artifact)
             self._progress.update(bar, completed=done, total=total, visible=done < total)
+            if moving is not None:
+                moving.percent = round(100 * done / total, 1) if total else 100.0
 
         return advance
+
+
+def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
+    """The progress artifact of a stage, of the task run in whose context this is called."""
+    task, flow = TaskRunContext.get(), FlowRunContext.get()
+    if task is None:
+        return None
+    return ArtifactCreate(
+        key=f"{stage}-{line}",
+        type="progress",
+        description=f"{stage} of {line}",
+        task_run_id=task.task_run.id,
+        flow_run_id=task.task_run.flow_run_id or (flow and flow.flow_run and flow.flow_run.id),
+    )

@@ -1,7 +1,7 @@
 """What became of each flight line of a run."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -30,8 +30,8 @@ class LineOutcome(FrozenModel):
     """One row of a run's report.
 
     ``line`` is the flight line, or the date where not even its lines could be listed. ``size`` is
-    that of the published store in bytes; ``seconds`` what the run spent on the line;
-    ``validation`` what was found in its store before it was published.
+    that of the published store in bytes; ``seconds`` what the run spent on the line, ``stages`` on
+    each of its stages; ``validation`` what was found in its store before it was published.
     """
 
     line: str
@@ -39,6 +39,7 @@ class LineOutcome(FrozenModel):
     reason: str
     size: int | None = None
     seconds: float = 0.0
+    stages: Mapping[str, float] = {}
     validation: Validation | None = None
 
 
@@ -79,6 +80,9 @@ class RunReport(FrozenModel):
                 "validation": outcome.validation.sentence if outcome.validation else "",
                 "size": format_size(outcome.size),
                 "seconds": f"{outcome.seconds:.1f}",
+                "of which": ", ".join(
+                    f"{stage} {seconds:.1f}" for stage, seconds in outcome.stages.items()
+                ),
             }
             for outcome in self.outcomes
         ]

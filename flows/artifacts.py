@@ -1,0 +1,37 @@
+"""What the Prefect UI shows of a published line: its picture, and where it is."""
+
+import base64
+import io
+
+from PIL import Image
+from prefect.artifacts import create_image_artifact, create_link_artifact
+
+from shift_stac.campaigns import Campaign
+from shift_stac.flightline import FlightLine
+from shift_stac.item import item_path
+from shift_stac.publication import Companions
+from shift_stac.storage import Storage
+
+_PICTURE_PIXELS = 480
+
+
+def show_line(
+    line: FlightLine, storage: Storage, campaign: Campaign, companions: Companions
+) -> None:
+    """Show the quicklook of a line, small, and link to its item."""
+    # Within the artifact: the archive may be in a folder or a bucket that the browser cannot read.
+    with Image.open(companions.thumbnail) as picture, io.BytesIO() as content:
+        picture.thumbnail((_PICTURE_PIXELS, _PICTURE_PIXELS))
+        picture.convert("RGB").save(content, "JPEG", quality=80)
+        encoded = base64.b64encode(content.getvalue()).decode()
+    create_image_artifact(
+        f"data:image/jpeg;base64,{encoded}",
+        key=f"quicklook-{line}",
+        description=f"{line} in true colour",
+    )
+    create_link_artifact(
+        storage.href(item_path(campaign, line)),
+        link_text=f"STAC item of {line}",
+        key=f"item-{line}",
+        description="In a folder: a path on the machine where the archive is.",
+    )
