@@ -5,7 +5,7 @@
 Each run of each contender is a process of its own; contenders take turns, so that a slow moment
 of the machine meets all of them. Figures are medians. Times include what a user waits for: reading
 from the page cache, compressing, writing; not the start of Python. Dirty pages are written out
-(``sync``) before each run, not after it.
+(``sync``) before each run, not after it, and memory is touched, so that none pays for another.
 
 - ours: shift_stac.conversion.convert_line, with its defaults
 - one thread: the same, with one thread instead of one a core
@@ -151,7 +151,9 @@ def _warm(name: str, out: Path) -> None:
 def run_once(name: str, sources: SourceLine, work: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=work) as folder:
         out = Path(folder)
-        found = measure(_run, name, sources, out, warm=partial(_warm, name, out))
+        size = sum(file.path.stat().st_size for file in sources.files)
+        warm = partial(_warm, name, out)
+        found = measure(_run, name, sources, out, warm=warm, will_write=size)
         size = sum(file.stat().st_size for file in (out / "run").rglob("*") if file.is_file())
     return {
         "seconds": found.seconds,
