@@ -11,10 +11,11 @@ INSTALLED := $(VENV)/.installed
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help install demo test test-slurm check bench bench-slurm lock clean
+.PHONY: help install demo test test-slurm test-browser test-stac-browser check bench bench-slurm \
+  lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## create .venv from requirements.lock
 
@@ -33,6 +34,22 @@ test: install ## all tests
 test-slurm: install ## the tests on a real Slurm of two nodes, which they start (part of test)
 	$(BIN)/python -m pytest tests/slurm tests/integration/test_ingest_on_slurm.py $(PYTEST_ARGS)
 
+test-browser: install ## the tests in a real browser (part of test)
+	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+
+STAC_BROWSER ?= build/stac-browser
+# The release, with the version of one of its parts that it was released with: the present one of
+# ol-stac asks for an OpenLayers that the release does not have.
+$(STAC_BROWSER)/dist/index.html:
+	mkdir -p $(STAC_BROWSER)
+	cd $(STAC_BROWSER) && npm pack --silent @radiantearth/stac-browser@4.0.1 \
+	  && tar xzf radiantearth-stac-browser-4.0.1.tgz --strip-components=1 \
+	  && npm install --no-audit --no-fund --save-exact ol-stac@1.1.0 \
+	  && SB_historyMode=hash npm run build:minimal
+
+test-stac-browser: install $(STAC_BROWSER)/dist/index.html ## Radiant Earth's STAC Browser on the archive (npm, minutes)
+	SHIFT_STAC_BROWSER=$(STAC_BROWSER)/dist $(BIN)/python -m pytest tests/browser/test_stac_browser.py
+
 check: install ## format, lint, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -44,6 +61,7 @@ bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/codecs.py
 	$(BIN)/python benchmarks/maps.py --scan-lines 5110
+	$(BIN)/python benchmarks/catalog.py
 
 bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all
 	$(BIN)/python benchmarks/slurm.py

@@ -7,8 +7,8 @@ from PIL import Image
 from prefect.artifacts import create_image_artifact, create_link_artifact
 
 from shift_stac.campaigns import Campaign
+from shift_stac.catalog import item_path
 from shift_stac.flightline import FlightLine
-from shift_stac.item import item_path
 from shift_stac.publication import Companions
 from shift_stac.storage import Storage
 

@@ -22,7 +22,6 @@ from flows.outcome import conclude, result_of
 from flows.progress import ProgressBoard
 from flows.stations import CLUSTER_PROFILES, Stations, examine
 from flows.terminal import end_log, print_report, print_usage_error
-from shift_stac.archive_check import published_lines
 from shift_stac.cluster import ProfileError, load_profile
 from shift_stac.conversion import STORE_FORMAT
 from shift_stac.errors import (
@@ -32,6 +31,7 @@ from shift_stac.errors import (
     StorageError,
 )
 from shift_stac.flightline import FlightLine
+from shift_stac.inventory import published_lines
 from shift_stac.plan import Action
 from shift_stac.portal import ListedLine
 from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes

@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     store = Path(report.store) / store_path(load_campaign(), line)
     for text, example in (
         ("Open a store:", f"python -c \"import xarray; print(xarray.open_zarr('{store}'))\""),
+        ("The page:    ", str(Path(report.store) / "index.html")),
         ("The catalog: ", str(Path(report.store) / CATALOG_PATH)),
         ("A quicklook: ", str(Companions.beside(store).thumbnail)),
     ):

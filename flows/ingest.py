@@ -45,7 +45,7 @@ from tasks.convert import convert
 from tasks.download import download
 from tasks.portal import find_files, list_lines
 from tasks.present import draw
-from tasks.publish import catalogue, link, publish
+from tasks.publish import catalogue, link, publish, refresh
 from tasks.validate import validate
 
 
@@ -122,8 +122,18 @@ def _pass_through(line: FlightLine, stations: Stations, engine: Engine, clock: _
     with clock("draw"):
         companions = draw(line, store, summary, campaign)
     with clock("publish"):
-        publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
-        catalogue(line, storage, campaign, summary, sources, companions, validation)
+        place = publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
+        catalogue(
+            line,
+            storage,
+            campaign,
+            summary,
+            sources,
+            companions,
+            validation,
+            place,
+            stations.hrefs,
+        )
     show_line(line, storage, campaign, companions)
     _drop_converted(store, companions)
     _drop_downloads(line, sources, stations)
@@ -175,6 +185,18 @@ def _ingest_lines(
     return [future.result(raise_on_failure=False) for future in futures]
 
 
+def _complete_catalog(
+    stations: Stations, outcomes: Sequence[LineOutcome], untouched: list[FlightLine]
+) -> None:
+    """What is done once a run: links that an earlier run died before, and table and page."""
+    place = (stations.storage, stations.campaign)
+    if untouched:
+        link(*place, untouched, stations.hrefs)
+    published = [FlightLine(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
+    if published or untouched:
+        refresh(*place, stations.hrefs, published, untouched)
+
+
 def _run_name() -> str:
     from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
 
@@ -217,8 +239,8 @@ def ingest(options: IngestOptions) -> State[RunReport]:
             foresee(lines, stations) if options.dry_run else _ingest_lines(lines, stations, engine)
         )
         untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
-        if untouched and not options.dry_run:
-            link(stations.storage, stations.campaign, untouched)
+        if not options.dry_run:
+            _complete_catalog(stations, outcomes, untouched)
         report = RunReport(
             started=started,
             finished=datetime.now(UTC),

@@ -1,5 +1,6 @@
 """How a run ends: its report, its table in the UI, and a state that tells how it went."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
+from pydantic import BaseModel
 
 from flows.history import wait_for_history
 from shift_stac.report import LineState, RunReport
@@ -17,7 +19,7 @@ SOME_FAILED = "SomeLinesFailed"
 
 def conclude(report: RunReport, kind: str, work_dir: Path) -> State[RunReport]:
     """Write a run's report, show its table, and make the state in which it ends."""
-    path = _write_report(report, kind, work_dir)
+    path = write_report(report, kind, report.started, work_dir)
     create_table_artifact(report.rows(), key=kind, description=f"{report.sentence} ({path})")
     get_run_logger().info("%s; report in %s", report.sentence, path)
     if not report.failed:
@@ -27,10 +29,11 @@ def conclude(report: RunReport, kind: str, work_dir: Path) -> State[RunReport]:
     return Failed(message=report.sentence, data=report)
 
 
-def _write_report(report: RunReport, kind: str, work_dir: Path) -> Path:
+def write_report(report: BaseModel, kind: str, started: datetime, work_dir: Path) -> Path:
+    """Write a report as JSON into the working folder; its name tells kind and time."""
     folder = work_dir / "reports"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{kind}-{report.started:%Y%m%dT%H%M%S.%fZ}.json"
+    path = folder / f"{kind}-{started:%Y%m%dT%H%M%S.%fZ}.json"
     path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return path
 

@@ -8,12 +8,15 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from flows.codes import code_source
 from flows.progress import ProgressBoard
+from shift_stac.archive import open_storage
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
 from shift_stac.download import Downloader
 from shift_stac.errors import ShiftError, StorageError
 from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import Hrefs
 from shift_stac.item import PublishedState
 from shift_stac.plan import LinePlan, level_to_hold, plan_line
 from shift_stac.portal import Portal, open_portal
@@ -21,7 +24,6 @@ from shift_stac.publication import read_published
 from shift_stac.report import LineOutcome, LineState
 from shift_stac.settings import CampaignOptions, IngestOptions
 from shift_stac.sources import Product, ProductLevel, RemoteLine
-from shift_stac.storage import Storage, open_storage
 
 # Beside the flows, in a checkout as in an installation.
 CLUSTER_PROFILES = Path(__file__).resolve().parents[1] / "deployments" / "clusters"
@@ -38,7 +40,8 @@ class Stations:
         self.campaign: Campaign = load_campaign(options.campaign)
         description = self.campaign.portal
         self.portal_url: str = options.portal or description.url
-        self.storage: Storage = open_storage(options.store, options.s3)
+        self.storage = open_storage(options.store, options.s3, code_source())
+        self.hrefs = Hrefs.of(self.storage, options.catalog)
         self.portal: Portal = open_portal(
             self.portal_url, description.version(options.portal_version), options.portal_version
         )
@@ -47,6 +50,7 @@ class Stations:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        self.storage.prepare()
         self._stack.enter_context(self.portal)
         self._stack.enter_context(self.downloader)
         return self

@@ -1,7 +1,7 @@
 """What the commands print."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -35,7 +35,9 @@ def print_report(console: Console, report: RunReport) -> None:
     for column in ("size", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in report.rows():
-        table.add_row(*row.values(), style=_STYLES.get(row["state"]))
+        # The stages' seconds are for wider places than a terminal: the report, and the UI.
+        cells = [row[str(column.header)] for column in table.columns]
+        table.add_row(*cells, style=_STYLES.get(row["state"]))
     console.print(table)
 
 
@@ -50,6 +52,16 @@ def print_archive_report(console: Console, report: ArchiveReport) -> None:
     for row in report.rows():
         table.add_row(*row.values(), style="red" if row["state"] == "bad" else "green")
     console.print(table)
+
+
+def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows that have the same columns."""
+    table = Table(title=title, title_justify="left")
+    for column in rows[0] if rows else ():
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    console.print(table if rows else title)
 
 
 def print_plan(

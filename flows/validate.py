@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -21,14 +20,15 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.outcome import result_of
+from flows.codes import open_archive
+from flows.outcome import result_of, write_report
 from flows.terminal import end_log, print_archive_report, print_usage_error
-from shift_stac.archive_check import ArchiveReport, LineCheck, published_lines
+from shift_stac.archive_check import ArchiveReport, LineCheck
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
+from shift_stac.inventory import published_lines
 from shift_stac.settings import ValidateOptions, validate_options
-from shift_stac.storage import open_storage
 from shift_stac.validation import Check
 from tasks.validate import validate_published
 
@@ -48,7 +48,7 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
     """
     started = datetime.now(UTC)
     campaign = load_campaign(options.campaign)
-    storage = open_storage(options.store, options.s3)
+    storage = open_archive(options)
     lines = [
         line
         for line in published_lines(storage, campaign)
@@ -71,7 +71,7 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
         software=f"shift-stac {version('shift-stac')}",
         lines=tuple(found),
     )
-    path = _write_report(report, options.work_dir)
+    path = write_report(report, "validate", report.started, options.work_dir)
     create_table_artifact(report.rows(), key="validate", description=f"{report.sentence} ({path})")
     get_run_logger().info("%s; report in %s", report.sentence, path)
     if report.bad:
@@ -86,14 +86,6 @@ def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:
     # The archive could not be read, whatever the retries.
     detail = f"{result}" if isinstance(result, ShiftError) else f"{type(result).__name__}: {result}"
     return LineCheck(line=line.id, checks=(Check(name="read", passed=False, detail=detail),))
-
-
-def _write_report(report: ArchiveReport, work_dir: Path) -> Path:
-    folder = work_dir / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"validate-{report.started:%Y%m%dT%H%M%S.%f}.json"
-    path.write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    return path
 
 
 def run(options: ValidateOptions) -> ArchiveReport:

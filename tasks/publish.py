@@ -6,6 +6,8 @@ from prefect import get_run_logger, task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
+from shift_stac.front import refresh_front
+from shift_stac.hrefs import Hrefs
 from shift_stac.publication import Companions, link_missing, publish_data, publish_item
 from shift_stac.sources import SourceLine
 from shift_stac.storage import Progress, Storage
@@ -22,10 +24,11 @@ def publish(
     store: Path,
     companions: Companions,
     progress: Progress | None,
-) -> None:
-    """Publish the line's store and its companions."""
-    publish_data(storage, campaign, line, store, companions, progress)
-    get_run_logger().info("%s: data published in %s", line, storage.url)
+) -> str:
+    """Publish the line's store and its companions; returns the store's path in the archive."""
+    path = publish_data(storage, campaign, line, store, companions, progress)
+    get_run_logger().info("%s: %s published", line, storage.href(path))
+    return path
 
 
 @task(name="catalogue", task_run_name="catalogue-{line}", **STAGE)
@@ -37,14 +40,31 @@ def catalogue(
     sources: SourceLine,
     companions: Companions,
     validation: Validation,
+    store: str,
+    hrefs: Hrefs,
 ) -> None:
-    """Publish the line's item, then the collection and catalog that lead to it."""
-    path = publish_item(storage, campaign, summary, sources, companions, validation)
+    """Publish the line's item, then what leads to it."""
+    path = publish_item(
+        storage, campaign, summary, sources, companions, validation, store=store, hrefs=hrefs
+    )
     get_run_logger().info("%s: item %s", line, storage.href(path))
 
 
 @task(name="link", **STAGE)
-def link(storage: Storage, campaign: Campaign, lines: list[FlightLine]) -> None:
-    """Link published lines that the collection does not lead to, if there are any."""
-    for line in link_missing(storage, campaign, lines):
+def link(storage: Storage, campaign: Campaign, lines: list[FlightLine], hrefs: Hrefs) -> None:
+    """Link published lines that the catalog does not lead to, if there are any."""
+    for line in link_missing(storage, campaign, lines, hrefs):
         get_run_logger().warning("%s was published, but not linked: it is now", line)
+
+
+@task(name="refresh table and page", task_run_name="refresh", **STAGE)
+def refresh(
+    storage: Storage,
+    campaign: Campaign,
+    hrefs: Hrefs,
+    published: list[FlightLine],
+    present: list[FlightLine],
+) -> None:
+    """Bring the table of items and the page for people up to the catalog."""
+    read = refresh_front(storage, campaign, hrefs, published=published, present=present)
+    get_run_logger().info("%d items brought into table and page", read)

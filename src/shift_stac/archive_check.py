@@ -2,21 +2,16 @@
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from shift_stac.campaigns import Campaign
-from shift_stac.catalog import collection_path, linked_items
-from shift_stac.errors import (
-    CatalogError,
-    FlightLineError,
-    InvalidStoreError,
-    NothingPublishedError,
-)
+from shift_stac.catalog import item_path
+from shift_stac.errors import InvalidStoreError
 from shift_stac.flightline import FlightLine
-from shift_stac.item import item_path, store_path
+from shift_stac.hrefs import Hrefs
+from shift_stac.item import published_state, store_path
 from shift_stac.sources import FrozenModel
 from shift_stac.storage import Storage
 from shift_stac.validation import SAMPLED_BLOCKS, Check, Expectations, Validation, validate_store
@@ -87,29 +82,6 @@ def _percents(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{share:.1%}" for share in shares.values())
 
 
-def published_lines(storage: Storage, campaign: Campaign) -> list[FlightLine]:
-    """The lines that a campaign's collection leads to, in the order in which they were flown.
-
-    Raises
-    ------
-    NothingPublishedError
-        There is no such collection.
-    CatalogError
-        It is not STAC.
-    """
-    path = collection_path(campaign)
-    content = storage.read(path)
-    if content is None:
-        msg = f"{storage.href(path)} does not exist: nothing of this campaign is published there"
-        raise NothingPublishedError(msg)
-    try:
-        collection = json.loads(content)
-        return sorted(FlightLine(name) for name in linked_items(collection))
-    except (ValueError, FlightLineError) as error:
-        msg = f"{storage.href(path)} is damaged ({error}): restore it, or ingest a line again"
-        raise CatalogError(msg) from error
-
-
 def check_line(
     storage: Storage,
     campaign: Campaign,
@@ -147,13 +119,14 @@ def check_line(
         return LineCheck(
             line=line.id, checks=(Check(name="item", passed=False, detail=str(error)),)
         )
+    state = published_state(item)
     validation = validate_store(
-        storage.href(store_path(campaign, line)),
+        storage.href(state.store_path if state else store_path(campaign, line)),
         expected,
         blocks=blocks,
         storage_options=storage.fsspec_options,
     )
-    files = tuple(_check_files(storage, item, posixpath.dirname(path)))
+    files = tuple(_check_files(storage, item, path))
     return LineCheck(
         line=line.id,
         checks=(Check(name="item", passed=True, detail=path), *files),
@@ -161,13 +134,14 @@ def check_line(
     )
 
 
-def _check_files(storage: Storage, item: Mapping[str, Any], folder: str) -> Iterator[Check]:
+def _check_files(storage: Storage, item: Mapping[str, Any], document: str) -> Iterator[Check]:
     """Compare the files beside the store with the sizes and checksums that the item tells."""
+    hrefs = Hrefs.of(storage)
     for name, asset in item["assets"].items():
         checksum = asset.get("file:checksum", "")
         if not checksum.startswith(_SHA256):
             continue
-        path = posixpath.normpath(posixpath.join(folder, asset["href"]))
+        path = hrefs.path_of(asset["href"], document)
         content = storage.read(path)
         if content is None:
             yield Check(name=name, passed=False, detail=f"{storage.href(path)} does not exist")

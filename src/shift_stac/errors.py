@@ -63,3 +63,7 @@ class MapError(ShiftError, ValueError):
 
 class InvalidStoreError(StoreError):
     """A store that validation found wanting. The same input makes the same store."""
+
+
+class CredentialsError(ShiftError):
+    """The credentials for the bucket are missing, refused, or have ended."""

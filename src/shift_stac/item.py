@@ -6,9 +6,8 @@ run can tell from the item alone whether the line is up to date.
 
 import hashlib
 import math
-import mimetypes
-import posixpath
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,11 @@ import pystac
 from pydantic import ValidationError
 
 from shift_stac.campaigns import Campaign
+from shift_stac.catalog import CATALOG_PATH, collection_path, day_path, item_path
 from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import Hrefs
 from shift_stac.layout import ChunkSizes
-from shift_stac.overview import OVERVIEW_MEDIA_TYPE, describe_overview
+from shift_stac.overview import describe_overview
 from shift_stac.sources import (
     FrozenModel,
     ProductLevel,
@@ -27,6 +28,7 @@ from shift_stac.sources import (
     SourceLine,
 )
 from shift_stac.spectral import nearest_band
+from shift_stac.storage import media_type
 from shift_stac.summary import StoreSummary, VariableSummary
 from shift_stac.template import CUBE_NAMES
 from shift_stac.validation import Validation
@@ -39,14 +41,19 @@ _EXTENSIONS = tuple(
         "file/v2.1.0",
         "processing/v1.2.0",
         "projection/v2.0.0",
+        "raster/v2.0.0",
+        "timestamps/v1.1.0",
         "version/v1.2.0",
         "zarr/v1.1.0",
     )
 )
 _VIEW_EXTENSION = "https://stac-extensions.github.io/view/v1.1.0/schema.json"
+_SCIENTIFIC_EXTENSION = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
+_STORAGE_EXTENSION = "https://stac-extensions.github.io/storage/v2.0.0/schema.json"
+_ALTERNATE_EXTENSION = "https://stac-extensions.github.io/alternate-assets/v1.2.0/schema.json"
 
-# Best practice adds `; version=3`, at which xpystac 0.5 raises an error.
-ZARR_MEDIA_TYPE = "application/vnd.zarr"
+# When a thing was done is no part of what it is: these change only together with something else.
+_MOMENTS = ("created", "updated", "published")
 
 # IANA's link relation for the source of what a document tells.
 _SOURCE_RELATION = "via"
@@ -58,6 +65,7 @@ _COMPANIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "quicklook-bands": ("Red, green and blue band on the map", ("overview",)),
     "overview": ("True colour on the map", ("overview", "visual")),
     "footprint": ("Outline of the line", ("metadata",)),
+    "manifest": ("Checksum of each of the store's objects, for sha256sum", ("metadata",)),
 }
 
 _PROCESSING_LEVELS = {ProductLevel.L1: "L1B", ProductLevel.L2: "L2A", ProductLevel.ALL: "L2A"}
@@ -86,16 +94,16 @@ class PublishedState(FrozenModel):
     chunks: ChunkSizes
     sharded: bool
     store_bytes: int
+    store_path: str
+    manifest: str | None
     files: tuple[RemoteFile, ...]
 
 
-def item_path(campaign: Campaign, line: FlightLine) -> str:
-    """Where a line's item stands, relative to the archive's root."""
-    return f"{campaign.collection.id}/{line}/{line}.json"
-
-
 def store_path(campaign: Campaign, line: FlightLine) -> str:
-    """Where a line's Zarr store stands, relative to the archive's root."""
+    """Where the first version of a line's Zarr store stands, relative to the archive's root.
+
+    Where a line was replaced, its item tells the place of the present version.
+    """
     return f"{campaign.layout.directory_for(line)}/{line}.zarr"
 
 
@@ -103,10 +111,9 @@ def describe_file(local: Path, path: str) -> AssetFile:
     """Measure a file that is published under a path relative to the archive's root."""
     content = local.read_bytes()
     is_map = local.suffix == ".tif"
-    guessed = mimetypes.guess_type(local.name)[0] or "application/geo+json"
     return AssetFile(
         path=path,
-        media_type=OVERVIEW_MEDIA_TYPE if is_map else guessed,
+        media_type=media_type(local.name),
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         fields=describe_overview(local) if is_map else {},
@@ -119,14 +126,32 @@ def build_item(
     campaign: Campaign,
     files: Mapping[str, AssetFile],
     validation: Validation,
+    *,
+    store: str | None = None,
+    hrefs: Hrefs | None = None,
 ) -> pystac.Item:
     """Build the item of a converted line. No I/O; the same input gives the same item.
 
-    ``files`` are those beside the store, by the name of their asset. Hrefs are relative to the item. The store is a swath: ``proj:code`` is null, because its rows
-    and columns follow the flight and no CRS; ``shift:crs`` is that of Easting and Northing.
+    The store is a swath: ``proj:code`` is null, because its rows and columns follow the flight and
+    no CRS; ``shift:crs`` is that of Easting and Northing.
+
+    Parameters
+    ----------
+    summary, sources, validation
+        What is known of the store, of what it was made from, and of how it was tested.
+    campaign
+        For every text.
+    files
+        Files beside the store, by the name of their asset.
+    store
+        The store's path relative to the archive's root; that of the first version by default.
+    hrefs
+        How links and assets are spelled; relative by default.
     """
     line, observation = summary.line, summary.observation
-    here = posixpath.dirname(item_path(campaign, line))
+    hrefs = hrefs or Hrefs()
+    here = item_path(campaign, line)
+    store = store or store_path(campaign, line)
     properties: dict[str, Any] = {
         "title": f"{campaign.collection.title}: {line}",
         "platform": campaign.item.platform,
@@ -153,10 +178,20 @@ def build_item(
         "shift:chunks": summary.chunks.model_dump(),
         "shift:sharded": summary.sharded,
         "shift:fingerprint": summary.fingerprint,
+        "shift:store_path": store,
+        "sci:doi": campaign.collection.doi,
+        "sci:citation": campaign.collection.citation,
+        "storage:schemes": hrefs.schemes,
         "cube:dimensions": _dimensions(summary),
         "cube:variables": _variables(summary),
     }
     extensions = list(_EXTENSIONS)
+    if campaign.collection.doi:
+        extensions.append(_SCIENTIFIC_EXTENSION)
+    if hrefs.schemes:
+        extensions.append(_STORAGE_EXTENSION)
+    if hrefs.other_ways(store).get("alternate"):
+        extensions.append(_ALTERNATE_EXTENSION)
     end = None
     if observation is not None:
         end = observation.end
@@ -187,17 +222,21 @@ def build_item(
         stac_extensions=sorted(extensions),
         collection=campaign.collection.id,
     )
-    item.add_asset(f"{line}.zarr", _store_asset(summary, campaign, here))
+    item.add_asset(f"{line}.zarr", _store_asset(summary, campaign, store, hrefs))
     for name, file in files.items():
         title, roles = _COMPANIONS[name]
-        item.add_asset(name, _file_asset(file, here, title, roles))
+        item.add_asset(name, _file_asset(file, here, title, roles, hrefs))
     parents = {
-        "root": "../../catalog.json",
-        "parent": "../collection.json",
-        "collection": "../collection.json",
+        "root": CATALOG_PATH,
+        "parent": day_path(campaign, line.date),
+        "collection": collection_path(campaign),
     }
-    for relation, href in parents.items():
-        item.add_link(pystac.Link(relation, href, media_type="application/json"))
+    for relation, path in parents.items():
+        item.add_link(pystac.Link(relation, hrefs.to(path, here), media_type="application/json"))
+    if hrefs.options.hrefs == "absolute":
+        item.add_link(pystac.Link("self", hrefs.absolute(here), media_type="application/geo+json"))
+    if campaign.collection.doi:
+        item.add_link(pystac.Link("cite-as", f"https://doi.org/{campaign.collection.doi}"))
     item.add_links(_source_links(sources, summary.level))
     return item
 
@@ -211,15 +250,28 @@ def refresh_sources(
     return {**item, "links": others + now}
 
 
-def _relative(path: str, folder: str) -> str:
-    return posixpath.relpath(path, folder)
+def stamped(item: Mapping[str, Any], published: Mapping[str, Any] | None, now: datetime) -> Any:
+    """An item with the moments of its first and latest publication.
+
+    One that says what is published already is that one, to the byte.
+    """
+    before = dict(published["properties"]) if published else {}
+    bare = {key: value for key, value in before.items() if key not in _MOMENTS}
+    if published and {**published, "properties": bare} == item:
+        return published
+    moment = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    first = before.get("published", moment)
+    moments = {"created": before.get("created", first), "updated": moment, "published": first}
+    return {**item, "properties": {**item["properties"], **moments}}
 
 
-def _store_asset(summary: StoreSummary, campaign: Campaign, folder: str) -> pystac.Asset:
+def _store_asset(
+    summary: StoreSummary, campaign: Campaign, path: str, hrefs: Hrefs
+) -> pystac.Asset:
     cubes = [str(product) for product in summary.level.cubes]
     return pystac.Asset(
-        href=_relative(store_path(campaign, summary.line), folder),
-        media_type=ZARR_MEDIA_TYPE,
+        href=hrefs.to(path, item_path(campaign, summary.line)),
+        media_type=hrefs.options.zarr_media_type,
         title=f"{' and '.join(cubes).capitalize()} with geolocation, Zarr",
         roles=["data", *cubes],
         extra_fields={
@@ -227,7 +279,10 @@ def _store_asset(summary: StoreSummary, campaign: Campaign, folder: str) -> pyst
             "zarr:node_type": "group",
             "zarr:consolidated": True,
             "data_type": _cube(summary).dtype,
+            "raster:spatial_resolution": summary.geolocation.gsd,
+            "raster:sampling": "area",
             "bands": _bands(summary, campaign),
+            **hrefs.other_ways(path),
         },
     )
 
@@ -237,16 +292,19 @@ def _cube(summary: StoreSummary) -> VariableSummary:
     return next(variable for variable in summary.variables if variable.name == name)
 
 
-def _file_asset(file: AssetFile, folder: str, title: str, roles: Sequence[str]) -> pystac.Asset:
+def _file_asset(
+    file: AssetFile, document: str, title: str, roles: Sequence[str], hrefs: Hrefs
+) -> pystac.Asset:
     return pystac.Asset(
-        href=_relative(file.path, folder),
+        href=hrefs.to(file.path, document),
         media_type=file.media_type,
         title=title,
         roles=list(roles),
         extra_fields={
             "file:size": file.size,
-            "file:checksum": _multihash(file.sha256),
+            "file:checksum": multihash(file.sha256),
             **file.fields,
+            **hrefs.other_ways(file.path),
         },
     )
 
@@ -261,7 +319,7 @@ def _source_links(sources: SourceLine, level: ProductLevel) -> list[pystac.Link]
 
 
 def _source_link(file: SourceFile) -> pystac.Link:
-    extra: dict[str, Any] = {"file:size": file.size, "file:checksum": _multihash(file.sha256)}
+    extra: dict[str, Any] = {"file:size": file.size, "file:checksum": multihash(file.sha256)}
     if file.etag:
         extra["shift:etag"] = file.etag
     if file.last_modified:
@@ -270,7 +328,7 @@ def _source_link(file: SourceFile) -> pystac.Link:
     return pystac.Link(_SOURCE_RELATION, file.url, media_type, file.name, extra_fields=extra)
 
 
-def _multihash(sha256: str) -> str:
+def multihash(sha256: str) -> str:
     """A SHA-256 as multihash (code 0x12, 32 bytes), as the file extension asks for."""
     return f"1220{sha256}"
 
@@ -350,6 +408,8 @@ def published_state(item: Mapping[str, Any]) -> PublishedState | None:
             chunks=properties["shift:chunks"],
             sharded=properties["shift:sharded"],
             store_bytes=properties["shift:store_bytes"],
+            store_path=properties["shift:store_path"],
+            manifest=item["assets"].get("manifest", {}).get("file:checksum"),
             files=tuple(
                 RemoteFile(
                     name=link["title"],

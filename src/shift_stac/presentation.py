@@ -1,10 +1,11 @@
-"""What people see of a line before they open it: pictures, a map and an outline."""
+"""What goes beside a line's store: pictures, a map, an outline, and checksums."""
 
 from pathlib import Path
 
 from shift_stac.access import open_flightline
 from shift_stac.campaigns import Campaign
 from shift_stac.colour import read_colour
+from shift_stac.manifest import write_manifest
 from shift_stac.overview import write_overview
 from shift_stac.publication import Companions
 from shift_stac.quicklook import (
@@ -19,7 +20,7 @@ from shift_stac.summary import StoreSummary
 def draw_companions(store: Path, summary: StoreSummary, campaign: Campaign) -> Companions:
     """Write every companion of a converted line, beside its store.
 
-    Three bands are read, once.
+    Of the cube, three bands are read, once; for the manifest, every byte.
     """
     companions = Companions.beside(store)
     colour = read_colour(store, summary, campaign.quicklook.rgb)
@@ -29,4 +30,5 @@ def draw_companions(store: Path, summary: StoreSummary, campaign: Campaign) -> C
     write_band_panels(colour, swath, summary, companions.panels)
     write_overview(colour, swath, companions.overview)
     write_footprint(summary, companions.footprint)
+    write_manifest(store, companions.manifest)
     return companions

@@ -1,37 +1,47 @@
 """Publishing a line: in such an order that a reader never follows a link to nothing.
 
-Data first, then pictures, then the item, and last the collection and the catalog.
+Data first, then pictures, then the item, and last its day, month, collection and catalog.
 """
 
-import json
-from collections.abc import Sequence
+import hashlib
+import posixpath
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from shift_stac.campaigns import Campaign
 from shift_stac.catalog import (
-    CATALOG_PATH,
-    add_items,
-    build_catalog,
-    collection_path,
-    linked_items,
+    Parent,
+    item_path,
+    linked_children,
+    parents_of,
+    parse_stac,
     render,
+    way_to,
 )
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import Hrefs
 from shift_stac.item import (
     PublishedState,
     build_item,
     describe_file,
-    item_path,
+    multihash,
     published_state,
     refresh_sources,
+    stamped,
     store_path,
 )
+from shift_stac.manifest import MANIFEST_SUFFIX
 from shift_stac.sources import FrozenModel, ProductLevel, SourceLine
 from shift_stac.storage import Progress, Storage
 from shift_stac.summary import StoreSummary
 from shift_stac.validation import Validation
+
+VERSION_PREFIX = "version-"
+"""How the folder of a store begins that replaced another one."""
 
 
 class Companions(FrozenModel):
@@ -42,6 +52,7 @@ class Companions(FrozenModel):
     panels: Path
     overview: Path
     footprint: Path
+    manifest: Path
 
     @classmethod
     def beside(cls, store: Path) -> "Companions":
@@ -52,6 +63,7 @@ class Companions(FrozenModel):
             panels=store.with_name(f"{store.stem}_bands.png"),
             overview=store.with_name(f"{store.stem}_overview.tif"),
             footprint=store.with_name(f"{store.stem}_footprint.geojson"),
+            manifest=store.with_name(f"{store.name}{MANIFEST_SUFFIX}"),
         )
 
     @property
@@ -63,7 +75,20 @@ class Companions(FrozenModel):
             "quicklook-bands": self.panels,
             "overview": self.overview,
             "footprint": self.footprint,
+            "manifest": self.manifest,
         }
+
+
+def read_stac(storage: Storage, path: str) -> dict[str, Any] | None:
+    """A STAC object of the archive, None where there is none.
+
+    Raises
+    ------
+    CatalogError
+        What lies there is no JSON object; the message names it.
+    """
+    content = storage.read(path)
+    return None if content is None else parse_stac(content, storage.href(path))
 
 
 def read_published(
@@ -76,10 +101,9 @@ def read_published(
     CatalogError
         The published item is no JSON.
     """
-    path = item_path(campaign, line)
-    content = storage.read(path)
-    state = None if content is None else published_state(_parse(content, storage.href(path)))
-    return state, storage.has_store(store_path(campaign, line))
+    item = read_stac(storage, item_path(campaign, line))
+    state = None if item is None else published_state(item)
+    return state, storage.has_store(state.store_path if state else store_path(campaign, line))
 
 
 def publish_data(
@@ -89,11 +113,32 @@ def publish_data(
     store: Path,
     companions: Companions,
     progress: Progress | None = None,
-) -> None:
-    """Publish the store, then its companions beside it."""
-    storage.publish_store(store, store_path(campaign, line), progress)
+) -> str:
+    """Publish the store, then its companions beside it.
+
+    A store that replaces another one goes to a folder of its own, named by its checksum: until
+    its item says so, and after, whoever reads the old one goes on reading it. What no item leads
+    to any more is for ``prune`` to remove.
+
+    Returns
+    -------
+    str
+        The store's path, relative to the archive's root.
+    """
+    path = store_path(campaign, line)
+    item = read_stac(storage, item_path(campaign, line))
+    if item is not None:
+        checksum = hashlib.sha256(companions.manifest.read_bytes()).hexdigest()
+        state = published_state(item)
+        if state is not None and state.manifest == multihash(checksum):
+            # The same again, or what is left to be sent of it.
+            path = state.store_path
+        else:
+            path = f"{posixpath.dirname(path)}/{VERSION_PREFIX}{checksum[:12]}/{line}.zarr"
+    storage.publish_store(store, path, progress)
     for local in companions.files.values():
-        storage.write(_companion_path(campaign, line, local), local.read_bytes())
+        storage.write(_beside(path, local), local.read_bytes())
+    return path
 
 
 def refresh_item(
@@ -107,11 +152,10 @@ def refresh_item(
         There is no such item, or it is no JSON.
     """
     path = item_path(campaign, sources.line)
-    content = storage.read(path)
-    if content is None:
+    item = read_stac(storage, path)
+    if item is None:
         msg = f"{storage.href(path)} has disappeared: ingest {sources.line} again"
         raise CatalogError(msg)
-    item = _parse(content, storage.href(path))
     storage.write(path, render(refresh_sources(item, sources, level)))
 
 
@@ -122,10 +166,18 @@ def publish_item(
     sources: SourceLine,
     companions: Companions,
     validation: Validation,
+    *,
+    store: str | None = None,
+    hrefs: Hrefs | None = None,
 ) -> str:
-    """Publish the item, then link it from the collection, and that from the catalog.
+    """Publish the item, then link it from its day, and so on up to the catalog.
 
     Items of other lines are neither read nor written.
+
+    Parameters
+    ----------
+    store
+        What :func:`publish_data` returned; the place of a first version by default.
 
     Returns
     -------
@@ -133,22 +185,31 @@ def publish_item(
         The item's path, relative to the archive's root.
     """
     line = summary.line
+    hrefs = hrefs or Hrefs.of(storage)
+    store = store or store_path(campaign, line)
     files = {
-        name: describe_file(local, _companion_path(campaign, line, local))
+        name: describe_file(local, _beside(store, local))
         for name, local in companions.files.items()
     }
-    item = build_item(summary, sources, campaign, files, validation)
-    content = item.to_dict(include_self_link=False, transform_hrefs=False)
+    item = build_item(summary, sources, campaign, files, validation, store=store, hrefs=hrefs)
     path = item_path(campaign, line)
+    content = stamped(
+        item.to_dict(include_self_link=hrefs.options.hrefs == "absolute", transform_hrefs=False),
+        read_stac(storage, path),
+        datetime.now(UTC),
+    )
     storage.write(path, render(content))
-    _link(storage, campaign, [content])
+    link_items(storage, campaign, [content], hrefs)
     return path
 
 
 def link_missing(
-    storage: Storage, campaign: Campaign, lines: Sequence[FlightLine]
+    storage: Storage,
+    campaign: Campaign,
+    lines: Sequence[FlightLine],
+    hrefs: Hrefs | None = None,
 ) -> list[FlightLine]:
-    """Link those published lines from the collection that it does not lead to.
+    """Link those published lines that the catalog does not lead to.
 
     A run that dies between an item and its parents leaves such lines; they are up to date, and
     nobody finds them.
@@ -158,40 +219,39 @@ def link_missing(
     list
         The lines that were linked.
     """
-    parent = collection_path(campaign)
-    content = storage.read(parent)
-    linked = set() if content is None else linked_items(_parse(content, storage.href(parent)))
-    missing = [line for line in lines if line.id not in linked]
-    if not missing and storage.read(CATALOG_PATH) is not None:
-        return []
+    hrefs = hrefs or Hrefs.of(storage)
+    led: dict[str, set[str]] = {}
+
+    def leads(parent: str, child: str) -> bool:
+        if parent not in led:
+            content = read_stac(storage, parent)
+            led[parent] = set() if content is None else linked_children(content, parent, hrefs)
+        return child in led[parent]
+
+    missing = [
+        line for line in lines if not all(leads(*link) for link in pairwise(way_to(campaign, line)))
+    ]
     paths = (item_path(campaign, line) for line in missing)
-    items = [_parse(item, path) for path in paths if (item := storage.read(path)) is not None]
-    _link(storage, campaign, items)
+    link_items(
+        storage, campaign, [item for path in paths if (item := read_stac(storage, path))], hrefs
+    )
     return missing
 
 
-def _link(storage: Storage, campaign: Campaign, items: Sequence[dict[str, Any]]) -> None:
-    with storage.exclusive():
-        parent = collection_path(campaign)
-        before = storage.read(parent)
-        collection = None if before is None else _parse(before, storage.href(parent))
-        storage.write(parent, render(add_items(collection, items, campaign)))
-        before = storage.read(CATALOG_PATH)
-        catalog = None if before is None else _parse(before, storage.href(CATALOG_PATH))
-        storage.write(CATALOG_PATH, render(build_catalog(campaign, catalog)))
+def link_items(
+    storage: Storage, campaign: Campaign, items: Sequence[Mapping[str, Any]], hrefs: Hrefs
+) -> None:
+    """Make catalog, collection, months and days lead to items, whoever else changes them."""
+    if not items:
+        return
+    for parent in parents_of(items, campaign, hrefs):
+
+        def change(before: bytes | None, parent: Parent = parent) -> bytes:
+            was = None if before is None else parse_stac(before, storage.href(parent.path))
+            return render(parent.change(was))
+
+        storage.update(parent.path, change)
 
 
-def _companion_path(campaign: Campaign, line: FlightLine, local: Path) -> str:
-    return f"{campaign.layout.directory_for(line)}/{local.name}"
-
-
-def _parse(content: bytes, where: str) -> dict[str, Any]:
-    try:
-        parsed = json.loads(content)
-    except ValueError as error:
-        msg = f"{where} is no JSON ({error}): restore it, or remove it and ingest again"
-        raise CatalogError(msg) from error
-    if not isinstance(parsed, dict):
-        msg = f"{where} is not a STAC object: restore it, or remove it and ingest again"
-        raise CatalogError(msg)
-    return parsed
+def _beside(store: str, local: Path) -> str:
+    return f"{posixpath.dirname(store)}/{local.name}"

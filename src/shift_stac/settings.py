@@ -31,11 +31,12 @@ from pydantic_settings import (
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.conversion import ConversionOptions
+from shift_stac.credentials import S3Options
 from shift_stac.download import DownloadOptions
 from shift_stac.flightline import FlightLine, parse_date
+from shift_stac.hrefs import HrefOptions
 from shift_stac.layout import DEFAULT_LAYOUT, Layout
 from shift_stac.sources import ProductLevel
-from shift_stac.storage import S3Options
 from shift_stac.validation import SAMPLED_BLOCKS
 
 SETTINGS_VARIABLE = "SHIFT_SETTINGS"
@@ -66,6 +67,32 @@ FlightDate = Annotated[
     ),
 ]
 """A date as the portal spells it, YYYYMMDD; forms offer a calendar."""
+
+
+class PublishedOptions(BaseModel):
+    """Which published archive: what every way to look at one has in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    store: str = Field(
+        default="store", description="the published archive: a folder or s3://bucket/prefix"
+    )
+    campaign: str = Field(
+        default="shift", description="campaign that comes with the package, or path of its file"
+    )
+    work_dir: Path = Field(default=Path("work"), description="folder for reports")
+    s3: S3Options = Field(
+        default_factory=S3Options,
+        description="access to the bucket, beside the standard AWS settings",
+    )
+    catalog: HrefOptions = Field(
+        default_factory=HrefOptions, description="how the catalog leads to things"
+    )
+
+    @model_validator(mode="after")
+    def _check_campaign(self) -> Self:
+        load_campaign(self.campaign)
+        return self
 
 
 class ArchiveOptions(BaseModel):
@@ -126,6 +153,9 @@ class ArchiveOptions(BaseModel):
     s3: S3Options = Field(
         default_factory=S3Options,
         description="access to the bucket, beside the standard AWS settings",
+    )
+    catalog: HrefOptions = Field(
+        default_factory=HrefOptions, description="how the catalog leads to things"
     )
 
     @model_validator(mode="after")
@@ -211,14 +241,9 @@ class CampaignOptions(ArchiveOptions):
         return IngestOptions(line=tuple(lines), **shared)
 
 
-class ValidateOptions(BaseModel):
+class ValidateOptions(PublishedOptions):
     """Everything that a validation of an archive can be told. Also the parameters of its flow."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    store: str = Field(
-        default="store", description="the published archive: a folder or s3://bucket/prefix"
-    )
     date: Annotated[tuple[FlightDate, ...], NoDecode] = Field(
         default=(), description="only lines of this date YYYYMMDD; may be given several times"
     )
@@ -228,23 +253,53 @@ class ValidateOptions(BaseModel):
     blocks: int = Field(
         default=SAMPLED_BLOCKS, ge=0, description="chunks of each cube that are read; 0 for all"
     )
-    work_dir: Path = Field(default=Path("work"), description="folder for reports")
     lines_at_once: int = Field(default=4, gt=0, description="lines that are looked at at once")
-    campaign: str = Field(
-        default="shift", description="campaign that comes with the package, or path of its file"
-    )
-    s3: S3Options = Field(
-        default_factory=S3Options,
-        description="access to the bucket, beside the standard AWS settings",
-    )
 
     _split = field_validator("date", "line", mode="before")(_split_commas)
     _drop_repeated = field_validator("date")(_drop_repeated)
 
-    @model_validator(mode="after")
-    def _check_campaign(self) -> Self:
-        load_campaign(self.campaign)
-        return self
+
+class CatalogOptions(PublishedOptions):
+    """Everything that care for a catalog can be told. Also the parameters of its flows."""
+
+    schemas: Path | None = Field(
+        default=None,
+        description="validate: folder of the JSON schemas of STAC's extensions (default: the core "
+        "schemas alone)",
+    )
+    delete: bool = Field(
+        default=False, description="prune: remove what no item leads to, instead of listing it"
+    )
+    older_than_days: float = Field(
+        default=7,
+        ge=0,
+        description="prune: leave alone what changed later; it may be somebody's upload",
+    )
+    portal: str | None = Field(
+        default=None,
+        description="diff: address of the portal, or the folder of a local mirror (default: the "
+        "campaign's real portal)",
+    )
+    portal_version: str = Field(default="v1", description="diff: version of the portal's products")
+    product: ProductLevel = Field(
+        default=ProductLevel.ALL, description="diff: radiance (L1), reflectance (L2), or both"
+    )
+    date: Annotated[tuple[FlightDate, ...], NoDecode] = Field(
+        default=(), description="diff: only this date YYYYMMDD; may be given several times"
+    )
+
+    _split = field_validator("date", mode="before")(_split_commas)
+
+
+class SessionOptions(BaseModel):
+    """With which bucket a session is begun."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    s3: S3Options = Field(
+        default_factory=S3Options,
+        description="the MFA device, and the keys for which it speaks",
+    )
 
 
 class ServiceOptions(BaseModel):
@@ -339,6 +394,14 @@ class ValidateSettings(ValidateOptions, CommandSettings):  # type: ignore[misc] 
     """``python -m flows.validate``."""
 
 
+class CatalogSettings(CatalogOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.catalog``."""
+
+
+class SessionSettings(SessionOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.session``."""
+
+
 class ServiceSettings(ServiceOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
     """``python -m deployments.serve``."""
 
@@ -347,6 +410,8 @@ _COMMANDS: tuple[type[CommandSettings], ...] = (
     IngestSettings,
     CampaignSettings,
     ValidateSettings,
+    CatalogSettings,
+    SessionSettings,
     ServiceSettings,
 )
 
@@ -384,6 +449,31 @@ def validate_options(arguments: Sequence[str]) -> ValidateOptions:
         "good, 1 if one is bad, 2 for wrong usage.",
     )
     return ValidateOptions.model_validate(settings.model_dump())
+
+
+def catalog_options(arguments: Sequence[str], action: str) -> CatalogOptions:
+    """Read the options of one of the actions on a catalog; see :func:`read_settings`."""
+    settings = read_settings(
+        CatalogSettings,
+        arguments,
+        f"python -m flows.catalog {action}",
+        "Keep a published catalog in order. Ends with 0 if all is well, 1 if something is wrong, "
+        "2 for wrong usage.",
+    )
+    return CatalogOptions.model_validate(settings.model_dump())
+
+
+def session_options(arguments: Sequence[str]) -> SessionOptions:
+    """Read the options of a session with MFA; see :func:`read_settings`."""
+    settings = read_settings(
+        SessionSettings,
+        arguments,
+        "python -m flows.session",
+        "Begin a session with the bucket by an MFA code, asked for here or read from standard "
+        "input. Later runs use it until it ends. Ends with 0 if there is a session, 1 if there is "
+        "none, 2 for wrong usage.",
+    )
+    return SessionOptions.model_validate(settings.model_dump())
 
 
 def service_options(arguments: Sequence[str]) -> ServiceOptions:

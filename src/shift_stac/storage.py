@@ -1,51 +1,55 @@
-"""Where the archive is published: a folder or an S3 bucket, behind one interface.
+"""Where the archive is published: what folder and bucket have in common, and the folder.
 
 Paths are relative to the root and use ``/``. A reader never sees half a file or half a store:
 see :meth:`Storage.write` and :meth:`Storage.publish_store`.
 """
 
+import hashlib
 import os
 import shutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, override
 
-import s3fs
-from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock, Timeout
-from pydantic import Field
 
 from shift_stac.errors import StorageError
-from shift_stac.sources import FrozenModel
 
-# The file without which a Zarr store does not open.
-_ROOT_METADATA = "zarr.json"
+ROOT_METADATA = "zarr.json"
+"""The file without which a Zarr store does not open."""
+
 # In the archive's root: what runs on one file system hold while they change things.
 _LOCKS = ".shift-stac"
 _LOCK_TIMEOUT_S = 3600
+
 _MEDIA_TYPES = {
-    ".json": "application/json",
     ".geojson": "application/geo+json",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
     ".png": "image/png",
+    ".sha256": "text/plain",
     ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
 }
 
 Progress = Callable[[int, int], None]
-"""Told while a store is sent: files done, files in all."""
+"""Told while a store is sent: bytes done, bytes in all."""
+
+Change = Callable[[bytes | None], bytes]
+"""From a file's content, None where there is none, to what it shall be. May be called again."""
 
 
-class S3Options(FrozenModel):
-    """How the bucket is reached, where the standard AWS settings do not say it."""
+@dataclass(frozen=True)
+class StoredFile:
+    """Size in bytes, and when it was written."""
 
-    endpoint_url: str | None = Field(
-        default=None, description="address of an S3 server that is not Amazon's"
-    )
-    profile: str | None = Field(default=None, description="named profile of the AWS configuration")
-    region: str | None = Field(default=None, description="region of the bucket")
-    parallel: int = Field(default=32, gt=0, description="objects in transfer at once")
+    size: int
+    modified: datetime
 
 
 class Storage(ABC):
@@ -67,6 +71,15 @@ class Storage(ABC):
         """How fsspec, and so xarray, reaches this archive."""
         return {}
 
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
+        """Obtain what is needed to begin, so that it is not missing in the middle.
+
+        Raises
+        ------
+        CredentialsError
+            A session with the bucket cannot be had.
+        """
+
     @abstractmethod
     def read(self, path: str) -> bytes | None:
         """Bytes of a file, or None where there is none."""
@@ -74,6 +87,21 @@ class Storage(ABC):
     @abstractmethod
     def write(self, path: str, content: bytes) -> None:
         """Replace a file as a whole; leave it untouched if it has this content already."""
+
+    @abstractmethod
+    def update(self, path: str, change: Change) -> bool:
+        """Replace a file by what ``change`` makes of it, so that no other writer's change is lost.
+
+        Returns whether the file differs now.
+        """
+
+    @abstractmethod
+    def find(self, folder: str = "") -> dict[str, StoredFile]:
+        """All files below a folder by their paths, except those that writers have not finished."""
+
+    @abstractmethod
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files; those that are not there are passed over."""
 
     @abstractmethod
     def has_store(self, path: str) -> bool:
@@ -84,12 +112,8 @@ class Storage(ABC):
         """Publish a Zarr store as a whole, in place of what was there.
 
         The local store stays as it is. An interruption leaves the old store, or none that opens;
-        publishing again completes it.
+        publishing again completes it, and sends nothing that has arrived already.
         """
-
-    @abstractmethod
-    def exclusive(self) -> AbstractContextManager[None]:
-        """Hold the right to change catalog and collection."""
 
 
 class FolderStorage(Storage):
@@ -134,8 +158,43 @@ class FolderStorage(Storage):
                 part.unlink(missing_ok=True)
 
     @override
+    def update(self, path: str, change: Change) -> bool:
+        # One lock for each file: whoever changes another one need not wait.
+        with self._held(hashlib.sha256(path.encode()).hexdigest()[:16]):
+            before = self.read(path)
+            after = change(before)
+            if after == before:
+                return False
+            self.write(path, after)
+            return True
+
+    @override
+    def find(self, folder: str = "") -> dict[str, StoredFile]:
+        top = self._path(folder)
+        with self._reporting("list", folder):
+            return {
+                file.relative_to(self.root).as_posix(): _describe(file)
+                for file in sorted(top.rglob("*"))
+                # What a writer has not finished is hidden, as its locks are.
+                if file.is_file()
+                and not any(part.startswith(".") for part in file.relative_to(top).parts)
+            }
+
+    @override
+    def remove(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            with self._reporting("remove", path):
+                self._path(path).unlink(missing_ok=True)
+                # Folders that have become empty go too, as they do in a bucket.
+                for parent in self._path(path).parents:
+                    if parent == self.root or (parent.is_dir() and any(parent.iterdir())):
+                        break
+                    if parent.is_dir():
+                        parent.rmdir()
+
+    @override
     def has_store(self, path: str) -> bool:
-        return (self._path(path) / _ROOT_METADATA).is_file()
+        return (self._path(path) / ROOT_METADATA).is_file()
 
     @override
     def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
@@ -148,7 +207,7 @@ class FolderStorage(Storage):
         with self._reporting("publish", path):
             for leftover in (incoming, outgoing):
                 shutil.rmtree(leftover, ignore_errors=True)
-            files = sum(1 for file in local.rglob("*") if file.is_file())
+            size = sum(file.stat().st_size for file in local.rglob("*") if file.is_file())
             sent = 0
 
             def link_or_copy(source: str, destination: str) -> None:
@@ -157,21 +216,15 @@ class FolderStorage(Storage):
                     os.link(source, destination)
                 except OSError:  # another file system, or one without links
                     shutil.copyfile(source, destination)
-                sent += 1
+                sent += Path(source).stat().st_size
                 if progress is not None:
-                    progress(sent, files)
+                    progress(sent, size)
 
             shutil.copytree(local, incoming, copy_function=link_or_copy)
             if target.exists():
                 target.rename(outgoing)
             incoming.rename(target)
             shutil.rmtree(outgoing, ignore_errors=True)
-
-    @override
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        with self._held("catalog"):
-            yield
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:
@@ -186,145 +239,11 @@ class FolderStorage(Storage):
             raise StorageError(msg) from error
 
 
-class S3Storage(Storage):
-    """An archive in an S3 bucket.
-
-    Parents are guarded against the threads of this process; two processes that publish into one
-    bucket must take turns.
-    """
-
-    def __init__(self, url: str, options: S3Options) -> None:
-        super().__init__(url.rstrip("/"))
-        self._prefix = self.url.removeprefix("s3://")
-        self._options = options
-        self._lock = threading.Lock()
-        self._fs = s3fs.S3FileSystem(
-            **self.fsspec_options,
-            # Others write too: what was listed a minute ago may not be there now.
-            use_listings_cache=False,
-            skip_instance_cache=True,
-        )
-
-    @property
-    @override
-    def fsspec_options(self) -> dict[str, Any]:
-        options = self._options
-        return {
-            "endpoint_url": options.endpoint_url,
-            "profile": options.profile,
-            "client_kwargs": {"region_name": options.region} if options.region else {},
-        }
-
-    def _key(self, path: str) -> str:
-        return f"{self._prefix}/{path}"
-
-    @contextmanager
-    def _reporting(self, action: str, path: str) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, BotoCoreError, ClientError) as error:
-            msg = (
-                f"cannot {action} {self.href(path)}: {error}; check that the bucket exists and "
-                "that the credentials in use may do this"
-            )
-            raise StorageError(msg) from error
-
-    @override
-    def read(self, path: str) -> bytes | None:
-        with self._reporting("read", path):
-            try:
-                content: bytes = self._fs.cat_file(self._key(path))
-            except FileNotFoundError:
-                return None
-            return content
-
-    @override
-    def write(self, path: str, content: bytes) -> None:
-        if self.read(path) == content:
-            return
-        media_type = _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")
-        with self._reporting("write", path):
-            self._fs.pipe_file(self._key(path), content, ContentType=media_type)
-
-    @override
-    def has_store(self, path: str) -> bool:
-        with self._reporting("look for", path):
-            return bool(self._fs.exists(f"{self._key(path)}/{_ROOT_METADATA}"))
-
-    @override
-    def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
-        prefix = self._key(path)
-        sizes = {
-            file.relative_to(local).as_posix(): file.stat().st_size
-            for file in local.rglob("*")
-            if file.is_file()
-        }
-        chunks = sorted(sizes.keys() - {_ROOT_METADATA})
-        with self._reporting("publish", path):
-            present = self._sizes(prefix)
-            if _ROOT_METADATA in present:
-                # Until the last object has arrived, the place holds no store that opens.
-                self._fs.rm_file(f"{prefix}/{_ROOT_METADATA}")
-            report = progress or (lambda *_: None)
-            self._send(local, prefix, chunks, lambda sent: report(sent, len(sizes)))
-            stale = present.keys() - sizes.keys()
-            if stale:
-                self._fs.rm([f"{prefix}/{name}" for name in sorted(stale)])
-            self._verify(path, {name: sizes[name] for name in chunks})
-            self._send(local, prefix, [_ROOT_METADATA], lambda _: report(len(sizes), len(sizes)))
-
-    def _sizes(self, prefix: str) -> dict[str, int]:
-        found = self._fs.find(prefix, detail=True)
-        return {
-            name.removeprefix(f"{prefix}/"): entry["size"]
-            for name, entry in found.items()
-            if entry["type"] == "file"
-        }
-
-    def _send(
-        self, local: Path, prefix: str, names: list[str], sent: Callable[[int], None]
-    ) -> None:
-        batch = self._options.parallel * 8
-        for start in range(0, len(names), batch):
-            part = names[start : start + batch]
-            self._fs.put(
-                [str(local / name) for name in part],
-                [f"{prefix}/{name}" for name in part],
-                batch_size=self._options.parallel,
-            )
-            sent(min(start + batch, len(names)))
-
-    def _verify(self, path: str, expected: dict[str, int]) -> None:
-        arrived = self._sizes(self._key(path))
-        wrong = sorted(name for name, size in expected.items() if arrived.get(name) != size)
-        if wrong:
-            msg = (
-                f"{self.href(path)}: {len(wrong)} of {len(expected)} objects did not arrive whole, "
-                f"the first is {wrong[0]}; publish the line again"
-            )
-            raise StorageError(msg)
-
-    @override
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        with self._lock:
-            yield
+def _describe(file: Path) -> StoredFile:
+    status = file.stat()
+    return StoredFile(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
-def open_storage(url: str, options: S3Options | None = None) -> Storage:
-    """Open the archive at a folder's path or an ``s3://bucket/prefix`` address.
-
-    Raises
-    ------
-    StorageError
-        The address is of another kind.
-    """
-    if url.startswith("s3://"):
-        if not url.removeprefix("s3://").strip("/"):
-            msg = f"{url!r} names no bucket: expected s3://bucket or s3://bucket/prefix"
-            raise StorageError(msg)
-        return S3Storage(url, options or S3Options())
-    if "://" in url:
-        msg = f"{url!r} is neither a folder nor an s3:// address"
-        raise StorageError(msg)
-    return FolderStorage(Path(url))
+def media_type(path: str) -> str:
+    """The media type under which a file of the archive is served."""
+    return _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")

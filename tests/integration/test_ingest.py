@@ -18,7 +18,7 @@ import xarray as xr
 
 from shift_stac.envi import open_envi
 from shift_stac.simulate import simulate_campaign
-from support.stac import use_schemas, validate_archive
+from support.stac import comparable, linked_lines, store_of, use_schemas, validate_archive
 from support.webserver import serve_apache, serve_nginx, wait_until
 
 DATE = "20220224"
@@ -66,7 +66,7 @@ def test_a_date_goes_to_a_folder_and_to_s3_with_the_same_bytes(
     to_s3 = ingest(*options, "--store", f"{bucket.url}/a/prefix", **bucket.environment)
     assert to_s3.status == 0, to_s3.errors
     store = tmp_path / "store"
-    assert content(store) == content(bucket.folder / "a/prefix")
+    assert comparable(store) == comparable(bucket.folder / "a/prefix")
 
     zones = set()
     for line in lines:
@@ -93,20 +93,20 @@ def test_the_layout_is_the_fixed_one_and_every_link_leads_somewhere(ingest, camp
     assert ingest("--portal", campaign, "--line", line).status == 0
     store = tmp_path / "store"
     assert {p.name for p in store.iterdir() if not p.name.startswith(".")} == {
-        "catalog.json", ITEMS, "aviris",
+        "catalog.json", "index.html", ITEMS, "aviris",
     }  # fmt: skip
     assert (store / ITEMS / line / f"{line}.json").is_file()
     names = {p.name for p in (store / "aviris" / DATE).iterdir()}
     companions = (
         "_quicklook.png", "_quicklook_bright.png", "_bands.png", "_overview.tif",
-        "_footprint.geojson",
+        "_footprint.geojson", ".zarr.sha256",
     )  # fmt: skip
     assert names == {f"{line}.zarr", *(f"{line}{end}" for end in companions)}
     catalog = pystac.Catalog.from_file(str(store / "catalog.json"))
     (item,) = catalog.get_items(recursive=True)
     assert item.get_collection().id == ITEMS
     assert item.get_root().id == "SBG-SHIFT"
-    assert len(item.assets) == 6
+    assert len(item.assets) == 7
     for asset in item.assets.values():
         assert Path(asset.get_absolute_href()).exists()
     assert xr.open_zarr(item.assets[f"{line}.zarr"].get_absolute_href()).sizes["x"] == 33
@@ -144,9 +144,7 @@ def test_items_are_added_without_rewriting_the_others(ingest, campaign, tmp_path
     written = item.stat()
     ingest("--portal", campaign, "--line", second)
     assert item.stat() == written or item.stat().st_mtime_ns == written.st_mtime_ns
-    collection = json.loads((tmp_path / "store" / ITEMS / "collection.json").read_text())
-    linked = [link["href"] for link in collection["links"] if link["rel"] == "item"]
-    assert linked == [f"./{line}/{line}.json" for line in (first, second)]
+    assert linked_lines(tmp_path / "store") == [first, second]
 
 
 def test_a_replaced_file_is_noticed_and_ingested_again(ingest, own_campaign, tmp_path):
@@ -159,7 +157,7 @@ def test_a_replaced_file_is_noticed_and_ingested_again(ingest, own_campaign, tmp
     run = ingest("--portal", own_campaign, "--line", line)
     assert run.states == {line: "published"}
     assert run.reasons[line] == f"{line}_rfl has changed on the portal"
-    with xr.open_zarr(tmp_path / f"store/aviris/{DATE}/{line}.zarr") as opened:
+    with xr.open_zarr(store_of(tmp_path / "store", line)) as opened:
         assert float(opened.Reflectance[0, 0, 0]) == 0.25
 
 
@@ -180,10 +178,9 @@ def test_a_file_that_was_only_touched_is_not_converted_again(ingest, own_campaig
 
 def test_levels_are_ingested_by_themselves_and_joined(ingest, campaign, tmp_path):
     line = lines_of(campaign)[1]
-    store = tmp_path / f"store/aviris/{DATE}/{line}.zarr"
 
     def variables():
-        with xr.open_zarr(store) as opened:
+        with xr.open_zarr(store_of(tmp_path / "store", line)) as opened:
             return {"Radiance", "Reflectance"} & set(opened.variables)
 
     assert ingest("--portal", campaign, "--line", line, "--product", "L1").status == 0
@@ -202,7 +199,7 @@ def test_chunk_sizes_are_options(ingest, campaign, tmp_path):
     ingest(*arguments)
     run = ingest(*arguments, "--x-chunk", 10, "--y-chunk", 20, "--wavelength-chunk", 1000)
     assert run.states == {line: "published"}
-    with xr.open_zarr(tmp_path / f"store/aviris/{DATE}/{line}.zarr") as opened:
+    with xr.open_zarr(store_of(tmp_path / "store", line)) as opened:
         assert opened.Radiance.encoding["chunks"] == (60, 20, 10)
     assert ingest(*arguments, "--wavelength-chunk", 1000).states == {line: "up to date"}
 
@@ -315,7 +312,7 @@ def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect
     assert flow_run["state"]["message"] == "2 published"
     names = {task_run["name"]: task_run["state_type"] for task_run in task_runs}
     stages = ("find", "download", "convert", "validate", "draw", "publish", "catalogue")
-    expected = {f"{stage}-{line}" for stage in stages for line in lines} | set(lines)
+    expected = {f"{stage}-{line}" for stage in stages for line in lines} | {*lines, "refresh"}
     assert names == dict.fromkeys(expected, "COMPLETED")
     (table,) = [artifact for artifact in artifacts if artifact["type"] == "table"]
     rows = json.loads(table["data"])
@@ -337,27 +334,28 @@ def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_i
     )
     store = tmp_path / "store"
     deadline = time.monotonic() + 60
-    while not list(store.glob(f"{ITEMS}/*/*.json")) and time.monotonic() < deadline:
+    while not list(store.glob(f"{ITEMS}/ang*/*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     # Whatever an item or a link leads to is complete.
-    catalog = (
-        json.loads((store / ITEMS / "collection.json").read_text())
-        if (store / ITEMS / "collection.json").exists()
-        else {"links": []}
-    )
-    for link in catalog["links"]:
-        if link["rel"] == "item":
-            assert (store / ITEMS / link["href"]).is_file()
-    for item in store.glob(f"{ITEMS}/*/*.json"):
+    for parent in (
+        store / "catalog.json",
+        *store.glob(f"{ITEMS}/*.json"),
+        *store.glob("*/dates/*"),
+    ):
+        links = json.loads(parent.read_text())["links"] if parent.exists() else []
+        for link in links:
+            if link["rel"] in {"child", "item"}:
+                assert (parent.parent / link["href"]).is_file()
+    for item in store.glob(f"{ITEMS}/ang*/*.json"):
         opened = xr.open_zarr(store / f"aviris/{DATE}/{item.stem}.zarr")
         assert np.isfinite(opened.Radiance.sel(y=39)).any()
     run = ingest("--portal", own_campaign, "--date", DATE)
     assert run.status == 0
     assert set(run.states) == set(lines)
     assert not list(store.glob(f"aviris/{DATE}/.*"))
-    assert len(list(store.glob(f"{ITEMS}/*/*.json"))) == len(lines)
+    assert len(list(store.glob(f"{ITEMS}/ang*/*.json"))) == len(lines)
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
@@ -425,8 +423,7 @@ def test_two_runs_at_once_in_one_folder_do_each_line_once(
             states[row["line"]] = " ".join(sorted([*states[row["line"]].split(), row["state"][:2]]))
     # One run published a line, and the other found it up to date.
     assert states == dict.fromkeys(lines, "pu up")
-    collection = json.loads((tmp_path / f"store/{ITEMS}/collection.json").read_text())
-    assert len([link for link in collection["links"] if link["rel"] == "item"]) == len(lines)
+    assert linked_lines(tmp_path / "store") == sorted(lines)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

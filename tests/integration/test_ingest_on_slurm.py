@@ -1,7 +1,5 @@
 """The ingest with its conversions on a real Slurm of two nodes."""
 
-import hashlib
-import json
 import re
 import signal
 import subprocess
@@ -15,6 +13,7 @@ import pytest
 
 from shift_stac.simulate import simulate_campaign
 from support.slurm import Slurm, slurm, slurm_session
+from support.stac import comparable, linked_lines
 from support.webserver import serve_nginx, wait_until
 
 __all__ = ["slurm", "slurm_session"]
@@ -26,14 +25,6 @@ PROFILE = (ROOT / "deployments/clusters/test-slurm.toml").read_text()
 
 def lines_of(campaign: Path) -> list[str]:
     return sorted(p.name[:18] for p in (campaign / f"v1/{DATE}/L1/igm").glob("*_igm"))
-
-
-def content(folder: Path) -> dict[str, str]:
-    return {
-        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in folder.rglob("*")
-        if file.is_file() and ".shift-stac" not in file.parts
-    }
 
 
 class Api:
@@ -183,7 +174,7 @@ def test_each_line_has_a_job_of_its_own_and_the_bytes_are_the_same(
         assert re.search(r"/\S*jobs\S*", log), log
     here = ingest(*arguments, "--store", "local", "--work-dir", "local-work")
     assert here.status == 0
-    assert content(tmp_path / "store") == content(tmp_path / "local")
+    assert comparable(tmp_path / "store") == comparable(tmp_path / "local")
 
 
 def test_a_line_is_converted_while_others_are_downloaded_and_jobs_only_convert(
@@ -344,8 +335,6 @@ def test_two_flows_at_once_do_not_touch_each_others_jobs(
         for line in (first, second)
     ]
     assert [run.wait(timeout=240) for run in runs] == [0, 0]
-    collection = json.loads((tmp_path / "store/AVIRIS-NG/collection.json").read_text())
-    linked = [link["title"] for link in collection["links"] if link["rel"] == "item"]
-    assert linked == [first, second]
+    assert linked_lines(tmp_path / "store") == [first, second]
     assert all(len(jobs_of(line)) == 1 for line in (first, second))
     assert not slurm.alive()

@@ -1,6 +1,7 @@
 import json
 import socket
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pystac
 import pytest
@@ -15,11 +16,17 @@ from shift_stac.catalog import (
     add_items,
     build_catalog,
     collection_path,
-    linked_items,
+    day_path,
+    item_path,
+    linked_children,
+    month_path,
+    parents_of,
     render,
+    way_to,
 )
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import HrefOptions, Hrefs
 from support.stac import use_schemas
 
 CAMPAIGN = load_campaign()
@@ -43,8 +50,17 @@ def make_item(start=NOON, bbox=(-120.5, 34.0, -120.0, 35.0), seconds=60):
     return item.to_dict(include_self_link=False, transform_hrefs=False)
 
 
-def item_hrefs(collection):
-    return [link["href"] for link in collection["links"] if link["rel"] == "item"]
+def hrefs_of(parent, relation="child"):
+    return [link["href"] for link in parent["links"] if link["rel"] == relation]
+
+
+def publish(documents, several, hrefs=None):
+    """What a publication does to the documents of an archive, given and returned by their paths."""
+    documents = dict(documents)
+    for parent in parents_of(several, CAMPAIGN, hrefs or Hrefs()):
+        was = documents.get(parent.path)
+        documents[parent.path] = render(parent.change(None if was is None else json.loads(was)))
+    return documents
 
 
 latitudes = st.tuples(st.integers(-90, 89), st.integers(1, 90)).map(
@@ -89,16 +105,51 @@ def test_the_extent_holds_every_item(several):
     st.randoms(use_true_random=False),
 )
 def test_in_whatever_order_lines_are_published_the_bytes_are_the_same(several, random):
-    at_once = render(add_items(None, several, CAMPAIGN))
+    at_once = publish({}, several)
     shuffled = random.sample(several, len(several))
-    collection = None
+    documents = {}
     while shuffled:
         size = random.randint(1, len(shuffled))
         batch, shuffled = shuffled[:size], shuffled[size:]
-        collection = json.loads(render(add_items(collection, batch, CAMPAIGN)))
-    assert render(collection) == at_once
-    assert render(add_items(collection, several[:1], CAMPAIGN)) == at_once
-    assert linked_items(collection) == {item["id"] for item in several}
+        documents = publish(documents, batch)
+    assert documents == at_once
+    assert publish(documents, several[:1]) == at_once
+    for item in several:
+        way = way_to(CAMPAIGN, FlightLine(item["id"]))
+        for parent, child in pairwise(way):
+            assert child in linked_children(json.loads(documents[parent]), parent, Hrefs())
+
+
+def test_a_parent_is_changed_after_what_it_leads_to():
+    paths = [parent.path for parent in parents_of([make_item()], CAMPAIGN, Hrefs())]
+    line = FlightLine(make_item()["id"])
+    assert [item_path(CAMPAIGN, line), *paths] == [*reversed(way_to(CAMPAIGN, line))]
+
+
+def test_days_lead_to_items_months_to_days_and_the_collection_to_months():
+    several = [make_item(NOON + timedelta(days=days)) for days in (0, 1, 40)]
+    documents = {path: json.loads(text) for path, text in publish({}, several).items()}
+    collection = documents[collection_path(CAMPAIGN)]
+    assert hrefs_of(collection) == ["./dates/2022-02.json", "./dates/2022-04.json"]
+    assert hrefs_of(collection, "item") == []
+    month = documents[month_path(CAMPAIGN, "20220224")]
+    assert hrefs_of(month) == ["./2022-02-24.json", "./2022-02-25.json"]
+    assert hrefs_of(month, "parent") == ["../collection.json"]
+    day = documents[day_path(CAMPAIGN, "20220405")]
+    assert hrefs_of(day, "item") == ["../ang20220405t120000/ang20220405t120000.json"]
+    assert (day["title"], month["title"]) == ("2022-04-05", "2022-02")
+
+
+def test_hrefs_can_be_absolute_and_a_catalog_changes_over():
+    item = make_item()
+    options = HrefOptions(hrefs="absolute", public_url="https://example.org/shift/")
+    absolute = Hrefs("s3://bucket/shift", options)
+    documents = publish(publish({}, [item]), [item], absolute)
+    for path, text in documents.items():
+        for link in json.loads(text)["links"]:
+            assert link["href"].startswith("https://"), path
+    assert publish(documents, [item]) == publish({}, [item])
+    assert publish({}, [item], absolute) == documents
 
 
 @pytest.mark.parametrize(
@@ -145,16 +196,15 @@ def test_an_empty_collection_is_no_limit_for_its_first_line():
     assert render(add_items(empty, [item], CAMPAIGN)) == render(add_items(None, [item], CAMPAIGN))
 
 
-def test_links_are_sorted_and_of_other_items_taken_over_as_they_are():
-    collection = add_items(None, [make_item(NOON + timedelta(hours=2))], CAMPAIGN)
+def test_items_that_are_linked_directly_stay_until_their_day_leads_to_them():
+    item = make_item()
+    collection = add_items(None, [make_item(NOON + timedelta(days=40))], CAMPAIGN)
     by_hand = {"rel": "item", "href": "./ang20220101t000000/ang20220101t000000.json", "note": 1}
-    collection["links"].append(by_hand)
-    after = add_items(collection, [make_item()], CAMPAIGN)
-    assert item_hrefs(after) == [
-        f"./{name}/{name}.json"
-        for name in ("ang20220101t000000", "ang20220224t120000", "ang20220224t140000")
-    ]
-    assert by_hand in after["links"]
+    earlier = {"rel": "item", "href": f"./{item['id']}/{item['id']}.json"}
+    collection["links"] += [by_hand, earlier]
+    after = add_items(collection, [item], CAMPAIGN)
+    assert [link for link in after["links"] if link["rel"] == "item"] == [by_hand]
+    assert hrefs_of(after) == ["./dates/2022-02.json", "./dates/2022-04.json"]
 
 
 @pytest.mark.parametrize("start", ["", "./", "https://example.org/AVIRIS-NG/"])
@@ -162,12 +212,9 @@ def test_a_link_that_another_program_spelled_is_not_doubled(start):
     item = make_item()
     collection = add_items(None, [item], CAMPAIGN)
     for link in collection["links"]:
-        if link["rel"] == "item":
-            link["href"] = f"{start}{item['id']}/{item['id']}.json"
-    assert linked_items(collection) == {item["id"]}
-    assert item_hrefs(add_items(collection, [item], CAMPAIGN)) == [
-        f"./{item['id']}/{item['id']}.json"
-    ]
+        if link["rel"] == "child":
+            link["href"] = f"{start}dates/2022-02.json"
+    assert hrefs_of(add_items(collection, [item], CAMPAIGN)) == ["./dates/2022-02.json"]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +223,7 @@ def test_a_link_that_another_program_spelled_is_not_doubled(start):
         {"links": None},
         {"links": ["x"]},
         {"links": [{"href": "x"}]},
+        {"links": [{"rel": "child", "href": 1}]},
         {"extent": None},
         {"extent": {}},
         {"extent": {"spatial": {"bbox": []}, "temporal": {"interval": [[None, None]]}}},
@@ -222,35 +270,35 @@ def test_what_the_campaign_file_says_replaces_what_was_published():
     assert collection["title"] == "Another title"
     assert "sci:doi" not in collection
     assert not collection.get("stac_extensions")
-    assert len(item_hrefs(collection)) == 1
+    assert len(hrefs_of(collection)) == 1
 
 
 def test_pystac_walks_from_the_catalog_to_every_item(tmp_path):
-    several = [make_item(NOON + timedelta(hours=hour)) for hour in range(3)]
-    collection = add_items(None, several, CAMPAIGN)
-    parent = tmp_path / collection_path(CAMPAIGN)
+    several = [make_item(NOON + timedelta(hours=hour)) for hour in (0, 1, 1000)]
+    documents = publish({}, several)
     for item in several:
-        folder = parent.parent / item["id"]
-        folder.mkdir(parents=True)
-        (folder / f"{item['id']}.json").write_bytes(render(item))
-    parent.write_bytes(render(collection))
-    (tmp_path / CATALOG_PATH).write_bytes(render(build_catalog(CAMPAIGN)))
+        documents[item_path(CAMPAIGN, FlightLine(item["id"]))] = render(item)
+    for path, text in documents.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(text)
     root = pystac.Catalog.from_file(str(tmp_path / CATALOG_PATH))
-    ((_, children, _), (collection_object, _, found)) = list(root.walk())
-    assert [child.id for child in children] == ["AVIRIS-NG"]
-    assert [FlightLine(item.id) for item in found] == [FlightLine(i["id"]) for i in several]
-    assert collection_object.get_root() is root
-    assert collection_object.get_parent() is root
+    found = list(root.get_items(recursive=True))
+    assert [item.id for item in found] == [item["id"] for item in several]
+    collection = root.get_child("AVIRIS-NG")
+    assert collection.get_root() is root
+    assert [month.title for month in collection.get_children()] == ["2022-02", "2022-04"]
     for item in found:
         assert item.get_collection().id == "AVIRIS-NG"
 
 
-@pytest.mark.parametrize("name", ["catalog", "empty", "collection", "crossing"])
+@pytest.mark.parametrize("name", ["catalog", "empty", "collection", "crossing", "month", "day"])
 def test_catalog_and_collection_are_valid_without_any_network(name, shared, monkeypatch):
     stac = {
         "catalog": build_catalog(CAMPAIGN),
         "empty": add_items(None, [], CAMPAIGN),
         "collection": add_items(None, [make_item()], CAMPAIGN),
+        "month": json.loads(publish({}, [make_item()])[month_path(CAMPAIGN, "20220224")]),
+        "day": json.loads(publish({}, [make_item()])[day_path(CAMPAIGN, "20220224")]),
         "crossing": add_items(None, [make_item(bbox=(179.0, -1.0, -179.0, 1.0))], CAMPAIGN),
     }[name]
     use_schemas(shared / "schemas")

@@ -27,6 +27,8 @@ def published(**changes):
         chunks=ChunkSizes(x=100, y=100, wavelength=85),
         sharded=False,
         store_bytes=1,
+        store_path="aviris/20220224/ang20220224t195402.zarr",
+        manifest=None,
         files=(HEADER, DATA),
     )
     return state.model_copy(update=changes)

@@ -1,14 +1,19 @@
 import json
+import posixpath
+import shutil
 from pathlib import Path
 
 import pystac
 import pytest
 import xarray as xr
+import zarr
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.conversion import convert_line
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
+from shift_stac.inventory import prune, take_inventory
+from shift_stac.manifest import write_manifest
 from shift_stac.presentation import draw_companions
 from shift_stac.publication import (
     link_missing,
@@ -23,6 +28,7 @@ from support.sources import LINE, small_line
 
 CAMPAIGN = load_campaign()
 COLLECTION = "AVIRIS-NG/collection.json"
+MONTH, DAY = "AVIRIS-NG/dates/2022-02.json", "AVIRIS-NG/dates/2022-02-24.json"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +74,10 @@ def test_data_come_first_then_pictures_then_the_item_and_last_the_parents(tmp_pa
         f"aviris/20220224/{LINE}_bands.png",
         f"aviris/20220224/{LINE}_overview.tif",
         f"aviris/20220224/{LINE}_footprint.geojson",
+        f"aviris/20220224/{LINE}.zarr.sha256",
         f"AVIRIS-NG/{LINE}/{LINE}.json",
+        DAY,
+        MONTH,
         COLLECTION,
         "catalog.json",
     ]
@@ -141,13 +150,58 @@ def test_other_items_are_neither_read_nor_written(tmp_path, converted):
     (tmp_path / f"AVIRIS-NG/{other}").mkdir()
     unreadable = tmp_path / f"AVIRIS-NG/{other}/{other}.json"
     unreadable.write_text("not even JSON")
-    collection = json.loads(storage.read(COLLECTION))
-    collection["links"].append({"rel": "item", "href": f"./{other}/{other}.json"})
-    storage.write(COLLECTION, json.dumps(collection).encode())
+    day = json.loads(storage.read(DAY))
+    day["links"].append({"rel": "item", "href": f"../{other}/{other}.json"})
+    storage.write(DAY, json.dumps(day).encode())
     publish(storage, converted)
-    hrefs = [k["href"] for k in json.loads(storage.read(COLLECTION))["links"] if k["rel"] == "item"]
-    assert hrefs == [f"./{LINE}/{LINE}.json", f"./{other}/{other}.json"]
+    hrefs = [k["href"] for k in json.loads(storage.read(DAY))["links"] if k["rel"] == "item"]
+    assert hrefs == [f"../{LINE}/{LINE}.json", f"../{other}/{other}.json"]
     assert unreadable.read_text() == "not even JSON"
+
+
+@pytest.mark.parametrize("lost", ["catalog.json", COLLECTION, MONTH, DAY])
+def test_whatever_the_catalog_lost_on_the_way_to_a_line_is_made_again(tmp_path, converted, lost):
+    storage = FolderStorage(tmp_path)
+    publish(storage, converted)
+    before = storage.read(lost)
+    (tmp_path / lost).unlink()
+    assert link_missing(storage, CAMPAIGN, [LINE]) == [LINE]
+    assert storage.read(lost) == before
+
+
+def test_a_line_that_is_replaced_leaves_the_old_store_to_its_readers(tmp_path, converted):
+    storage = FolderStorage(tmp_path / "archive")
+    publish(storage, converted)
+    first = store_path(CAMPAIGN, LINE)
+    sources, store, summary, companions, validation = converted
+    other = tmp_path / f"{LINE}.zarr"
+    shutil.copytree(store, other)
+    group = zarr.open_group(other, mode="r+")
+    group.attrs["comment"] = "another version"
+    manifest = tmp_path / companions.manifest.name
+    write_manifest(other, manifest)
+    again = companions.model_copy(update={"manifest": manifest})
+    reader = xr.open_zarr(tmp_path / "archive" / first, consolidated=False)
+    place = publish_data(storage, CAMPAIGN, LINE, other, again)
+    assert posixpath.dirname(posixpath.dirname(place)) == "aviris/20220224"
+    assert read_published(storage, CAMPAIGN, LINE)[0].store_path == first
+    publish_item(storage, CAMPAIGN, summary, sources, again, validation, store=place)
+    assert read_published(storage, CAMPAIGN, LINE)[0].store_path == place
+    assert publish_data(storage, CAMPAIGN, LINE, other, again) == place
+    item = pystac.Item.from_file(str(tmp_path / f"archive/AVIRIS-NG/{LINE}/{LINE}.json"))
+    opened = xr.open_zarr(item.assets[f"{LINE}.zarr"].get_absolute_href(), consolidated=False)
+    assert opened.attrs["comment"] == "another version"
+    assert reader.Radiance.load().shape == opened.Radiance.shape
+    inventory = take_inventory(storage, CAMPAIGN)
+    assert {name.partition(".zarr/")[0] for name in inventory.superseded if ".zarr/" in name} == {
+        first.removesuffix(".zarr")
+    }
+    assert not inventory.orphans
+    freed = prune(storage, inventory)
+    assert freed > summary.size_bytes
+    assert take_inventory(storage, CAMPAIGN).is_clean
+    assert not (tmp_path / "archive" / first).exists()
+    assert xr.open_zarr(tmp_path / "archive" / place, consolidated=False).Radiance.load().size
 
 
 def test_what_else_the_catalog_leads_to_stays(tmp_path, converted):

@@ -1,13 +1,17 @@
 import json
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 import zarr
 
+from shift_stac import conditional
+from shift_stac.archive import open_storage
+from shift_stac.credentials import S3Options
 from shift_stac.errors import StorageError
-from shift_stac.storage import FolderStorage, S3Options, open_storage
-from support.s3 import serve_s3
+from shift_stac.storage import FolderStorage
+from support.s3 import serve_moto, serve_s3
 from support.webserver import free_port
 
 
@@ -25,12 +29,13 @@ def local_store(tmp_path):
     return make
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "s3", "s3-with-conditions"])
 def storage(request, tmp_path, monkeypatch):
     if request.param == "folder":
         yield open_storage(str(tmp_path / "archive"))
         return
-    with serve_s3(tmp_path / "s3") as bucket:
+    # rclone's server ignores conditions, and moto's honours them.
+    with (serve_s3 if request.param == "s3" else serve_moto)(tmp_path / "s3") as bucket:
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
         yield open_storage(f"{bucket.url}/some/prefix")
@@ -83,7 +88,7 @@ def test_an_interrupted_publication_shows_nothing_and_is_completed_by_the_next(
     local = local_store(1, size=6)
 
     def interrupt(done, total):
-        if done >= at:
+        if done >= at * 10:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -99,22 +104,72 @@ def test_progress_reaches_the_total(storage, local_store):
     assert seen[-1][0] == seen[-1][1]
 
 
-def test_the_right_to_change_parents_is_exclusive(storage):
-    inside, order = threading.Event(), []
+def reopened(storage):
+    """The same archive, as another process would open it."""
+    return open_storage(storage.url, getattr(storage, "options", None))
 
-    def other():
-        inside.wait(5)
-        with storage.exclusive():
-            order.append("other")
 
-    thread = threading.Thread(target=other)
-    thread.start()
-    with storage.exclusive():
-        inside.set()
-        thread.join(0.3)
-        order.append("first")
-    thread.join(5)
-    assert order == ["first", "other"]
+def test_no_change_is_lost_when_several_writers_change_a_file_at_once(storage):
+    def add(name):
+        def change(before):
+            names = json.loads(before or b"[]")
+            return json.dumps([*names, name]).encode()
+
+        return change
+
+    def write(writer):
+        own = reopened(storage)
+        for number in range(4):
+            assert own.update("all.json", add(f"{writer}-{number}"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    names = json.loads(storage.read("all.json"))
+    assert sorted(names) == [f"{writer}-{n}" for writer in range(4) for n in range(4)]
+    # Nothing is left of what the writers needed between themselves.
+    assert list(storage.find()) == ["all.json"]
+
+
+@pytest.mark.parametrize("left", ["ticket-000000000001-dead", "choosing-dead"])
+def test_what_a_dead_writer_left_holds_up_the_others_only_for_a_while(tmp_path, monkeypatch, left):
+    monkeypatch.setattr(conditional, "_LEASE_S", 1.0)
+    with serve_s3(tmp_path / "s3") as bucket:
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        storage = open_storage(bucket.url)
+        storage._fs.pipe_file(f"archive/.shift-stac/turns/a.json/{left}", b"")
+        assert storage.update("a.json", lambda _: b"{}")
+        assert storage.read("a.json") == b"{}"
+        assert storage._fs.find("archive") == ["archive/a.json"]
+
+
+def test_the_server_that_ignores_conditions_is_told_from_the_one_that_honours_them(
+    tmp_path, monkeypatch
+):
+    for serve, honoured in ((serve_s3, False), (serve_moto, True)):
+        with serve(tmp_path / serve.__name__) as bucket:
+            for name, value in bucket.environment.items():
+                monkeypatch.setenv(name, value)
+            writes = conditional.ConditionalWrites(open_storage(bucket.url)._fs, "archive/probes")
+            assert writes.are_honoured is honoured
+
+
+def test_an_update_that_changes_nothing_writes_nothing(storage):
+    assert storage.update("a.json", lambda before: b"1" if before is None else before)
+    assert not storage.update("a.json", lambda before: before)
+    assert storage.read("a.json") == b"1"
+
+
+def test_files_are_found_and_removed(storage):
+    for path in ("a/b.json", "a/c/d.png", "e.json"):
+        storage.write(path, b"xy")
+    found = storage.find("a")
+    assert list(found) == ["a/b.json", "a/c/d.png"]
+    assert found["a/b.json"].size == 2
+    assert abs((datetime.now(UTC) - found["a/b.json"].modified).total_seconds()) < 60
+    storage.remove(["a/b.json", "a/c/d.png", "a/absent.json"])
+    assert list(storage.find()) == ["e.json"]
+    storage.remove([])
 
 
 def test_media_types_are_told_to_browsers(tmp_path, monkeypatch):
@@ -156,7 +211,9 @@ def test_a_missing_bucket_is_an_error_that_says_what_to_check(tmp_path, monkeypa
     with serve_s3(tmp_path / "s3") as bucket:
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
-        with pytest.raises(StorageError, match=r"cannot write s3://absent/a.json.*bucket exists"):
+        with pytest.raises(
+            StorageError, match=r"cannot write s3://absent/a.json.*create the bucket absent"
+        ):
             open_storage("s3://absent").write("a.json", b"x")
 
 

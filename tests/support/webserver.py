@@ -75,7 +75,7 @@ def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
     config = work / "nginx.conf"
     config.write_text(
         f"daemon off; {user} pid {work / 'pid'}; error_log stderr warn; events {{}}\n"
-        f"http {{ access_log {work / 'access.log'}; {temporary}\n"
+        f"http {{ include /etc/nginx/mime.types; access_log {work / 'access.log'}; {temporary}\n"
         f"server {{ listen 127.0.0.1:{port}; root {folder}; autoindex on; {slowly} }} }}\n"
     )
     url = f"http://127.0.0.1:{port}"

@@ -1,0 +1,275 @@
+"""Keep a published catalog in order: rebuild, validate, prune, diff.
+
+Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help``.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from flows.codes import open_archive
+from flows.outcome import result_of, write_report
+from flows.terminal import end_log, print_rows, print_usage_error
+from shift_stac.campaigns import load_campaign
+from shift_stac.comparison import ComparedLine, Comparison, Standing, sort_lines
+from shift_stac.errors import MissingProductError, NothingPublishedError, ShiftError
+from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import Hrefs
+from shift_stac.inventory import published_lines
+from shift_stac.plan import Action, level_to_hold, plan_line
+from shift_stac.portal import Portal, open_portal
+from shift_stac.publication import read_published
+from shift_stac.report import format_size
+from shift_stac.settings import CampaignOptions, CatalogOptions, catalog_options
+from tasks.catalog import inventory, rebuild, remove_unused, validate_stac
+from tasks.portal import find_files, list_dates, list_lines
+
+_LINES_AT_ONCE = 8
+
+
+class Finding(BaseModel):
+    """What an action found: its sentence, its table, and whether all is well."""
+
+    sentence: str
+    rows: list[dict[str, Any]]
+    is_well: bool
+    found: BaseModel
+
+
+def _conclude(action: str, options: CatalogOptions, finding: Finding) -> State[Finding]:
+    path = write_report(finding.found, f"catalog-{action}", datetime.now(UTC), options.work_dir)
+    description = f"{finding.sentence} ({path})"
+    create_table_artifact(finding.rows, key=f"catalog-{action}", description=description)
+    get_run_logger().info("%s; report in %s", finding.sentence, path)
+    end = Completed if finding.is_well else Failed
+    return end(message=finding.sentence, data=finding)
+
+
+@flow(name="catalog-rebuild", persist_result=False)
+def rebuild_flow(options: CatalogOptions) -> State[Finding]:
+    """Regenerate collection, months and days from the items that lie in the archive.
+
+    Args:
+        options: which archive.
+    """
+    storage = open_archive(options)
+    found = rebuild(storage, load_campaign(options.campaign), Hrefs.of(storage, options.catalog))
+    changes = [("written", path) for path in found.changed]
+    changes += [("removed", path) for path in found.removed]
+    return _conclude(
+        "rebuild",
+        options,
+        Finding(
+            sentence=f"{found.items} items, {len(changes)} documents changed",
+            rows=[{"document": path, "what": what} for what, path in changes],
+            is_well=True,
+            found=found,
+        ),
+    )
+
+
+@flow(name="catalog-validate", persist_result=False)
+def validate_flow(options: CatalogOptions) -> State[Finding]:
+    """Validate every document of the catalog, without a network.
+
+    Args:
+        options: which archive, and where the schemas of STAC's extensions lie.
+    """
+    found = validate_stac(open_archive(options), options.schemas)
+    sentence = f"{found.documents} documents, {found.items} items, {len(found.findings)} findings"
+    if found.unknown_schemas:
+        sentence += f"; {len(found.unknown_schemas)} extensions without a schema in --schemas"
+    rows = [finding.model_dump() for finding in found.findings]
+    rows += [{"path": uri, "detail": "no schema at hand"} for uri in found.unknown_schemas]
+    return _conclude(
+        "validate",
+        options,
+        Finding(sentence=sentence, rows=rows, is_well=found.passed, found=found),
+    )
+
+
+@flow(name="catalog-prune", persist_result=False)
+def prune_flow(options: CatalogOptions) -> State[Finding]:
+    """List items without data, and data without items; with ``delete``, remove the latter.
+
+    Args:
+        options: which archive, and whether to remove.
+    """
+    storage = open_archive(options)
+    before = datetime.now(UTC) - timedelta(days=options.older_than_days)
+    found = inventory(storage, load_campaign(options.campaign), before)
+    unused = found.superseded | found.orphans
+    done = "removed" if options.delete else "could be removed"
+    if options.delete:
+        remove_unused(storage, found)
+    rows = [{"what": "item without data", "place": line, "size": ""} for line in found.without_data]
+    for what, files in (("superseded", found.superseded), ("orphan", found.orphans)):
+        rows += [
+            {"what": f"{what}, {done}", "place": place, "size": format_size(size)}
+            for place, size in _by_store(files).items()
+        ]
+    return _conclude(
+        "prune",
+        options,
+        Finding(
+            sentence=f"{found.items} items, {len(found.without_data)} of them without data; "
+            f"{len(unused)} files of {format_size(sum(unused.values()))} {done}",
+            rows=rows,
+            is_well=not found.without_data,
+            found=found,
+        ),
+    )
+
+
+def _by_store(files: Mapping[str, int]) -> dict[str, int]:
+    """Sizes by store, or by file for what is beside one."""
+    sizes: dict[str, int] = {}
+    for path, size in files.items():
+        store, dot, _ = path.partition(".zarr/")
+        place = f"{store}.zarr" if dot else path
+        sizes[place] = sizes.get(place, 0) + size
+    return sizes
+
+
+@flow(
+    name="catalog-diff",
+    task_runner=ThreadPoolTaskRunner(max_workers=_LINES_AT_ONCE),  # type: ignore[arg-type]
+    persist_result=False,
+)
+def diff_flow(options: CatalogOptions) -> State[Finding]:
+    """Compare the portal with the catalog: what is expected, published, missing, changed.
+
+    Args:
+        options: which archive, and which portal.
+    """
+    campaign = load_campaign(options.campaign)
+    storage = open_archive(options)
+    address = options.portal or campaign.portal.url
+    version = campaign.portal.version(options.portal_version)
+    with open_portal(address, version, options.portal_version) as portal:
+        dates = options.date or tuple(list_dates(portal))
+        lines, compared = _list(dates, portal)
+        wanted = CampaignOptions(product=options.product, portal_version=options.portal_version)
+        futures = []
+        for line in lines:
+            published, has_store = read_published(storage, campaign, line)
+            level = level_to_hold(options.product, published)
+            futures.append(
+                (line, published, has_store, find_files.submit(line, portal, level.products))
+            )
+        for line, published, has_store, future in futures:
+            found = future.result(raise_on_failure=False)
+            if isinstance(found, MissingProductError):
+                standing, reason, size = Standing.INCOMPLETE, str(found), None
+            elif isinstance(found, BaseException):
+                standing, reason, size = Standing.UNKNOWN, str(found), None
+            else:
+                plan = plan_line(found, published, has_store=has_store, wanted=wanted)
+                reason, size = plan.reason, found.size
+                standing = (
+                    Standing.PUBLISHED
+                    if plan.action is Action.NOTHING
+                    else Standing.CHANGED
+                    if published
+                    else Standing.MISSING
+                )
+            compared.append(
+                ComparedLine(line=line.id, standing=standing, reason=reason, portal_bytes=size)
+            )
+    unlisted = {line.line for line in compared if line.standing is Standing.UNKNOWN}
+    try:
+        catalogued = published_lines(storage, campaign)
+    except NothingPublishedError:
+        catalogued = []
+    compared += [
+        ComparedLine(
+            line=line.id,
+            standing=Standing.VANISHED,
+            reason="published, but the portal does not list it any more",
+        )
+        for line in catalogued
+        if line not in set(lines)
+        and line.date not in unlisted
+        and (not options.date or line.date in options.date)
+    ]
+    result = Comparison(
+        compared=datetime.now(UTC),
+        portal=address,
+        store=storage.url,
+        lines=sort_lines(compared),
+    )
+    return _conclude(
+        "diff",
+        options,
+        Finding(
+            sentence=result.sentence, rows=result.rows(), is_well=result.is_complete, found=result
+        ),
+    )
+
+
+def _list(dates: Sequence[str], portal: Portal) -> tuple[list[FlightLine], list[ComparedLine]]:
+    futures: list[tuple[str, PrefectFuture[Any]]] = [
+        (date, list_lines.submit(date, portal)) for date in dates
+    ]
+    lines: list[FlightLine] = []
+    failures: list[ComparedLine] = []
+    for date, future in futures:
+        found = future.result(raise_on_failure=False)
+        if isinstance(found, BaseException):
+            failures.append(ComparedLine(line=date, standing=Standing.UNKNOWN, reason=str(found)))
+        else:
+            lines += found
+    return lines, failures
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {
+    "rebuild": rebuild_flow,
+    "validate": validate_flow,
+    "prune": prune_flow,
+    "diff": diff_flow,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run an action: 0 if all is well, 1 if something is wrong, 2 for wrong usage."""
+    console, errors = Console(), Console(stderr=True)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not arguments or arguments[0] not in ACTIONS:
+        errors.print(f"usage: python -m flows.catalog {'|'.join(ACTIONS)} ...", markup=False)
+        return 0 if arguments in (["--help"], ["-h"]) else 2
+    action = arguments[0]
+    try:
+        options = catalog_options(arguments[1:], action)
+    except (ValidationError, SettingsError, ShiftError, OSError) as error:
+        print_usage_error(errors, error, f"python -m flows.catalog {action}")
+        return 2
+    try:
+        finding = Finding.model_validate(
+            result_of(ACTIONS[action](options, return_state=True)), from_attributes=True
+        )
+    except KeyboardInterrupt:
+        end_log()
+        return 128 + signal.SIGINT
+    except ShiftError as error:
+        end_log()
+        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        return 1
+    end_log()
+    print_rows(console, finding.sentence, finding.rows)
+    return 0 if finding.is_well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Care for the catalog: each of its actions as a task."""
+
+from datetime import datetime
+from pathlib import Path
+
+from prefect import get_run_logger, task
+
+from shift_stac.campaigns import Campaign
+from shift_stac.front import rebuild_front
+from shift_stac.hrefs import Hrefs
+from shift_stac.inventory import Inventory, prune, take_inventory
+from shift_stac.rebuild import Rebuilt, rebuild_catalog
+from shift_stac.stac_validation import CatalogCheck, validate_catalog
+from shift_stac.storage import Storage
+from tasks.retrying import STAGE
+
+
+@task(name="rebuild catalog", **STAGE)
+def rebuild(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> Rebuilt:
+    """Regenerate the parents, the table and the page from the items."""
+    rebuilt = rebuild_catalog(storage, campaign, hrefs, get_run_logger().info)
+    rebuild_front(storage, campaign, hrefs)
+    return rebuilt
+
+
+@task(name="validate catalog", **STAGE)
+def validate_stac(storage: Storage, schemas: Path | None) -> CatalogCheck:
+    """Validate every document of the catalog."""
+    return validate_catalog(storage, schemas)
+
+
+@task(name="inventory", **STAGE)
+def inventory(storage: Storage, campaign: Campaign, older_than: datetime) -> Inventory:
+    """Compare items with data."""
+    return take_inventory(storage, campaign, older_than)
+
+
+@task(name="prune", **STAGE)
+def remove_unused(storage: Storage, found: Inventory) -> int:
+    """Remove what no item leads to."""
+    freed = prune(storage, found)
+    get_run_logger().info("%d bytes removed from %s", freed, storage.url)
+    return freed

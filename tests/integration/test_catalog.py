@@ -1,0 +1,173 @@
+"""The care for a catalog as its users run it, over a published campaign."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from shift_stac.simulate import simulate_campaign
+
+
+@pytest.fixture
+def catalog(tmp_path, environment, prefect_api):
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.catalog", *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment | {"PREFECT_API_URL": prefect_api},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        named = re.search(r"report in (\S+)", done.stderr)
+        return done, json.loads((tmp_path / named[1]).read_text()) if named else None
+
+    return run
+
+
+@pytest.fixture
+def portal(tmp_path):
+    """Two dates of small lines; a portal of the test's own, to be changed."""
+    folder = tmp_path / "portal"
+    dates = ("20220224", "20220316")
+    lines = simulate_campaign(folder, dates=dates, lines=2, samples=40, scan_lines=60)
+    return folder, [line for date in dates for line in lines[date]]
+
+
+def files_of(store):
+    return {
+        path.relative_to(store).as_posix(): path.read_bytes()
+        for path in store.rglob("*")
+        if path.is_file() and not path.relative_to(store).parts[0].startswith(".")
+    }
+
+
+def test_a_catalog_that_was_lost_is_rebuilt_to_the_byte(ingest, catalog, portal, tmp_path):
+    folder, _ = portal
+    assert ingest("--portal", folder, "--date", "20220224,20220316").status == 0
+    store = tmp_path / "store"
+    before = files_of(store)
+    done, report = catalog("rebuild")
+    assert done.returncode == 0, done.stderr
+    assert (report["items"], report["changed"]) == (4, [])
+    for path in ("catalog.json", "AVIRIS-NG/collection.json", "AVIRIS-NG/items.parquet"):
+        (store / path).unlink()
+    shutil.rmtree(store / "AVIRIS-NG/dates")
+    stale = store / "AVIRIS-NG/dates/2019-01.json"
+    stale.parent.mkdir()
+    stale.write_text("{}")
+    done, report = catalog("rebuild")
+    assert done.returncode == 0, done.stderr
+    assert report["removed"] == ["AVIRIS-NG/dates/2019-01.json"]
+    assert "4 items" in done.stdout
+    after = files_of(store)
+    # The table's bytes depend on how many writes it took: it is compared by its content.
+    assert after.pop("AVIRIS-NG/items.parquet")
+    before.pop("AVIRIS-NG/items.parquet")
+    assert after == before
+
+
+def test_findings_of_validation_are_listed(ingest, catalog, portal, tmp_path, shared):
+    folder, lines = portal
+    assert ingest("--portal", folder, "--date", "20220224").status == 0
+    done, report = catalog("validate", "--schemas", shared / "schemas")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (report["items"], report["findings"], report["unknown_schemas"]) == (2, [], [])
+    done, report = catalog("validate")
+    assert done.returncode == 0
+    assert len(report["unknown_schemas"]) > 5
+
+    item = tmp_path / f"store/AVIRIS-NG/{lines[0]}/{lines[0]}.json"
+    stac = json.loads(item.read_text())
+    stac["properties"]["view:azimuth"] = "north"
+    item.write_text(json.dumps(stac))
+    (tmp_path / f"store/aviris/20220224/{lines[1]}_overview.tif").unlink()
+    done, report = catalog("validate", "--schemas", shared / "schemas")
+    assert done.returncode == 1
+    found = {finding["path"]: finding["detail"] for finding in report["findings"]}
+    assert set(found) == {f"AVIRIS-NG/{line}/{line}.json" for line in lines[:2]}
+    assert "view" in found[f"AVIRIS-NG/{lines[0]}/{lines[0]}.json"]
+    assert "overview" in found[f"AVIRIS-NG/{lines[1]}/{lines[1]}.json"]
+
+
+def test_a_replaced_line_is_pruned_only_when_asked(ingest, catalog, portal, tmp_path):
+    folder, lines = portal
+    assert ingest("--portal", folder, "--date", "20220224").status == 0
+    (cube,) = (folder / "v1" / "20220224").rglob(f"{lines[0]}_rfl")
+    with cube.open("r+b") as file:
+        file.write(bytes(4))
+    os.utime(cube, (1_700_000_000, 1_700_000_000))
+    again = ingest("--portal", folder, "--line", lines[0])
+    assert again.states == {lines[0].id: "published"}
+    first = tmp_path / f"store/aviris/20220224/{lines[0]}.zarr"
+    assert first.is_dir()
+
+    # By default, what is younger than a week may be somebody's work.
+    done, report = catalog("prune")
+    assert done.returncode == 0, done.stderr
+    assert report["superseded"] == {}
+    done, report = catalog("prune", "--older-than-days", 0)
+    assert done.returncode == 0
+    assert any(
+        path.startswith(f"aviris/20220224/{lines[0]}.zarr/") for path in report["superseded"]
+    )
+    assert first.is_dir()
+    done, report = catalog("prune", "--older-than-days", 0, "--delete")
+    assert done.returncode == 0, done.stderr
+    assert not first.exists()
+    assert catalog("validate")[0].returncode == 0
+
+    # An orphan, and an item whose data are gone.
+    shutil.rmtree(tmp_path / f"store/aviris/20220224/{lines[1]}.zarr")
+    orphan = tmp_path / "store/aviris/20220224/ang20220224t000000.zarr"
+    orphan.mkdir()
+    (orphan / "zarr.json").write_text("{}")
+    (tmp_path / "store/aviris/20220224/README.txt").write_text("not ours")
+    done, report = catalog("prune", "--older-than-days", 0, "--delete")
+    assert done.returncode == 1
+    assert report["without_data"] == [lines[1].id]
+    assert set(report["orphans"]) == {"aviris/20220224/ang20220224t000000.zarr/zarr.json"}
+    assert not orphan.exists()
+    assert (tmp_path / "store/aviris/20220224/README.txt").exists()
+
+
+def test_portal_and_catalog_are_compared(ingest, catalog, portal, tmp_path):
+    folder, lines = portal
+    assert ingest("--portal", folder, "--date", "20220224").status == 0
+    for product in (folder / "v1" / "20220224").rglob(f"{lines[1]}*"):
+        product.unlink()
+    (changed,) = (folder / "v1" / "20220224").rglob(f"{lines[0]}_rfl")
+    changed.write_bytes(changed.read_bytes() + b"more")
+    for product in (folder / "v1" / "20220316").rglob(f"{lines[3]}_igm*"):
+        product.unlink()
+    done, report = catalog("diff", "--portal", folder)
+    assert done.returncode == 1
+    standing = {row["line"]: row["standing"] for row in report["lines"]}
+    assert standing == {
+        lines[0].id: "changed",
+        lines[1].id: "vanished",
+        lines[2].id: "missing",
+        lines[3].id: "incomplete",
+    }
+    assert "1 missing, 1 changed, 1 incomplete, 1 vanished" in done.stdout
+    assert ingest("--portal", folder, "--date", "20220224,20220316").status == 1
+    done, report = catalog("diff", "--portal", folder, "--date", "20220316")
+    assert {row["standing"] for row in report["lines"]} == {"published", "incomplete"}
+    assert done.returncode == 0
+
+
+def test_wrong_usage_is_told(catalog):
+    done, _ = catalog("prune", "--older-than-days", "-1")
+    assert done.returncode == 2
+    assert "older-than-days" in done.stderr
+    done, _ = catalog("mend")
+    assert done.returncode == 2
+    assert "rebuild|validate|prune|diff" in done.stderr
+    done, _ = catalog("rebuild", "--store", "nowhere")
+    assert done.returncode == 1
+    assert "nothing to rebuild from" in done.stderr

@@ -1,0 +1,55 @@
+"""A small published archive, made by the library's own parts."""
+
+from pathlib import Path
+
+from shift_stac.archive import open_storage
+from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.conversion import convert_line
+from shift_stac.flightline import FlightLine
+from shift_stac.front import refresh_front
+from shift_stac.hrefs import HrefOptions, Hrefs
+from shift_stac.presentation import draw_companions
+from shift_stac.publication import publish_data, publish_item
+from shift_stac.simulate import simulate_campaign
+from shift_stac.storage import Storage
+from shift_stac.validation import Expectations, validate_store
+from support.sources import sources_in
+
+DATES = ("20220224", "20220316", "20220405")
+
+
+def publish_campaign(
+    url: str,
+    work: Path,
+    *,
+    options: HrefOptions | None = None,
+    campaign: Campaign | None = None,
+    version: str = "v1",
+    lines: int = 2,
+) -> tuple[Storage, list[FlightLine]]:
+    """Publish invented lines of three dates, with table and page."""
+    campaign = campaign or load_campaign()
+    storage = open_storage(url)
+    hrefs = Hrefs.of(storage, options)
+    flown = simulate_campaign(
+        work / "portal",
+        dates=DATES,
+        lines=lines,
+        samples=60,
+        scan_lines=90,
+        campaign=campaign,
+        version=version,
+    )
+    published = [line for of_date in flown.values() for line in of_date]
+    for line in published:
+        sources = sources_in(work / "portal", line, version, campaign)
+        store = work / f"{line}.zarr"
+        summary = convert_line(sources, store, campaign)
+        companions = draw_companions(store, summary, campaign)
+        validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
+        place = publish_data(storage, campaign, line, store, companions)
+        publish_item(
+            storage, campaign, summary, sources, companions, validation, store=place, hrefs=hrefs
+        )
+    refresh_front(storage, campaign, hrefs, published=published)
+    return storage, published
