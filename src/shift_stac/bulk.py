@@ -1,7 +1,7 @@
 """Many objects into a bucket, fast: what s3fs is for one at a time.
 
 s3fs sends from one thread of Python. With the checksums and the verification of an upload beside it,
-it reached 0.76 to 0.82 of rclone's speed on two cores; obstore, which sends from Rust, 0.95 to 1.05
+it reached 0.76 to 0.82 of rclone's speed on two cores; obstore, which sends from Rust, 0.93 to 1.05
 (benchmarks/catalog.py measures it).
 """
 
