@@ -81,7 +81,7 @@ def _survey(
 
 def _published(stations: Stations) -> set[FlightLine]:
     try:
-        return set(published_lines(stations.storage, stations.campaign))
+        return set(published_lines(stations.storage, stations.campaign, stations.hrefs))
     except NothingPublishedError:
         return set()
 

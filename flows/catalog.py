@@ -87,7 +87,8 @@ def validate_flow(options: CatalogOptions) -> State[Finding]:
     Args:
         options: which archive, and where the schemas of STAC's extensions lie.
     """
-    found = validate_stac(open_archive(options), options.schemas)
+    storage = open_archive(options)
+    found = validate_stac(storage, options.schemas, Hrefs.of(storage, options.catalog))
     sentence = f"{found.documents} documents, {found.items} items, {len(found.findings)} findings"
     if found.unknown_schemas:
         sentence += f"; {len(found.unknown_schemas)} extensions without a schema in --schemas"
@@ -109,7 +110,8 @@ def prune_flow(options: CatalogOptions) -> State[Finding]:
     """
     storage = open_archive(options)
     before = datetime.now(UTC) - timedelta(days=options.older_than_days)
-    found = inventory(storage, load_campaign(options.campaign), before)
+    hrefs = Hrefs.of(storage, options.catalog)
+    found = inventory(storage, load_campaign(options.campaign), hrefs, before)
     unused = found.superseded | found.orphans
     done = "removed" if options.delete else "could be removed"
     if options.delete:
@@ -190,7 +192,7 @@ def diff_flow(options: CatalogOptions) -> State[Finding]:
             )
     unlisted = {line.line for line in compared if line.standing is Standing.UNKNOWN}
     try:
-        catalogued = published_lines(storage, campaign)
+        catalogued = published_lines(storage, campaign, Hrefs.of(storage, options.catalog))
     except NothingPublishedError:
         catalogued = []
     compared += [

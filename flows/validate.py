@@ -27,6 +27,7 @@ from shift_stac.archive_check import ArchiveReport, LineCheck
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import Hrefs
 from shift_stac.inventory import published_lines
 from shift_stac.settings import ValidateOptions, validate_options
 from shift_stac.validation import Check
@@ -49,9 +50,10 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
     started = datetime.now(UTC)
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)
+    hrefs = Hrefs.of(storage, options.catalog)
     lines = [
         line
-        for line in published_lines(storage, campaign)
+        for line in published_lines(storage, campaign, hrefs)
         if (not options.date or line.date in options.date)
         and (not options.line or line in options.line)
     ]
@@ -60,7 +62,10 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
     found: list[LineCheck] = []
     for start in range(0, len(lines), options.lines_at_once):
         futures = [
-            (line, validate_published.submit(line, storage, campaign, options.blocks or None))
+            (
+                line,
+                validate_published.submit(line, storage, campaign, hrefs, options.blocks or None),
+            )
             for line in lines[start : start + options.lines_at_once]
         ]
         found += [_result(line, future) for line, future in futures]

@@ -24,15 +24,17 @@ def rebuild(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> Rebuilt:
 
 
 @task(name="validate catalog", **STAGE)
-def validate_stac(storage: Storage, schemas: Path | None) -> CatalogCheck:
+def validate_stac(storage: Storage, schemas: Path | None, hrefs: Hrefs) -> CatalogCheck:
     """Validate every document of the catalog."""
-    return validate_catalog(storage, schemas)
+    return validate_catalog(storage, schemas, hrefs)
 
 
 @task(name="inventory", **STAGE)
-def inventory(storage: Storage, campaign: Campaign, older_than: datetime) -> Inventory:
+def inventory(
+    storage: Storage, campaign: Campaign, hrefs: Hrefs, older_than: datetime
+) -> Inventory:
     """Compare items with data."""
-    return take_inventory(storage, campaign, older_than)
+    return take_inventory(storage, campaign, hrefs, older_than)
 
 
 @task(name="prune", **STAGE)

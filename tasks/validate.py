@@ -9,6 +9,7 @@ from shift_stac.campaigns import Campaign
 from shift_stac.conversion import summary_path
 from shift_stac.errors import InvalidStoreError
 from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import Hrefs
 from shift_stac.sources import SourceLine
 from shift_stac.storage import Storage
 from shift_stac.summary import StoreSummary
@@ -33,9 +34,9 @@ def validate(
 
 @task(name="validate published", task_run_name="validate-{line}", **STAGE)
 def validate_published(
-    line: FlightLine, storage: Storage, campaign: Campaign, blocks: int | None
+    line: FlightLine, storage: Storage, campaign: Campaign, hrefs: Hrefs, blocks: int | None
 ) -> LineCheck:
     """Look into a published line: its item, its store, and the files beside it."""
-    found = check_line(storage, campaign, line, blocks=blocks)
+    found = check_line(storage, campaign, line, blocks=blocks, hrefs=hrefs)
     get_run_logger().info("%s: %s", line, found.sentence)
     return found

@@ -88,6 +88,7 @@ def check_line(
     line: FlightLine,
     *,
     blocks: int | None = SAMPLED_BLOCKS,
+    hrefs: Hrefs | None = None,
 ) -> LineCheck:
     """Look into what is published of a line. What is wrong is told in the result.
 
@@ -101,6 +102,8 @@ def check_line(
         The flight line.
     blocks
         Chunks of each cube that are read; None for all.
+    hrefs
+        How the catalog spells its links, if not as a relative or local one.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def check_line(
         blocks=blocks,
         storage_options=storage.fsspec_options,
     )
-    files = tuple(_check_files(storage, item, path))
+    files = tuple(_check_files(storage, item, path, hrefs or Hrefs.of(storage)))
     return LineCheck(
         line=line.id,
         checks=(Check(name="item", passed=True, detail=path), *files),
@@ -134,9 +137,10 @@ def check_line(
     )
 
 
-def _check_files(storage: Storage, item: Mapping[str, Any], document: str) -> Iterator[Check]:
+def _check_files(
+    storage: Storage, item: Mapping[str, Any], document: str, hrefs: Hrefs
+) -> Iterator[Check]:
     """Compare the files beside the store with the sizes and checksums that the item tells."""
-    hrefs = Hrefs.of(storage)
     for name, asset in item["assets"].items():
         checksum = asset.get("file:checksum", "")
         if not checksum.startswith(_SHA256):

@@ -19,8 +19,12 @@ from shift_stac.storage import ROOT_METADATA, Storage
 _READ_AT_ONCE = 16
 
 
-def published_lines(storage: Storage, campaign: Campaign) -> list[FlightLine]:
+def published_lines(
+    storage: Storage, campaign: Campaign, hrefs: Hrefs | None = None
+) -> list[FlightLine]:
     """The lines that a campaign's collection leads to, in the order in which they were flown.
+
+    ``hrefs`` tells how the catalog spells its links, if not as a relative or local one.
 
     Raises
     ------
@@ -30,18 +34,18 @@ def published_lines(storage: Storage, campaign: Campaign) -> list[FlightLine]:
         It, or what it leads to, is not STAC.
     """
     top = collection_path(campaign)
-    if storage.read(top) is None:
+    hrefs = hrefs or Hrefs.of(storage)
+    collection = read_stac(storage, top)
+    if collection is None:
         msg = f"{storage.href(top)} does not exist: nothing of this campaign is published there"
         raise NothingPublishedError(msg)
-    hrefs = Hrefs.of(storage)
-    days: set[str] = set()
-    for month in sorted(_leads_to(storage, top, hrefs)):
-        days |= _leads_to(storage, month, hrefs)
+    paths = linked_children(collection, top, hrefs)
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-        of_days = pool.map(lambda day: _leads_to(storage, day, hrefs), sorted(days))
-        items = [path for paths in of_days for path in paths]
+        for _ in ("months", "days"):
+            lower = pool.map(lambda path: _leads_to(storage, path, hrefs), sorted(paths))
+            paths = {path for children in lower for path in children}
     try:
-        return sorted(FlightLine(path.rpartition("/")[2].removesuffix(".json")) for path in items)
+        return sorted(FlightLine(path.rpartition("/")[2].removesuffix(".json")) for path in paths)
     except FlightLineError as error:
         msg = f"a catalog below {storage.href(top)} is damaged ({error}): rebuild the catalog"
         raise CatalogError(msg) from error
@@ -101,7 +105,10 @@ class Inventory(FrozenModel):
 
 
 def take_inventory(
-    storage: Storage, campaign: Campaign, older_than: datetime | None = None
+    storage: Storage,
+    campaign: Campaign,
+    hrefs: Hrefs | None = None,
+    older_than: datetime | None = None,
 ) -> Inventory:
     """Compare a campaign's items with the data that lie in the archive.
 
@@ -110,6 +117,8 @@ def take_inventory(
 
     Parameters
     ----------
+    hrefs
+        How the catalog spells its links, if not as a relative or local one.
     older_than
         Data that changed later are taken for somebody's work in progress, and left out.
 
@@ -118,16 +127,16 @@ def take_inventory(
     StorageError
         The archive cannot be read.
     CatalogError
-        An item is damaged: nothing can be said about what it leads to.
+        An item is damaged, or leads out of the archive: nothing can be said about what is unused.
     """
     files = storage.find()
     paths = item_paths(files, campaign)
-    hrefs = Hrefs.of(storage)
+    hrefs = hrefs or Hrefs.of(storage)
     used: set[str] = set()
     without: list[str] = []
     for item in read_items(storage, list(paths.values())):
         document = item_path(campaign, FlightLine(item["id"]))
-        used |= {hrefs.path_of(asset["href"], document) for asset in item["assets"].values()}
+        used |= {_within(hrefs, asset["href"], document) for asset in item["assets"].values()}
         state = published_state(item)
         if state is not None and f"{state.store_path}/{ROOT_METADATA}" not in files:
             without.append(item["id"])
@@ -144,6 +153,18 @@ def take_inventory(
     return Inventory(
         items=len(paths), without_data=tuple(without), superseded=superseded, orphans=orphans
     )
+
+
+def _within(hrefs: Hrefs, href: str, document: str) -> str:
+    """The path in the archive that an asset leads to."""
+    path = hrefs.path_of(href, document)
+    if "://" in path or path.startswith("/"):
+        msg = (
+            f"{document} leads to {href}, which is not known to be in this archive: tell under "
+            "which address it is read (--catalog.public-url)"
+        )
+        raise CatalogError(msg)
+    return path
 
 
 def _line_of(path: str, campaign: Campaign) -> FlightLine | None:

@@ -42,7 +42,9 @@ class CatalogCheck(FrozenModel):
         return not self.findings
 
 
-def validate_catalog(storage: Storage, schemas: Path | None = None) -> CatalogCheck:
+def validate_catalog(
+    storage: Storage, schemas: Path | None = None, hrefs: Hrefs | None = None
+) -> CatalogCheck:
     """Walk down from the catalog, and validate every document without a network.
 
     Parameters
@@ -52,9 +54,11 @@ def validate_catalog(storage: Storage, schemas: Path | None = None) -> CatalogCh
     schemas
         Folder of JSON schemas of STAC's extensions, found by their ``$id``. The core schemas come
         with pystac. Extensions without a schema at hand are told in the result.
+    hrefs
+        How the catalog spells its links, if not as a relative or local one.
     """
     validator = _OfflineValidator(schemas)
-    hrefs = Hrefs.of(storage)
+    hrefs = hrefs or Hrefs.of(storage)
     files = storage.find()
     findings: list[Finding] = []
     seen: set[str] = set()

@@ -9,11 +9,12 @@ import pystac
 import pytest
 
 from shift_stac.archive import open_storage
+from shift_stac.archive_check import check_line
 from shift_stac.campaigns import load_campaign
 from shift_stac.catalog import item_path, render
-from shift_stac.errors import CampaignError
+from shift_stac.errors import CampaignError, CatalogError
 from shift_stac.flightline import FlightLine
-from shift_stac.hrefs import Hrefs
+from shift_stac.hrefs import HrefOptions, Hrefs
 from shift_stac.inventory import published_lines, take_inventory
 from shift_stac.publication import link_items
 from shift_stac.stac_validation import validate_catalog
@@ -174,3 +175,16 @@ def test_flows_that_publish_at_once_lose_nothing(kind, tmp_path, monkeypatch):
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
         at_once(f"{bucket.url}/shift")
+
+
+def test_an_archive_behind_a_public_address_is_looked_after_as_any_other(tmp_path):
+    options = HrefOptions(hrefs="absolute", public_url="https://data.example.org/shift")
+    storage, lines = publish_campaign(str(tmp_path / "archive"), tmp_path, options=options, lines=1)
+    campaign, hrefs = load_campaign(), Hrefs.of(storage, options)
+    assert published_lines(storage, campaign, hrefs) == lines
+    assert take_inventory(storage, campaign, hrefs).is_clean
+    assert validate_catalog(storage, hrefs=hrefs).items == len(lines)
+    assert check_line(storage, campaign, lines[0], hrefs=hrefs).passed
+    # Without the address nobody can tell what the items lead to: nothing is called unused.
+    with pytest.raises(CatalogError, match=r"https://data\.example\.org.*catalog\.public-url"):
+        take_inventory(storage, campaign)
