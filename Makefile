@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help install demo test test-slurm test-browser test-stac-browser check bench bench-slurm \
+.PHONY: help install demo serve test test-slurm test-browser test-stac-browser check bench bench-slurm \
   lock clean
 
 help: ## list the commands
@@ -27,6 +27,9 @@ $(INSTALLED): requirements.lock pyproject.toml tools/find-python
 
 demo: install ## ingest a small simulated campaign, from HTTP to a catalog
 	$(BIN)/python -m flows.demo
+
+serve: install ## the service: Prefect server, worker, deployments; Ctrl-C ends it (SERVE_ARGS=...)
+	$(BIN)/python -m deployments.serve $(SERVE_ARGS)
 
 test: install ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

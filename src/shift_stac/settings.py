@@ -1,6 +1,7 @@
 """Every setting of the service, typed, in one place.
 
-A setting is taken from the command line, else from an environment variable, else from a TOML
+A setting is taken from the command line, else from an environment variable, else from a file of
+the folder ``SHIFT_SECRETS_DIR`` that has the variable's name in small letters, else from a TOML
 file, else it has the default that stands here.
 """
 
@@ -9,8 +10,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, override
+from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,6 +28,7 @@ from pydantic_settings import (
     CliSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
@@ -40,6 +44,7 @@ from shift_stac.sources import ProductLevel
 from shift_stac.validation import SAMPLED_BLOCKS
 
 SETTINGS_VARIABLE = "SHIFT_SETTINGS"
+SECRETS_VARIABLE = "SHIFT_SECRETS_DIR"
 DEFAULT_SETTINGS_FILE = Path("shift.toml")
 
 
@@ -67,6 +72,18 @@ FlightDate = Annotated[
     ),
 ]
 """A date as the portal spells it, YYYYMMDD; forms offer a calendar."""
+
+
+def _check_time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError) as error:
+        msg = f"{value!r} is no time zone: expected a name such as America/Los_Angeles"
+        raise ValueError(msg) from error
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
 
 class PublishedOptions(BaseModel):
@@ -309,28 +326,76 @@ class ServiceOptions(BaseModel):
 
     host: str = Field(default="127.0.0.1", description="address on which the server listens")
     port: int = Field(default=4200, gt=0, lt=65536, description="port on which the server listens")
+    public_url: str | None = Field(
+        default=None,
+        description="address at which browsers reach the server, if not http://HOST:PORT: that of "
+        "a tunnel or a proxy",
+    )
     database: SecretStr | None = Field(
         default=None,
         description="address of a PostgreSQL database, postgresql+asyncpg://user:password@host/name "
         "(default: the server's embedded database)",
     )
+    auth: SecretStr | None = Field(
+        default=None,
+        description="user:password that the server asks for, in the UI and of every client",
+    )
     server: bool = Field(
         default=True,
         description="start a Prefect server here; without, the one of PREFECT_API_URL is used",
     )
+    worker: bool = Field(
+        default=True,
+        description="tell the server of the deployments, and start a worker that runs them here",
+    )
     runs_at_once: int = Field(default=4, gt=0, description="flow runs that the worker runs at once")
+    worker_health_port: int | None = Field(
+        default=None,
+        gt=0,
+        lt=65536,
+        description="port on which the worker tells its health, at /health (default: it does not)",
+    )
     nightly_cron: str = Field(
         default="0 2 * * *", description="when the campaign is ingested, as a cron expression"
     )
-    nightly_time_zone: str = Field(
+    nightly_time_zone: TimeZone = Field(
         default="UTC", description="time zone of the schedule, for example America/Los_Angeles"
     )
-    quiet_days: int = Field(
-        default=3, gt=0, description="days with nothing published after which operators are told"
+    stuck_hours: float = Field(
+        default=24, gt=0, description="hours after which operators are told that a run still runs"
+    )
+    quiet_days: float = Field(
+        default=3,
+        ge=0,
+        description="days with nothing published after which operators are told; 0 for never",
     )
     webhook: SecretStr | None = Field(
-        default=None, description="address that is told of failures, as JSON by POST"
+        default=None,
+        description="address that is told of what operators must look at, as JSON by POST",
     )
+    notify: str | None = Field(
+        default=None,
+        description="notification block made in the UI that is told so, TYPE/NAME, for example "
+        "slack-webhook/operators; instead of webhook",
+    )
+
+    @field_validator("auth")
+    @classmethod
+    def _check_auth(cls, auth: SecretStr | None) -> SecretStr | None:
+        if auth is not None and not all(auth.get_secret_value().partition(":")):
+            msg = "expected user:password"
+            raise ValueError(msg)
+        return auth
+
+    @model_validator(mode="after")
+    def _check_service(self) -> Self:
+        if not self.server and not self.worker:
+            msg = "neither server nor worker: nothing is left to run"
+            raise ValueError(msg)
+        if self.webhook is not None and self.notify is not None:
+            msg = "webhook and notify: give one of them"
+            raise ValueError(msg)
+        return self
 
 
 class _SettingsFile(TomlConfigSettingsSource):
@@ -374,8 +439,11 @@ class CommandSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before file; secrets and dotenv files are not read."""
-        return init_settings, env_settings, _SettingsFile(settings_cls)
+        """Environment, then secrets, then the settings file; dotenv files are not read."""
+        # Files named shift_auth, shift_webhook ..., as compose and Kubernetes mount secrets.
+        folder = os.environ.get(SECRETS_VARIABLE)
+        secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
+        return init_settings, env_settings, *secrets, _SettingsFile(settings_cls)
 
 
 class ArchiveSettings(ArchiveOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
