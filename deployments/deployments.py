@@ -14,22 +14,38 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 from pydantic import BaseModel
 
+from deployments.forms import fit_form
 from flows.campaign import campaign
+from flows.catalog import diff_flow, prune_flow, rebuild_flow, validate_flow
 from flows.ingest import ingest
+from flows.session import session
 from flows.stations import CLUSTER_PROFILES
 from flows.validate import validate
+from shift_stac.campaigns import load_campaign
 from shift_stac.settings import (
-    ArchiveOptions,
     ArchiveSettings,
     CampaignSettings,
+    CatalogCheckSettings,
+    DiffSettings,
+    PruneSettings,
+    RebuildSettings,
     ServiceOptions,
+    SessionSettings,
     ValidateSettings,
 )
+
+TAG = "shift-stac"
+"""Tag of every deployment, and so of every run."""
 
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(
     limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
 )
-_TAG = "shift-stac"
+_ASKED_FIRST = (
+    *("date", "line", "product", "store", "portal", "portal_version", "cluster"),
+    *("force", "dry_run", "max_lines", "max_gigabytes", "newest_first", "renew"),
+)
+# A site decides these once, for all runs.
+_OF_THE_SERVICE = ("s3", "download", "catalog")
 
 
 def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDeployment]:
@@ -43,6 +59,11 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         Name of the work pool whose worker runs them.
     folder
         Where runs are started: relative paths of settings and forms are relative to it.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A setting, from which forms start, is not what it should be.
     """
 
     def deployment(
@@ -50,6 +71,8 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         name: str,
         defaults: BaseModel,
         description: str,
+        *,
+        dates_required: bool = False,
         **more: Any,
     ) -> RunnerDeployment:
         made = RunnerDeployment.from_flow(
@@ -57,22 +80,38 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             name,
             parameters={"options": _form_defaults(defaults, folder)},
             description=description,
-            tags=[_TAG, name],
+            tags=[TAG, name],
             work_pool_name=pool,
             job_variables={"working_dir": str(folder)},
             entrypoint_type=EntrypointType.MODULE_PATH,
             **more,
         )
-        _adapt_form(made)
+        fit_form(
+            made._parameter_openapi_schema,  # noqa: SLF001 - nothing public adapts a form
+            first=_ASKED_FIRST,
+            hidden=_OF_THE_SERVICE,
+            choices=choices,
+            dates_required=dates_required,
+        )
         return made
 
+    site = ArchiveSettings()
+    choices = {
+        "cluster": sorted(
+            # The service's own may be a file elsewhere.
+            {site.cluster, *(path.stem for path in CLUSTER_PROFILES.glob("*.toml"))}
+        ),
+        "portal_version": sorted(load_campaign(site.campaign).portal.versions),
+    }
+    night = Cron(options.nightly_cron, timezone=options.nightly_time_zone, slug="nightly")
     return [
         deployment(
             ingest,
             "ingest",
-            ArchiveSettings(),
-            "Ingest flight lines of some dates: choose dates, or name lines. Lines that are up to "
-            "date are left as they are.",
+            site,
+            "Ingest flight lines of some dates: choose dates, and lines if not all are wanted. "
+            "Lines that are up to date are left as they are.",
+            dates_required=True,
         ),
         deployment(
             campaign,
@@ -80,7 +119,7 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             CampaignSettings(),
             "Ingest what of the campaign is new on the portal or has changed there, newest date "
             "first, up to a limit. A night that comes while another is still at work is dropped.",
-            schedule=Cron(options.nightly_cron, timezone=options.nightly_time_zone, slug="nightly"),
+            schedule=night,
             concurrency_limit=_ONE_AT_A_TIME,
         ),
         deployment(
@@ -88,6 +127,39 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             "validate",
             ValidateSettings(),
             "Look into published stores, and list good and bad ones. Changes nothing.",
+        ),
+        deployment(
+            rebuild_flow,
+            "catalog-rebuild",
+            RebuildSettings(),
+            "Regenerate collection, months, days, table and page from the items that lie in the "
+            "archive.",
+        ),
+        deployment(
+            validate_flow,
+            "catalog-validate",
+            CatalogCheckSettings(),
+            "Validate every document of the catalog, and every link in it. Changes nothing.",
+        ),
+        deployment(
+            diff_flow,
+            "catalog-diff",
+            DiffSettings(),
+            "Compare the portal with the catalog: what is published, missing, changed, vanished. "
+            "Changes nothing.",
+        ),
+        deployment(
+            prune_flow,
+            "catalog-prune",
+            PruneSettings(),
+            "List items without data, and data that no item leads to; remove the latter if told.",
+        ),
+        deployment(
+            session,
+            "aws-session",
+            SessionSettings(renew=True),
+            "Begin a session with the bucket: the run pauses, and asks for an MFA code. Later runs "
+            "use the session until it ends.",
         ),
     ]
 
@@ -101,22 +173,10 @@ def apply(deployments: Sequence[RunnerDeployment], tell: Callable[[str], None]) 
 
 def _form_defaults(settings: BaseModel, folder: Path) -> dict[str, Any]:
     """What a form starts with: the settings of the service, with paths that hold anywhere."""
-    values: dict[str, Any] = settings.model_dump(mode="json", exclude_none=True)
-    values["work_dir"] = str(folder / values["work_dir"])
-    for name in ("store", "portal"):
-        if "://" not in values.get(name, "://"):
-            values[name] = str(folder / values[name])
+    values: dict[str, Any] = settings.model_dump(
+        mode="json", exclude_none=True, exclude=set(_OF_THE_SERVICE)
+    )
+    for name in ("store", "portal", "work_dir", "schemas"):
+        if name in values and "://" not in values[name]:
+            values[name] = str(folder / Path(values[name]).expanduser())
     return values
-
-
-def _adapt_form(deployment: RunnerDeployment) -> None:
-    """Ask first for what differs from run to run, and offer the cluster profiles as a list."""
-    names = sorted(path.stem for path in CLUSTER_PROFILES.glob("*.toml"))
-    for definition in deployment._parameter_openapi_schema.definitions.values():  # noqa: SLF001 - nothing public adapts a form
-        fields = definition.get("properties", {})
-        if "cluster" in fields:
-            fields["cluster"]["enum"] = names
-        if "campaign" in fields:
-            common = [name for name in fields if name in ArchiveOptions.model_fields]
-            for name in common:
-                fields[name] = fields.pop(name)

@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a published line: its picture, and where it is."""
+"""What the Prefect UI shows of a line: its job, its picture, and where it is."""
 
 import base64
 import io
@@ -8,11 +8,25 @@ from prefect.artifacts import create_image_artifact, create_link_artifact
 
 from shift_stac.campaigns import Campaign
 from shift_stac.catalog import item_path
+from shift_stac.cluster import JobInfo
 from shift_stac.flightline import FlightLine
 from shift_stac.publication import Companions
 from shift_stac.storage import Storage
 
 _PICTURE_PIXELS = 480
+
+
+def describe_job(line: str, job: JobInfo) -> str:
+    """A job for people, in Markdown: where its log and its dashboard are, and its script."""
+    number = f"job {job.number}" if job.number else "job"
+    rows = [f"# {number} of {line}", "", f"- name: `{job.name}`"]
+    if job.log_path:
+        rows.append(f"- log, on a machine that sees the cluster's folders: `{job.log_path}`")
+    if job.dashboard:
+        rows.append(f"- [Dask dashboard]({job.dashboard}), as long as the job runs")
+    if job.script:
+        rows += ["", "Its script:", "", "```bash", job.script.strip(), "```"]
+    return "\n".join(rows)
 
 
 def show_line(

@@ -35,7 +35,7 @@ from shift_stac.inventory import published_lines
 from shift_stac.plan import Action
 from shift_stac.portal import ListedLine
 from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
-from shift_stac.settings import CampaignOptions, campaign_options
+from shift_stac.settings import CampaignOptions, campaign_options, complete
 from shift_stac.survey import Budget, Census, Ledger, take_census
 from tasks.portal import find_files, list_dates, survey
 
@@ -162,9 +162,16 @@ def _ingest(chosen: dict[FlightLine, ListedLine], options: CampaignOptions) -> l
     return list(RunReport.model_validate(report).outcomes)
 
 
+def _run_name() -> str:
+    from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
+
+    options = CampaignOptions.model_validate(flow_run.parameters["options"])
+    return f"campaign-{options.campaign}-{flow_run.scheduled_start_time:%Y%m%d}"
+
+
 @flow(
     name="campaign",
-    flow_run_name="campaign-{options.campaign}",
+    flow_run_name=_run_name,
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
 )
@@ -174,6 +181,7 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
     Args:
         options: which campaign, from where, where to, and how much in one run.
     """
+    options = complete(options)
     started = datetime.now(UTC)
     logger = get_run_logger()
     with (

@@ -32,7 +32,15 @@ from shift_stac.plan import Action, level_to_hold, plan_line
 from shift_stac.portal import Portal, open_portal
 from shift_stac.publication import read_published
 from shift_stac.report import format_size
-from shift_stac.settings import CampaignOptions, CatalogOptions, catalog_options
+from shift_stac.settings import (
+    CampaignOptions,
+    CatalogCheckOptions,
+    DiffOptions,
+    PruneOptions,
+    PublishedOptions,
+    catalog_options,
+    complete,
+)
 from tasks.catalog import inventory, rebuild, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
 
@@ -48,7 +56,7 @@ class Finding(BaseModel):
     found: BaseModel
 
 
-def _conclude(action: str, options: CatalogOptions, finding: Finding) -> State[Finding]:
+def _conclude(action: str, options: PublishedOptions, finding: Finding) -> State[Finding]:
     path = write_report(finding.found, f"catalog-{action}", datetime.now(UTC), options.work_dir)
     description = f"{finding.sentence} ({path})"
     create_table_artifact(finding.rows, key=f"catalog-{action}", description=description)
@@ -58,12 +66,13 @@ def _conclude(action: str, options: CatalogOptions, finding: Finding) -> State[F
 
 
 @flow(name="catalog-rebuild", persist_result=False)
-def rebuild_flow(options: CatalogOptions) -> State[Finding]:
+def rebuild_flow(options: PublishedOptions) -> State[Finding]:
     """Regenerate collection, months and days from the items that lie in the archive.
 
     Args:
         options: which archive.
     """
+    options = complete(options)
     storage = open_archive(options)
     found = rebuild(storage, load_campaign(options.campaign), Hrefs.of(storage, options.catalog))
     changes = [("written", path) for path in found.changed]
@@ -81,12 +90,13 @@ def rebuild_flow(options: CatalogOptions) -> State[Finding]:
 
 
 @flow(name="catalog-validate", persist_result=False)
-def validate_flow(options: CatalogOptions) -> State[Finding]:
+def validate_flow(options: CatalogCheckOptions) -> State[Finding]:
     """Validate every document of the catalog, without a network.
 
     Args:
         options: which archive, and where the schemas of STAC's extensions lie.
     """
+    options = complete(options)
     storage = open_archive(options)
     found = validate_stac(storage, options.schemas, Hrefs.of(storage, options.catalog))
     sentence = f"{found.documents} documents, {found.items} items, {len(found.findings)} findings"
@@ -102,12 +112,13 @@ def validate_flow(options: CatalogOptions) -> State[Finding]:
 
 
 @flow(name="catalog-prune", persist_result=False)
-def prune_flow(options: CatalogOptions) -> State[Finding]:
+def prune_flow(options: PruneOptions) -> State[Finding]:
     """List items without data, and data without items; with ``delete``, remove the latter.
 
     Args:
         options: which archive, and whether to remove.
     """
+    options = complete(options)
     storage = open_archive(options)
     before = datetime.now(UTC) - timedelta(days=options.older_than_days)
     hrefs = Hrefs.of(storage, options.catalog)
@@ -150,12 +161,13 @@ def _by_store(files: Mapping[str, int]) -> dict[str, int]:
     task_runner=ThreadPoolTaskRunner(max_workers=_LINES_AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,
 )
-def diff_flow(options: CatalogOptions) -> State[Finding]:
+def diff_flow(options: DiffOptions) -> State[Finding]:
     """Compare the portal with the catalog: what is expected, published, missing, changed.
 
     Args:
         options: which archive, and which portal.
     """
+    options = complete(options)
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)
     address = options.portal or campaign.portal.url

@@ -38,7 +38,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.plan import Action
 from shift_stac.publication import Companions, refresh_item
 from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
-from shift_stac.settings import IngestOptions, ingest_options
+from shift_stac.settings import IngestOptions, complete, ingest_options
 from shift_stac.sources import SourceLine
 from shift_stac.validation import Validation
 from tasks.convert import convert
@@ -58,14 +58,15 @@ class _Done(NamedTuple):
     validation: Validation | None = None
 
 
-class _Clock:
-    """Seconds that a line spent in each stage."""
+class _Record:
+    """What is noted of a line on its way: seconds in each stage, and its jobs."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.jobs: list[str] = []
 
     @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
+    def clock(self, stage: str) -> Iterator[None]:
         started = time.monotonic()
         try:
             yield
@@ -73,7 +74,7 @@ class _Clock:
             self.seconds[stage] = round(time.monotonic() - started, 3)
 
 
-def _pass_through(line: FlightLine, stations: Stations, engine: Engine, clock: _Clock) -> _Done:
+def _pass_through(line: FlightLine, stations: Stations, engine: Engine, record: _Record) -> _Done:
     """Take one line through all stages; each is a task run of its own."""
     options, campaign, storage = stations.options, stations.campaign, stations.storage
     found = examine(
@@ -85,7 +86,7 @@ def _pass_through(line: FlightLine, stations: Stations, engine: Engine, clock: _
     get_run_logger().info("%s: %s", line, reason)
 
     bar = stations.board.bar
-    with clock("download"):
+    with record.clock("download"):
         sources = download(
             line,
             found.remote,
@@ -106,7 +107,7 @@ def _pass_through(line: FlightLine, stations: Stations, engine: Engine, clock: _
         reason = f"{reason}, but not its content"
         return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
     store = stations.converted(line)
-    with clock("convert"):
+    with record.clock("convert"):
         summary = convert.with_options(retries=stations.profile.retries)(
             line,
             sources,
@@ -115,13 +116,14 @@ def _pass_through(line: FlightLine, stations: Stations, engine: Engine, clock: _
             conversion,
             engine,
             bar(line.id, "convert"),
+            stations.board.jobs(line.id, record.jobs),
             force=options.force,
         )
-    with clock("validate"):
+    with record.clock("validate"):
         validation = validate(line, store, summary, sources)
-    with clock("draw"):
+    with record.clock("draw"):
         companions = draw(line, store, summary, campaign)
-    with clock("publish"):
+    with record.clock("publish"):
         place = publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
         catalogue(
             line,
@@ -154,15 +156,21 @@ def _drop_downloads(line: FlightLine, sources: SourceLine, stations: Stations) -
 @task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
 def ingest_line(line: FlightLine, stations: Stations, engine: Engine) -> State[LineOutcome]:
     """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
-    started, clock = time.monotonic(), _Clock()
+    started, record = time.monotonic(), _Record()
 
     def outcome(done: _Done) -> LineOutcome:
         seconds = round(time.monotonic() - started, 3)
-        return LineOutcome(line=line.id, seconds=seconds, stages=clock.seconds, **done._asdict())
+        return LineOutcome(
+            line=line.id,
+            seconds=seconds,
+            stages=record.seconds,
+            jobs=tuple(record.jobs),
+            **done._asdict(),
+        )
 
     try:
         with stations.hold(line):
-            done = outcome(_pass_through(line, stations, engine, clock))
+            done = outcome(_pass_through(line, stations, engine, record))
     except RunCancelledError as error:
         return Failed(message=str(error), data=outcome(_Done(LineState.SKIPPED, str(error))))
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
@@ -221,6 +229,7 @@ def ingest(options: IngestOptions) -> State[RunReport]:
     Args:
         options: what to ingest, from where, and where to.
     """
+    options = complete(options)
     started = datetime.now(UTC)
     logger = get_run_logger()
     with (

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -15,9 +16,12 @@ from prefect.exceptions import PrefectHTTPStatusError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from flows.artifacts import describe_job
+from shift_stac.cluster import JobInfo
 from shift_stac.errors import RunCancelledError
 
 _SECONDS_BETWEEN_REPORTS = 2.0
+_REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
 @dataclass
@@ -35,16 +39,24 @@ class _Reporter:
 
     def __init__(self) -> None:
         self._moving: list[_Moving] = []
+        self._unshown: list[ArtifactCreate] = []
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
     def follow(self, artifact: ArtifactCreate) -> _Moving:
         moving = _Moving(artifact, 0.0)
         self._moving.append(moving)
+        self._start()
+        return moving
+
+    def show(self, artifact: ArtifactCreate) -> None:
+        self._unshown.append(artifact)
+        self._start()
+
+    def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._report, daemon=True, name="progress")
             self._thread.start()
-        return moving
 
     def stop(self) -> None:
         self._end.set()
@@ -56,6 +68,9 @@ class _Reporter:
             last = False
             while not last:
                 last = self._end.wait(_SECONDS_BETWEEN_REPORTS)
+                while self._unshown:
+                    with suppress(*_REFUSALS):
+                        client.create_artifact(self._unshown.pop(0))
                 for moving in list(self._moving):
                     percent = moving.percent
                     if percent != moving.told:
@@ -70,7 +85,7 @@ class _Reporter:
                 ).id
             else:
                 client.update_artifact(moving.id, ArtifactUpdate(data=percent))
-        except (httpx.HTTPError, PrefectHTTPStatusError):
+        except _REFUSALS:
             return
         moving.told = percent
 
@@ -136,16 +151,34 @@ class ProgressBoard:
 
         return advance
 
+    def jobs(self, line: str, numbers: list[str]) -> Callable[[JobInfo], None]:
+        """A callback that shows each job of a line, and notes its number."""
+        run = _run_here()
+
+        def told(job: JobInfo) -> None:
+            if job.number is not None:
+                numbers.append(job.number)
+            if run is not None:
+                text = describe_job(line, job)
+                artifact = ArtifactCreate(key=f"job-{line}", type="markdown", data=text, **run)
+                self._reporter.show(artifact)
+
+        return told
+
 
 def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
     """The progress artifact of a stage, of the task run in whose context this is called."""
+    run = _run_here()
+    if run is None:
+        return None
+    description = f"{stage} of {line}"
+    return ArtifactCreate(key=f"{stage}-{line}", type="progress", description=description, **run)
+
+
+def _run_here() -> dict[str, UUID | None] | None:
+    """The task run, and the flow run, in whose context this is called."""
     task, flow = TaskRunContext.get(), FlowRunContext.get()
     if task is None:
         return None
-    return ArtifactCreate(
-        key=f"{stage}-{line}",
-        type="progress",
-        description=f"{stage} of {line}",
-        task_run_id=task.task_run.id,
-        flow_run_id=task.task_run.flow_run_id or (flow and flow.flow_run and flow.flow_run.id),
-    )
+    flow_run_id = task.task_run.flow_run_id or (flow and flow.flow_run and flow.flow_run.id)
+    return {"task_run_id": task.task_run.id, "flow_run_id": flow_run_id or None}

@@ -1,23 +1,67 @@
 """Begin a session with the bucket by an MFA code; later runs use it until it ends.
 
-Run ``python -m flows.session --help``.
+Run ``python -m flows.session --help``, or the deployment ``aws-session``.
 """
 
 import signal
 import sys
 from collections.abc import Sequence
 
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.codes import code_source
+from flows.codes import asking_again, code_source
 from flows.terminal import print_usage_error
-from shift_stac.credentials import Sessions
+from shift_stac.credentials import Keys, Sessions
 from shift_stac.errors import CredentialsError
-from shift_stac.settings import session_options
+from shift_stac.settings import SessionOptions, complete, session_options
 
 _PROGRAM = "python -m flows.session"
+# Who starts the deployment wants to be asked, whatever other runs do.
+_AT_LEAST_MINUTES = 15.0
+
+
+@flow(name="aws-session", persist_result=False)
+def session(options: SessionOptions) -> State[None]:
+    """Ask for an MFA code, and begin a session with the bucket that later runs use.
+
+    Args:
+        options: which device, and for how long.
+    """
+    options = complete(options)
+    minutes = max(options.s3.code_wait_minutes, _AT_LEAST_MINUTES)
+    s3 = options.s3.model_copy(update={"code_wait_minutes": minutes})
+    sentence = asking_again(lambda: begin(options.model_copy(update={"s3": s3})))
+    get_run_logger().info("%s", sentence)
+    return Completed(message=sentence)
+
+
+def begin(options: SessionOptions, code: str | None = None) -> str:
+    """Begin a session, or find the one that has not ended; returns a sentence about it.
+
+    Raises
+    ------
+    CredentialsError
+        No device is configured, the code is wrong, or there is nobody to ask.
+    """
+    if not options.s3.mfa_serial:
+        msg = "no MFA device is configured: set --s3.mfa-serial, or s3.mfa_serial in shift.toml"
+        raise CredentialsError(msg)
+    sessions = Sessions(options.s3, code_source(options.s3))
+    keys = _keys(sessions, options, code)
+    return f"there is a session with {options.s3.mfa_serial} until {keys.until:%Y-%m-%d %H:%M} UTC"
+
+
+def _keys(sessions: Sessions, options: SessionOptions, code: str | None) -> Keys:
+    if code:
+        sessions.begin(code)
+    elif options.renew:
+        return sessions.renew()
+    return sessions.with_mfa()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,20 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print("error: no MFA device is configured: set --s3.mfa-serial", highlight=False)
         return 2
     try:
-        ends = _begin(Sessions(options.s3, code_source()), code=_piped_code())
+        sentence = begin(options, code=_piped_code())
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except CredentialsError as error:
         errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 1
-    console.print(f"there is a session with {options.s3.mfa_serial} until {ends}", highlight=False)
+    console.print(sentence, highlight=False)
     return 0
-
-
-def _begin(sessions: Sessions, code: str | None) -> str:
-    if code:
-        sessions.begin(code)
-    return f"{sessions.with_mfa().until:%Y-%m-%d %H:%M} UTC"
 
 
 def _piped_code() -> str | None:

@@ -8,7 +8,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from flows.codes import code_source
+from flows.codes import asking_again, code_source
 from flows.progress import ProgressBoard
 from shift_stac.archive import open_storage
 from shift_stac.campaigns import Campaign, load_campaign
@@ -40,7 +40,7 @@ class Stations:
         self.campaign: Campaign = load_campaign(options.campaign)
         description = self.campaign.portal
         self.portal_url: str = options.portal or description.url
-        self.storage = open_storage(options.store, options.s3, code_source())
+        self.storage = open_storage(options.store, options.s3, code_source(options.s3))
         self.hrefs = Hrefs.of(self.storage, options.catalog)
         self.portal: Portal = open_portal(
             self.portal_url, description.version(options.portal_version), options.portal_version
@@ -50,7 +50,7 @@ class Stations:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self.storage.prepare()
+        asking_again(self.storage.prepare)
         self._stack.enter_context(self.portal)
         self._stack.enter_context(self.downloader)
         return self

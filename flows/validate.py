@@ -29,7 +29,7 @@ from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.hrefs import Hrefs
 from shift_stac.inventory import published_lines
-from shift_stac.settings import ValidateOptions, validate_options
+from shift_stac.settings import ValidateOptions, complete, validate_options
 from shift_stac.validation import Check
 from tasks.validate import validate_published
 
@@ -47,6 +47,7 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
     Args:
         options: which archive, and which of its lines.
     """
+    options = complete(options)
     started = datetime.now(UTC)
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)

@@ -1,11 +1,12 @@
 """Convert a line's files into its Zarr store."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from prefect import get_run_logger, task
 
 from shift_stac.campaigns import Campaign
-from shift_stac.cluster import Engine
+from shift_stac.cluster import Engine, JobInfo
 from shift_stac.conversion import (
     ConversionOptions,
     Progress,
@@ -29,6 +30,7 @@ def convert(
     options: ConversionOptions,
     engine: Engine,
     progress: Progress | None,
+    told: Callable[[JobInfo], None] | None,
     *,
     force: bool,
 ) -> StoreSummary:
@@ -49,6 +51,7 @@ def convert(
             name=line.id,
             log=logger,
             progress=progress,
+            told=told,
         )
     )
     logger.info("%s: %s in %d objects", line, format_size(summary.size_bytes), summary.object_count)

@@ -20,7 +20,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_serializer
 
-from shift_stac.errors import CredentialsError
+from shift_stac.errors import CodeRefusedError, CredentialsError
 from shift_stac.sources import FrozenModel
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ _LONGEST_ROLE = timedelta(hours=1)
 
 SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidToken"}
 """What servers say of a session that they take no more."""
+
+# What AWS says of a code that is wrong, was used before, or came too late.
+_WRONG_CODE = "MultiFactorAuthentication failed"
 
 AskCode = Callable[[str], str]
 """Asks a person for a code of the device that is named, and returns it."""
@@ -72,6 +75,13 @@ class S3Options(FrozenModel):
     )
     session_hours: float = Field(
         default=12, ge=0.25, le=36, description="hours that a session with MFA lasts"
+    )
+    code_wait_minutes: float = Field(
+        default=15,
+        ge=0,
+        le=24 * 60,
+        description="minutes that a run without a terminal waits for an MFA code in the Prefect UI; "
+        "with 0 it ends at once, and says what to do",
     )
     session_dir: Path = Field(
         default=Path("~/.cache/shift-stac/sessions"),
@@ -165,6 +175,19 @@ class Sessions:
             self._keep(self._mfa)
             return self._mfa.until
 
+    def renew(self) -> Keys:
+        """Ask for a code, and begin another session with MFA, whether or not one has ended.
+
+        Raises
+        ------
+        CredentialsError
+            There is nobody to ask, the code is wrong, or AWS refuses.
+        """
+        with self._lock:
+            self._role = None
+            self._mfa = self._ask_and_begin()
+            return self._mfa
+
     def end(self) -> None:
         """Forget what the server no longer takes: the role's keys, or else the session itself."""
         with self._lock:
@@ -180,23 +203,27 @@ class Sessions:
     def _with_mfa(self) -> Keys:
         keys = self._mfa if self._mfa and self._mfa.are_good else self._kept()
         if keys is None or not keys.are_good:
-            serial = self._options.mfa_serial
-            if self._ask is None:
-                msg = (
-                    f"there is no session with MFA device {serial}, or it has ended, and nobody "
-                    "here to ask for a code: begin one with `python -m flows.session`, or with "
-                    "the deployment aws-session, and run again; what is done stays done"
-                )
-                raise CredentialsError(msg)
-            keys = self._get_session_token(self._ask(str(serial)))
-            self._keep(keys)
+            keys = self._ask_and_begin()
         self._mfa = keys
+        return keys
+
+    def _ask_and_begin(self) -> Keys:
+        serial = self._options.mfa_serial
+        if self._ask is None:
+            msg = (
+                f"there is no session with MFA device {serial}, or it has ended, and nobody "
+                "here to ask for a code: begin one with `python -m flows.session`, or with "
+                "the deployment aws-session, and run again; what is done stays done"
+            )
+            raise CredentialsError(msg)
+        keys = self._get_session_token(self._ask(str(serial)))
+        self._keep(keys)
         return keys
 
     def _get_session_token(self, code: str) -> Keys:
         if not re.fullmatch(r"\d{6}", code.strip()):
             msg = f"a code of {self._options.mfa_serial} is six digits: look at the device again"
-            raise CredentialsError(msg)
+            raise CodeRefusedError(msg)
         seconds = int(timedelta(hours=self._options.session_hours).total_seconds())
         return self._call(
             "get_session_token",
@@ -246,7 +273,8 @@ class Sessions:
                 f"AWS refuses sts:{_camel(action)} for {subject}: {error}; check the code (each "
                 "serves once), the device, the role, and the keys of the profile"
             )
-            raise CredentialsError(msg) from error
+            kind = CodeRefusedError if _WRONG_CODE in str(error) else CredentialsError
+            raise kind(msg) from error
         return Keys(
             access_key=answer["AccessKeyId"],
             secret_key=answer["SecretAccessKey"],

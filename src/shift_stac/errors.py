@@ -67,3 +67,7 @@ class InvalidStoreError(StoreError):
 
 class CredentialsError(ShiftError):
     """The credentials for the bucket are missing, refused, or have ended."""
+
+
+class CodeRefusedError(CredentialsError):
+    """An MFA code that is none, or is wrong. The next one may serve."""

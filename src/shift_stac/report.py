@@ -31,7 +31,8 @@ class LineOutcome(FrozenModel):
 
     ``line`` is the flight line, or the date where not even its lines could be listed. ``size`` is
     that of the published store in bytes; ``seconds`` what the run spent on the line, ``stages`` on
-    each of its stages; ``validation`` what was found in its store before it was published.
+    each of its stages; ``jobs`` the numbers of the jobs in which it was converted, where one was lost
+    several; ``validation`` what was found in its store before it was published.
     """
 
     line: str
@@ -40,6 +41,7 @@ class LineOutcome(FrozenModel):
     size: int | None = None
     seconds: float = 0.0
     stages: Mapping[str, float] = {}
+    jobs: tuple[str, ...] = ()
     validation: Validation | None = None
 
 
@@ -83,6 +85,7 @@ class RunReport(FrozenModel):
                 "of which": ", ".join(
                     f"{stage} {seconds:.1f}" for stage, seconds in outcome.stages.items()
                 ),
+                "job": ", ".join(outcome.jobs),
             }
             for outcome in self.outcomes
         ]

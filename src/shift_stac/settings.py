@@ -255,7 +255,7 @@ class CampaignOptions(ArchiveOptions):
     def ingest(self, lines: Sequence[FlightLine]) -> IngestOptions:
         """The options of an ingest of some of the campaign's lines."""
         shared = {name: getattr(self, name) for name in ArchiveOptions.model_fields}
-        return IngestOptions(line=tuple(lines), **shared)
+        return IngestOptions(date=(), line=tuple(lines), force=False, dry_run=False, **shared)
 
 
 class ValidateOptions(PublishedOptions):
@@ -276,36 +276,51 @@ class ValidateOptions(PublishedOptions):
     _drop_repeated = field_validator("date")(_drop_repeated)
 
 
-class CatalogOptions(PublishedOptions):
-    """Everything that care for a catalog can be told. Also the parameters of its flows."""
+class CatalogCheckOptions(PublishedOptions):
+    """Everything that a validation of a catalog can be told. Also the parameters of its flow."""
 
     schemas: Path | None = Field(
         default=None,
-        description="validate: folder of the JSON schemas of STAC's extensions (default: the core "
-        "schemas alone)",
+        description="folder of the JSON schemas of STAC's extensions (default: the core schemas "
+        "alone)",
     )
+
+
+class PruneOptions(PublishedOptions):
+    """Everything that a clean-up of an archive can be told. Also the parameters of its flow."""
+
     delete: bool = Field(
-        default=False, description="prune: remove what no item leads to, instead of listing it"
+        default=False, description="remove what no item leads to, instead of listing it"
     )
     older_than_days: float = Field(
         default=7,
         ge=0,
-        description="prune: leave alone what changed later; it may be somebody's upload",
+        description="leave alone what changed later; it may be somebody's upload",
     )
+
+
+class DiffOptions(PublishedOptions):
+    """Everything that a comparison with the portal can be told. Also its flow's parameters."""
+
     portal: str | None = Field(
         default=None,
-        description="diff: address of the portal, or the folder of a local mirror (default: the "
+        description="address of the portal, or the folder of a local mirror (default: the "
         "campaign's real portal)",
     )
-    portal_version: str = Field(default="v1", description="diff: version of the portal's products")
+    portal_version: str = Field(default="v1", description="version of the portal's products")
     product: ProductLevel = Field(
-        default=ProductLevel.ALL, description="diff: radiance (L1), reflectance (L2), or both"
+        default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
     )
     date: Annotated[tuple[FlightDate, ...], NoDecode] = Field(
-        default=(), description="diff: only this date YYYYMMDD; may be given several times"
+        default=(), description="only this date YYYYMMDD; may be given several times"
     )
 
     _split = field_validator("date", mode="before")(_split_commas)
+
+    @model_validator(mode="after")
+    def _check_version(self) -> Self:
+        load_campaign(self.campaign).portal.version(self.portal_version)
+        return self
 
 
 class SessionOptions(BaseModel):
@@ -316,6 +331,9 @@ class SessionOptions(BaseModel):
     s3: S3Options = Field(
         default_factory=S3Options,
         description="the MFA device, and the keys for which it speaks",
+    )
+    renew: bool = Field(
+        default=False, description="begin a new session also where one has not ended yet"
     )
 
 
@@ -462,8 +480,20 @@ class ValidateSettings(ValidateOptions, CommandSettings):  # type: ignore[misc] 
     """``python -m flows.validate``."""
 
 
-class CatalogSettings(CatalogOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
-    """``python -m flows.catalog``."""
+class RebuildSettings(PublishedOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.catalog rebuild``."""
+
+
+class CatalogCheckSettings(CatalogCheckOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.catalog validate``."""
+
+
+class PruneSettings(PruneOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.catalog prune``."""
+
+
+class DiffSettings(DiffOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.catalog diff``."""
 
 
 class SessionSettings(SessionOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
@@ -478,10 +508,41 @@ _COMMANDS: tuple[type[CommandSettings], ...] = (
     IngestSettings,
     CampaignSettings,
     ValidateSettings,
-    CatalogSettings,
+    RebuildSettings,
+    CatalogCheckSettings,
+    PruneSettings,
+    DiffSettings,
     SessionSettings,
     ServiceSettings,
 )
+
+
+_SETTINGS_OF: dict[type[BaseModel], type[CommandSettings]] = {
+    IngestOptions: IngestSettings,
+    CampaignOptions: CampaignSettings,
+    ValidateOptions: ValidateSettings,
+    PublishedOptions: RebuildSettings,
+    CatalogCheckOptions: CatalogCheckSettings,
+    PruneOptions: PruneSettings,
+    DiffOptions: DiffSettings,
+    SessionOptions: SessionSettings,
+}
+
+
+def complete[Options: BaseModel](options: Options) -> Options:
+    """Take what was left open in options from the environment and the settings file.
+
+    A run that is started in the Prefect UI says what differs from run to run; what a site decides
+    once is known where the run takes place.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A setting is not what it should be.
+    """
+    given = {name: getattr(options, name) for name in options.model_fields_set}
+    settings = _SETTINGS_OF[type(options)](**given)
+    return type(options).model_validate(settings.model_dump())
 
 
 def ingest_options(arguments: Sequence[str]) -> IngestOptions:
@@ -519,16 +580,32 @@ def validate_options(arguments: Sequence[str]) -> ValidateOptions:
     return ValidateOptions.model_validate(settings.model_dump())
 
 
-def catalog_options(arguments: Sequence[str], action: str) -> CatalogOptions:
+_CATALOG_ACTIONS: dict[str, tuple[type[CommandSettings], type[PublishedOptions], str]] = {
+    "rebuild": (
+        RebuildSettings,
+        PublishedOptions,
+        "Regenerate collection, months, days, table and page from the items.",
+    ),
+    "validate": (
+        CatalogCheckSettings,
+        CatalogCheckOptions,
+        "Validate every document of a catalog, and every link in it.",
+    ),
+    "prune": (PruneSettings, PruneOptions, "List items without data, and data without items."),
+    "diff": (DiffSettings, DiffOptions, "Compare the portal with the catalog."),
+}
+
+
+def catalog_options(arguments: Sequence[str], action: str) -> PublishedOptions:
     """Read the options of one of the actions on a catalog; see :func:`read_settings`."""
+    kind, options, purpose = _CATALOG_ACTIONS[action]
     settings = read_settings(
-        CatalogSettings,
+        kind,
         arguments,
         f"python -m flows.catalog {action}",
-        "Keep a published catalog in order. Ends with 0 if all is well, 1 if something is wrong, "
-        "2 for wrong usage.",
+        f"{purpose} Ends with 0 if all is well, 1 if something is wrong, 2 for wrong usage.",
     )
-    return CatalogOptions.model_validate(settings.model_dump())
+    return options.model_validate(settings.model_dump())
 
 
 def session_options(arguments: Sequence[str]) -> SessionOptions:

@@ -317,7 +317,16 @@ def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect
     (table,) = [artifact for artifact in artifacts if artifact["type"] == "table"]
     rows = json.loads(table["data"])
     assert [row["line"] for row in rows] == lines
-    assert set(rows[0]) == {"line", "state", "reason", "validation", "size", "seconds", "of which"}
+    assert set(rows[0]) == {
+        "line",
+        "state",
+        "reason",
+        "validation",
+        "size",
+        "seconds",
+        "of which",
+        "job",
+    }
 
 
 def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_it(

@@ -34,7 +34,7 @@ def test_a_report_counts_and_sorts_its_lines():
     assert made.failed == 1
     assert [row["line"] for row in made.rows()] == ["a", "b", "c", "d"]
     assert made.rows()[0] == {
-        "line": "a", "state": "up to date", "reason": "why", "validation": "", "size": "1.2 MB", "seconds": "2.3", "of which": "",
+        "line": "a", "state": "up to date", "reason": "why", "validation": "", "size": "1.2 MB", "seconds": "2.3", "of which": "", "job": "",
     }  # fmt: skip
 
 

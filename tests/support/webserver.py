@@ -60,7 +60,7 @@ def running(
 def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
     """Nginx with directory listings.
 
-    ``slow`` is a regular expression of paths that come with 2 MB/s. Requests are noted in
+    ``slow`` is a regular expression of paths that come with 1 MB/s. Requests are noted in
     ``access.log`` of the folder ``work``.
     """
     program = require_program("nginx")
@@ -71,7 +71,7 @@ def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
         f"{kind}_temp_path {work / kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    slowly = f"location ~ {slow} {{ limit_rate 2m; }}" if slow else ""
+    slowly = f"location ~ {slow} {{ limit_rate 1m; }}" if slow else ""
     config = work / "nginx.conf"
     config.write_text(
         f"daemon off; {user} pid {work / 'pid'}; error_log stderr warn; events {{}}\n"

@@ -1,6 +1,6 @@
 """Run functions in cluster jobs: one function, one job, and the truth about how it ended."""
 
-from shift_stac.cluster.engine import Engine, open_engine
+from shift_stac.cluster.engine import Engine, JobInfo, open_engine
 from shift_stac.cluster.errors import (
     ClusterError,
     ClusterUnavailableError,
@@ -16,6 +16,7 @@ __all__ = [
     "ClusterProfile",
     "ClusterUnavailableError",
     "Engine",
+    "JobInfo",
     "JobLostError",
     "JobRefusedError",
     "ProfileError",

@@ -17,7 +17,7 @@ from typing import Any, Self
 import dask
 
 from shift_stac.cluster import slurm
-from shift_stac.cluster.engine import Log, Progress, job_part
+from shift_stac.cluster.engine import Log, Progress, Told, job_part
 from shift_stac.cluster.errors import ClusterUnavailableError
 from shift_stac.cluster.job import Call, DaskJob
 from shift_stac.cluster.jobqueue import SLURMCluster
@@ -86,9 +86,12 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
         name: str,
         log: Log,
         progress: Progress | None = None,
+        told: Told | None = None,
     ) -> Any:
         """Run a function in a job; see :meth:`shift_stac.cluster.engine.Engine.run`."""
-        return self._wait_for(self._run_in_job(Call(function, args, name, log, progress)), name)
+        return self._wait_for(
+            self._run_in_job(Call(function, args, name, log, progress, told)), name
+        )
 
     def close(self) -> None:
         """Cancel all jobs; see :meth:`shift_stac.cluster.engine.Engine.close`."""

@@ -10,9 +10,26 @@ from typing import Any, Protocol, Self
 
 from shift_stac.cluster.profile import ClusterProfile, check_profile
 from shift_stac.errors import RunCancelledError
+from shift_stac.sources import FrozenModel
+
+
+class JobInfo(FrozenModel):
+    """A job, as people look it up.
+
+    ``number`` is the job's in its queue; ``dashboard`` the address of its Dask dashboard. What a
+    cluster does not have is None.
+    """
+
+    name: str
+    number: str | None = None
+    script: str | None = None
+    log_path: Path | None = None
+    dashboard: str | None = None
+
 
 Log = logging.Logger | logging.LoggerAdapter[Any]
 Progress = Callable[..., None]
+Told = Callable[[JobInfo], None]
 
 
 class Engine(Protocol):
@@ -33,6 +50,7 @@ class Engine(Protocol):
         name: str,
         log: Log,
         progress: Progress | None = None,
+        told: Told | None = None,
     ) -> Any:
         """Run a function to its end.
 
@@ -52,6 +70,8 @@ class Engine(Protocol):
         progress
             If given, the function gets a keyword ``progress``; what it calls that with arrives
             here.
+        told
+            If given, called with each job that is submitted for the function.
 
         Returns
         -------
@@ -135,6 +155,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         name: str,
         log: Log,  # noqa: ARG002 - what the function logs is in the flow's process already
         progress: Progress | None = None,
+        told: Told | None = None,  # noqa: ARG002 - there is no job
     ) -> Any:
         """Run a function here; see :meth:`Engine.run`."""
         with self._changed:

@@ -12,7 +12,7 @@ from distributed import Client, KilledWorker, Scheduler, SchedulerPlugin
 from distributed.comm.core import CommClosedError
 from distributed.core import Status
 
-from shift_stac.cluster.engine import Log, Progress
+from shift_stac.cluster.engine import JobInfo, Log, Progress, Told
 from shift_stac.cluster.errors import (
     ClusterError,
     ClusterUnavailableError,
@@ -41,6 +41,7 @@ class Call:
     name: str
     log: Log
     progress: Progress | None
+    told: Told | None = None
 
 
 class _WorkerWatch(SchedulerPlugin):
@@ -103,6 +104,8 @@ class DaskJob:
             async with connect(cluster, asynchronous=True, set_as_default=False) as client:
                 self._listen(client, call)
                 await self._submit(cluster, call)
+                if call.told is not None:
+                    call.told(self._info(cluster))
                 await self._wait_for_worker(call)
                 await self._prepare_worker(client, call)
                 result = await self._wait_for_result(client, call)
@@ -132,6 +135,10 @@ class DaskJob:
             await uninterrupted(_as_coroutine(cluster))
         except RuntimeError as error:
             raise self._refusal(error, call) from None
+
+    def _info(self, cluster: Any) -> JobInfo:
+        has_dashboard = cluster.scheduler_spec["options"].get("dashboard", True)
+        return JobInfo(name=self.name, dashboard=cluster.dashboard_link if has_dashboard else None)
 
     def _refusal(self, error: RuntimeError, call: Call) -> ClusterError:
         msg = f"no worker for {call.name} could be started: {submission_words(error)}"

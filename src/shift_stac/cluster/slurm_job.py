@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shift_stac.cluster import slurm
+from shift_stac.cluster.engine import JobInfo
 from shift_stac.cluster.errors import ClusterError, ClusterUnavailableError, JobLostError
 from shift_stac.cluster.job import Call, DaskJob, submission_words
 from shift_stac.cluster.joblog import read_tail
@@ -49,6 +50,7 @@ class SlurmJob(DaskJob):
         self._reported = 0.0
         self._submitted = False
         self._scheduler_address = ""
+        self._log_path: Path | None = None
 
     def told(self, state: slurm.JobState) -> None:
         """Take note of what Slurm says."""
@@ -66,13 +68,26 @@ class SlurmJob(DaskJob):
             # Also of a submission that went on while the run was cancelled.
             for worker in cluster.workers.values():
                 self.job_id = worker.job_id
-        facts = await slurm.read_facts(self.job_id or "")
+        self._log_path = (await slurm.read_facts(self.job_id or "")).log_path
         call.log.info(
             "%s: Slurm job %s (%s) is submitted; its log is %s",
             call.name,
             self.job_id,
             self.name,
-            facts.log_path,
+            self._log_path,
+        )
+
+    def _info(self, cluster: Any) -> JobInfo:
+        return (
+            super()
+            ._info(cluster)
+            .model_copy(
+                update={
+                    "number": self.job_id,
+                    "script": cluster.job_script(),
+                    "log_path": self._log_path,
+                }
+            )
         )
 
     def _refusal(self, error: RuntimeError, call: Call) -> ClusterError:

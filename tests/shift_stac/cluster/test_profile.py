@@ -58,7 +58,13 @@ def test_discover_asks_for_what_the_site_needs(tmp_path, monkeypatch):
 
 def _script(profile, options) -> str:
     keep = {key: value for key, value in options.items() if key not in {"asynchronous", "name"}}
-    for key in ("n_workers", "silence_logs", "shared_temp_directory", "security"):
+    for key in (
+        "n_workers",
+        "silence_logs",
+        "shared_temp_directory",
+        "security",
+        "scheduler_options",
+    ):
         keep.pop(key, None)
     return find_class(profile).job_cls("tcp://here:1", name="worker", **keep).job_script()
 
