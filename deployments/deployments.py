@@ -18,6 +18,7 @@ from deployments.forms import fit_form
 from flows.campaign import campaign
 from flows.catalog import diff_flow, prune_flow, rebuild_flow, validate_flow
 from flows.ingest import ingest
+from flows.outcome import TAG
 from flows.session import session
 from flows.stations import CLUSTER_PROFILES
 from flows.validate import validate
@@ -33,9 +34,6 @@ from shift_stac.settings import (
     SessionSettings,
     ValidateSettings,
 )
-
-TAG = "shift-stac"
-"""Tag of every deployment, and so of every run."""
 
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(
     limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW

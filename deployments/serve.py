@@ -25,15 +25,15 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from deployments.automations import NotificationBlockError, apply_automations
 from deployments.deployments import apply, describe
 from deployments.processes import Child, ServiceError, run_prefect
+from flows import HEARTBEAT_SECONDS
 from flows.terminal import print_usage_error
 from shift_stac.settings import ServiceOptions, service_options
 
 _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"
-# A run of which nothing was heard three times is taken for dead.
-HEARTBEAT_SECONDS = 30
 _CANCELLATION_SECONDS = 5
 _STARTS_IN_SECONDS = 120.0
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
@@ -50,6 +50,8 @@ def server_environment(options: ServiceOptions) -> dict[str, str]:
     environment = {
         # The page in the browser asks this address: by itself it would ask port 4200.
         "PREFECT_SERVER_UI_API_URL": f"{(options.public_url or local_url(options)).rstrip('/')}/api",
+        # Links in notifications.
+        "PREFECT_UI_URL": (options.public_url or local_url(options)).rstrip("/"),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
@@ -64,7 +66,7 @@ def client_environment(options: ServiceOptions, api: str) -> dict[str, str]:
     """What the worker, and the runs that it starts, are told."""
     environment = {
         "PREFECT_API_URL": api,
-        # Links in notifications and reports.
+        # Links in reports.
         "PREFECT_UI_URL": _page(options, api),
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         # Else a run that is cancelled in the UI goes on.
@@ -116,7 +118,11 @@ def _make_pool() -> None:
 def _deploy(
     options: ServiceOptions, deployments: Sequence[RunnerDeployment], api: str, console: Console
 ) -> None:
-    """Tell the server of work pool and deployments."""
+    """Tell the server of work pool, deployments and automations."""
+
+    def tell(name: str) -> None:
+        console.print(f"  {name}", highlight=False, markup=False)
+
     auth = options.auth.get_secret_value() if options.auth else PREFECT_API_AUTH_STRING.value()
     with temporary_settings(
         {
@@ -128,10 +134,14 @@ def _deploy(
         try:
             _make_pool()
             console.print("deployments:")
-            apply(deployments, lambda name: console.print(f"  {name}", highlight=False))
+            apply(deployments, tell)
+            console.print("automations:")
+            apply_automations(options, tell)
         except httpx.HTTPError as error:
             msg = f"the Prefect server at {api} refuses: {error}; if it asks for a password, --auth"
             raise ServiceError(msg) from error
+        except NotificationBlockError as error:
+            raise ServiceError(str(error)) from error
 
 
 def _worker(options: ServiceOptions) -> list[str]:

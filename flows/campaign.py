@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from filelock import FileLock, Timeout
 from prefect import flow, get_run_logger
@@ -17,8 +16,8 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.ingest import ingest
-from flows.outcome import conclude, result_of
+from flows.lines import complete_catalog, ingest_lines, open_jobs
+from flows.outcome import conclude, run_flow
 from flows.progress import ProgressBoard
 from flows.stations import CLUSTER_PROFILES, Stations, examine
 from flows.terminal import end_log, print_report, print_usage_error
@@ -34,7 +33,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.inventory import published_lines
 from shift_stac.plan import Action
 from shift_stac.portal import ListedLine
-from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
+from shift_stac.report import LineOutcome, LineState, RunReport
 from shift_stac.settings import CampaignOptions, campaign_options, complete
 from shift_stac.survey import Budget, Census, Ledger, take_census
 from tasks.portal import find_files, list_dates, survey
@@ -149,17 +148,24 @@ def _settled(census: Census) -> list[LineOutcome]:
     ]
 
 
-def _ingest(chosen: dict[FlightLine, ListedLine], options: CampaignOptions) -> list[LineOutcome]:
-    """Ingest lines in a run of its own below this one."""
+def _ingest(
+    chosen: dict[FlightLine, ListedLine], stations: Stations, ledger: Ledger
+) -> list[LineOutcome]:
+    """Ingest lines, and remember those for which nothing is left to do."""
     if not chosen:
         return []
-    if options.dry_run:
+    if stations.options.dry_run:
         reason = "would be ingested"
         return [
             LineOutcome(line=line.id, state=LineState.WAITING, reason=reason) for line in chosen
         ]
-    report = result_of(ingest(options.ingest(list(chosen)), return_state=True))
-    return list(RunReport.model_validate(report).outcomes)
+    with open_jobs(stations, "campaign") as engine:
+        done = ingest_lines(list(chosen), stations, engine)
+    complete_catalog(stations, done)
+    for outcome in done:
+        if outcome.state in {LineState.PUBLISHED, LineState.UP_TO_DATE}:
+            ledger.note(chosen[FlightLine(outcome.line)])
+    return done
 
 
 def _run_name() -> str:
@@ -185,7 +191,7 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
     started = datetime.now(UTC)
     logger = get_run_logger()
     with (
-        ProgressBoard(Console(quiet=True)) as board,
+        ProgressBoard(Console(stderr=True)) as board,
         Stations(options, board) as stations,
         _alone(stations),
     ):
@@ -210,22 +216,10 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
         outcomes += _settled(census)
         chosen, decided = _choose(census, stations, options, ledger)
         outcomes += decided
-        done = _ingest(chosen, options)
-        for outcome in done:
-            if outcome.state in {LineState.PUBLISHED, LineState.UP_TO_DATE}:
-                ledger.note(chosen[FlightLine(outcome.line)])
+        outcomes += _ingest(chosen, stations, ledger)
         if not options.dry_run:
             ledger.save()
-        report = RunReport(
-            started=started,
-            finished=datetime.now(UTC),
-            portal=stations.portal_url,
-            portal_version=options.portal_version,
-            store=stations.storage.url,
-            software=f"shift-stac {version('shift-stac')}",
-            outcomes=sort_outcomes(outcomes + done),
-        )
-    return conclude(report, "campaign", options.work_dir)
+    return conclude(stations, started, outcomes, "campaign")
 
 
 def _alone(stations: Stations) -> FileLock:
@@ -248,7 +242,7 @@ def _alone(stations: Stations) -> FileLock:
 
 def run(options: CampaignOptions) -> RunReport:
     """Run the flow in this process, on the Prefect server that is configured, if any."""
-    return RunReport.model_validate(result_of(campaign(options, return_state=True)))
+    return RunReport.model_validate(run_flow(campaign, options))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,22 +5,22 @@ Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help`
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.flows import Flow
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.codes import open_archive
-from flows.outcome import result_of, write_report
+from flows.outcome import end, run_flow, write_report
 from flows.terminal import end_log, print_rows, print_usage_error
 from shift_stac.campaigns import load_campaign
 from shift_stac.comparison import ComparedLine, Comparison, Standing, sort_lines
@@ -61,8 +61,7 @@ def _conclude(action: str, options: PublishedOptions, finding: Finding) -> State
     description = f"{finding.sentence} ({path})"
     create_table_artifact(finding.rows, key=f"catalog-{action}", description=description)
     get_run_logger().info("%s; report in %s", finding.sentence, path)
-    end = Completed if finding.is_well else Failed
-    return end(message=finding.sentence, data=finding)
+    return end(finding, finding.sentence, is_well=finding.is_well)
 
 
 @flow(name="catalog-rebuild", persist_result=False)
@@ -248,7 +247,7 @@ def _list(dates: Sequence[str], portal: Portal) -> tuple[list[FlightLine], list[
     return lines, failures
 
 
-ACTIONS: dict[str, Callable[..., Any]] = {
+ACTIONS: dict[str, Flow[..., Any]] = {
     "rebuild": rebuild_flow,
     "validate": validate_flow,
     "prune": prune_flow,
@@ -270,9 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_usage_error(errors, error, f"python -m flows.catalog {action}")
         return 2
     try:
-        finding = Finding.model_validate(
-            result_of(ACTIONS[action](options, return_state=True)), from_attributes=True
-        )
+        finding = Finding.model_validate(run_flow(ACTIONS[action], options), from_attributes=True)
     except KeyboardInterrupt:
         end_log()
         return 128 + signal.SIGINT

@@ -1,32 +1,87 @@
 """How a run ends: its report, its table in the UI, and a state that tells how it went."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger
+from prefect import get_run_logger, tags
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.flows import Flow
 from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
 from flows.history import wait_for_history
-from shift_stac.report import LineState, RunReport
+from flows.stations import Stations
+from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
+
+TAG = "shift-stac"
+"""Tag of every run of the service, however it was started."""
+
+PUBLISHED_EVENT = "shift-stac.published"
+"""Event of a run that has published lines."""
+
+ARCHIVE_RESOURCE = "shift-stac.archive"
+"""What that event is about."""
 
 SOME_FAILED = "SomeLinesFailed"
 """Name of the state of a run whose lines did not all fail. Its type is Failed: somebody must look."""
 
 
-def conclude(report: RunReport, kind: str, work_dir: Path) -> State[RunReport]:
+def conclude(
+    stations: Stations, started: datetime, outcomes: Sequence[LineOutcome], kind: str
+) -> State[RunReport]:
     """Write a run's report, show its table, and make the state in which it ends."""
-    path = write_report(report, kind, report.started, work_dir)
+    report = RunReport(
+        started=started,
+        finished=datetime.now(UTC),
+        portal=stations.portal_url,
+        portal_version=stations.options.portal_version,
+        store=stations.storage.url,
+        software=f"shift-stac {version('shift-stac')}",
+        outcomes=sort_outcomes(outcomes),
+    )
+    path = write_report(report, kind, report.started, stations.options.work_dir)
     create_table_artifact(report.rows(), key=kind, description=f"{report.sentence} ({path})")
     get_run_logger().info("%s; report in %s", report.sentence, path)
-    if not report.failed:
-        return Completed(message=report.sentence, data=report)
-    if any(outcome.state is not LineState.FAILED for outcome in report.outcomes):
-        return Failed(name=SOME_FAILED, message=report.sentence, data=report)
-    return Failed(message=report.sentence, data=report)
+    _announce(report)
+    failed = [outcome for outcome in report.outcomes if outcome.state is LineState.FAILED]
+    if not failed:
+        return end(report, report.sentence)
+    # The first cause goes where notifications and lists of runs show it.
+    sentence = f"{report.sentence}: {failed[0].line}: {failed[0].reason}"
+    some = len(failed) < len(report.outcomes)
+    return end(report, sentence, is_well=False, name=SOME_FAILED if some else None)
+
+
+class NotWellError(Exception):
+    """A run came to its end, and something that it found is not well: ``found`` tells what."""
+
+    def __init__(self, sentence: str, found: Any) -> None:
+        super().__init__(sentence)
+        self.found = found
+
+
+def end(found: Any, sentence: str, *, is_well: bool = True, name: str | None = None) -> State[Any]:
+    """The state in which a run ends that has come to its end; :func:`result_of` undoes it."""
+    if is_well:
+        return Completed(message=sentence, data=found)
+    # A failed state of anything but an exception would be shown as an error of Prefect's.
+    return Failed(message=sentence, name=name or "Failed", data=NotWellError(sentence, found))
+
+
+def _announce(report: RunReport) -> None:
+    """Let automations know that something was published."""
+    lines = [line.line for line in report.outcomes if line.state is LineState.PUBLISHED]
+    if lines:
+        emit_event(
+            PUBLISHED_EVENT,
+            resource={"prefect.resource.id": ARCHIVE_RESOURCE, "prefect.resource.name": "archive"},
+            payload={"store": report.store, "lines": lines},
+        )
 
 
 def write_report(report: BaseModel, kind: str, started: datetime, work_dir: Path) -> Path:
@@ -38,6 +93,14 @@ def write_report(report: BaseModel, kind: str, started: datetime, work_dir: Path
     return path
 
 
+def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
+    """Run a flow in this process, and return what it returned; see :func:`result_of`."""
+    # Those who look after the service's runs look after this one too.
+    with tags(TAG):
+        state: Any = flow(options, return_state=True)
+        return result_of(state)
+
+
 def result_of(state: State[Any]) -> Any:
     """What a flow returned, once the server knows how each of its task runs ended.
 
@@ -46,6 +109,8 @@ def result_of(state: State[Any]) -> Any:
     if state.state_details.flow_run_id is not None:
         wait_for_history(state.state_details.flow_run_id)
     result: Any = state.result(raise_on_failure=False)
+    if isinstance(result, NotWellError):
+        return result.found
     if isinstance(result, BaseException):
         raise result
     return result

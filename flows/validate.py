@@ -14,14 +14,13 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.codes import open_archive
-from flows.outcome import result_of, write_report
+from flows.outcome import end, run_flow, write_report
 from flows.terminal import end_log, print_archive_report, print_usage_error
 from shift_stac.archive_check import ArchiveReport, LineCheck
 from shift_stac.campaigns import load_campaign
@@ -80,9 +79,7 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
     path = write_report(report, "validate", report.started, options.work_dir)
     create_table_artifact(report.rows(), key="validate", description=f"{report.sentence} ({path})")
     get_run_logger().info("%s; report in %s", report.sentence, path)
-    if report.bad:
-        return Failed(message=report.sentence, data=report)
-    return Completed(message=report.sentence, data=report)
+    return end(report, report.sentence, is_well=not report.bad)
 
 
 def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:
@@ -96,7 +93,7 @@ def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:
 
 def run(options: ValidateOptions) -> ArchiveReport:
     """Run the flow, and wait until the server knows how it ended."""
-    return ArchiveReport.model_validate(result_of(validate(options, return_state=True)))
+    return ArchiveReport.model_validate(run_flow(validate, options))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -252,11 +252,6 @@ class CampaignOptions(ArchiveOptions):
         """A campaign is never ingested again as a whole; ``flows.ingest --force`` does lines."""
         return False
 
-    def ingest(self, lines: Sequence[FlightLine]) -> IngestOptions:
-        """The options of an ingest of some of the campaign's lines."""
-        shared = {name: getattr(self, name) for name in ArchiveOptions.model_fields}
-        return IngestOptions(date=(), line=tuple(lines), force=False, dry_run=False, **shared)
-
 
 class ValidateOptions(PublishedOptions):
     """Everything that a validation of an archive can be told. Also the parameters of its flow."""

@@ -1,0 +1,187 @@
+"""Automations: the server tells operators what to look at, and ends runs whose process is gone.
+
+They are the server's: they work when every worker is dead. Like deployments, they are told to it
+as often as one likes; one that it has already is left alone, with what it remembers.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import AutomationSort
+from prefect.events.actions import ActionTypes, ChangeFlowRunState, SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+from pydantic import SecretStr
+
+from flows import HEARTBEAT_SECONDS
+from flows.outcome import ARCHIVE_RESOURCE, PUBLISHED_EVENT, SOME_FAILED, TAG
+from shift_stac.settings import ServiceOptions
+
+# Three heartbeats that did not come, and some seconds for the way.
+SILENT_SECONDS = 3 * HEARTBEAT_SECONDS + 15
+_PREFIX = f"{TAG}: "
+_WEBHOOK_BLOCK = f"{TAG}-webhook"
+# The server's own limit of an answer; its defaults are refused.
+_AT_MOST = 200
+_RUN = "prefect.flow-run"
+_ENDS = {
+    f"{_RUN}.{state.capitalize()}" for state in ("completed", "failed", "crashed", "cancelled")
+}
+_ENDS |= {f"{_RUN}.TimedOut", f"{_RUN}.{SOME_FAILED}"}
+# "Paused": the run asks for an MFA code. "Late": there is no worker that takes it.
+_TO_LOOK_AT = {
+    f"{_RUN}.{state}" for state in ("Failed", "Crashed", "TimedOut", SOME_FAILED, "Paused", "Late")
+}
+_OUR_RUNS = {
+    "match": {"prefect.resource.id": f"{_RUN}.*"},
+    # The server may serve others too.
+    "match_related": {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"},
+}
+_SUBJECT = "{{ flow_run.name }}: {{ flow_run.state.name }}"
+_BODY = "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+_NEXT = "Open the run: its table tells the lines, its log what to do."
+
+
+class NotificationBlockError(ValueError):
+    """The notification block that the settings name does not exist."""
+
+
+def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterator[AutomationCore]:
+    """All automations; without a notification block only those that notify nobody."""
+    yield AutomationCore(
+        name=f"{_PREFIX}end runs whose process is gone",
+        description="A run that is silent for three heartbeats is taken for crashed.",
+        trigger=EventTrigger(
+            **_OUR_RUNS,
+            after={f"{_RUN}.heartbeat"},
+            expect={f"{_RUN}.*"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=SILENT_SECONDS),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"Nothing was heard of its process for {SILENT_SECONDS} s: it was killed, or "
+                "its machine is gone. Run it again: what is done stays done.",
+            )
+        ],
+    )
+    if block is None:
+        return
+
+    def notify(subject: str, body: str) -> list[ActionTypes]:
+        return [SendNotification(block_document_id=block, subject=subject, body=body)]
+
+    yield AutomationCore(
+        name=f"{_PREFIX}tell of runs to look at",
+        description="Failed, crashed, some lines failed, asks for an MFA code, or is late.",
+        trigger=EventTrigger(
+            **_OUR_RUNS, expect=_TO_LOOK_AT, posture=Posture.Reactive, threshold=1
+        ),
+        actions=notify(_SUBJECT, f"{_BODY}\n{_NEXT}"),
+    )
+    yield AutomationCore(
+        name=f"{_PREFIX}tell of runs that do not end",
+        description=f"A run that still runs after {options.stuck_hours:g} hours.",
+        trigger=EventTrigger(
+            **_OUR_RUNS,
+            after={f"{_RUN}.Running"},
+            expect=_ENDS,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(hours=options.stuck_hours),
+        ),
+        actions=notify(
+            f"{{{{ flow_run.name }}}} has been running for {options.stuck_hours:g} hours",
+            f"{_BODY}\nIf its log has stopped, cancel it there, and run it again.",
+        ),
+    )
+    if options.quiet_days:
+        yield AutomationCore(
+            name=f"{_PREFIX}tell when nothing is published",
+            description=f"No line was published for {options.quiet_days:g} days.",
+            trigger=EventTrigger(
+                match={"prefect.resource.id": ARCHIVE_RESOURCE},
+                expect={PUBLISHED_EVENT},
+                posture=Posture.Proactive,
+                threshold=1,
+                within=timedelta(days=options.quiet_days),
+            ),
+            actions=notify(
+                f"nothing was published for {options.quiet_days:g} days",
+                "Look at the last runs of the deployment nightly: do they run, and what do their "
+                "tables say?",
+            ),
+        )
+
+
+def apply_automations(options: ServiceOptions, tell: Callable[[str], None]) -> None:
+    """Tell the server of ``PREFECT_API_URL`` of the automations, and remove what it had besides.
+
+    Raises
+    ------
+    NotificationBlockError
+        The notification block of the settings does not exist.
+    """
+    with get_client(sync_client=True) as client:
+        block = _notification_block(options, client)
+        wanted = {
+            automation.name: automation for automation in describe_automations(options, block)
+        }
+        for found in client.read_automations(sort=AutomationSort.NAME_ASC, limit=_AT_MOST):
+            if not found.name.startswith(_PREFIX):
+                continue
+            automation = wanted.get(found.name)
+            if automation is None:
+                client.delete_automation(found.id)
+            elif _says_the_same(found, automation):
+                # Changing it would make it forget since when nothing was published.
+                del wanted[found.name]
+            else:
+                client.update_automation(found.id, automation)
+                del wanted[found.name]
+        for automation in wanted.values():
+            client.create_automation(automation)
+        for automation in describe_automations(options, block):
+            tell(automation.name)
+
+
+def _says_the_same(found: AutomationCore, wanted: AutomationCore) -> bool:
+    own = set(AutomationCore.model_fields) - {"enabled"}
+    return found.model_dump(mode="json", include=own) == wanted.model_dump(mode="json", include=own)
+
+
+def _notification_block(options: ServiceOptions, client: SyncPrefectClient) -> UUID | None:
+    if options.webhook is not None:
+        return _save_webhook(options.webhook)
+    if options.notify is None:
+        return None
+    kind, _, name = options.notify.partition("/")
+    try:
+        return client.read_block_document_by_name(name, kind).id
+    except ObjectNotFound as error:
+        msg = (
+            f"notify: the server has no block {options.notify}: make one in the UI (Blocks), and "
+            "name it as TYPE/NAME, for example slack-webhook/operators"
+        )
+        raise NotificationBlockError(msg) from error
+
+
+def _save_webhook(address: SecretStr) -> UUID:
+    webhook = CustomWebhookNotificationBlock(
+        name=TAG,
+        # The address may hold a token: as a secret it is encrypted in the database.
+        url="{{url}}",
+        secrets={"url": address.get_secret_value()},
+        json_data={"subject": "{{subject}}", "body": "{{body}}", "text": "{{subject}}\n{{body}}"},
+    )
+    saved: Any = webhook.save(_WEBHOOK_BLOCK, overwrite=True)
+    return UUID(str(saved))

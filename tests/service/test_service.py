@@ -1,0 +1,268 @@
+"""The service as a whole: what it starts, what it tells operators, and how it ends."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from shift_stac.simulate import simulate_campaign
+from support.service import Service, listen, run_service
+from support.webserver import serve_nginx, wait_until
+
+DATE = "2022-02-24"
+EVERY_DEPLOYMENT = {
+    *("ingest", "nightly", "validate", "aws-session"),
+    *("catalog-rebuild", "catalog-validate", "catalog-diff", "catalog-prune"),
+}
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory) -> Path:
+    """Two dates of two small lines; one line's reflectance is cut short."""
+    root = tmp_path_factory.mktemp("portal")
+    dates = ["20220224", "20220228"]
+    simulate_campaign(root, dates=dates, lines=2, samples=33, scan_lines=40, bands=60)
+    bad = min(root.glob("v1/20220228/L2a/*_rfl"))
+    bad.write_bytes(bad.read_bytes()[:-100])
+    return root
+
+
+@pytest.fixture(scope="module")
+def operators():
+    with listen() as told:
+        yield told
+
+
+@pytest.fixture(scope="module")
+def slow_portal(portal, tmp_path_factory):
+    """Of the first date, cubes come so slowly that a run lasts."""
+    root = tmp_path_factory.mktemp("slow")
+    simulate_campaign(root, dates=["20220224"], lines=1, samples=598, scan_lines=200)
+    with serve_nginx(root, tmp_path_factory.mktemp("nginx"), slow="_rfl$") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def service(portal, operators, tmp_path_factory):
+    settings = f"""
+        portal = "{portal}"
+        store = "archive"
+        nightly_cron = "30 3 * * *"
+        nightly_time_zone = "America/Los_Angeles"
+        quiet_days = {20 / 86400}
+        stuck_hours = {15 / 3600}
+        webhook = "{operators.url}"
+        auth = "keeper:of-the-archive"
+        """
+    folder = tmp_path_factory.mktemp("service")
+    with run_service(folder, settings, auth=("keeper", "of-the-archive")) as running:
+        yield running
+
+
+# Begun before the others, looked at after them: silence takes its time.
+@pytest.fixture(scope="module", autouse=True)
+def killed(service, slow_portal) -> tuple[str, float]:
+    """A run whose process was killed, and when."""
+    run_id = service.start("ingest", date=[DATE], portal=slow_portal, store="elsewhere")
+    service.wait(run_id, "RUNNING", seconds=60)
+    wait_until(lambda: "GB" in service.logs(run_id) or "MB" in service.logs(run_id), "", 60)
+    (process,) = [
+        pid
+        for pid, command in service.children().items()
+        if "prefect.engine" in command or "flow-run execute" in command
+    ]
+    os.kill(process, signal.SIGKILL)
+    return run_id, time.monotonic()
+
+
+def test_every_deployment_is_there_with_its_schedule_and_tags(service):
+    found = service.deployments()
+    assert set(found) >= EVERY_DEPLOYMENT
+    assert all("shift-stac" in deployment["tags"] for deployment in found.values())
+    assert all(deployment["enforce_parameter_schema"] for deployment in found.values())
+    nightly = found["nightly"]
+    (schedule,) = nightly["schedules"]
+    assert schedule["schedule"]["cron"] == "30 3 * * *"
+    assert nightly["global_concurrency_limit"]["limit"] == 1
+    assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    asked = {"deployments": {"id": {"any_": [nightly["id"]]}}, "limit": 5}
+    wait_until(lambda: service.ask("POST", "/flow_runs/filter", asked), "no night is planned", 90)
+    for run in service.ask("POST", "/flow_runs/filter", asked):
+        start = datetime.fromisoformat(run["expected_start_time"])
+        here = start.astimezone(ZoneInfo("America/Los_Angeles"))
+        assert (here.hour, here.minute) == (3, 30)
+
+
+def test_the_api_and_the_ui_ask_for_the_password(service):
+    with pytest.raises(httpx.HTTPStatusError, match="401"):
+        Service(service.folder, service.url, service.process).deployments()
+    assert httpx.get(f"{service.url}/api/health").is_success
+    assert "of-the-archive" not in service.log
+
+
+def test_a_run_says_what_differs_and_the_rest_is_of_the_settings(service):
+    run = service.wait(service.start("ingest", date=[DATE]))
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    assert run["name"] == "ingest-20220224"
+    assert run["state"]["message"] == "2 published"
+    assert len(list((service.folder / "archive").glob("aviris/20220224/*.zarr"))) == 2
+    artifacts = service.artifacts(run["id"])
+    lines = [key for key in artifacts if key.startswith("quicklook-")]
+    assert len(lines) == 2
+    assert artifacts[lines[0]]["data"].startswith("data:image/jpeg;base64,")
+    assert {artifact["type"] for artifact in artifacts.values()} == {
+        *("table", "image", "progress", "markdown"),
+    }
+    percents = [a["data"] for a in artifacts.values() if a["type"] == "progress"]
+    assert percents
+    assert set(percents) == {100.0}
+
+
+def test_a_run_with_a_bad_line_is_told_apart_and_operators_hear_the_cause(service, operators):
+    run = service.wait(service.start("ingest", date=["2022-02-28"]))
+    assert run["state_name"] == "SomeLinesFailed"
+    assert run["state_type"] == "FAILED"
+    said = operators.wait("ingest-20220228: SomeLinesFailed")
+    assert "is truncated or of another version" in said["body"]
+    assert f"{service.url}/runs/flow-run/{run['id']}" in said["body"]
+    # No error of Prefect's own hides the cause.
+    assert "Unexpected result" not in service.logs(run["id"]) + service.log
+
+
+@pytest.mark.parametrize(
+    ("deployment", "state", "sentence"),
+    [
+        ("validate", "COMPLETED", "3 good, 0 bad"),
+        ("catalog-rebuild", "COMPLETED", "3 items, 0 documents changed"),
+        ("catalog-validate", "COMPLETED", r"3 items, 0 findings"),
+        ("catalog-diff", "FAILED", "3 published"),
+        ("catalog-prune", "COMPLETED", "3 items, 0 of them without data"),
+    ],
+)
+def test_each_deployment_runs_as_its_form_is(service, deployment, state, sentence):
+    run = service.wait(service.start(deployment))
+    assert sentence in run["state"]["message"]
+    assert run["state_type"] == state
+
+
+def test_what_is_no_option_is_refused_before_anything_runs(service):
+    for options in ({"date": "yesterday"}, {"product": "L9"}, {"line": ["ang1"]}, {"date": []}):
+        with pytest.raises(httpx.HTTPStatusError, match=r"409|422"):
+            service.start("ingest", **options)
+    # What the form's schema cannot tell, the run does.
+    run = service.wait(service.start("ingest", date=["2022-02-24"], dat=["2022-02-24"]))
+    assert run["state_type"] == "FAILED"
+    assert "dat" in run["state"]["message"]
+
+
+def test_operators_hear_that_nothing_is_published_and_that_a_run_does_not_end(operators):
+    assert "nightly" in operators.wait("nothing was published", 90)["body"]
+    assert "cancel it" in operators.wait("has been running for", 90)["body"]
+
+
+def test_a_run_that_is_cancelled_ends_and_so_does_its_process(service, slow_portal):
+    run_id = service.start("ingest", date=[DATE], portal=slow_portal, store="elsewhere")
+    service.wait(run_id, "RUNNING", seconds=60)
+    wait_until(lambda: "MB" in service.logs(run_id), "the download has not begun", 60)
+    state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    service.ask("POST", f"/flow_runs/{run_id}/set_state", state)
+    assert service.wait(run_id, "CANCELLED", seconds=60)["state_type"] == "CANCELLED"
+
+    def runs() -> list[str]:
+        return [command for command in service.children().values() if "flow-run" in command]
+
+    wait_until(lambda: not runs(), f"still there: {runs()}", 30)
+
+
+def test_a_run_whose_process_is_gone_is_ended_and_told(service, killed, operators):
+    run_id, _ = killed
+    run = service.wait(run_id, seconds=200)
+    assert run["state_type"] == "CRASHED"
+    operators.wait("Crashed", 30)
+
+
+def test_the_address_of_the_webhook_is_not_to_be_read_in_the_database(service):
+    database = sqlite3.connect(service.folder / "prefect" / "prefect.db")
+    text = "\n".join(database.iterdump())
+    database.close()
+    assert "shift-stac-webhook" in text
+    assert "sesame" not in text
+
+
+def test_it_ends_with_ctrl_c_and_leaves_nothing_behind(tmp_path):
+    with run_service(tmp_path, 'store = "archive"\n') as service:
+        children = service.children()
+        assert any("server start" in command for command in children.values())
+        assert any("worker start" in command for command in children.values())
+        assert service.stop() == 0
+        assert service.log.rstrip().endswith("ended")
+        wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 20)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(service.url)
+
+
+def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
+    with run_service(tmp_path, 'store = "archive"\n') as service:
+        children = service.children()
+        service.process.kill()
+        service.process.wait()
+        wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 60)
+    with run_service(tmp_path, 'store = "archive"\n') as again:
+        assert set(again.deployments()) >= EVERY_DEPLOYMENT
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def serve(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deployments.serve", *arguments],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("SHIFT_", "PREFECT_"))}
+        | {"PREFECT_HOME": str(folder), "COLUMNS": "200"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--nightly-cron", "every night"), "every night"),
+        (("--nightly-time-zone", "Moon/Sea"), "'Moon/Sea' is no time zone"),
+        (("--auth", "nameonly"), "expected user:password"),
+        (("--no-server", "--no-worker"), "neither server nor worker"),
+        (("--webhook", "http://x", "--notify", "slack-webhook/x"), "give one of them"),
+        (("--port", "0"), "--port"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_starts(tmp_path, arguments, words):
+    done = serve(tmp_path, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_and_a_server_that_is_not_there_are_told(tmp_path, portal):
+    with serve_nginx(portal, tmp_path / "nginx") as url:
+        taken = serve(tmp_path, "--port", url.rpartition(":")[2].strip("/"))
+    assert taken.returncode == 1
+    assert "choose another port" in taken.stderr
+    missing = serve(tmp_path, "--no-server")
+    assert missing.returncode == 1
+    assert "PREFECT_API_URL" in missing.stderr

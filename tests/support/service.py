@@ -1,0 +1,204 @@
+"""The service as an operator starts it, in a folder of its own, and what a person does with it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+
+from support.webserver import free_port, wait_until
+
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    folder: Path
+    url: str
+    process: subprocess.Popen[bytes]
+    auth: tuple[str, str] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return (self.folder / "service.log").read_text()
+
+    def ask(self, method: str, path: str, content: Any = None) -> Any:
+        """Ask the API."""
+        url = f"{self.url}/api{path}"
+        for _ in range(10):
+            answer = httpx.request(method, url, json=content, auth=self.auth, timeout=60)
+            # SQLite is busy. Prefect's own client tries again too.
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def deployments(self) -> dict[str, dict[str, Any]]:
+        """The deployments by their names."""
+        return {found["name"]: found for found in self.ask("POST", "/deployments/filter", {})}
+
+    def start(self, deployment: str, **options: Any) -> str:
+        """Start a run as the UI does: its form's values, changed; returns the run's id."""
+        found = self.deployments()[deployment]
+        parameters = {"options": found["parameters"]["options"] | options}
+        path = f"/deployments/{found['id']}/create_flow_run"
+        return str(self.ask("POST", path, {"parameters": parameters})["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """A run as the server knows it."""
+        found: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
+        return found
+
+    def wait(self, run_id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
+        """Wait until a run is in one of the states; by default, until it has ended."""
+        wanted = set(states) or ENDED
+        wait_until(
+            lambda: self.run(run_id)["state_type"] in wanted,
+            f"{run_id} is not {wanted}: {self.run(run_id)['state']}",
+            seconds,
+        )
+        return self.run(run_id)
+
+    def logs(self, run_id: str) -> str:
+        """A run's log."""
+        asked = {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
+        found = self.ask("POST", "/logs/filter", asked)
+        return "\n".join(record["message"] for record in found)
+
+    def artifacts(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """A run's artifacts by their keys."""
+        asked = {"artifacts": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
+        return {found["key"]: found for found in self.ask("POST", "/artifacts/filter", asked)}
+
+    def children(self) -> dict[int, str]:
+        """Its processes, and theirs: each with its command line."""
+        return descendants(self.process.pid)
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """End it as Ctrl-C does; returns the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=90)
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The processes below one, each with its command line."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+    found: dict[int, str] = {}
+    waiting = [pid]
+    while waiting:
+        above = waiting.pop()
+        for child, parent in parents.items():
+            if parent == above:
+                waiting.append(child)
+                try:
+                    command = (Path("/proc") / str(child) / "cmdline").read_bytes()
+                except OSError:
+                    continue
+                found[child] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+@contextmanager
+def run_service(
+    folder: Path,
+    settings: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+) -> Iterator[Service]:
+    """Start the service in a folder with a ``shift.toml``, and end it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "shift.toml").write_text(settings)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFECT_", "SHIFT_", "AWS_"))
+    }
+    port = free_port()
+    with (folder / "service.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deployments.serve", "--port", str(port), *arguments],
+            cwd=folder,
+            env=kept | {"PREFECT_HOME": str(folder / "prefect")} | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    service = Service(folder, f"http://127.0.0.1:{port}", process, auth)
+
+    def is_ready() -> bool:
+        assert process.poll() is None, service.log
+        return "\nready: " in service.log
+
+    try:
+        wait_until(is_ready, f"the service is not ready: {service.log}", 150)
+        yield service
+    finally:
+        if process.poll() is None:
+            service.stop()
+
+
+@dataclass
+class Operators:
+    """Who is told by webhook."""
+
+    url: str
+    told: list[dict[str, str]] = field(default_factory=list)
+
+    def wait(self, text: str, seconds: float = 60) -> dict[str, str]:
+        """Wait for a message with a text in its subject or body."""
+
+        def found() -> list[dict[str, str]]:
+            return [said for said in list(self.told) if text in said["text"]]
+
+        wait_until(lambda: bool(found()), f"nobody said {text!r}: {self.told}", seconds)
+        return found()[0]
+
+
+@contextmanager
+def listen() -> Iterator[Operators]:
+    """A server to which notifications are sent."""
+    operators = Operators("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            operators.told.append(json.loads(body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    operators.url = f"http://127.0.0.1:{server.server_address[1]}/hook?token=sesame"
+    try:
+        yield operators
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
