@@ -33,9 +33,9 @@ _ENDS = {
     f"{_RUN}.{state.capitalize()}" for state in ("completed", "failed", "crashed", "cancelled")
 }
 _ENDS |= {f"{_RUN}.TimedOut", f"{_RUN}.{SOME_FAILED}"}
-# "Paused": the run asks for an MFA code. "Late": there is no worker that takes it.
+# "Late": there is no worker that takes it.
 _TO_LOOK_AT = {
-    f"{_RUN}.{state}" for state in ("Failed", "Crashed", "TimedOut", SOME_FAILED, "Paused", "Late")
+    f"{_RUN}.{state}" for state in ("Failed", "Crashed", "TimedOut", SOME_FAILED, "Late")
 }
 _OUR_RUNS = {
     "match": {"prefect.resource.id": f"{_RUN}.*"},
@@ -43,7 +43,7 @@ _OUR_RUNS = {
     "match_related": {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"},
 }
 _SUBJECT = "{{ flow_run.name }}: {{ flow_run.state.name }}"
-_BODY = "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+_BODY = "{{ flow_run.state.message or '' }}\n{{ flow_run|ui_url }}"
 _NEXT = "Open the run: its table tells the lines, its log what to do."
 
 
@@ -81,11 +81,21 @@ def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterato
 
     yield AutomationCore(
         name=f"{_PREFIX}tell of runs to look at",
-        description="Failed, crashed, some lines failed, asks for an MFA code, or is late.",
+        description="Failed, crashed, some lines failed, or late.",
         trigger=EventTrigger(
             **_OUR_RUNS, expect=_TO_LOOK_AT, posture=Posture.Reactive, threshold=1
         ),
         actions=notify(_SUBJECT, f"{_BODY}\n{_NEXT}"),
+    )
+    yield AutomationCore(
+        name=f"{_PREFIX}tell of runs that ask for a code",
+        description="A run without a session waits for an MFA code.",
+        trigger=EventTrigger(
+            **_OUR_RUNS, expect={f"{_RUN}.Paused"}, posture=Posture.Reactive, threshold=1
+        ),
+        actions=notify(
+            "{{ flow_run.name }} asks for an MFA code", f"Press Resume in its page.\n{_BODY}"
+        ),
     )
     yield AutomationCore(
         name=f"{_PREFIX}tell of runs that do not end",

@@ -9,6 +9,8 @@ from typing import Any
 
 from prefect.utilities.callables import ParameterSchema
 
+from flows.forms import say_with_pattern
+
 _DATE = {
     "title": "Dates",
     "description": "Days of flight (UTC).",
@@ -23,14 +25,6 @@ _LINE = {
     "title": "Lines",
     "description": "Only these flight lines of the dates. Default: every line that the portal lists.",
 }
-
-
-def _matching(pattern: str, sentence: str) -> str:
-    """A pattern that matches as before, and begins with a sentence that matches nothing.
-
-    The server quotes the pattern to who entered something else, and quotes nothing beside it.
-    """
-    return f"(?!){sentence}|{pattern}"
 
 
 def fit_form(
@@ -79,7 +73,7 @@ def fit_form(
     if "line" in fields:
         fields["line"] |= _LINE
         items = fields["line"]["items"]
-        items["pattern"] = _matching(
+        items["pattern"] = say_with_pattern(
             items["pattern"], "a flight line is named angYYYYMMDDtHHNNSS, as ang20220224t195402"
         )
     schema.definitions = _in_use(schema)

@@ -10,8 +10,8 @@ from shift_stac.campaigns import Campaign
 from shift_stac.catalog import item_path
 from shift_stac.cluster import JobInfo
 from shift_stac.flightline import FlightLine
+from shift_stac.hrefs import Hrefs
 from shift_stac.publication import Companions
-from shift_stac.storage import Storage
 
 _PICTURE_PIXELS = 480
 
@@ -29,9 +29,7 @@ def describe_job(line: str, job: JobInfo) -> str:
     return "\n".join(rows)
 
 
-def show_line(
-    line: FlightLine, storage: Storage, campaign: Campaign, companions: Companions
-) -> None:
+def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Companions) -> None:
     """Show the quicklook of a line, small, and link to its item."""
     # Within the artifact: the archive may be in a folder or a bucket that the browser cannot read.
     with Image.open(companions.thumbnail) as picture, io.BytesIO() as content:
@@ -44,8 +42,8 @@ def show_line(
         description=f"{line} in true colour",
     )
     create_link_artifact(
-        storage.href(item_path(campaign, line)),
+        hrefs.absolute(item_path(campaign, line)),
         link_text=f"STAC item of {line}",
         key=f"item-{line}",
-        description="In a folder: a path on the machine where the archive is.",
+        description="Where the archive has no public address, a path or an S3 address.",
     )

@@ -17,6 +17,7 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
+from flows.forms import say_with_pattern
 from shift_stac.archive import open_storage
 from shift_stac.credentials import AskCode, S3Options
 from shift_stac.errors import CodeRefusedError, CredentialsError
@@ -32,7 +33,9 @@ class MfaCode(RunInput):
 
     # Good once and for half a minute; as SecretStr it would lie in the database all the same.
     code: str = Field(
-        title="Code", description="the six digits that the device shows now", pattern=r"^\d{6}$"
+        title="Code",
+        description="The six digits that the device shows now.",
+        pattern=say_with_pattern(r"^\d{6}$", "a code has six digits"),
     )
 
 

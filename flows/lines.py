@@ -120,7 +120,7 @@ def _pass_through(line: FlightLine, stations: Stations, engine: Engine, record: 
             place,
             stations.hrefs,
         )
-    show_line(line, storage, campaign, companions)
+    show_line(line, stations.hrefs, campaign, companions)
     _drop_converted(store, companions)
     _drop_downloads(line, sources, stations)
     return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
