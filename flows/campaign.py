@@ -171,8 +171,13 @@ def _ingest(
 def _run_name() -> str:
     from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
 
-    options = CampaignOptions.model_validate(flow_run.parameters["options"])
-    return f"campaign-{options.campaign}-{flow_run.scheduled_start_time:%Y%m%d}"
+    night = f"{flow_run.scheduled_start_time:%Y%m%d}"
+    try:
+        options = CampaignOptions.model_validate(flow_run.parameters["options"])
+    except ValidationError:
+        # The run itself says what is wrong; without a name it would crash.
+        return f"campaign-{night}"
+    return f"campaign-{options.campaign}-{night}"
 
 
 @flow(

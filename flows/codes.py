@@ -35,7 +35,7 @@ class MfaCode(RunInput):
     code: str = Field(
         title="Code",
         description="The six digits that the device shows now.",
-        pattern=say_with_pattern(r"^\d{6}$", "a code has six digits"),
+        json_schema_extra={"pattern": say_with_pattern(r"^\d{6}$", "a code has six digits")},
     )
 
 

@@ -31,7 +31,11 @@ from tasks.portal import list_lines
 def _run_name() -> str:
     from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
 
-    options = IngestOptions.model_validate(flow_run.parameters["options"])
+    try:
+        options = IngestOptions.model_validate(flow_run.parameters["options"])
+    except ValidationError:
+        # The run itself says what is wrong; without a name it would crash.
+        return "ingest"
     return f"ingest-{_dates_and_lines(options)}"
 
 
