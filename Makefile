@@ -12,7 +12,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .PHONY: help install demo serve test test-slurm test-browser test-stac-browser check bench bench-slurm \
-  lock clean
+  image test-image lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,15 @@ $(STAC_BROWSER)/dist/index.html:
 test-stac-browser: install $(STAC_BROWSER)/dist/index.html ## Radiant Earth's STAC Browser on the archive (npm, minutes)
 	SHIFT_STAC_BROWSER=$(STAC_BROWSER)/dist $(BIN)/python -m pytest tests/browser/test_stac_browser.py
 
+image: install ## the container image, by buildah on a debootstrapped Debian (root, network, minutes)
+	PYTHON=$(BIN)/python docker/build-image
+
+# A network of its own, where the services' ports are free, and from which nothing else is reached.
+# Processes of its own: whatever ends the tests ends all that they started.
+test-image: image ## the image and docker/compose.yaml really run (root, minutes)
+	SHIFT_IMAGES=build/images unshare --net --pid --mount-proc --fork --kill-child -- \
+	  sh -c 'ip link set lo up && exec "$$@"' sh $(BIN)/python -m pytest tests/docker $(PYTEST_ARGS)
+
 check: install ## format, lint, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -69,10 +78,17 @@ bench: install ## benchmarks, about an hour; results in benchmarks/results
 bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all
 	$(BIN)/python benchmarks/slurm.py
 
+# docker/ has the part of it that an image needs: without the extras, and what builds the wheel.
 lock: install ## resolve the dependencies again, for both Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.12 --all-extras --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet \
 	  --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
+	  --output-file docker/requirements.lock pyproject.toml
+	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.12 \
+	  --constraint requirements.lock --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --quiet --output-file docker/build.lock -
 
 clean: ## remove the environment and what demo made
 	rm -rf $(VENV) demo

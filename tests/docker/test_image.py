@@ -1,0 +1,358 @@
+"""The built image, and the services of docker/compose.yaml, really run: `make test-image`.
+
+Building takes minutes, and running it needs root: not part of make test. What the compose file says
+of our services is carried out as it stands there. Two images cannot be had without an engine:
+PostgreSQL is this machine's, and rclone speaks S3 in MinIO's place, each with the same secrets,
+address and port.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support import missing
+from support.compose import OURS, ROOT, Compose, Service
+from support.image import Container, Host, Image, unpacked
+from support.webserver import wait_until
+
+IMAGES = os.environ.get("SHIFT_IMAGES")
+API = "http://127.0.0.1:4200/api"
+STARTS_IN_SECONDS = 120
+
+pytestmark = [
+    pytest.mark.skipif(IMAGES is None, reason="make test-image builds the image and runs this"),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    with unpacked(Path(str(IMAGES)).absolute(), f"localhost/{OURS}") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder that other users may pass: each service is a user of its own."""
+    made = Path(tempfile.mkdtemp(prefix="shift-image-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def compose() -> Compose:
+    return Compose()
+
+
+@pytest.fixture(scope="module")
+def host(image, folder, compose) -> Host:
+    secrets = folder / "secrets"
+    subprocess.run([ROOT / "docker" / "make-secrets", secrets], check=True, capture_output=True)
+    return Host(image, folder, secrets, list(compose.services))
+
+
+def test_the_image_is_nobody_and_tells_its_health(image):
+    assert image.config["User"] == "10001:10001"
+    assert image.config["Healthcheck"]["Test"] == ["CMD", "healthy"]
+
+
+def test_the_image_tells_nothing_of_the_machine_that_built_it(image):
+    assert not (image.root / "etc/pip.conf").exists()
+    assert not list((image.root / "run").glob("secrets/*"))
+    assert not (image.root / "root/.cache").exists()
+    packages = next((image.root / "opt/shift-stac/lib").glob("python3*")) / "site-packages"
+    (ours,) = packages.glob("shift_stac-*.dist-info")
+    # pip notes where a package came from: the wheel, which is named after the stage's folder.
+    assert "/build/wheels" in (ours / "direct_url.json").read_text()
+
+
+def test_the_image_has_what_runs_and_no_more(host, compose):
+    done = host.run(compose.services["worker"], "python", "-m", "pip", "--version")
+    assert done.returncode != 0
+    done = host.run(compose.services["worker"], "python", "-c", "import pytest")
+    assert "ModuleNotFoundError" in done.stderr
+
+
+def test_every_shared_library_is_found(host, compose):
+    search = "find /opt/shift-stac -name '*.so*' -type f -exec ldd {} + 2>/dev/null"
+    done = host.run(compose.services["worker"], "sh", "-c", search)
+    # Libraries of one package lie side by side, and find each other when one is loaded.
+    lacking = set(re.findall(r"(\S+) => not found", done.stdout))
+    shipped = {path.name for path in (host.image.root / "opt/shift-stac").rglob("*.so*")}
+    assert not lacking - shipped
+
+
+def test_a_container_can_write_its_volume_and_its_memory_alone(host, compose):
+    tried = "id -u; grep CapEff /proc/self/status; touch /tmp/a work/a prefect/a; touch /opt/a a"
+    done = host.run(compose.services["worker"], "sh", "-c", tried)
+    assert done.stdout.split() == ["10001", "CapEff:", "0000000000000000"]
+    assert re.findall(r"touch: .*'(\S+)'.*Read-only", done.stderr) == ["/opt/a", "a"]
+
+
+def test_the_main_job_runs_inside(host, compose):
+    # No server: the temporary one that a command starts by itself.
+    worker = compose.services["worker"]
+    alone = Service("alone", {**worker.said, "environment": {}, "secrets": []})
+    done = host.run(alone, "python", "-m", "flows.demo", "--folder", "work/demo")
+    assert done.returncode == 0, done.stderr
+    *_, opening, page, _, _ = done.stdout.strip().splitlines()
+    assert "published" in done.stdout
+    inside = opening.removeprefix("Open a store: python -c ").strip('"')
+    opened = host.run(alone, "python", "-c", inside)
+    assert "wavelength: 425" in opened.stdout, opened.stderr
+    volume = host.volume("work", "/var/lib/shift-stac/work")
+    written = volume / Path(page.split(":", 1)[1].strip()).relative_to("/var/lib/shift-stac/work")
+    assert written.stat().st_uid == 10001
+    shutil.rmtree(volume / "demo")
+
+
+@contextmanager
+def _postgres(service: Service, host: Host) -> Iterator[None]:
+    """This machine's PostgreSQL, as the image would set it up."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        missing("PostgreSQL's server is not installed (Debian: postgresql)")
+    programs = found[-1].parent
+    said = service.environment
+    data = host.folder / "postgres"
+    data.mkdir()
+    shutil.chown(data, "postgres", "postgres")
+    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    # The secret's file lies below a folder that only its owner may enter: an engine mounts it.
+    password = data / "password"
+    password.write_text((host.secrets / Path(said["POSTGRES_PASSWORD_FILE"]).name).read_text())
+    password.chmod(0o644)
+    options = ["--username", said["POSTGRES_USER"], "--pwfile", password, "--auth", "scram-sha-256"]
+    subprocess.run(
+        [*as_user, programs / "initdb", "--pgdata", data / "data", *options],
+        check=True,
+        capture_output=True,
+        cwd=data,
+    )
+    with (host.folder / "postgres.log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *(*as_user, programs / "postgres", "-D", data / "data"),
+                *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={data}"),
+            ],
+            cwd=data,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        check = [programs / service.health_command[0], *service.health_command[1:]]
+        wait_until(
+            lambda: subprocess.run(check, check=False, capture_output=True).returncode == 0,
+            "PostgreSQL does not answer",
+        )
+        subprocess.run(
+            [
+                *(programs / "createdb", "--host", "127.0.0.1"),
+                *("--username", said["POSTGRES_USER"], said["POSTGRES_DB"]),
+            ],
+            check=True,
+            env=os.environ | {"PGPASSWORD": password.read_text()},
+        )
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)  # what PostgreSQL calls a fast shutdown
+        process.wait(timeout=30)
+
+
+@contextmanager
+def _s3(service: Service, host: Host) -> Iterator[None]:
+    """An S3 server with the keys of the service's secrets."""
+    user, password = (
+        (host.secrets / Path(service.environment[f"MINIO_ROOT_{name}_FILE"]).name).read_text()
+        for name in ("USER", "PASSWORD")
+    )
+    (mount,) = service.mounts
+    objects = host.volume(mount.volume, "/var/lib/shift-stac/objects")
+    owner = f"--reuid={objects.stat().st_uid}", f"--regid={objects.stat().st_gid}"
+    assert service.said["user"] == f"{objects.stat().st_uid}:{objects.stat().st_gid}"
+    rclone = Path(sys.executable).with_name("rclone")
+    program = shutil.copy(rclone, host.folder / "rclone")
+    with (host.folder / "s3.log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *("setpriv", *owner, "--clear-groups", program, "serve", "s3"),
+                *("--addr", "127.0.0.1:9000", "--config", "", "--auth-key", f"{user},{password}"),
+                str(objects),
+            ],
+            env={"HOME": "/tmp"},
+            stdout=log,
+            stderr=log,
+        )
+
+    def answers() -> bool:
+        try:
+            httpx.get("http://127.0.0.1:9000")
+        except httpx.TransportError:
+            return False
+        return True
+
+    try:
+        wait_until(answers, "rclone does not answer")
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@dataclass
+class Running:
+    """All services of the file, up."""
+
+    host: Host
+    containers: dict[str, Container]
+
+    @property
+    def auth(self) -> tuple[str, str]:
+        """User and password of the Prefect API."""
+        user, _, password = (self.host.secrets / "shift_auth").read_text().partition(":")
+        return user, password
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        answer = httpx.request(method, f"{API}{path}", auth=self.auth, timeout=60, **more)
+        answer.raise_for_status()
+        return answer.json()
+
+    def run_deployment(self, name: str, **options: Any) -> dict[str, Any]:
+        """Start a deployment as the UI does, and wait for its end."""
+        found = self.ask("GET", f"/deployments/name/{name}")
+        parameters = found["parameters"]
+        parameters["options"] |= options
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        run = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", json=body)
+
+        def ended() -> bool:
+            nonlocal run
+            run = self.ask("GET", f"/flow_runs/{run['id']}")
+            return run["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+        wait_until(ended, f"{name} does not end", 240)
+        return run
+
+
+@pytest.fixture(scope="module")
+def up(host, compose) -> Iterator[Running]:
+    """`docker compose up --wait`."""
+    containers: dict[str, Container] = {}
+    with ExitStack() as stack:
+        for service in compose.order:
+            if not service.is_ours:
+                stack.enter_context({"postgres": _postgres, "s3": _s3}[service.name](service, host))
+            elif service.ends:
+                done = host.run(service)
+                assert done.returncode == 0, f"{service.name}: {done.stderr}"
+            else:
+                container = containers[service.name] = host.start(service)
+                stack.callback(lambda running=container: running.stop(90))
+                wait_until(
+                    lambda running=container: running.is_healthy,
+                    f"{service.name} is not healthy: see {container.log}",
+                    STARTS_IN_SECONDS,
+                )
+        yield Running(host, containers)
+
+
+def test_every_service_comes_up_healthy(up, compose):
+    assert set(up.containers) == {"portal", "server", "worker"}
+    for container in up.containers.values():
+        assert container.is_healthy
+
+
+def test_a_second_up_changes_no_flight_line(up, host, compose):
+    portal = host.volume("portal", "/var/lib/shift-stac/portal")
+    before = {path: path.stat().st_mtime_ns for path in portal.rglob("*")}
+    for service in compose.services.values():
+        if service.ends:
+            assert host.run(service).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in portal.rglob("*")} == before
+
+
+def test_a_health_check_fails_where_nothing_answers(up):
+    done = up.containers["worker"].execute("healthy", "http://127.0.0.1:1/")
+    assert done.returncode == 1
+    assert "refused" in done.stderr
+
+
+def test_the_server_refuses_who_has_no_password(up):
+    for auth in (None, ("shift", "wrong")):
+        answer = httpx.post(f"{API}/deployments/filter", json={}, auth=auth)
+        assert answer.status_code == 401
+    assert httpx.get(f"{API}/health").is_success
+
+
+def test_the_server_serves_who_has_it(up):
+    names = {found["name"] for found in up.ask("POST", "/deployments/filter", json={})}
+    assert {"ingest", "nightly", "validate"} <= names
+
+
+def test_the_ui_is_served_and_knows_the_public_address(up):
+    page = httpx.get("http://127.0.0.1:4200/", follow_redirects=True)
+    assert page.is_success
+    assert "<html" in page.text.lower()
+    assert httpx.get("http://127.0.0.1:4200/ui-settings").json()["api_url"] == API
+
+
+def test_the_server_keeps_its_runs_in_postgresql(up, host, compose):
+    password = (host.secrets / "postgres_password").read_text()
+    command = ["psql", "--host", "127.0.0.1", "--username", "shift", "--no-align", "--tuples-only"]
+    found = subprocess.check_output(
+        [*command, "--command", "select name from deployment order by name", "shift"],
+        env=os.environ | {"PGPASSWORD": password},
+        text=True,
+    )
+    assert "ingest" in found.split()
+
+
+def test_a_run_goes_from_the_server_to_the_worker_into_the_bucket(up, host):
+    run = up.run_deployment("ingest/ingest", date=["20220224"])
+    log = up.containers["worker"].log.read_text()
+    assert run["state_type"] == "COMPLETED", log
+    bucket = host.volume("objects", "/var/lib/shift-stac/objects") / "shift"
+    assert (bucket / "archive/catalog.json").is_file()
+    assert len(list(bucket.glob("archive/aviris/20220224/*.zarr/zarr.json"))) == 2
+    run = up.run_deployment("validate/validate")
+    assert run["state_type"] == "COMPLETED", up.containers["worker"].log.read_text()
+
+
+def test_the_main_job_runs_in_the_worker_s_container(up, host):
+    done = up.containers["worker"].execute(
+        *("python", "-m", "flows.ingest", "--date", "20220224", "--dry-run"),
+        PREFECT_API_AUTH_STRING=":".join(up.auth),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "up to date" in done.stdout
+
+
+def test_no_secret_is_told(up, host):
+    secrets = [
+        (host.secrets / name).read_text()
+        for name in ("postgres_password", "s3_password", "shift_auth")
+    ]
+    for container in up.containers.values():
+        words = Path(f"/proc/{container.first}/environ").read_text() + container.log.read_text()
+        assert not [secret for secret in secrets if secret in words]
+
+
+def test_worker_and_server_end_when_they_are_asked_to(up):
+    # Last: the others need them.
+    for name in ("worker", "server"):
+        container = up.containers[name]
+        grace = float(container.service.said["stop_grace_period"].removesuffix("s"))
+        assert container.stop(grace) == 0, container.log.read_text()
