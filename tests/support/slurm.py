@@ -1,7 +1,8 @@
 """A real Slurm with two nodes on this machine: a controller, and one daemon for each node.
 
 Everything is private to the folder that it is given: ports, state, spool and logs. It needs no
-systemd and no MUNGE. As root and as any other user the daemons and the jobs are that user's.
+systemd and no MUNGE. The daemons are the user's who starts them; those of root run jobs of others
+too, for whom the folder must be open.
 """
 
 import getpass
@@ -136,8 +137,8 @@ class Slurm:
 
 
 @contextmanager
-def run_slurm(folder: Path) -> Iterator[Slurm]:
-    """Start a Slurm in a folder, and stop it."""
+def run_slurm(folder: Path, user: str | None = None) -> Iterator[Slurm]:
+    """Start a Slurm in a folder, and stop it; ``user`` is whose jobs there will be, if another's."""
     programs = [require_program(name) for name in ("slurmctld", "slurmd", "sbatch")]
     controller, daemon = programs[:2]
     for name in ("state", *(f"spool.{node}" for node in NODES)):
@@ -169,7 +170,7 @@ def run_slurm(folder: Path) -> Iterator[Slurm]:
                 )
         _wait_for_nodes(slurm, processes)
         yield slurm
-        _cancel_all(environment)
+        _cancel_all(environment, user or getpass.getuser())
     finally:
         for process in reversed(processes):
             _stop(process)
@@ -194,18 +195,16 @@ def _wait_for_nodes(slurm: Slurm, processes: list[subprocess.Popen[bytes]]) -> N
         time.sleep(0.2)
 
 
-def _cancel_all(environment: dict[str, str]) -> None:
+def _cancel_all(environment: dict[str, str], user: str) -> None:
     """Jobs are no children of the daemons: they would outlive them."""
     scancel = shutil.which("scancel") or "scancel"
     subprocess.run(
-        [scancel, "--full", "--signal=KILL", f"--user={getpass.getuser()}"],
+        [scancel, "--full", "--signal=KILL", f"--user={user}"],
         env=environment,
         check=False,
         timeout=30,
     )
-    subprocess.run(
-        [scancel, f"--user={getpass.getuser()}"], env=environment, check=False, timeout=30
-    )
+    subprocess.run([scancel, f"--user={user}"], env=environment, check=False, timeout=30)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,218 @@
+"""What a run will need, looked at before there is one: cluster, disk, portal, store.
+
+Run ``python -m deployments.check --help``. Nothing is changed, beside a probe that is removed.
+"""
+
+import logging
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import botocore.session
+from botocore.exceptions import BotoCoreError
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from flows.stations import CLUSTER_PROFILES
+from flows.terminal import print_rows, print_usage_error
+from shift_stac.archive import open_storage
+from shift_stac.campaigns import load_campaign
+from shift_stac.cluster import ClusterProfile, load_profile, open_engine
+from shift_stac.credentials import Sessions
+from shift_stac.errors import ShiftError
+from shift_stac.portal import open_portal
+from shift_stac.report import format_size
+from shift_stac.settings import ArchiveSettings, read_settings
+
+_PROGRAM = "python -m deployments.check"
+_TRY_JOB = "--try-job"
+# Two cubes, their store, and a map, of the longest line of the campaign.
+_BYTES_OF_A_LINE = 70e9
+
+
+class Verdict(StrEnum):
+    """How a finding is to be taken."""
+
+    GOOD = "good"
+    NOTE = "note"
+    BAD = "BAD"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one thing that a run needs."""
+
+    subject: str
+    verdict: Verdict
+    words: str
+
+    def row(self) -> dict[str, str]:
+        """The finding as a table's row."""
+        return {"": self.verdict.value, "what": self.subject, "finding": self.words}
+
+
+def look(settings: ArchiveSettings, *, try_job: bool) -> Iterator[Finding]:
+    """Look at all that a run of these settings needs, one after another.
+
+    Parameters
+    ----------
+    settings
+        What a run would be told.
+    try_job
+        Start a job on the cluster and wait for it. Only that tells whether nodes see the Python
+        environment and reach this machine.
+    """
+    work_dir = settings.work_dir.absolute()
+    yield from _folder("working folder", work_dir)
+    yield from _space(settings, work_dir)
+    yield from _cluster(settings, work_dir, try_job=try_job)
+    yield _try("portal", lambda: _portal(settings))
+    if settings.store.startswith("s3://"):
+        yield from _bucket(settings)
+    else:
+        yield from _folder("store", Path(settings.store).absolute())
+
+
+def _try(subject: str, find: Callable[[], Finding]) -> Finding:
+    """A finding; what the library says of its absence is one too."""
+    try:
+        return find()
+    except (ShiftError, BotoCoreError, OSError) as error:
+        return Finding(subject, Verdict.BAD, str(error))
+
+
+def _folder(subject: str, folder: Path) -> Iterator[Finding]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".check-"):
+            pass
+    except OSError as error:
+        yield Finding(subject, Verdict.BAD, f"{folder} cannot be written: {error.strerror}")
+    else:
+        yield Finding(subject, Verdict.GOOD, f"{folder} can be written")
+
+
+def _space(settings: ArchiveSettings, work_dir: Path) -> Iterator[Finding]:
+    with suppress(OSError):
+        free = shutil.disk_usage(work_dir).free
+        wanted = settings.lines_at_once * _BYTES_OF_A_LINE
+        words = (
+            f"{format_size(int(free))} free on the file system; {settings.lines_at_once} lines at "
+            f"once take up to {format_size(int(wanted))}; a quota is not seen here"
+        )
+        yield Finding("disk", Verdict.GOOD if free > wanted else Verdict.NOTE, words)
+
+
+def _cluster(settings: ArchiveSettings, work_dir: Path, *, try_job: bool) -> Iterator[Finding]:
+    try:
+        profile = load_profile(settings.cluster, CLUSTER_PROFILES)
+    except ShiftError as error:
+        yield Finding("cluster", Verdict.BAD, str(error))
+        return
+    if profile.is_local:
+        yield Finding("cluster", Verdict.GOOD, "conversions run on this machine")
+        return
+    interface = profile.options.get("interface")
+    present = sorted(name for _, name in socket.if_nameindex())
+    if interface is not None and interface not in present:
+        words = (
+            f"this machine has no network interface {interface} (it has {', '.join(present)}): set `interface` "
+            f"in cluster profile {profile.name} to one that the nodes reach"
+        )
+        yield Finding("interface", Verdict.BAD, words)
+        return
+    if interface is not None:
+        yield Finding("interface", Verdict.GOOD, f"{interface} is there")
+    yield _try("cluster", lambda: _job(profile, work_dir, try_job=try_job))
+
+
+def _job(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Finding:
+    # Entering the engine shows Slurm a job's script.
+    with open_engine(profile, run_name="check", work_dir=work_dir) as engine:
+        if not try_job:
+            words = f"a job of profile {profile.name} would be taken; {_TRY_JOB} starts one"
+            return Finding("cluster", Verdict.GOOD, words)
+        log = logging.getLogger(__name__)
+        node = engine.run(platform.node, name="check", log=log)
+        words = f"a job of profile {profile.name} ran on {node} with {sys.executable}"
+        return Finding("cluster", Verdict.GOOD, words)
+
+
+def _portal(settings: ArchiveSettings) -> Finding:
+    description = load_campaign(settings.campaign).portal
+    address = settings.portal or description.url
+    version = settings.portal_version
+    with open_portal(address, description.version(version), version) as portal:
+        dates = portal.dates()
+    verdict = Verdict.GOOD if dates else Verdict.BAD
+    return Finding("portal", verdict, f"{address} lists {len(dates)} dates of {version}")
+
+
+def _bucket(settings: ArchiveSettings) -> Iterator[Finding]:
+    keys = _try("keys", lambda: _keys(settings))
+    yield keys
+    if keys.verdict is Verdict.BAD:
+        return
+    if settings.s3.mfa_serial and Sessions(settings.s3).needs_code:
+        words = (
+            f"there is none with {settings.s3.mfa_serial}: begin one with `python -m "
+            "flows.session`; without, a run asks for a code in the UI"
+        )
+        yield Finding("session", Verdict.NOTE, words)
+        return
+    yield _try("store", lambda: _prepared(settings))
+
+
+def _keys(settings: ArchiveSettings) -> Finding:
+    profile = settings.s3.profile or os.environ.get("AWS_PROFILE")
+    found = botocore.session.Session(profile=settings.s3.profile).get_credentials()
+    if found is None:
+        words = (
+            f"no AWS keys{f' of profile {profile}' if profile else ''}: put them into "
+            "~/.aws/credentials, readable by yourself alone"
+        )
+        return Finding("keys", Verdict.BAD, words)
+    return Finding("keys", Verdict.GOOD, f"AWS keys come from {found.method}")
+
+
+def _prepared(settings: ArchiveSettings) -> Finding:
+    storage = open_storage(settings.store, settings.s3)
+    storage.prepare()
+    so_far = "has a catalog" if storage.read("catalog.json") else "has no catalog yet"
+    return Finding("store", Verdict.GOOD, f"{settings.store} can be read, and {so_far}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: 0 if nothing is bad, 1 if something is, 2 for wrong usage."""
+    console, errors = Console(), Console(stderr=True)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        settings = read_settings(
+            ArchiveSettings,
+            [argument for argument in given if argument != _TRY_JOB],
+            _PROGRAM,
+            "Look at what a run will need: working folder, disk, cluster, portal, store. Ends with "
+            f"0 if nothing is bad, 1 if something is, 2 for wrong usage. {_TRY_JOB} starts a job "
+            "on the cluster and waits for it.",
+        )
+    except (ValidationError, SettingsError, OSError) as error:
+        print_usage_error(errors, error, _PROGRAM)
+        return 2
+    findings = list(look(settings, try_job=_TRY_JOB in given))
+    bad = sum(finding.verdict is Verdict.BAD for finding in findings)
+    title = f"{bad} of {len(findings)} are bad" if bad else "a run finds what it needs"
+    print_rows(console, title, [finding.row() for finding in findings])
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
