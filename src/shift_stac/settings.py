@@ -291,6 +291,26 @@ class CatalogOptions(PublishedOptions):
     _split = field_validator("date", mode="before")(_split_commas)
 
 
+class ReportOptions(PublishedOptions):
+    """Everything that the report on runs and catalog can be told. Also its flow's parameters."""
+
+    days: int = Field(
+        default=30, gt=0, le=3660, description="days to report on, up to now; days are those of UTC"
+    )
+    quiet_days: int = Field(
+        default=3,
+        gt=0,
+        description="days with nothing published, though there is something to do, after which "
+        "somebody shall look",
+    )
+    stuck_hours: float = Field(
+        default=12,
+        gt=0,
+        description="hours in which nothing of a run begins or ends, after which it counts as "
+        "stuck: more than a job may wait in the cluster's queue",
+    )
+
+
 class SessionOptions(BaseModel):
     """With which bucket a session is begun."""
 
@@ -398,6 +418,10 @@ class CatalogSettings(CatalogOptions, CommandSettings):  # type: ignore[misc]  #
     """``python -m flows.catalog``."""
 
 
+class ReportSettings(ReportOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.report``."""
+
+
 class SessionSettings(SessionOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
     """``python -m flows.session``."""
 
@@ -411,6 +435,7 @@ _COMMANDS: tuple[type[CommandSettings], ...] = (
     CampaignSettings,
     ValidateSettings,
     CatalogSettings,
+    ReportSettings,
     SessionSettings,
     ServiceSettings,
 )
@@ -461,6 +486,19 @@ def catalog_options(arguments: Sequence[str], action: str) -> CatalogOptions:
         "2 for wrong usage.",
     )
     return CatalogOptions.model_validate(settings.model_dump())
+
+
+def report_options(arguments: Sequence[str]) -> ReportOptions:
+    """Read the options of a report; see :func:`read_settings`."""
+    settings = read_settings(
+        ReportSettings,
+        arguments,
+        "python -m flows.report",
+        "Tell what was ingested day by day, and what wants attention now, from the run history and "
+        "the catalog: a page in the working folder. Ends with 0 if all is well, 1 if somebody must "
+        "look, 2 for wrong usage.",
+    )
+    return ReportOptions.model_validate(settings.model_dump())
 
 
 def session_options(arguments: Sequence[str]) -> SessionOptions:
