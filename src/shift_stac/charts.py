@@ -9,6 +9,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 6, 20, 26
 _LINES = 4
 # More numbers than that above the bars would overlap.
 _MOST_LABELS = 31
+_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+
+COLOURS = ("s0", "s1", "s2", "s3", "s4", "s5", "s6")
 
 
 def stacked_bars(
@@ -16,8 +19,7 @@ def stacked_bars(
     labels: Sequence[str],
     series: Mapping[str, Sequence[float]],
     write: Callable[[float], str],
-    *,
-    totals: Sequence[str] | None = None,
+    colours: Sequence[str] = COLOURS,
 ) -> str:
     """A chart with one bar a label, stacked from the values of each series.
 
@@ -28,15 +30,15 @@ def stacked_bars(
     labels
         Names of the bars.
     series
-        Values of each series, as many as labels. Its number among the series chooses its colour:
-        class ``s0``, ``s1`` and so on.
+        Values of each series, as many as labels.
     write
         Spells a value.
-    totals
-        What stands above the bars; the sum of a bar by default.
+    colours
+        Classes of the series, which the page gives their colours.
     """
     sums = [sum(values) for values in zip(*series.values(), strict=True)]
-    top = _round_up(max(sums, default=0))
+    is_count = all(value.is_integer() for values in series.values() for value in values)
+    top = _round_up(max(sums, default=0), 1.0 if is_count else 0.0)
     step = (_WIDTH - _LEFT - _RIGHT) / max(len(labels), 1)
     width = min(max(step * 0.72, 1.0), 56)
     scale = (_HEIGHT - _TOP - _BOTTOM) / top
@@ -58,20 +60,19 @@ def stacked_bars(
             f'height="{floor - _TOP}"/>'
         )
         y = float(floor)
-        for place, values in enumerate(series.values()):
+        for colour, values in zip(colours, series.values(), strict=False):
             height = values[number] * scale
             if height > 0:
                 # What is there shall be seen, however small.
                 y -= max(height, 1.0)
                 parts.append(
-                    f'<rect class="s{place}" x="{middle - width / 2:.1f}" y="{y:.1f}" '
+                    f'<rect class="{colour}" x="{middle - width / 2:.1f}" y="{y:.1f}" '
                     f'width="{width:.1f}" height="{max(height, 1.0):.1f}"/>'
                 )
         if sums[number] and len(labels) <= _MOST_LABELS:
-            total = totals[number] if totals else write(sums[number])
             parts.append(
                 f'<text class="value" x="{middle:.1f}" y="{y - 4:.1f}" text-anchor="middle">'
-                f"{_text(total)}</text>"
+                f"{_text(write(sums[number]))}</text>"
             )
         # Counted from the last bar, which is today's.
         if (len(labels) - 1 - number) % every == 0:
@@ -86,10 +87,11 @@ def stacked_bars(
     )
 
 
-def legend(names: Sequence[str]) -> str:
+def legend(names: Sequence[str], colours: Sequence[str] = COLOURS) -> str:
     """What the colours of a chart's series mean."""
     entries = "".join(
-        f'<li><i class="s{place}"></i>{_text(name)}</li>' for place, name in enumerate(names)
+        f'<li><i class="{colour}"></i>{_text(name)}</li>'
+        for colour, name in zip(colours, names, strict=False)
     )
     return f'<ul class="legend">{entries}</ul>'
 
@@ -101,13 +103,17 @@ def _grid(top: float, scale: float, floor: float) -> list[tuple[float, float]]:
     ]
 
 
-def _round_up(value: float) -> float:
-    """The least value of four even steps, above which a bar ends."""
+def _round_up(value: float, least_step: float) -> float:
+    """The least value of some even steps that no bar exceeds."""
     if value <= 0:
         return float(_LINES)
-    step = value / _LINES
+    step = max(value / _LINES, least_step)
     power = 10.0 ** math.floor(math.log10(step))
-    nice = next(factor for factor in (1, 2, 2.5, 5, 10) if factor * power >= step * (1 - 1e-9))
+    nice = next(
+        factor
+        for factor in _STEPS
+        if factor * power >= step * (1 - 1e-9) and (not least_step or (factor * power).is_integer())
+    )
     return float(nice * power * _LINES)
 
 

@@ -4,26 +4,26 @@ Whatever comes from a run (names, reasons, addresses) is text of unknown origin,
 """
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from string import Template
 
 from shift_stac.bulletin import Bulletin
-from shift_stac.charts import legend, stacked_bars
 from shift_stac.health import Finding, Health
 from shift_stac.metrics import STAGES, FlightDay, Period
+from shift_stac.metrics_charts import draw_charts
 from shift_stac.report import format_size
 from shift_stac.runs import FlowRun
 
 HEALTH_WORDS = {
     Health.WELL: "All is well",
     Health.LOOK: "Somebody should look",
-    Health.BAD: "Something does not go on",
+    Health.BAD: "Somebody must act",
 }
 _ROWS = 14
-_SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
-_DURATIONS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+_FINDINGS = 5
 _COLUMNS = (
     "day (UTC)", "published", "again", "failed", "stored", "time at work", "per second",
     "median of a line", "retries", "lost jobs", "runs",
@@ -43,7 +43,7 @@ def render_bulletin(bulletin: Bulletin) -> bytes:
         headline=_link(bulletin.headline, bulletin.latest),
         findings=_findings(bulletin.findings),
         tiles=_tiles(bulletin),
-        charts=_charts(bulletin),
+        charts=draw_charts(bulletin.periods),
         days=_days(bulletin.days),
         flights=_flights(bulletin.flights),
         note=_note(bulletin),
@@ -72,18 +72,35 @@ def _link(text: str, run: FlowRun | None) -> str:
 
 
 def _findings(findings: Iterable[Finding]) -> str:
-    entries = []
+    """What wants attention: together what is done about in the same way."""
+    alike: dict[tuple[Health, str], list[Finding]] = defaultdict(list)
     for finding in findings:
-        address = _address(finding.url)
-        run = f'<a href="{address}">its run</a>' if address else ""
-        facts = " · ".join(part for part in (_moment(finding.since), run) if part)
-        entries.append(
-            f'<li class="{finding.severity}"><h3>{_text(finding.what)}</h3>'
-            f'<p class="why">{_text(finding.why)}</p>'
-            f"<p><b>Next:</b> {_text(finding.next_step)}</p>"
-            f'<p class="facts">{facts}</p></li>'
+        alike[finding.severity, finding.next_step].append(finding)
+    cards = []
+    for (severity, next_step), group in alike.items():
+        shown = [_finding(finding) for finding in group]
+        more = (
+            f"<details><summary>{len(shown) - _FINDINGS} more</summary>"
+            f"{''.join(shown[_FINDINGS:])}</details>"
+            if len(shown) > _FINDINGS
+            else ""
         )
-    return f'<ul class="findings">{"".join(entries)}</ul>' if entries else "<p>Nothing.</p>"
+        count = f"<p><b>{len(group)} of this kind.</b></p>" if len(group) > 1 else ""
+        cards.append(
+            f'<li class="{severity}">{count}{"".join(shown[:_FINDINGS])}{more}'
+            f'<p class="next"><b>Next:</b> {_text(next_step)}</p></li>'
+        )
+    return f'<ul class="findings">{"".join(cards)}</ul>' if cards else "<p>Nothing.</p>"
+
+
+def _finding(finding: Finding) -> str:
+    address = _address(finding.url)
+    run = f'<a href="{address}">its run</a>' if address else ""
+    facts = " · ".join(part for part in (_moment(finding.since), run) if part)
+    return (
+        f'<div class="finding"><h3>{_text(finding.what)}</h3>'
+        f'<p class="why">{_text(finding.why)}</p><p class="facts">{facts}</p></div>'
+    )
 
 
 def _tiles(bulletin: Bulletin) -> str:
@@ -98,68 +115,6 @@ def _tiles(bulletin: Bulletin) -> str:
         ("cluster jobs lost", f"{sum(day.lost_jobs for day in days):,}"),
     )
     return "".join(f"<div><b>{value}</b><span>{_text(name)}</span></div>" for name, value in facts)
-
-
-def _charts(bulletin: Bulletin) -> str:
-    periods = bulletin.periods
-    span = "week" if periods and periods[0].first != periods[0].last else "day"
-    labels = [f"{period.first:%m-%d}" for period in periods]
-
-    def chart(heading: str, series: Mapping[str, Sequence[float]], *, note: str = "") -> str:
-        used = {name: values for name, values in series.items() if any(values)}
-        if not used:
-            return f"<figure><figcaption>{_text(heading)}</figcaption><p>None.</p></figure>"
-        # A series keeps its colour, whether or not another one is empty.
-        drawn = stacked_bars(f"{heading}. The table below has the figures.", labels, series, _short)
-        return (
-            f"<figure><figcaption>{_text(heading)}</figcaption>{legend(list(series))}"
-            f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(heading)}">{drawn}'
-            f"</div><p>{_text(note)}</p></figure>"
-        )
-
-    size, unit = _unit(max((period.size for period in periods), default=0), _SIZES)
-    spent = [sum(period.stage_seconds.values()) for period in periods]
-    second, time_unit = _unit(max(spent, default=0.0), _DURATIONS)
-    return "".join(
-        (
-            chart(
-                f"Lines per {span}",
-                {
-                    "published": [float(period.published) for period in periods],
-                    "published again": [float(period.again) for period in periods],
-                    "failed": [float(period.failed) for period in periods],
-                },
-            ),
-            chart(
-                f"Stores published per {span}, {unit}",
-                {"stores": [period.size / size for period in periods]},
-            ),
-            chart(
-                f"Median {time_unit} of a line at work in each stage",
-                {
-                    stage: [period.stage_seconds.get(stage, 0.0) / second for period in periods]
-                    for stage in STAGES
-                },
-                note="Without the time that a stage waited for another try.",
-            ),
-            chart(
-                f"Retries and lost cluster jobs per {span}",
-                {
-                    "retries": [float(period.retries) for period in periods],
-                    "lost jobs": [float(period.lost_jobs) for period in periods],
-                },
-            ),
-        )
-    )
-
-
-def _unit[N: float](most: float, units: Sequence[tuple[N, str]]) -> tuple[N, str]:
-    """The largest unit of which there is at least one, else the smallest."""
-    return next((unit for unit in units if most >= unit[0]), units[-1])
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004
 
 
 def _days(days: Sequence[Period]) -> str:
