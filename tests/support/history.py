@@ -1,7 +1,7 @@
 """An invented run history: nights of a campaign, each with some lines."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 
 from shift_stac.catalogued import CataloguedLine
@@ -64,12 +64,15 @@ def nights(
 def _nights(last: datetime, count: int, lines: int, random: Random) -> Iterator[list[FlowRun]]:
     for number in range(count):
         night = last - timedelta(days=number)
+        flown = date(2022, 9, 15) - timedelta(days=number)
         done = [
-            _line(f"ang2022{(number % 8) + 2:02}{number % 28 + 1:02}t{19 + place // 60:02}"
-                  f"{place % 60:02}00" if number < 224 else f"{number}-{place}",
-                  night + timedelta(minutes=1 + 5 * place), random)
+            _line(
+                f"ang{flown:%Y%m%d}t{19 + place // 60:02}{place % 60:02}00",
+                night + timedelta(minutes=1 + 5 * place),
+                random,
+            )
             for place in range(random.randint(lines // 2, lines))
-        ]  # fmt: skip
+        ]
         failed = sum(line.state is LineState.FAILED for line in done)
         counts = [f"{len(done) - failed} published", *([f"{failed} failed"] if failed else ())]
         told = {
