@@ -97,6 +97,8 @@ def total(figures, name):
     return sum(day[name] for day in figures["days"])
 
 
+# Seven commands, each of which starts Prefect.
+@pytest.mark.timeout(900)
 def test_the_figures_of_real_runs_are_those_that_are_known(
     nightly, report, source, tmp_path, prefect_api, ingest
 ):
@@ -218,7 +220,9 @@ def test_runs_that_have_ended_are_asked_for_once_and_no_more_than_is_allowed(
         late = datetime.now(UTC) - timedelta(hours=30)
         with get_client(sync_client=True) as client:
             parameters = {"options": {"store": store}}
-            client.create_flow_run(validate, parameters, state=Scheduled(scheduled_time=late))
+            client.create_flow_run(
+                validate, parameters=parameters, state=Scheduled(scheduled_time=late)
+            )
         runs = read_past(store, since, now).runs
         (run,) = [run for run in runs if run.status is RunStatus.SCHEDULED]
         assert (run.flow, run.due, run.started) == ("validate", late, None)
