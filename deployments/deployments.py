@@ -19,6 +19,7 @@ from flows.campaign import campaign
 from flows.catalog import diff_flow, prune_flow, rebuild_flow, validate_flow
 from flows.ingest import ingest
 from flows.outcome import TAG
+from flows.report import report
 from flows.session import session
 from flows.stations import CLUSTER_PROFILES
 from flows.validate import validate
@@ -30,6 +31,7 @@ from shift_stac.settings import (
     DiffSettings,
     PruneSettings,
     RebuildSettings,
+    ReportSettings,
     ServiceOptions,
     SessionSettings,
     ValidateSettings,
@@ -151,6 +153,13 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             "catalog-prune",
             PruneSettings(),
             "List items without data, and data that no item leads to; remove the latter if told.",
+        ),
+        deployment(
+            report,
+            "report",
+            ReportSettings(),
+            "Write a page of what was ingested day by day, and of what wants attention now.",
+            schedule=Cron(options.report_cron, timezone=options.nightly_time_zone, slug="report"),
         ),
         deployment(
             session,

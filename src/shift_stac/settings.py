@@ -318,6 +318,26 @@ class DiffOptions(PublishedOptions):
         return self
 
 
+class ReportOptions(PublishedOptions):
+    """Everything that the report on runs and catalog can be told. Also its flow's parameters."""
+
+    days: int = Field(
+        default=30, gt=0, le=3660, description="days to report on, up to now; days are those of UTC"
+    )
+    quiet_days: float = Field(
+        default=3,
+        ge=0,
+        description="days with nothing published, though there is something to do, after which "
+        "somebody shall look; 0 for never",
+    )
+    stuck_hours: float = Field(
+        default=24,
+        gt=0,
+        description="hours in which nothing of a run begins or ends, after which it counts as "
+        "stuck: more than a job may wait in the cluster's queue",
+    )
+
+
 class SessionOptions(BaseModel):
     """With which bucket a session is begun."""
 
@@ -371,8 +391,11 @@ class ServiceOptions(BaseModel):
     nightly_cron: str = Field(
         default="0 2 * * *", description="when the campaign is ingested, as a cron expression"
     )
+    report_cron: str = Field(
+        default="0 7 * * *", description="when the report on the night is written"
+    )
     nightly_time_zone: TimeZone = Field(
-        default="UTC", description="time zone of the schedule, for example America/Los_Angeles"
+        default="UTC", description="time zone of the schedules, for example America/Los_Angeles"
     )
     stuck_hours: float = Field(
         default=24, gt=0, description="hours after which operators are told that a run still runs"
@@ -491,6 +514,10 @@ class DiffSettings(DiffOptions, CommandSettings):  # type: ignore[misc]  # pydan
     """``python -m flows.catalog diff``."""
 
 
+class ReportSettings(ReportOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
+    """``python -m flows.report``."""
+
+
 class SessionSettings(SessionOptions, CommandSettings):  # type: ignore[misc]  # pydantic merges the configs
     """``python -m flows.session``."""
 
@@ -507,6 +534,7 @@ _COMMANDS: tuple[type[CommandSettings], ...] = (
     CatalogCheckSettings,
     PruneSettings,
     DiffSettings,
+    ReportSettings,
     SessionSettings,
     ServiceSettings,
 )
@@ -521,6 +549,7 @@ _SETTINGS_OF: dict[type[BaseModel], type[CommandSettings]] = {
     PruneOptions: PruneSettings,
     DiffOptions: DiffSettings,
     SessionOptions: SessionSettings,
+    ReportOptions: ReportSettings,
 }
 
 
@@ -601,6 +630,19 @@ def catalog_options(arguments: Sequence[str], action: str) -> PublishedOptions:
         f"{purpose} Ends with 0 if all is well, 1 if something is wrong, 2 for wrong usage.",
     )
     return options.model_validate(settings.model_dump())
+
+
+def report_options(arguments: Sequence[str]) -> ReportOptions:
+    """Read the options of a report; see :func:`read_settings`."""
+    settings = read_settings(
+        ReportSettings,
+        arguments,
+        "python -m flows.report",
+        "Tell what was ingested day by day, and what wants attention now, from the run history and "
+        "the catalog: a page in the working folder. Ends with 0 if all is well, 1 if somebody must "
+        "look, 2 for wrong usage.",
+    )
+    return ReportOptions.model_validate(settings.model_dump())
 
 
 def session_options(arguments: Sequence[str]) -> SessionOptions:

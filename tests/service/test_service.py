@@ -19,7 +19,7 @@ from support.webserver import serve_nginx, wait_until
 
 DATE = "2022-02-24"
 EVERY_DEPLOYMENT = {
-    *("ingest", "nightly", "validate", "aws-session"),
+    *("ingest", "nightly", "validate", "report", "aws-session"),
     *("catalog-rebuild", "catalog-validate", "catalog-diff", "catalog-prune"),
 }
 
@@ -145,6 +145,7 @@ def test_a_run_with_a_bad_line_is_told_apart_and_operators_hear_the_cause(servic
         ("catalog-validate", "COMPLETED", r"3 items, 0 findings"),
         ("catalog-diff", "FAILED", "3 published"),
         ("catalog-prune", "COMPLETED", "3 items, 0 of them without data"),
+        ("report", "COMPLETED", "published"),
     ],
 )
 def test_each_deployment_runs_as_its_form_is(service, deployment, state, sentence):

@@ -1,0 +1,180 @@
+"""Tell what was ingested day by day, and what wants attention now.
+
+Run ``python -m flows.report --help``.
+"""
+
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from flows.codes import open_archive
+from flows.outcome import run_flow
+from flows.past_runs import read_past, settled
+from flows.terminal import end_log, print_rows, print_usage_error
+from shift_stac.bulletin import Bulletin, latest_ingest, make_bulletin
+from shift_stac.campaigns import load_campaign
+from shift_stac.errors import ShiftError
+from shift_stac.health import Health
+from shift_stac.metrics_page import HEALTH_WORDS, bulletin_rows, render_bulletin
+from shift_stac.runs import Memory, Past, read_reports, with_reports
+from shift_stac.settings import ReportOptions, complete, report_options
+from tasks.report import read_catalog
+
+_PROGRAM = "python -m flows.report"
+_NIGHTS = 7
+
+
+@flow(name="report", persist_result=False)
+def report(options: ReportOptions) -> State[Bulletin]:
+    """Write the page of what was ingested day by day, and of what wants attention now.
+
+    The run itself completes, however bad the news: its message and its artifact tell.
+
+    Args:
+        options: which archive, and how many days.
+    """
+    options = complete(options)
+    now = datetime.now(UTC)
+    # Whole days: the first one too.
+    since = (now - timedelta(days=options.days - 1)).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    campaign = load_campaign(options.campaign)
+    storage = open_archive(options)
+    catalogued = read_catalog(storage, campaign)
+    memory_path = options.work_dir / "history.json"
+    memory = Memory.load(memory_path, storage.url)
+    reports = read_reports(options.work_dir / "reports", since)
+    past = read_past(options.store, since, now, memory.runs)
+    past = Past(
+        runs=tuple(with_reports(run, reports) for run in past.runs),
+        complete_since=past.complete_since,
+    )
+    memory.joined(settled(past, now)).save(memory_path)
+    latest = latest_ingest([run for run in past.runs if run.flow == "campaign"])
+    bulletin = make_bulletin(
+        past,
+        catalogued,
+        now,
+        title=campaign.collection.title,
+        store=storage.url,
+        software=f"shift-stac {version('shift-stac')}",
+        days=options.days,
+        quiet_days=options.quiet_days,
+        stuck_hours=options.stuck_hours,
+        latest_campaign=next(
+            (
+                told
+                for kind, told in reversed(reports)
+                if kind == "campaign" and latest is not None and told.started >= latest.begin
+            ),
+            None,
+        ),
+    )
+    path = _write(bulletin, options.work_dir / "reports")
+    sentence = f"{HEALTH_WORDS[bulletin.health]}. {bulletin.headline}"
+    create_markdown_artifact(
+        _markdown(bulletin, path), key="report", description=f"{sentence} ({path})"
+    )
+    get_run_logger().info("%s Report in %s", sentence, path)
+    return Completed(message=sentence, data=bulletin)
+
+
+def _write(bulletin: Bulletin, folder: Path) -> Path:
+    """Write page and JSON, each as a whole: somebody may be looking."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "report.html"
+    data = f"{bulletin.model_dump_json(indent=1)}\n".encode()
+    for path, content in ((page.with_suffix(".json"), data), (page, render_bulletin(bulletin))):
+        part = path.with_name(f"{path.name}.part")
+        part.write_bytes(content)
+        part.replace(path)
+    return page
+
+
+def _markdown(bulletin: Bulletin, path: Path) -> str:
+    """What the Prefect UI shows of the report: how it is, what to do, the last days."""
+    parts = [f"# {HEALTH_WORDS[bulletin.health]}", _plain(bulletin.headline)]
+    if bulletin.findings:
+        parts.append("## What needs attention now")
+        parts.append(
+            "\n".join(
+                f"- **{_plain(finding.what)}**: {_plain(finding.why)} "
+                f"*Next: {_plain(finding.next_step)}*"
+                for finding in bulletin.findings
+            )
+        )
+    rows = bulletin_rows(bulletin, _NIGHTS)
+    if rows:
+        parts += ["## The last days", _markdown_table(rows)]
+    parts.append(f"The whole report: {_plain(str(path.absolute()))}")
+    return "\n\n".join(parts)
+
+
+def _markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
+    def row(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(map(_plain, cells))} |"
+
+    return "\n".join(
+        [row(list(rows[0])), row(["---"] * len(rows[0])).replace("\\", "")]
+        + [row(list(cells.values())) for cells in rows]
+    )
+
+
+def _plain(text: str) -> str:
+    """Text of unknown origin as markdown that means nothing but itself."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|&~$:])", r"\\\1", " ".join(text.split()))
+
+
+def run(options: ReportOptions) -> Bulletin:
+    """Run the flow, and wait until the server knows how it ended."""
+    return Bulletin.model_validate(run_flow(report, options))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: 0 if all is well, 1 if somebody must look, 2 for wrong usage."""
+    console, errors = Console(), Console(stderr=True)
+    try:
+        options = report_options(sys.argv[1:] if arguments is None else arguments)
+    except (ValidationError, SettingsError, ShiftError, OSError) as error:
+        print_usage_error(errors, error, _PROGRAM)
+        return 2
+    try:
+        bulletin = run(options)
+    except KeyboardInterrupt:
+        end_log()
+        return 128 + signal.SIGINT
+    except ShiftError as error:
+        end_log()
+        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        return 1
+    end_log()
+    print_rows(console, "The last days", bulletin_rows(bulletin, _NIGHTS))
+    for finding in bulletin.findings:
+        told = f"{finding.what}: {finding.why} {finding.next_step}"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"{HEALTH_WORDS[bulletin.health]}. {bulletin.headline}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    page = (options.work_dir / "reports" / "report.html").absolute()
+    console.print(f"The page: {page}", highlight=False, markup=False, soft_wrap=True)
+    return 0 if bulletin.health is Health.WELL else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

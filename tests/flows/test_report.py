@@ -1,0 +1,43 @@
+"""What the report shows in Prefect's UI."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from flows.report import _markdown, _plain
+from shift_stac.bulletin import make_bulletin
+from shift_stac.report import LineState
+from shift_stac.runs import Past
+from support.history import flow_run, line_run, nights
+
+NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
+
+
+def markdown(runs, catalogued=()):
+    made = make_bulletin(
+        Past(runs=tuple(runs)), catalogued, NOW, title="SHIFT", store="s3://shift",
+        software="shift-stac", days=30, quiet_days=3, stuck_hours=12,
+    )  # fmt: skip
+    return made, _markdown(made, Path("/work/reports/report.html"))
+
+
+def test_the_artifact_tells_health_headline_and_the_last_days():
+    made, told = markdown(*nights(NOW - timedelta(hours=7), 30, 24))
+    assert told.startswith("# Somebody should look")
+    assert _plain(made.headline) in told
+    rows = [row for row in told.splitlines() if row.startswith("|")]
+    assert len(rows) == 2 + 7
+    assert rows[1] == "|" + " --- |" * 8
+    assert rows[2].startswith("| 2026\\-07\\-14 |")
+    assert {row.count("|") for row in rows} == {9}
+
+
+def test_text_of_unknown_origin_is_only_text():
+    hostile = "a | b\n\n# head <b>x</b> [l](javascript:x) `c` *s* _u_ ![i](http://x)"
+    line = line_run(hostile, NOW, 5, LineState.FAILED, reason=hostile)
+    _, told = markdown([flow_run(NOW, [line], name=hostile, message=hostile)])
+    finding = next(row for row in told.splitlines() if row.startswith("- **a"))
+    for mark in ("<", "[", "`", "|", "#"):
+        for place in range(len(finding)):
+            if finding[place] == mark:
+                assert finding[place - 1] == "\\"
+    assert "\n# head" not in told

@@ -1,0 +1,155 @@
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from shift_stac.bulletin import Bulletin, make_bulletin
+from shift_stac.charts import stacked_bars
+from shift_stac.health import Health
+from shift_stac.metrics_page import bulletin_rows, format_seconds, render_bulletin
+from shift_stac.report import LineState
+from shift_stac.runs import Past, RunStatus
+from support.history import flow_run, line_run, nights
+
+NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script> & \"quoted\" 'x' $title </style> | `code`"
+
+
+def bulletin(runs=(), catalogued=(), days=30, title="SHIFT", **more):
+    values = {"store": "s3://shift", "software": "shift-stac", "quiet_days": 3, "stuck_hours": 12}
+    past = Past(runs=tuple(runs), complete_since=more.pop("complete_since", None))
+    return make_bulletin(past, catalogued, NOW, title=title, days=days, **values | more)
+
+
+class Page(HTMLParser):
+    """What a page consists of; every tag must be closed in its order."""
+
+    EMPTY = frozenset({"meta", "link", "line", "rect"})
+
+    def __init__(self, content):
+        super().__init__()
+        self.tags, self.open, self.links, self.text = [], [], [], []
+        self.feed(content.decode())
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in {"href", "src"}]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_of_nothing_says_so():
+    made = bulletin()
+    assert made.health is Health.LOOK
+    page = Page(render_bulletin(made))
+    assert "No ingest has run in these days." in page.text
+    assert "Nothing happened in these days." in page.text
+    assert page.links == ["data:,", "report.json"]
+    assert bulletin_rows(made, 7) == []
+
+
+@pytest.mark.parametrize("days", [1, 30, 60, 365])
+def test_the_page_of_many_nights_is_whole_and_asks_nobody(days):
+    runs, catalogued = nights(NOW - timedelta(hours=7), days, 24)
+    made = bulletin(runs, catalogued, days)
+    content = render_bulletin(made)
+    assert render_bulletin(Bulletin.model_validate_json(made.model_dump_json())) == content
+    page = Page(content)
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert page.tags.count("svg") == 4
+    assert not re.search(rb"url\(|@import|\bon\w+=", content)
+    assert f"{len(catalogued):,}" in page.text
+    assert sum(day.published for day in made.days) == len(catalogued)
+    assert len(made.periods) == (days if days <= 60 else 53)
+    assert len(content) < 1000 * (days + 100) * 2
+
+
+def test_texts_of_unknown_origin_cannot_become_markup():
+    line = line_run(
+        HOSTILE, NOW, 5, LineState.FAILED, reason=HOSTILE, stage=HOSTILE, error="EnviError"
+    )
+    run = flow_run(
+        NOW,
+        [line],
+        name=HOSTILE,
+        message=HOSTILE,
+        state=HOSTILE,
+        status=RunStatus.CRASHED,
+        url="javascript:alert(1)",
+    )
+    made = bulletin([run], title=HOSTILE, store=HOSTILE, software=HOSTILE)
+    content = render_bulletin(made)
+    page = Page(content)
+    assert "script" not in page.tags
+    assert b"javascript:" not in content
+    assert "".join(page.text).count(HOSTILE) >= 6
+
+
+def test_the_headline_is_about_the_latest_ingest():
+    night = flow_run(NOW - timedelta(days=1), flow="campaign", message="12 published, 38 waiting")
+    part = flow_run(NOW - timedelta(hours=23), is_part=True, message="12 published")
+    validate = flow_run(NOW, flow="validate", message="5 good, 0 bad")
+    made = bulletin([validate, part, night])
+    assert made.headline == "Yesterday, 10:30 UTC, campaign-shift: 12 published, 38 waiting."
+    crashed = night.model_copy(update={"message": "", "status": RunStatus.CRASHED})
+    assert bulletin([crashed]).headline.endswith("campaign-shift: crashed.")
+    working = flow_run(
+        NOW - timedelta(hours=1),
+        [line_run("a", NOW), line_run("b", NOW, state=None)],
+        status=RunStatus.RUNNING,
+    )
+    assert (
+        "is at work since 2026-07-14 08:30 UTC; 1 published so far" in bulletin([working]).headline
+    )
+
+
+def test_a_history_that_was_too_long_is_told():
+    made = bulletin(complete_since=NOW - timedelta(days=9))
+    assert b"Runs before" in render_bulletin(made)
+
+
+def test_findings_of_one_kind_stand_together_and_many_are_folded():
+    lines = [
+        line_run(f"ang20220224t19{n:02}00", NOW, 5, LineState.FAILED, error="EnviError")
+        for n in range(9)
+    ]
+    run = flow_run(NOW - timedelta(hours=1), lines, message="1 published, 9 failed")
+    content = render_bulletin(bulletin([run])).decode()
+    assert content.count("tell the portal&#x27;s keepers") == 1
+    assert "9 of this kind" in content
+    assert "<summary>4 more</summary>" in content
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (59.94, "59.9 s"), (60, "1 min"), (3599, "1 h 00 min"), (90_000, "25 h 00 min")],
+)
+def test_durations_are_in_units_that_say_something(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "values", [[], [0.0], [1.0, 0.0], [3.0], [0.0004], [7e5, 1.0], [8.3] * 200]
+)
+def test_bars_stay_within_their_chart(values):
+    drawn = stacked_bars("t", [str(n) for n in range(len(values))], {"a": values, "b": values}, str)
+    page = Page(drawn.encode())
+    assert page.tags[0] == "svg"
+    for y, height in re.findall(r'class="s\d" [^>]* y="([-\d.]+)"[^>]* height="([\d.]+)"', drawn):
+        assert 0 <= float(y) <= float(y) + float(height) <= 184.1
+    if all(value.is_integer() for value in values):
+        grid = re.findall(r'text-anchor="end">([\d.]+)<', drawn)
+        assert all(float(text).is_integer() for text in grid)
