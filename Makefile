@@ -74,6 +74,7 @@ bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/codecs.py
 	$(BIN)/python benchmarks/maps.py --scan-lines 5110
 	$(BIN)/python benchmarks/catalog.py
+	$(BIN)/python benchmarks/campaign.py
 
 bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all
 	$(BIN)/python benchmarks/slurm.py

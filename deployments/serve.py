@@ -21,7 +21,6 @@ from prefect.settings import (
     PREFECT_UI_URL,
     temporary_settings,
 )
-from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
@@ -195,7 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = service_options(sys.argv[1:] if arguments is None else arguments)
         # Looked at before anything is started: forms and schedule are made from settings too.
         deployments = describe(options, _POOL, Path.cwd())
-    except (ValidationError, SettingsError, OSError) as error:
+    except (ValueError, SettingsError, OSError) as error:
+        # Prefect says as a plain ValueError what is wrong with a schedule.
         print_usage_error(errors, error, _PROGRAM)
         return 2
     # A shell that starts it in the background has SIGINT ignored.

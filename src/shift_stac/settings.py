@@ -77,7 +77,7 @@ FlightDate = Annotated[
 def _check_time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         msg = f"{value!r} is no time zone: expected a name such as America/Los_Angeles"
         raise ValueError(msg) from error
     return value

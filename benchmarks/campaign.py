@@ -1,0 +1,111 @@
+"""A whole campaign of 197 small flight lines, night by night, from HTTP into a folder.
+
+    python benchmarks/campaign.py --lines 197 --a-night 60
+
+Each night is a process of its own, `python -m flows.campaign --max-lines N`. The second is killed in
+the middle (SIGKILL), so that the third goes on from what it left. When nothing is left, one more night
+finds everything up to date: its seconds and its requests are what an idle night costs.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from measuring import circumstances, write_results
+
+from shift_stac.simulate import simulate_campaign
+from support.webserver import serve_nginx
+
+# As the campaign's own seventeen dates are spread.
+DATES = (
+    *("20220224", "20220228", "20220308", "20220316", "20220318", "20220322"),
+    *("20220405", "20220412", "20220420", "20220429", "20220503", "20220511"),
+    *("20220512", "20220517", "20220529", "20220914", "20220915"),
+)
+
+
+def simulate(portal: Path, lines: int) -> None:
+    """Spread so many lines over the dates."""
+    for number, date in enumerate(DATES):
+        share = lines // len(DATES) + (number < lines % len(DATES))
+        if share:
+            simulate_campaign(
+                portal, dates=[date], lines=share, samples=20, scan_lines=12, bands=60
+            )
+
+
+def night(folder: Path, url: str, limit: int, kill_after: int | None = None) -> dict[str, object]:
+    """One night; killed when so many lines are published, if asked."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.campaign", "--portal", url, "--max-lines", str(limit)],
+        cwd=folder,
+        env=os.environ | {"PREFECT_HOME": str(folder / "prefect")},
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "night.log").open("w"),
+        start_new_session=True,
+    )
+    before = published(folder)
+    while process.poll() is None:
+        if kill_after is not None and published(folder) - before >= kill_after:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            break
+        time.sleep(0.2)
+    seconds = round(time.monotonic() - started, 1)
+    named = re.findall(r"report in (\S+)", (folder / "night.log").read_text())
+    states: Counter[str] = Counter()
+    if named:
+        report = json.loads((folder / named[-1]).read_text())
+        states.update(outcome["state"] for outcome in report["outcomes"])
+    return {"seconds": seconds, "status": process.returncode, "states": dict(states)}
+
+
+def published(folder: Path) -> int:
+    return len(list((folder / "store" / "aviris").glob("*/*.zarr")))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=197)
+    parser.add_argument("--a-night", type=int, default=60)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate(folder / "portal", options.lines)
+        nights = []
+        with serve_nginx(folder / "portal", folder / "nginx") as url:
+            while published(folder) < options.lines:
+                kill_after = options.a_night // 3 if len(nights) == 1 else None
+                nights.append(night(folder, url, options.a_night, kill_after))
+                print(nights[-1], published(folder), "published", flush=True)
+            # It may find lines that the killed night published and did not link.
+            nights.append(night(folder, url, options.a_night))
+            log = folder / "nginx/access.log"
+            log.write_text("")
+            idle = night(folder, url, options.a_night)
+            requests = len(log.read_text().splitlines())
+        print("an idle night:", idle, requests, "requests")
+        write_results(
+            "campaign",
+            {
+                "lines": options.lines,
+                "nights": nights,
+                "idle_night": idle | {"requests": requests},
+                "circumstances": circumstances(),
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()
