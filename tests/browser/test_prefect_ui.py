@@ -164,10 +164,9 @@ def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
     picture(page, "ui-code")
     answer(page, "12345")
     expect(page.get_by_text("a code has six digits").first).to_be_visible()
-    page.get_by_role("button", name="Close").click()
     # A code that is none of the device's: the run asks again.
     answer(page, "654321")
-    service.wait(run_id, "RUNNING", seconds=30)
+    wait_until(lambda: "AWS refuses" in service.logs(run_id), "the code was not refused", 60)
     service.wait(run_id, "PAUSED", seconds=30)
     answer(page, GOOD_CODE)
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=STARTS)
