@@ -1,6 +1,6 @@
 """The Prefect UI as a data manager uses it, who never opens a terminal: forms, codes, results.
 
-Pictures are left in the folder ``SHIFT_SCREENSHOTS``, if it is set; three stand in the README.
+Pictures are left in the folder ``SHIFT_SCREENSHOTS``, if it is set; those in the README are from here.
 """
 
 import os
