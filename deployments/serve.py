@@ -3,8 +3,10 @@
 Run ``python -m deployments.serve --help``. Ctrl-C ends all of it.
 """
 
+import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -18,7 +20,9 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
+    PREFECT_HOME,
     PREFECT_UI_URL,
+    get_current_settings,
     temporary_settings,
 )
 from pydantic_settings import SettingsError
@@ -54,6 +58,10 @@ def server_environment(options: ServiceOptions) -> dict[str, str]:
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
+    if get_current_settings().server.ui.static_directory is None:
+        # By itself Prefect copies the page into its package, with permissions for one user: a
+        # second user of the environment would be served nothing.
+        environment["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = str(PREFECT_HOME.value() / "ui")
     if options.database is not None:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = options.database.get_secret_value()
     if options.auth is not None:
@@ -107,6 +115,14 @@ def _check_port(options: ServiceOptions) -> None:
         return
     msg = f"another server answers at {local_url(options)}: choose another port with --port"
     raise ServiceError(msg)
+
+
+def _check_temporary_folder() -> None:
+    """Refuse a folder in which the worker cannot keep what its runs need."""
+    folder = Path(tempfile.gettempdir()) / "runner_storage"  # where Prefect's worker keeps it
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        msg = f"{folder} belongs to another user's worker: set TMPDIR to a folder of your own"
+        raise ServiceError(msg)
 
 
 def _make_pool() -> None:
@@ -177,6 +193,7 @@ def serve(
                 raise ServiceError(msg)
         _wait_for_server(api, children[0] if children else None)
         if options.worker:
+            _check_temporary_folder()
             _deploy(options, deployments, api, console)
             running = run_prefect("worker", _worker(options), client_environment(options, api))
             children.append(stack.enter_context(running))

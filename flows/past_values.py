@@ -95,7 +95,6 @@ def flow_run_of(
         sign_of_life=max((moment for moment in moments if moment is not None), default=None),
         retries=retries_of(run) + sum(map(retries_of, others)),
         lost_jobs=sum(lost[task.id] for task in others),
-        is_part=run.parent_task_run_id is not None,
         url=url_for("flow-run", obj_id=run.id, url_type="ui"),
         lines=tuple(sorted(lines, key=lambda line: line.line)),
     )

@@ -103,8 +103,8 @@ def make_bulletin(
 
 
 def latest_ingest(runs: Sequence[FlowRun]) -> FlowRun | None:
-    """The ingest or campaign that began last; of a campaign and its ingest, the campaign."""
-    begun = [run for run in runs if run.is_ingest and not run.is_part and run.started is not None]
+    """The ingest or campaign that began last."""
+    begun = [run for run in runs if run.is_ingest and run.started is not None]
     return max(begun, key=lambda run: run.begin, default=None)
 
 
@@ -120,5 +120,5 @@ def _headline(run: FlowRun | None, now: datetime) -> str:
     ended = (run.ended or run.started).astimezone(UTC)
     days = (now.astimezone(UTC).date() - ended.date()).days
     when = {0: "Today", 1: "Yesterday"}.get(days, f"{days} days ago")
-    told = run.message if run.counts else f"{run.status}: {run.message}".rstrip(": ")
+    told = run.sentence if run.counts else f"{run.status}: {run.message}".rstrip(": ")
     return f"{when}, {ended:%H:%M} UTC, {run.name}: {told or run.state}."

@@ -144,7 +144,7 @@ def _late(runs: Iterable[FlowRun], now: datetime) -> Iterator[Finding]:
 
 def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Finding]:
     """The latest run of each flow, if it did not do what it should."""
-    begun = [run for run in runs if run.started is not None and not run.is_part]
+    begun = [run for run in runs if run.started is not None]
     for flow in dict.fromkeys(run.flow for run in begun):
         run = max((run for run in begun if run.flow == flow), key=lambda run: run.begin)
         # Lines that failed have findings of their own.
@@ -201,7 +201,7 @@ def _failed_lines(
 def _quiet(
     runs: Sequence[FlowRun], published: Sequence[Publication], now: datetime, patience: timedelta
 ) -> Iterator[Finding]:
-    ended = [run for run in runs if run.is_ingest and not run.is_part and run.ended is not None]
+    ended = [run for run in runs if run.is_ingest and run.ended is not None]
     latest = max(ended, key=lambda run: run.ended or NEVER, default=None)
     last = max((publication.moment for publication in published), default=None)
     if latest is None and last is None:

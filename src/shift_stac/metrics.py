@@ -222,9 +222,7 @@ def _period(
             if (spent := [line.stages[stage] for line in known if stage in line.stages])
         },
         runs=tuple(
-            run.model_copy(update={"lines": ()})
-            for run in sorted(runs, key=lambda run: run.name)
-            if not run.is_part
+            run.model_copy(update={"lines": ()}) for run in sorted(runs, key=lambda run: run.name)
         ),
     )
 

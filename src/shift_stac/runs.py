@@ -86,15 +86,14 @@ class FlowRun(FrozenModel):
     Parameters
     ----------
     state, message
-        The state's own name and message: for ingests, the counts of lines.
+        The state's own name and message: for ingests, the counts of lines, and after a colon the
+        first cause of a failure.
     due
         When it should have begun.
     sign_of_life
         When it was last seen to begin or end anything.
     retries, lost_jobs
         As for a line; those of the run itself and of stages that are no line's.
-    is_part
-        Whether another run started it, as a campaign does its ingest.
     url
         Its page for people.
     """
@@ -111,7 +110,6 @@ class FlowRun(FrozenModel):
     sign_of_life: datetime | None = None
     retries: int = 0
     lost_jobs: int = 0
-    is_part: bool = False
     url: str | None = None
     lines: tuple[LineRun, ...] = ()
 
@@ -121,9 +119,14 @@ class FlowRun(FrozenModel):
         return self.started or self.due or NEVER
 
     @property
+    def sentence(self) -> str:
+        """The message without the cause of a failure."""
+        return self.message.partition(": ")[0]
+
+    @property
     def counts(self) -> dict[LineState, int]:
         """Lines by their states, as the run's own last sentence tells them."""
-        found = re.findall(rf"(\d+) ({'|'.join(LineState)})", self.message)
+        found = re.findall(rf"(\d+) ({'|'.join(LineState)})", self.sentence)
         return {LineState(state): int(count) for count, state in found}
 
     @property
@@ -190,21 +193,20 @@ def with_reports(run: FlowRun, reports: Iterable[tuple[str, RunReport]]) -> Flow
         return run
     for kind, report in reports:
         inside = run.started <= report.started and report.finished <= run.ended
-        if kind != run.flow or not inside or report.sentence != run.message:
+        if kind != run.flow or not inside or report.sentence != run.sentence:
             continue
         told = {outcome.line: outcome for outcome in report.outcomes}
         lines = tuple(
             line.model_copy(update={"size": told[line.line].size}) if line.line in told else line
             for line in run.lines
         )
-        # A campaign's report repeats what the ingest below it left; that run tells it itself.
         known = {line.line for line in lines}
         added = tuple(
             LineRun(
                 line=outcome.line, state=outcome.state, reason=outcome.reason, ended=report.finished
             )
             for outcome in report.outcomes
-            if kind == "ingest" and outcome.state is LineState.FAILED and outcome.line not in known
+            if outcome.state is LineState.FAILED and outcome.line not in known
         )
         return run.model_copy(update={"lines": lines + added})
     return run

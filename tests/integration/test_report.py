@@ -118,7 +118,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     done, figures = report()
     assert done.status == 1, done.errors
     assert figures["health"] == "look"
-    assert figures["headline"].endswith("campaign-shift: 2 published, 1 failed, 1 waiting.")
+    assert figures["headline"].endswith(": 2 published, 1 failed, 1 waiting.")
     assert len(figures["days"]) == 30
     sizes = store_bytes(tmp_path)
     assert (total(figures, "published"), total(figures, "again")) == (2, 0)
@@ -168,7 +168,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
 def _check_page_and_artifact(tmp_path, prefect_api, bad, day):
     page = (tmp_path / "work/reports/report.html").read_text()
     assert bad in page
-    assert "campaign-shift: 2 published, 1 failed, 1 waiting" in page
+    assert ": 2 published, 1 failed, 1 waiting" in page
     query = {"artifacts": {"key": {"any_": ["report"]}}, "sort": "CREATED_DESC", "limit": 1}
     (artifact,) = httpx.post(f"{prefect_api}/artifacts/filter", json=query).json()
     assert artifact["type"] == "markdown"

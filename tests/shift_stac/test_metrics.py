@@ -118,13 +118,6 @@ def test_retries_and_lost_jobs_of_lines_and_of_runs_add_up():
     assert (day.retries, day.lost_jobs) == (7, 2)
 
 
-def test_a_part_of_a_run_is_no_run_of_its_own_but_its_lines_count():
-    part = flow_run(NOON, [line_run(LINE, NOON)], is_part=True)
-    day = day_of([flow_run(NOON, flow="campaign"), part])
-    assert [run.flow for run in day.runs] == ["campaign"]
-    assert day.published == 1
-
-
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Kiritimati"])
 def test_days_are_those_of_utc_whatever_zone_and_clock_change_a_time_is_told_in(zone):
     # The night in which California's clocks go forward.

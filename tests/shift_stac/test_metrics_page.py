@@ -100,10 +100,11 @@ def test_texts_of_unknown_origin_cannot_become_markup():
 
 def test_the_headline_is_about_the_latest_ingest():
     night = flow_run(NOW - timedelta(days=1), flow="campaign", message="12 published, 38 waiting")
-    part = flow_run(NOW - timedelta(hours=23), is_part=True, message="12 published")
     validate = flow_run(NOW, flow="validate", message="5 good, 0 bad")
-    made = bulletin([validate, part, night])
+    made = bulletin([validate, night])
     assert made.headline == "Yesterday, 10:30 UTC, campaign-shift: 12 published, 38 waiting."
+    failed = night.model_copy(update={"message": "1 published, 1 failed: ang: 3 waiting, says one"})
+    assert bulletin([failed]).headline.endswith("campaign-shift: 1 published, 1 failed.")
     crashed = night.model_copy(update={"message": "", "status": RunStatus.CRASHED})
     assert bulletin([crashed]).headline.endswith("campaign-shift: crashed.")
     working = flow_run(

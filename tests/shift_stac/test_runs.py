@@ -60,16 +60,16 @@ def test_reports_tell_sizes_and_failures_that_no_stage_had():
     published = LineOutcome(line=LINE, state=LineState.PUBLISHED, reason="", size=123)
     no_line = LineOutcome(line="20220301", state=LineState.FAILED, reason="no line of this date")
     told = report(published, no_line)
-    run = flow_run(NOON, [line_run(LINE, NOON)], message=told.sentence)
+    run = flow_run(NOON, [line_run(LINE, NOON)], message=f"{told.sentence}: 20220301: no line")
     known, added = with_reports(run, [("ingest", told)]).lines
     assert known.size == 123
     assert (added.line, added.state, added.reason) == ("20220301", "failed", no_line.reason)
-    # Another run's report, another time's, and that of the campaign above it.
+    # Another run's report, another time's, and another flow's.
     later = report(published, no_line, started=NOON + timedelta(days=1))
     for reports in ([("ingest", report(published))], [("ingest", later)], [("campaign", told)]):
         assert with_reports(run, reports) == run
     campaign = flow_run(NOON, flow="campaign", message=told.sentence)
-    assert with_reports(campaign, [("campaign", told)]).lines == ()
+    assert with_reports(campaign, [("campaign", told)]).lines == (added,)
 
 
 def test_reports_are_read_by_their_names_and_bad_ones_passed_over(tmp_path):

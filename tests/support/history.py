@@ -51,7 +51,7 @@ def nights(
     last: datetime, count: int, lines: int, seed: int = 0
 ) -> tuple[list[FlowRun], list[CataloguedLine]]:
     """Campaign runs of some nights, the latest first, and the catalog that they left."""
-    runs = [run for night in _nights(last, count, lines, Random(seed)) for run in night]
+    runs = list(_nights(last, count, lines, Random(seed)))
     catalogued = [
         CataloguedLine(line=line.line, published=line.ended, updated=line.ended, size=line.size)
         for run in runs
@@ -61,7 +61,7 @@ def nights(
     return runs, catalogued
 
 
-def _nights(last: datetime, count: int, lines: int, random: Random) -> Iterator[list[FlowRun]]:
+def _nights(last: datetime, count: int, lines: int, random: Random) -> Iterator[FlowRun]:
     for number in range(count):
         night = last - timedelta(days=number)
         flown = date(2022, 9, 15) - timedelta(days=number)
@@ -82,10 +82,7 @@ def _nights(last: datetime, count: int, lines: int, random: Random) -> Iterator[
             "seconds": 600 + 300 * len(done),
             "url": "http://127.0.0.1:4200/runs/flow-run/0",
         }
-        yield [
-            flow_run(night, (), flow="campaign", **told),
-            flow_run(night + timedelta(seconds=30), done, is_part=True, **told),
-        ]
+        yield flow_run(night, done, flow="campaign", **told)
 
 
 def _line(name: str, started: datetime, random: Random) -> LineRun:
