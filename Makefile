@@ -31,8 +31,12 @@ demo: install ## ingest a small simulated campaign, from HTTP to a catalog
 serve: install ## the service: Prefect server, worker, deployments; Ctrl-C ends it (SERVE_ARGS=...)
 	$(BIN)/python -m deployments.serve $(SERVE_ARGS)
 
+# Two at once: a test that starts a command waits for one core. Files stay together, since their
+# tests share servers.
+TEST_WORKERS ?= 2
+
 test: install ## all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-slurm: install ## the tests on a real Slurm of two nodes, which they start (part of test)
 	$(BIN)/python -m pytest tests/slurm tests/integration/test_ingest_on_slurm.py $(PYTEST_ARGS)

@@ -117,8 +117,14 @@ def _check_port(options: ServiceOptions) -> None:
     raise ServiceError(msg)
 
 
-def _check_temporary_folder() -> None:
-    """Refuse a folder in which the worker cannot keep what its runs need."""
+def check_temporary_folder() -> None:
+    """Refuse a folder in which the worker cannot keep what its runs need.
+
+    Raises
+    ------
+    ServiceError
+        Another user's worker has made it.
+    """
     folder = Path(tempfile.gettempdir()) / "runner_storage"  # where Prefect's worker keeps it
     if folder.is_dir() and not os.access(folder, os.W_OK):
         msg = f"{folder} belongs to another user's worker: set TMPDIR to a folder of your own"
@@ -193,7 +199,7 @@ def serve(
                 raise ServiceError(msg)
         _wait_for_server(api, children[0] if children else None)
         if options.worker:
-            _check_temporary_folder()
+            check_temporary_folder()
             _deploy(options, deployments, api, console)
             running = run_prefect("worker", _worker(options), client_environment(options, api))
             children.append(stack.enter_context(running))

@@ -3,7 +3,6 @@
 Run ``python -m flows.campaign --help``.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,15 +12,15 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 
+from flows.command import run_command
 from flows.lines import complete_catalog, ingest_lines, open_jobs
 from flows.outcome import conclude, run_flow
 from flows.progress import ProgressBoard
 from flows.stations import CLUSTER_PROFILES, Stations, examine
-from flows.terminal import end_log, print_report, print_usage_error
-from shift_stac.cluster import ProfileError, load_profile
+from flows.terminal import print_report
+from shift_stac.cluster import load_profile
 from shift_stac.conversion import STORE_FORMAT
 from shift_stac.errors import (
     MissingProductError,
@@ -38,7 +37,6 @@ from shift_stac.settings import CampaignOptions, campaign_options, complete
 from shift_stac.survey import Budget, Census, Ledger, take_census
 from tasks.portal import find_files, list_dates, survey
 
-_PROGRAM = "python -m flows.campaign"
 _GIGABYTE = 10**9
 
 
@@ -252,26 +250,17 @@ def run(options: CampaignOptions) -> RunReport:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
-    console, errors = Console(), Console(stderr=True)
-    try:
+
+    def read() -> CampaignOptions:
         options = campaign_options(sys.argv[1:] if arguments is None else arguments)
         load_profile(options.cluster, CLUSTER_PROFILES)
-    except (ValidationError, SettingsError, ProfileError, OSError) as error:
-        print_usage_error(errors, error, _PROGRAM)
-        return 2
-    try:
-        report = run(options)
-    except KeyboardInterrupt:
-        end_log()
-        errors.print("interrupted; the same command goes on from what is done", highlight=False)
-        return 128 + signal.SIGINT
-    except ShiftError as error:
-        end_log()
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
-        return 1
-    end_log()
-    print_report(console, report)
-    return 1 if report.failed else 0
+        return options
+
+    def show(console: Console, _: CampaignOptions, report: RunReport) -> bool:
+        print_report(console, report)
+        return not report.failed
+
+    return run_command("python -m flows.campaign", read, run, show)
 
 
 if __name__ == "__main__":

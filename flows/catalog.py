@@ -3,7 +3,6 @@
 Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help``.
 """
 
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,16 +14,16 @@ from prefect.client.schemas.objects import State
 from prefect.flows import Flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import BaseModel, ValidationError
-from pydantic_settings import SettingsError
+from pydantic import BaseModel
 from rich.console import Console
 
 from flows.codes import open_archive
+from flows.command import run_command
 from flows.outcome import end, run_flow, write_report
-from flows.terminal import end_log, print_rows, print_usage_error
+from flows.terminal import print_rows
 from shift_stac.campaigns import load_campaign
 from shift_stac.comparison import ComparedLine, Comparison, Standing, sort_lines
-from shift_stac.errors import MissingProductError, NothingPublishedError, ShiftError
+from shift_stac.errors import MissingProductError, NothingPublishedError
 from shift_stac.flightline import FlightLine
 from shift_stac.hrefs import Hrefs
 from shift_stac.inventory import published_lines
@@ -257,29 +256,23 @@ ACTIONS: dict[str, Flow[..., Any]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run an action: 0 if all is well, 1 if something is wrong, 2 for wrong usage."""
-    console, errors = Console(), Console(stderr=True)
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if not arguments or arguments[0] not in ACTIONS:
-        errors.print(f"usage: python -m flows.catalog {'|'.join(ACTIONS)} ...", markup=False)
-        return 0 if arguments in (["--help"], ["-h"]) else 2
-    action = arguments[0]
-    try:
-        options = catalog_options(arguments[1:], action)
-    except (ValidationError, SettingsError, ShiftError, OSError) as error:
-        print_usage_error(errors, error, f"python -m flows.catalog {action}")
-        return 2
-    try:
-        finding = Finding.model_validate(run_flow(ACTIONS[action], options), from_attributes=True)
-    except KeyboardInterrupt:
-        end_log()
-        return 128 + signal.SIGINT
-    except ShiftError as error:
-        end_log()
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
-        return 1
-    end_log()
-    print_rows(console, finding.sentence, finding.rows)
-    return 0 if finding.is_well else 1
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if not given or given[0] not in ACTIONS:
+        usage = f"usage: python -m flows.catalog {'|'.join(ACTIONS)} ..."
+        Console(stderr=True).print(usage, markup=False)
+        return 0 if given in (["--help"], ["-h"]) else 2
+    action = given[0]
+
+    def run(options: PublishedOptions) -> Finding:
+        return Finding.model_validate(run_flow(ACTIONS[action], options), from_attributes=True)
+
+    def show(console: Console, _: PublishedOptions, finding: Finding) -> bool:
+        print_rows(console, finding.sentence, finding.rows)
+        return finding.is_well
+
+    return run_command(
+        f"python -m flows.catalog {action}", lambda: catalog_options(given[1:], action), run, show
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 Run ``python -m flows.ingest --help``.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,17 +11,16 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 
+from flows.command import run_command
 from flows.dry_run import dry_run, foresee
 from flows.lines import complete_catalog, ingest_lines, open_jobs
 from flows.outcome import conclude, run_flow
 from flows.progress import ProgressBoard
 from flows.stations import CLUSTER_PROFILES, Stations, select_lines
-from flows.terminal import end_log, print_report, print_usage_error
-from shift_stac.cluster import ProfileError, load_profile
-from shift_stac.errors import ShiftError
+from flows.terminal import print_report
+from shift_stac.cluster import load_profile
 from shift_stac.report import RunReport
 from shift_stac.settings import IngestOptions, complete, ingest_options
 from tasks.portal import list_lines
@@ -81,27 +79,23 @@ def run(options: IngestOptions) -> RunReport:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
-    console, errors = Console(), Console(stderr=True)
-    try:
+
+    def read() -> IngestOptions:
         options = ingest_options(sys.argv[1:] if arguments is None else arguments)
         load_profile(options.cluster, CLUSTER_PROFILES)
-    except (ValidationError, SettingsError, ProfileError, OSError) as error:
-        print_usage_error(errors, error)
-        return 2
-    try:
-        if options.dry_run:
-            return 1 if dry_run(options, console) else 0
-        report = run(options)
-    except KeyboardInterrupt:
-        end_log()
-        errors.print("interrupted; the same command goes on from what is done", highlight=False)
-        return 128 + signal.SIGINT
-    except ShiftError as error:
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
-        return 1
-    end_log()
-    print_report(console, report)
-    return 1 if report.failed else 0
+        return options
+
+    def act(options: IngestOptions) -> RunReport | int:
+        return dry_run(options, Console()) if options.dry_run else run(options)
+
+    def show(console: Console, _: IngestOptions, found: RunReport | int) -> bool:
+        if isinstance(found, RunReport):
+            print_report(console, found)
+            return not found.failed
+        # A dry run has told line by line what it foresees; found is the number of failures.
+        return not found
+
+    return run_command("python -m flows.ingest", read, act, show)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Run ``python -m flows.report --help``.
 """
 
 import re
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,24 +14,21 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.codes import open_archive
+from flows.command import run_command
 from flows.outcome import run_flow
 from flows.past_runs import read_past, settled
-from flows.terminal import end_log, print_rows, print_usage_error
+from flows.terminal import print_rows
 from shift_stac.bulletin import Bulletin, latest_ingest, make_bulletin
 from shift_stac.campaigns import load_campaign
-from shift_stac.errors import ShiftError
 from shift_stac.health import Health
 from shift_stac.metrics_page import HEALTH_WORDS, bulletin_rows, render_bulletin
 from shift_stac.runs import Memory, Past, read_reports, with_reports
 from shift_stac.settings import ReportOptions, complete, report_options
 from tasks.report import read_catalog
 
-_PROGRAM = "python -m flows.report"
 _NIGHTS = 7
 
 
@@ -145,35 +141,20 @@ def run(options: ReportOptions) -> Bulletin:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 if all is well, 1 if somebody must look, 2 for wrong usage."""
-    console, errors = Console(), Console(stderr=True)
-    try:
-        options = report_options(sys.argv[1:] if arguments is None else arguments)
-    except (ValidationError, SettingsError, ShiftError, OSError) as error:
-        print_usage_error(errors, error, _PROGRAM)
-        return 2
-    try:
-        bulletin = run(options)
-    except KeyboardInterrupt:
-        end_log()
-        return 128 + signal.SIGINT
-    except ShiftError as error:
-        end_log()
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
-        return 1
-    end_log()
-    print_rows(console, "The last days", bulletin_rows(bulletin, _NIGHTS))
-    for finding in bulletin.findings:
-        told = f"{finding.what}: {finding.why} {finding.next_step}"
-        console.print(told, highlight=False, markup=False, soft_wrap=True)
-    console.print(
-        f"{HEALTH_WORDS[bulletin.health]}. {bulletin.headline}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    page = (options.work_dir / "reports" / "report.html").absolute()
-    console.print(f"The page: {page}", highlight=False, markup=False, soft_wrap=True)
-    return 0 if bulletin.health is Health.WELL else 1
+
+    def show(console: Console, options: ReportOptions, bulletin: Bulletin) -> bool:
+        print_rows(console, "The last days", bulletin_rows(bulletin, _NIGHTS))
+        page = (options.work_dir / "reports" / "report.html").absolute()
+        for told in (
+            *(f"{found.what}: {found.why} {found.next_step}" for found in bulletin.findings),
+            f"{HEALTH_WORDS[bulletin.health]}. {bulletin.headline}",
+            f"The page: {page}",
+        ):
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
+        return bulletin.health is Health.WELL
+
+    given = sys.argv[1:] if arguments is None else arguments
+    return run_command("python -m flows.report", lambda: report_options(given), run, show)
 
 
 if __name__ == "__main__":

@@ -80,9 +80,7 @@ def print_plan(
         )
 
 
-def print_usage_error(
-    console: Console, error: Exception, program: str = "python -m flows.ingest"
-) -> None:
+def print_usage_error(console: Console, error: Exception, program: str) -> None:
     """Print what is wrong with the options, each in the command line's spelling."""
     problems = (
         [(problem["loc"], problem["msg"]) for problem in error.errors()]

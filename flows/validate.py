@@ -3,7 +3,6 @@
 Run ``python -m flows.validate --help``.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,13 +14,12 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.codes import open_archive
+from flows.command import run_command
 from flows.outcome import end, run_flow, write_report
-from flows.terminal import end_log, print_archive_report, print_usage_error
+from flows.terminal import print_archive_report
 from shift_stac.archive_check import ArchiveReport, LineCheck
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
@@ -31,8 +29,6 @@ from shift_stac.inventory import published_lines
 from shift_stac.settings import ValidateOptions, complete, validate_options
 from shift_stac.validation import Check
 from tasks.validate import validate_published
-
-_PROGRAM = "python -m flows.validate"
 
 
 @flow(
@@ -98,24 +94,13 @@ def run(options: ValidateOptions) -> ArchiveReport:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 if all stores are good, 1 if one is bad, 2 for wrong usage."""
-    console, errors = Console(), Console(stderr=True)
-    try:
-        options = validate_options(sys.argv[1:] if arguments is None else arguments)
-    except (ValidationError, SettingsError, ShiftError, OSError) as error:
-        print_usage_error(errors, error, _PROGRAM)
-        return 2
-    try:
-        report = run(options)
-    except KeyboardInterrupt:
-        end_log()
-        return 128 + signal.SIGINT
-    except ShiftError as error:
-        end_log()
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
-        return 1
-    end_log()
-    print_archive_report(console, report)
-    return 1 if report.bad else 0
+
+    def show(console: Console, _: ValidateOptions, report: ArchiveReport) -> bool:
+        print_archive_report(console, report)
+        return not report.bad
+
+    given = sys.argv[1:] if arguments is None else arguments
+    return run_command("python -m flows.validate", lambda: validate_options(given), run, show)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Pictures are left in the folder ``SHIFT_SCREENSHOTS``, if it is set; those in th
 """
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -150,7 +151,7 @@ def service_store(service) -> str:
 
 
 def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
-    service, page, gate, operators
+    service, page, watched, gate, operators
 ):
     open_form(service, page, "ingest")
     add_item(page, 0)
@@ -173,6 +174,23 @@ def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
     assert gate.sessions == ["ASIASESSION000000000"]
     assert f"/runs/flow-run/{run_id}" in operators.wait("asks for an MFA code")["body"]
 
+    page.get_by_text("Artifacts", exact=True).click()
+    expect(page.get_by_text(re.compile("^quicklook-")).first).to_be_visible()
+    page.wait_for_timeout(1500)  # for the graph above; what is asserted waits by itself
+    picture(page, "ui-run")
+    artifacts = service.artifacts(run_id)
+    page.goto(f"{service.url}/artifacts/artifact/{artifacts['ingest']['id']}")
+    expect(page.get_by_text("8 checks passed").first).to_be_visible()
+    assert page.get_by_role("cell", name="published", exact=True).count() == 2
+    picture(page, "ui-table")
+    quicklook = next(key for key in artifacts if key.startswith("quicklook-"))
+    page.goto(f"{service.url}/artifacts/artifact/{artifacts[quicklook]['id']}")
+    image = page.locator("img[src^='data:image/jpeg']")
+    expect(image).to_be_visible()
+    assert image.evaluate("(img) => img.naturalWidth") > 100
+    picture(page, "ui-quicklook")
+    assert watched.failed == []
+
 
 def test_nothing_that_was_entered_stays_in_the_database(service):
     database = sqlite3.connect(service.folder / "prefect" / "prefect.db")
@@ -181,3 +199,30 @@ def test_nothing_that_was_entered_stays_in_the_database(service):
     assert DEVICE in text
     for secret in (GOOD_CODE, "654321", "secret-of-tests"):
         assert secret not in text
+
+
+def test_the_session_serves_later_runs_until_another_is_begun(service, page, gate):
+    run = service.wait(service.start("catalog-validate"))
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    assert len(gate.sessions) == 1
+
+    open_form(service, page, "aws-session")
+    submit(service, page, "aws-session")
+    answer(page, GOOD_CODE)
+    expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=STARTS)
+    assert len(gate.sessions) == 2
+
+
+def test_where_nobody_answers_the_run_ends_in_time_and_says_what_to_do(service):
+    for kept in (service.folder / "sessions").iterdir():
+        kept.unlink()
+    s3 = {"mfa_serial": DEVICE, "session_dir": str(service.folder / "sessions")}
+    waits = service.start("nightly", s3=s3 | {"code_wait_minutes": 0.2})
+    at_once = service.start("validate", s3=s3 | {"code_wait_minutes": 0})
+    run = service.wait(at_once)
+    assert run["state_type"] == "FAILED"
+    assert "nobody here to ask for a code" in run["state"]["message"]
+    assert "aws-session" in run["state"]["message"]
+    run = service.wait(waits)
+    assert run["state_type"] == "FAILED"
+    assert "begin a session with the deployment aws-session" in service.logs(waits)

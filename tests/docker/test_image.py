@@ -9,7 +9,6 @@ address and port.
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,9 +21,9 @@ from typing import Any
 import httpx
 import pytest
 
-from support import missing
 from support.compose import OURS, ROOT, Compose, Service
 from support.image import Container, Host, Image, unpacked
+from support.postgres import serve_postgres
 from support.webserver import wait_until
 
 IMAGES = os.environ.get("SHIFT_IMAGES")
@@ -122,54 +121,13 @@ def test_the_main_job_runs_inside(host, compose):
 @contextmanager
 def _postgres(service: Service, host: Host) -> Iterator[None]:
     """This machine's PostgreSQL, as the image would set it up."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        missing("PostgreSQL's server is not installed (Debian: postgresql)")
-    programs = found[-1].parent
     said = service.environment
-    data = host.folder / "postgres"
-    data.mkdir()
-    shutil.chown(data, "postgres", "postgres")
-    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    # The secret's file lies below a folder that only its owner may enter: an engine mounts it.
-    password = data / "password"
-    password.write_text((host.secrets / Path(said["POSTGRES_PASSWORD_FILE"]).name).read_text())
-    password.chmod(0o644)
-    options = ["--username", said["POSTGRES_USER"], "--pwfile", password, "--auth", "scram-sha-256"]
-    subprocess.run(
-        [*as_user, programs / "initdb", "--pgdata", data / "data", *options],
-        check=True,
-        capture_output=True,
-        cwd=data,
-    )
-    with (host.folder / "postgres.log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                *(*as_user, programs / "postgres", "-D", data / "data"),
-                *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={data}"),
-            ],
-            cwd=data,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        check = [programs / service.health_command[0], *service.health_command[1:]]
-        wait_until(
-            lambda: subprocess.run(check, check=False, capture_output=True).returncode == 0,
-            "PostgreSQL does not answer",
-        )
-        subprocess.run(
-            [
-                *(programs / "createdb", "--host", "127.0.0.1"),
-                *("--username", said["POSTGRES_USER"], said["POSTGRES_DB"]),
-            ],
-            check=True,
-            env=os.environ | {"PGPASSWORD": password.read_text()},
-        )
+    password = (host.secrets / Path(said["POSTGRES_PASSWORD_FILE"]).name).read_text()
+    with serve_postgres(said["POSTGRES_USER"], password, port=5432) as postgres:
+        check = [postgres.programs / service.health_command[0], *service.health_command[1:]]
+        subprocess.run(check, check=True)
+        postgres.client("createdb", said["POSTGRES_DB"])
         yield
-    finally:
-        process.send_signal(signal.SIGINT)  # what PostgreSQL calls a fast shutdown
-        process.wait(timeout=30)
 
 
 @contextmanager

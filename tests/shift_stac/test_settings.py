@@ -15,8 +15,9 @@ DATE = ("--date", "20220224")
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("SHIFT_SETTINGS", "SHIFT_STORE"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("SHIFT_STORE", raising=False)
+    # Set, and not deleted: --settings sets it for what a command starts, which is to be undone.
+    monkeypatch.setenv("SHIFT_SETTINGS", "")
 
 
 def test_dates_and_lines_may_be_given_several_times():

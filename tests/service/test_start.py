@@ -1,0 +1,65 @@
+"""What the service refuses before it starts anything, and says."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from deployments import serve as service
+from deployments.processes import ServiceError
+from support.webserver import serve_nginx
+
+
+def serve(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deployments.serve", *arguments],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("SHIFT_", "PREFECT_"))}
+        | {"PREFECT_HOME": str(folder), "COLUMNS": "200"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--nightly-cron", "every night"), "every night"),
+        (("--nightly-time-zone", "Moon/Sea"), "'Moon/Sea' is no time zone"),
+        (("--auth", "nameonly"), "expected user:password"),
+        (("--no-server", "--no-worker"), "neither server nor worker"),
+        (("--webhook", "http://x", "--notify", "slack-webhook/x"), "give one of them"),
+        (("--port", "0"), "--port"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_starts(tmp_path, arguments, words):
+    done = serve(tmp_path, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_and_a_server_that_is_not_there_are_told(tmp_path):
+    with serve_nginx(tmp_path, tmp_path / "nginx") as url:
+        taken = serve(tmp_path, "--port", url.rpartition(":")[2].strip("/"))
+    assert taken.returncode == 1
+    assert "choose another port" in taken.stderr
+    missing = serve(tmp_path, "--no-server")
+    assert missing.returncode == 1
+    assert "PREFECT_API_URL" in missing.stderr
+
+
+def test_another_users_folder_for_runs_is_told(tmp_path, monkeypatch):
+    """Permissions are feigned: root may write everywhere."""
+    (tmp_path / "runner_storage").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    service.check_temporary_folder()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ServiceError, match="set TMPDIR"):
+        service.check_temporary_folder()
