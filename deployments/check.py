@@ -31,7 +31,7 @@ from shift_stac.credentials import Sessions
 from shift_stac.errors import ShiftError
 from shift_stac.portal import open_portal
 from shift_stac.report import format_size
-from shift_stac.settings import ArchiveSettings, read_settings
+from shift_stac.settings import ArchiveOptions, read_options
 
 _PROGRAM = "python -m deployments.check"
 _TRY_JOB = "--try-job"
@@ -60,7 +60,7 @@ class Finding:
         return {"": self.verdict.value, "what": self.subject, "finding": self.words}
 
 
-def look(settings: ArchiveSettings, *, try_job: bool) -> Iterator[Finding]:
+def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[Finding]:
     """Look at all that a run of these settings needs, one after another.
 
     Parameters
@@ -101,7 +101,7 @@ def _folder(subject: str, folder: Path) -> Iterator[Finding]:
         yield Finding(subject, Verdict.GOOD, f"{folder} can be written")
 
 
-def _space(settings: ArchiveSettings, work_dir: Path) -> Iterator[Finding]:
+def _space(settings: ArchiveOptions, work_dir: Path) -> Iterator[Finding]:
     with suppress(OSError):
         free = shutil.disk_usage(work_dir).free
         wanted = settings.lines_at_once * _BYTES_OF_A_LINE
@@ -112,7 +112,7 @@ def _space(settings: ArchiveSettings, work_dir: Path) -> Iterator[Finding]:
         yield Finding("disk", Verdict.GOOD if free > wanted else Verdict.NOTE, words)
 
 
-def _cluster(settings: ArchiveSettings, work_dir: Path, *, try_job: bool) -> Iterator[Finding]:
+def _cluster(settings: ArchiveOptions, work_dir: Path, *, try_job: bool) -> Iterator[Finding]:
     try:
         profile = load_profile(settings.cluster, CLUSTER_PROFILES)
     except ShiftError as error:
@@ -147,7 +147,7 @@ def _job(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Finding:
         return Finding("cluster", Verdict.GOOD, words)
 
 
-def _portal(settings: ArchiveSettings) -> Finding:
+def _portal(settings: ArchiveOptions) -> Finding:
     description = load_campaign(settings.campaign).portal
     address = settings.portal or description.url
     version = settings.portal_version
@@ -157,7 +157,7 @@ def _portal(settings: ArchiveSettings) -> Finding:
     return Finding("portal", verdict, f"{address} lists {len(dates)} dates of {version}")
 
 
-def _bucket(settings: ArchiveSettings) -> Iterator[Finding]:
+def _bucket(settings: ArchiveOptions) -> Iterator[Finding]:
     keys = _try("keys", lambda: _keys(settings))
     yield keys
     if keys.verdict is Verdict.BAD:
@@ -172,7 +172,7 @@ def _bucket(settings: ArchiveSettings) -> Iterator[Finding]:
     yield _try("store", lambda: _prepared(settings))
 
 
-def _keys(settings: ArchiveSettings) -> Finding:
+def _keys(settings: ArchiveOptions) -> Finding:
     profile = settings.s3.profile or os.environ.get("AWS_PROFILE")
     found = botocore.session.Session(profile=settings.s3.profile).get_credentials()
     if found is None:
@@ -184,7 +184,7 @@ def _keys(settings: ArchiveSettings) -> Finding:
     return Finding("keys", Verdict.GOOD, f"AWS keys come from {found.method}")
 
 
-def _prepared(settings: ArchiveSettings) -> Finding:
+def _prepared(settings: ArchiveOptions) -> Finding:
     storage = open_storage(settings.store, settings.s3)
     storage.prepare()
     so_far = "has a catalog" if storage.read("catalog.json") else "has no catalog yet"
@@ -196,8 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        settings = read_settings(
-            ArchiveSettings,
+        settings = read_options(
+            ArchiveOptions,
             [argument for argument in given if argument != _TRY_JOB],
             _PROGRAM,
             "Look at what a run will need: working folder, disk, cluster, portal, store. Ends with "

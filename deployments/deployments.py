@@ -25,16 +25,17 @@ from flows.stations import CLUSTER_PROFILES
 from flows.validate import validate
 from shift_stac.campaigns import load_campaign
 from shift_stac.settings import (
-    ArchiveSettings,
-    CampaignSettings,
-    CatalogCheckSettings,
-    DiffSettings,
-    PruneSettings,
-    RebuildSettings,
-    ReportSettings,
+    ArchiveOptions,
+    CampaignOptions,
+    CatalogCheckOptions,
+    DiffOptions,
+    PruneOptions,
+    PublishedOptions,
+    ReportOptions,
     ServiceOptions,
-    SessionSettings,
-    ValidateSettings,
+    SessionOptions,
+    ValidateOptions,
+    site_options,
 )
 
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(
@@ -95,7 +96,7 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         )
         return made
 
-    site = ArchiveSettings()
+    site = site_options(ArchiveOptions)
     choices = {
         "cluster": sorted(
             # The service's own may be a file elsewhere.
@@ -116,7 +117,7 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         deployment(
             campaign,
             "nightly",
-            CampaignSettings(),
+            site_options(CampaignOptions),
             "Ingest what of the campaign is new on the portal or has changed there, newest date "
             "first, up to a limit. A night that comes while another is still at work is dropped.",
             schedule=night,
@@ -125,46 +126,46 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         deployment(
             validate,
             "validate",
-            ValidateSettings(),
+            site_options(ValidateOptions),
             "Look into published stores, and list good and bad ones. Changes nothing.",
         ),
         deployment(
             rebuild_flow,
             "catalog-rebuild",
-            RebuildSettings(),
+            site_options(PublishedOptions),
             "Regenerate collection, months, days, table and page from the items that lie in the "
             "archive.",
         ),
         deployment(
             validate_flow,
             "catalog-validate",
-            CatalogCheckSettings(),
+            site_options(CatalogCheckOptions),
             "Validate every document of the catalog, and every link in it. Changes nothing.",
         ),
         deployment(
             diff_flow,
             "catalog-diff",
-            DiffSettings(),
+            site_options(DiffOptions),
             "Compare the portal with the catalog: what is published, missing, changed, vanished. "
             "Changes nothing.",
         ),
         deployment(
             prune_flow,
             "catalog-prune",
-            PruneSettings(),
+            site_options(PruneOptions),
             "List items without data, and data that no item leads to; remove the latter if told.",
         ),
         deployment(
             report,
             "report",
-            ReportSettings(),
+            site_options(ReportOptions),
             "Write a page of what was ingested day by day, and of what wants attention now.",
             schedule=Cron(options.report_cron, timezone=options.nightly_time_zone, slug="report"),
         ),
         deployment(
             session,
             "aws-session",
-            SessionSettings(renew=True),
+            site_options(SessionOptions, renew=True),
             "Begin a session with the bucket: the run pauses, and asks for an MFA code. Later runs "
             "use the session until it ends.",
         ),

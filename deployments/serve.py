@@ -33,7 +33,7 @@ from deployments.deployments import apply, describe
 from deployments.processes import Child, ServiceError, run_prefect
 from flows import HEARTBEAT_SECONDS
 from flows.terminal import print_usage_error
-from shift_stac.settings import ServiceOptions, service_options
+from shift_stac.settings import ServiceOptions, read_options
 
 _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"
@@ -214,7 +214,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 ended by a signal, 1 failed, 2 wrong usage."""
     console, errors = Console(), Console(stderr=True)
     try:
-        options = service_options(sys.argv[1:] if arguments is None else arguments)
+        options = read_options(
+            ServiceOptions,
+            sys.argv[1:] if arguments is None else arguments,
+            _PROGRAM,
+            "Run the service: Prefect server, worker and deployments, until Ctrl-C. Forms start "
+            "with the settings of the environment and of the settings file.",
+        )
         # Looked at before anything is started: forms and schedule are made from settings too.
         deployments = describe(options, _POOL, Path.cwd())
     except (ValueError, SettingsError, OSError) as error:

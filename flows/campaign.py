@@ -33,10 +33,11 @@ from shift_stac.inventory import published_lines
 from shift_stac.plan import Action
 from shift_stac.portal import ListedLine
 from shift_stac.report import LineOutcome, LineState, RunReport
-from shift_stac.settings import CampaignOptions, campaign_options, complete
+from shift_stac.settings import CampaignOptions, complete, read_options
 from shift_stac.survey import Budget, Census, Ledger, take_census
 from tasks.portal import find_files, list_dates, survey
 
+_PROGRAM = "python -m flows.campaign"
 _GIGABYTE = 10**9
 
 
@@ -252,7 +253,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
 
     def read() -> CampaignOptions:
-        options = campaign_options(sys.argv[1:] if arguments is None else arguments)
+        options = read_options(
+            CampaignOptions,
+            sys.argv[1:] if arguments is None else arguments,
+            _PROGRAM,
+            "Ingest what a campaign's portal has that is not published yet, or has changed. Ends "
+            "with 0 if all went well, 1 if a line failed, 2 for wrong usage.",
+        )
         load_profile(options.cluster, CLUSTER_PROFILES)
         return options
 
@@ -260,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_report(console, report)
         return not report.failed
 
-    return run_command("python -m flows.campaign", read, run, show)
+    return run_command(_PROGRAM, read, run, show)
 
 
 if __name__ == "__main__":

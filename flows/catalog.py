@@ -6,7 +6,7 @@ Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help`
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
@@ -37,8 +37,8 @@ from shift_stac.settings import (
     DiffOptions,
     PruneOptions,
     PublishedOptions,
-    catalog_options,
     complete,
+    read_options,
 )
 from tasks.catalog import inventory, rebuild, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
@@ -246,11 +246,29 @@ def _list(dates: Sequence[str], portal: Portal) -> tuple[list[FlightLine], list[
     return lines, failures
 
 
-ACTIONS: dict[str, Flow[..., Any]] = {
-    "rebuild": rebuild_flow,
-    "validate": validate_flow,
-    "prune": prune_flow,
-    "diff": diff_flow,
+class CatalogAction(NamedTuple):
+    """What can be done to a catalog."""
+
+    flow: Flow[..., Any]
+    options: type[PublishedOptions]
+    purpose: str
+
+
+ACTIONS = {
+    "rebuild": CatalogAction(
+        rebuild_flow,
+        PublishedOptions,
+        "Regenerate collection, months, days, table and page from the items.",
+    ),
+    "validate": CatalogAction(
+        validate_flow,
+        CatalogCheckOptions,
+        "Validate every document of a catalog, and every link in it.",
+    ),
+    "prune": CatalogAction(
+        prune_flow, PruneOptions, "List items without data, and data without items."
+    ),
+    "diff": CatalogAction(diff_flow, DiffOptions, "Compare the portal with the catalog."),
 }
 
 
@@ -261,18 +279,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage = f"usage: python -m flows.catalog {'|'.join(ACTIONS)} ..."
         Console(stderr=True).print(usage, markup=False)
         return 0 if given in (["--help"], ["-h"]) else 2
-    action = given[0]
+    action = ACTIONS[given[0]]
+    program = f"python -m flows.catalog {given[0]}"
+
+    def read() -> PublishedOptions:
+        ends = "Ends with 0 if all is well, 1 if something is wrong, 2 for wrong usage."
+        return read_options(action.options, given[1:], program, f"{action.purpose} {ends}")
 
     def run(options: PublishedOptions) -> Finding:
-        return Finding.model_validate(run_flow(ACTIONS[action], options), from_attributes=True)
+        return Finding.model_validate(run_flow(action.flow, options), from_attributes=True)
 
     def show(console: Console, _: PublishedOptions, finding: Finding) -> bool:
         print_rows(console, finding.sentence, finding.rows)
         return finding.is_well
 
-    return run_command(
-        f"python -m flows.catalog {action}", lambda: catalog_options(given[1:], action), run, show
-    )
+    return run_command(program, read, run, show)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ from flows.stations import CLUSTER_PROFILES, Stations, select_lines
 from flows.terminal import print_report
 from shift_stac.cluster import load_profile
 from shift_stac.report import RunReport
-from shift_stac.settings import IngestOptions, complete, ingest_options
+from shift_stac.settings import IngestOptions, complete, read_options
 from tasks.portal import list_lines
+
+_PROGRAM = "python -m flows.ingest"
 
 
 def _run_name() -> str:
@@ -81,7 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
 
     def read() -> IngestOptions:
-        options = ingest_options(sys.argv[1:] if arguments is None else arguments)
+        options = read_options(
+            IngestOptions,
+            sys.argv[1:] if arguments is None else arguments,
+            _PROGRAM,
+            "Ingest flight lines: portal, download, Zarr, STAC, store.",
+        )
         load_profile(options.cluster, CLUSTER_PROFILES)
         return options
 
@@ -95,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A dry run has told line by line what it foresees; found is the number of failures.
         return not found
 
-    return run_command("python -m flows.ingest", read, act, show)
+    return run_command(_PROGRAM, read, act, show)
 
 
 if __name__ == "__main__":

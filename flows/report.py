@@ -26,9 +26,10 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.health import Health
 from shift_stac.metrics_page import HEALTH_WORDS, bulletin_rows, render_bulletin
 from shift_stac.runs import Memory, Past, read_reports, with_reports
-from shift_stac.settings import ReportOptions, complete, report_options
+from shift_stac.settings import ReportOptions, complete, read_options
 from tasks.report import read_catalog
 
+_PROGRAM = "python -m flows.report"
 _NIGHTS = 7
 
 
@@ -154,7 +155,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return bulletin.health is Health.WELL
 
     given = sys.argv[1:] if arguments is None else arguments
-    return run_command("python -m flows.report", lambda: report_options(given), run, show)
+
+    def read() -> ReportOptions:
+        return read_options(
+            ReportOptions,
+            given,
+            _PROGRAM,
+            "Tell what was ingested day by day, and what wants attention now, from the run history "
+            "and the catalog: a page in the working folder. Ends with 0 if all is well, 1 if "
+            "somebody must look, 2 for wrong usage.",
+        )
+
+    return run_command(_PROGRAM, read, run, show)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from flows.codes import asking_again, code_source
 from flows.terminal import print_usage_error
 from shift_stac.credentials import Keys, Sessions
 from shift_stac.errors import CredentialsError
-from shift_stac.settings import SessionOptions, complete, session_options
+from shift_stac.settings import SessionOptions, complete, read_options
 
 _PROGRAM = "python -m flows.session"
 # Who starts the deployment wants to be asked, whatever other runs do.
@@ -68,7 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 if there is a session, 1 if there is none, 2 for wrong usage."""
     console, errors = Console(), Console(stderr=True)
     try:
-        options = session_options(sys.argv[1:] if arguments is None else arguments)
+        options = read_options(
+            SessionOptions,
+            sys.argv[1:] if arguments is None else arguments,
+            _PROGRAM,
+            "Begin a session with the bucket by an MFA code, asked for here or read from standard "
+            "input. Later runs use it until it ends. Ends with 0 if there is a session, 1 if there "
+            "is none, 2 for wrong usage.",
+        )
     except (ValidationError, SettingsError, OSError) as error:
         print_usage_error(errors, error, _PROGRAM)
         return 2

@@ -26,9 +26,11 @@ from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.hrefs import Hrefs
 from shift_stac.inventory import published_lines
-from shift_stac.settings import ValidateOptions, complete, validate_options
+from shift_stac.settings import ValidateOptions, complete, read_options
 from shift_stac.validation import Check
 from tasks.validate import validate_published
+
+_PROGRAM = "python -m flows.validate"
 
 
 @flow(
@@ -100,7 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return not report.bad
 
     given = sys.argv[1:] if arguments is None else arguments
-    return run_command("python -m flows.validate", lambda: validate_options(given), run, show)
+
+    def read() -> ValidateOptions:
+        return read_options(
+            ValidateOptions,
+            given,
+            _PROGRAM,
+            "Look into a published archive, and list good and bad stores. Ends with 0 if all are "
+            "good, 1 if one is bad, 2 for wrong usage.",
+        )
+
+    return run_command(_PROGRAM, read, run, show)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pydantic import BaseModel
 
 from shift_stac.settings import (
     SECRETS_VARIABLE,
-    ArchiveSettings,
-    CommandSettings,
-    ServiceSettings,
-    service_options,
+    ArchiveOptions,
+    ServiceOptions,
+    read_options,
+    site_options,
 )
 from support import missing
 from support.compose import COMPOSE_FILE, ROOT, Compose
@@ -165,7 +166,7 @@ def test_neither_git_nor_a_build_sees_a_secret():
     assert not [row for row in rest if row.strip("!") in path.split("/") or "secret" in row]
 
 
-def _variables(kinds: list[type[CommandSettings]]) -> set[str]:
+def _variables(kinds: list[type[BaseModel]]) -> set[str]:
     """The environment variables that settings are read from."""
     found = {SECRETS_VARIABLE}
     for kind in kinds:
@@ -178,7 +179,7 @@ def _variables(kinds: list[type[CommandSettings]]) -> set[str]:
 
 @every_service
 def test_every_variable_is_a_setting(service):
-    known = _variables([ServiceSettings, ArchiveSettings])
+    known = _variables([ServiceOptions, ArchiveOptions])
     ours = {name for name in service.environment if name.startswith("SHIFT_")}
     assert ours <= known
     # PREFECT_ variables: those that the code sets too, or that the image needs.
@@ -198,7 +199,7 @@ def test_settings_are_taken_as_they_stand(service, secrets, monkeypatch, tmp_pat
     if service.command[:3] != ["python", "-m", "deployments.serve"]:
         assert not [name for name in service.environment if name.startswith("SHIFT_")]
         return
-    options = service_options(service.command[3:])
+    options = read_options(ServiceOptions, service.command[3:], "serve", "")
     assert (options.server, options.worker) == (service.name == "server", service.name == "worker")
     assert options.auth is not None
     if options.server:
@@ -209,7 +210,7 @@ def test_settings_are_taken_as_they_stand(service, secrets, monkeypatch, tmp_pat
         pattern = rf"postgresql\+asyncpg://{user}:\w+@postgres:5432/{name}"
         assert re.fullmatch(pattern, options.database.get_secret_value())
     else:
-        archive = ArchiveSettings()
+        archive = site_options(ArchiveOptions)
         assert archive.portal == "http://portal:8000"
         assert archive.store.startswith("s3://shift/")
         (mount,) = service.mounts

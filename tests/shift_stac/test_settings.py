@@ -6,10 +6,14 @@ from pydantic import ValidationError
 
 from shift_stac.flightline import FlightLine
 from shift_stac.layout import DEFAULT_CHUNKS, Layout
-from shift_stac.settings import IngestOptions, ingest_options
+from shift_stac.settings import IngestOptions, read_options
 from shift_stac.sources import ProductLevel
 
 DATE = ("--date", "20220224")
+
+
+def ingest_options(arguments):
+    return read_options(IngestOptions, arguments, "ingest", "Ingest.")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,270 @@
+"""What each command and each flow can be told."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shift_stac.campaigns import load_campaign
+from shift_stac.conversion import ConversionOptions
+from shift_stac.credentials import S3Options
+from shift_stac.download import DownloadOptions
+from shift_stac.hrefs import HrefOptions
+from shift_stac.layout import DEFAULT_LAYOUT, Layout
+from shift_stac.settings.values import Dates, Lines
+from shift_stac.sources import ProductLevel
+from shift_stac.validation import SAMPLED_BLOCKS
+
+
+class PublishedOptions(BaseModel):
+    """Which published archive: what every way to look at one has in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    store: str = Field(
+        default="store", description="the published archive: a folder or s3://bucket/prefix"
+    )
+    campaign: str = Field(
+        default="shift", description="campaign that comes with the package, or path of its file"
+    )
+    work_dir: Path = Field(default=Path("work"), description="folder for reports")
+    s3: S3Options = Field(
+        default_factory=S3Options,
+        description="access to the bucket, beside the standard AWS settings",
+    )
+    catalog: HrefOptions = Field(
+        default_factory=HrefOptions, description="how the catalog leads to things"
+    )
+
+    @model_validator(mode="after")
+    def _check_campaign(self) -> Self:
+        load_campaign(self.campaign)
+        return self
+
+
+class ArchiveOptions(BaseModel):
+    """Where lines come from, where they go, and how: what every way to ingest has in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    portal: str | None = Field(
+        default=None,
+        description="address of the portal, or the folder of a local mirror "
+        "(default: the campaign's real portal)",
+    )
+    portal_version: str = Field(default="v1", description="version of the portal's products")
+    product: ProductLevel = Field(
+        default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
+    )
+    store: str = Field(
+        default="store",
+        description="where the archive is published: a folder or s3://bucket/prefix",
+    )
+    work_dir: Path = Field(
+        default=Path("work"), description="folder for downloads, conversions and reports"
+    )
+    layout: Layout | None = Field(
+        default=None,
+        description="what the chunks are best for: spectral (whole spectra), map (whole bands) or "
+        f"balanced (default: {DEFAULT_LAYOUT})",
+    )
+    x_chunk: int | None = Field(
+        default=None, gt=0, description="samples in a chunk (default: the layout's)"
+    )
+    y_chunk: int | None = Field(
+        default=None, gt=0, description="scan lines in a chunk (default: the layout's)"
+    )
+    wavelength_chunk: int | None = Field(
+        default=None, gt=0, description="bands in a chunk (default: the layout's)"
+    )
+    shard: bool = Field(
+        default=False,
+        description="pack each row of chunks into one object: a hundredth of the objects, for "
+        "file systems that count them, at a slower conversion",
+    )
+    cluster: str = Field(
+        default="local", description="where conversions run: a cluster profile's name or path"
+    )
+    campaign: str = Field(
+        default="shift", description="campaign that comes with the package, or path of its file"
+    )
+    lines_at_once: int = Field(
+        default=4, gt=0, description="flight lines in progress at the same time"
+    )
+    keep_downloads: bool = Field(
+        default=True, description="keep the downloaded files of a line after it is published"
+    )
+    download: DownloadOptions = Field(
+        default_factory=DownloadOptions, description="transfers from the portal"
+    )
+    s3: S3Options = Field(
+        default_factory=S3Options,
+        description="access to the bucket, beside the standard AWS settings",
+    )
+    catalog: HrefOptions = Field(
+        default_factory=HrefOptions, description="how the catalog leads to things"
+    )
+
+    @model_validator(mode="after")
+    def _check_campaign(self) -> Self:
+        # Here, so that a form refuses it too.
+        load_campaign(self.campaign).portal.version(self.portal_version)
+        return self
+
+    @property
+    def requested_chunks(self) -> dict[str, int]:
+        """The chunk sizes that were asked for, by axis."""
+        sizes = {"x": self.x_chunk, "y": self.y_chunk, "wavelength": self.wavelength_chunk}
+        chosen = {} if self.layout is None else self.layout.chunks.model_dump()
+        return chosen | {axis: size for axis, size in sizes.items() if size is not None}
+
+    @property
+    def conversion(self) -> ConversionOptions:
+        """What shapes the stores."""
+        chunks = DEFAULT_LAYOUT.chunks.model_copy(update=self.requested_chunks)
+        return ConversionOptions(level=self.product, chunks=chunks, sharded=self.shard)
+
+
+class IngestOptions(ArchiveOptions):
+    """Everything that an ingest can be told. Also the parameters of its flow."""
+
+    date: Dates = Field(default=(), description="flight date YYYYMMDD; may be given several times")
+    line: Lines = Field(
+        default=(),
+        description="flight line angYYYYMMDDtHHNNSS; may be given several times "
+        "(default: every line that the portal lists for the dates)",
+    )
+    force: bool = Field(default=False, description="ingest lines again that are up to date")
+    dry_run: bool = Field(
+        default=False, description="touch nothing; tell what would be done, and why"
+    )
+
+    @model_validator(mode="after")
+    def _check_selection(self) -> Self:
+        if not self.date and not self.line:
+            msg = "nothing is selected: give --date or --line"
+            raise ValueError(msg)
+        strangers = [line.id for line in self.line if self.date and line.date not in self.date]
+        if strangers:
+            msg = f"{', '.join(strangers)} was not flown on {', '.join(self.date)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """The dates selected, by themselves or through their lines."""
+        return self.date or tuple(sorted({line.date for line in self.line}))
+
+
+class CampaignOptions(ArchiveOptions):
+    """Everything that the ingest of a whole campaign can be told. Also its flow's parameters."""
+
+    max_lines: int = Field(
+        default=40, gt=0, description="flight lines to ingest in one run; the rest is for the next"
+    )
+    max_gigabytes: float = Field(
+        default=500, gt=0, description="GB to download in one run; the rest is for the next"
+    )
+    newest_first: bool = Field(
+        default=True, description="begin with the latest date; else with the earliest"
+    )
+    dry_run: bool = Field(
+        default=False, description="touch nothing; tell what would be done, and why"
+    )
+
+    @property
+    def force(self) -> bool:
+        """A campaign is never ingested again as a whole; ``flows.ingest --force`` does lines."""
+        return False
+
+
+class ValidateOptions(PublishedOptions):
+    """Everything that a validation of an archive can be told. Also the parameters of its flow."""
+
+    date: Dates = Field(
+        default=(), description="only lines of this date YYYYMMDD; may be given several times"
+    )
+    line: Lines = Field(default=(), description="only this flight line; may be given several times")
+    blocks: int = Field(
+        default=SAMPLED_BLOCKS, ge=0, description="chunks of each cube that are read; 0 for all"
+    )
+    lines_at_once: int = Field(default=4, gt=0, description="lines that are looked at at once")
+
+
+class CatalogCheckOptions(PublishedOptions):
+    """Everything that a validation of a catalog can be told. Also the parameters of its flow."""
+
+    schemas: Path | None = Field(
+        default=None,
+        description="folder of the JSON schemas of STAC's extensions (default: the core schemas "
+        "alone)",
+    )
+
+
+class PruneOptions(PublishedOptions):
+    """Everything that a clean-up of an archive can be told. Also the parameters of its flow."""
+
+    delete: bool = Field(
+        default=False, description="remove what no item leads to, instead of listing it"
+    )
+    older_than_days: float = Field(
+        default=7,
+        ge=0,
+        description="leave alone what changed later; it may be somebody's upload",
+    )
+
+
+class DiffOptions(PublishedOptions):
+    """Everything that a comparison with the portal can be told. Also its flow's parameters."""
+
+    portal: str | None = Field(
+        default=None,
+        description="address of the portal, or the folder of a local mirror (default: the "
+        "campaign's real portal)",
+    )
+    portal_version: str = Field(default="v1", description="version of the portal's products")
+    product: ProductLevel = Field(
+        default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
+    )
+    date: Dates = Field(
+        default=(), description="only this date YYYYMMDD; may be given several times"
+    )
+
+    @model_validator(mode="after")
+    def _check_version(self) -> Self:
+        load_campaign(self.campaign).portal.version(self.portal_version)
+        return self
+
+
+class ReportOptions(PublishedOptions):
+    """Everything that the report on runs and catalog can be told. Also its flow's parameters."""
+
+    days: int = Field(
+        default=30, gt=0, le=3660, description="days to report on, up to now; days are those of UTC"
+    )
+    quiet_days: float = Field(
+        default=3,
+        ge=0,
+        description="days with nothing published, though there is something to do, after which "
+        "somebody shall look; 0 for never",
+    )
+    stuck_hours: float = Field(
+        default=24,
+        gt=0,
+        description="hours in which nothing of a run begins or ends, after which it counts as "
+        "stuck: more than a job may wait in the cluster's queue",
+    )
+
+
+class SessionOptions(BaseModel):
+    """With which bucket a session is begun."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    s3: S3Options = Field(
+        default_factory=S3Options,
+        description="the MFA device, and the keys for which it speaks",
+    )
+    renew: bool = Field(
+        default=False, description="begin a new session also where one has not ended yet"
+    )

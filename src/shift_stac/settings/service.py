@@ -1,0 +1,89 @@
+"""How the service runs."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from shift_stac.settings.values import TimeZone
+
+
+class ServiceOptions(BaseModel):
+    """How the service runs: server, worker, schedule and notifications."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", description="address on which the server listens")
+    port: int = Field(default=4200, gt=0, lt=65536, description="port on which the server listens")
+    public_url: str | None = Field(
+        default=None,
+        description="address at which browsers reach the server, if not http://HOST:PORT: that of "
+        "a tunnel or a proxy",
+    )
+    database: SecretStr | None = Field(
+        default=None,
+        description="address of a PostgreSQL database, postgresql+asyncpg://user:password@host/name "
+        "(default: the server's embedded database)",
+    )
+    auth: SecretStr | None = Field(
+        default=None,
+        description="user:password that the server asks for, in the UI and of every client",
+    )
+    server: bool = Field(
+        default=True,
+        description="start a Prefect server here; without, the one of PREFECT_API_URL is used",
+    )
+    worker: bool = Field(
+        default=True,
+        description="tell the server of the deployments, and start a worker that runs them here",
+    )
+    runs_at_once: int = Field(default=4, gt=0, description="flow runs that the worker runs at once")
+    worker_health_port: int | None = Field(
+        default=None,
+        gt=0,
+        lt=65536,
+        description="port on which the worker tells its health, at /health (default: it does not)",
+    )
+    nightly_cron: str = Field(
+        default="0 2 * * *", description="when the campaign is ingested, as a cron expression"
+    )
+    report_cron: str = Field(
+        default="0 7 * * *", description="when the report on the night is written"
+    )
+    nightly_time_zone: TimeZone = Field(
+        default="UTC", description="time zone of the schedules, for example America/Los_Angeles"
+    )
+    stuck_hours: float = Field(
+        default=24, gt=0, description="hours after which operators are told that a run still runs"
+    )
+    quiet_days: float = Field(
+        default=3,
+        ge=0,
+        description="days with nothing published after which operators are told; 0 for never",
+    )
+    webhook: SecretStr | None = Field(
+        default=None,
+        description="address that is told of what operators must look at, as JSON by POST",
+    )
+    notify: str | None = Field(
+        default=None,
+        description="notification block made in the UI that is told so, TYPE/NAME, for example "
+        "slack-webhook/operators; instead of webhook",
+    )
+
+    @field_validator("auth")
+    @classmethod
+    def _check_auth(cls, auth: SecretStr | None) -> SecretStr | None:
+        if auth is not None and not all(auth.get_secret_value().partition(":")):
+            msg = "expected user:password"
+            raise ValueError(msg)
+        return auth
+
+    @model_validator(mode="after")
+    def _check_service(self) -> Self:
+        if not self.server and not self.worker:
+            msg = "neither server nor worker: nothing is left to run"
+            raise ValueError(msg)
+        if self.webhook is not None and self.notify is not None:
+            msg = "webhook and notify: give one of them"
+            raise ValueError(msg)
+        return self

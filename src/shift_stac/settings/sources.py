@@ -1,0 +1,209 @@
+"""Where settings come from: command line, environment, secrets, settings file."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from types import new_class
+from typing import Any, override
+
+from pydantic import BaseModel
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from shift_stac.settings.options import (
+    CampaignOptions,
+    CatalogCheckOptions,
+    DiffOptions,
+    IngestOptions,
+    PruneOptions,
+    ReportOptions,
+    SessionOptions,
+    ValidateOptions,
+)
+from shift_stac.settings.service import ServiceOptions
+
+SETTINGS_VARIABLE = "SHIFT_SETTINGS"
+"""Environment variable that names the settings file."""
+
+SECRETS_VARIABLE = "SHIFT_SECRETS_DIR"
+"""Environment variable that names the folder of secrets."""
+
+DEFAULT_SETTINGS_FILE = Path("shift.toml")
+
+# Together they have every key that a settings file may have.
+_KINDS: tuple[type[BaseModel], ...] = (
+    IngestOptions,
+    CampaignOptions,
+    ValidateOptions,
+    CatalogCheckOptions,
+    PruneOptions,
+    DiffOptions,
+    ReportOptions,
+    SessionOptions,
+    ServiceOptions,
+)
+
+
+class _SettingsFile(TomlConfigSettingsSource):
+    """The TOML file that was named, else ``shift.toml`` where there is one.
+
+    One file serves all commands: what only another of them knows is passed over.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        named = os.environ.get(SETTINGS_VARIABLE)
+        if named and not Path(named).is_file():
+            msg = f"the settings file {named} does not exist"
+            raise FileNotFoundError(msg)
+        super().__init__(settings_cls, Path(named) if named else DEFAULT_SETTINGS_FILE)
+
+    @override
+    def __call__(self) -> dict[str, Any]:
+        others = {name for kind in _KINDS for name in kind.model_fields}
+        foreign = others - set(self.settings_cls.model_fields)
+        return {key: value for key, value in super().__call__().items() if key not in foreign}
+
+
+class _Settings(BaseSettings):
+    """Takes options from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SHIFT_",
+        env_nested_delimiter="__",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment, then secrets, then the settings file; dotenv files are not read."""
+        # Files named shift_auth, shift_webhook ..., as compose and Kubernetes mount secrets.
+        folder = os.environ.get(SECRETS_VARIABLE)
+        secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
+        return init_settings, env_settings, *secrets, _SettingsFile(settings_cls)
+
+
+@cache
+def _settings_of(kind: type[BaseModel]) -> type[_Settings]:
+    made: type[_Settings] = new_class(kind.__name__, (kind, _Settings))
+    return made
+
+
+def site_options[Options: BaseModel](kind: type[Options], **given: Any) -> Options:
+    """Options from environment, secrets and settings file, but for those that are given.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A setting is not what it should be.
+    FileNotFoundError
+        The settings file that was named does not exist.
+    """
+    return kind.model_validate(_settings_of(kind)(**given).model_dump())
+
+
+def complete[Options: BaseModel](options: Options) -> Options:
+    """Take what was left open in options from the site; see :func:`site_options`.
+
+    A run that is started in the Prefect UI says what differs from run to run; what a site decides
+    once is known where the run takes place.
+    """
+    given = {name: getattr(options, name) for name in options.model_fields_set}
+    return site_options(type(options), **given)
+
+
+def read_options[Options: BaseModel](
+    kind: type[Options], arguments: Sequence[str], program: str, purpose: str
+) -> Options:
+    """Options of a command: from its command line, else from the site.
+
+    Parameters
+    ----------
+    kind
+        Which options.
+    arguments
+        The command line without the command.
+    program, purpose
+        How the command is called, and what for: for its help.
+
+    Raises
+    ------
+    SystemExit
+        ``--help`` was asked for, or argparse met an unknown option (status 2).
+    FileNotFoundError
+        The settings file that was named does not exist.
+    pydantic.ValidationError
+        A value is not what it should be.
+    """
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=f"{purpose} Every option can also be set by an environment variable "
+        "(SHIFT_PORTAL, SHIFT_S3__ENDPOINT_URL, ...) and in a TOML settings file.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--settings",
+        metavar="FILE",
+        help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
+        "if it exists)",
+    )
+    source: Any = CliSettingsSource(_settings_of(kind), root_parser=parser)
+    _make_readable(parser)
+    named = parser.parse_args(arguments).settings
+    if named:
+        # For the processes that the command starts, too.
+        os.environ[SETTINGS_VARIABLE] = named
+    return site_options(kind, _cli_settings_source=source(args=_without_settings(arguments)))
+
+
+def _without_settings(arguments: Sequence[str]) -> list[str]:
+    """The arguments without ``--settings``, which is no setting."""
+    kept: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--settings":
+            next(remaining, None)
+        elif not argument.startswith("--settings="):
+            kept.append(argument)
+    return kept
+
+
+_METAVARS = {
+    "product": "L1|L2|all",
+    "date": "YYYYMMDD",
+    "line": "angYYYYMMDDtHHNNSS",
+    "int": "N",
+    "float": "N",
+    "SecretStr": "TEXT",
+    "dict[str,str]": "KEY=VALUE",
+}
+
+
+def _make_readable(parser: argparse.ArgumentParser) -> None:
+    """Replace Python's type names in the help, and defaults that say nothing."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to list options
+        name = action.metavar
+        if isinstance(name, str):
+            # What is chosen from a list is spelled as it stands there.
+            plain = name if name.startswith("{") else name.upper()
+            action.metavar = _METAVARS.get(action.dest) or _METAVARS.get(name) or plain
+        if action.help:
+            for nothing in (" (default: None)", " (default: ())", " (default: False)"):
+                action.help = action.help.removesuffix(nothing)

@@ -1,0 +1,59 @@
+"""Types of settings: how their texts are read, and what forms are told of them."""
+
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic_settings import NoDecode
+
+from shift_stac.flightline import FlightLine, parse_date
+
+
+def _split_commas(value: Any) -> Any:
+    """Accept one text with commas, as environment variables have to give it."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _drop_repeated(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value))
+
+
+def _flight_date(value: Any) -> Any:
+    return parse_date(value.strip()) if isinstance(value, str) else value
+
+
+FlightDate = Annotated[
+    str,
+    BeforeValidator(_flight_date),
+    WithJsonSchema(
+        # A server that checks no formats still refuses what is no date by the pattern.
+        {"type": "string", "format": "date", "pattern": "^20[0-9]{2}-?[01][0-9]-?[0-3][0-9]$"}
+    ),
+]
+"""A date as the portal spells it, YYYYMMDD; forms offer a calendar."""
+
+Dates = Annotated[
+    tuple[FlightDate, ...],
+    NoDecode,
+    BeforeValidator(_split_commas),
+    AfterValidator(_drop_repeated),
+]
+"""Dates, each once; as one text, with commas between them."""
+
+Lines = Annotated[tuple[FlightLine, ...], NoDecode, BeforeValidator(_split_commas)]
+"""Flight lines; as one text, with commas between them."""
+
+
+def _check_time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        msg = f"{value!r} is no time zone: expected a name such as America/Los_Angeles"
+        raise ValueError(msg) from error
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
+"""Name of a time zone of the IANA database."""
