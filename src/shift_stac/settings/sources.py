@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from shift_stac.layout import Layout
 from shift_stac.settings.options import (
     CampaignOptions,
     CatalogCheckOptions,
@@ -29,6 +30,7 @@ from shift_stac.settings.options import (
     ValidateOptions,
 )
 from shift_stac.settings.service import ServiceOptions
+from shift_stac.sources import ProductLevel
 
 SETTINGS_VARIABLE = "SHIFT_SETTINGS"
 """Environment variable that names the settings file."""
@@ -186,7 +188,9 @@ def _without_settings(arguments: Sequence[str]) -> list[str]:
 
 
 _METAVARS = {
-    "product": "L1|L2|all",
+    # By itself the help gives the names of their members, which are not what is typed.
+    "product": "|".join(ProductLevel),
+    "layout": "|".join(Layout),
     "date": "YYYYMMDD",
     "line": "angYYYYMMDDtHHNNSS",
     "int": "N",
