@@ -70,6 +70,9 @@ def fit_form(
             fields[field]["enum"] = list(values)
     if "date" in fields:
         fields["date"] |= _ONE_DATE if dates_required else _DATE
+        if dates_required:
+            # Else the field is shown as optional.
+            form["required"] = ["date"]
     if "line" in fields:
         fields["line"] |= _LINE
         items = fields["line"]["items"]
