@@ -19,11 +19,19 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import SecretStr
 
 from flows import HEARTBEAT_SECONDS
-from flows.outcome import ARCHIVE_RESOURCE, PUBLISHED_EVENT, SOME_FAILED, TAG
+from flows.outcome import (
+    ARCHIVE_RESOURCE,
+    NOTHING_LEFT_EVENT,
+    PUBLISHED_EVENT,
+    SOME_FAILED,
+    TAG,
+)
 from shift_stac.settings import ServiceOptions
 
 # Three heartbeats that did not come, and some seconds for the way.
 SILENT_SECONDS = 3 * HEARTBEAT_SECONDS + 15
+# A worker that takes a run starts it within seconds; on a busy machine, a minute.
+_STARTING_SECONDS = 600
 _PREFIX = f"{TAG}: "
 _WEBHOOK_BLOCK = f"{TAG}-webhook"
 # The server's own limit of an answer; its defaults are refused.
@@ -73,6 +81,26 @@ def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterato
             )
         ],
     )
+    yield AutomationCore(
+        name=f"{_PREFIX}end runs that do not start",
+        description="A run that a worker has taken, and that has not begun ten minutes later.",
+        trigger=EventTrigger(
+            **_OUR_RUNS,
+            after={f"{_RUN}.Pending"},
+            expect=_ENDS | {f"{_RUN}.Running", f"{_RUN}.Scheduled", f"{_RUN}.heartbeat"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=_STARTING_SECONDS),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message="A worker took it and did not start it: the worker was killed meanwhile, or "
+                "its machine is gone. Run it again.",
+            )
+        ],
+    )
     if block is None:
         return
 
@@ -117,10 +145,11 @@ def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterato
     if options.quiet_days:
         yield AutomationCore(
             name=f"{_PREFIX}tell when nothing is published",
-            description=f"No line was published for {options.quiet_days:g} days.",
+            description=f"No line was published for {options.quiet_days:g} days, and no night found "
+            "that none is left.",
             trigger=EventTrigger(
                 match={"prefect.resource.id": ARCHIVE_RESOURCE},
-                expect={PUBLISHED_EVENT},
+                expect={PUBLISHED_EVENT, NOTHING_LEFT_EVENT},
                 posture=Posture.Proactive,
                 threshold=1,
                 within=timedelta(days=options.quiet_days),

@@ -4,11 +4,13 @@ They are told to a server by :func:`apply`, as often as one likes; what is told 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.orchestration import get_client
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
@@ -38,9 +40,9 @@ from shift_stac.settings import (
     site_options,
 )
 
-_ONE_AT_A_TIME = ConcurrencyLimitConfig(
-    limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-)
+NIGHT_QUEUE = "nightly"
+"""The work queue of nights, which takes one at a time."""
+
 _ASKED_FIRST = (
     *("date", "line", "product", "store", "portal", "portal_version", "cluster"),
     *("force", "dry_run", "max_lines", "max_gigabytes", "newest_first", "renew"),
@@ -119,9 +121,9 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             "nightly",
             site_options(CampaignOptions),
             "Ingest what of the campaign is new on the portal or has changed there, newest date "
-            "first, up to a limit. A night that comes while another is still at work is dropped.",
+            "first, up to a limit. A night that comes while another is still at work waits for it.",
             schedule=night,
-            concurrency_limit=_ONE_AT_A_TIME,
+            work_queue_name=NIGHT_QUEUE,
         ),
         deployment(
             validate,
@@ -173,10 +175,23 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
 
 
 def apply(deployments: Sequence[RunnerDeployment], tell: Callable[[str], None]) -> None:
-    """Tell the server of ``PREFECT_API_URL`` of the deployments; what it had of them is replaced."""
-    for deployment in deployments:
-        deployment.apply()
-        tell(f"{deployment.flow_name}/{deployment.name}")
+    """Tell the server of ``PREFECT_API_URL`` of the deployments; what it had of them is replaced.
+
+    What somebody has switched off in the UI stays off.
+    """
+    with get_client(sync_client=True) as client:
+        for deployment in deployments:
+            name = f"{deployment.flow_name}/{deployment.name}"
+            with suppress(ObjectNotFound):
+                known = client.read_deployment_by_name(name)
+                deployment.paused = known.paused
+                switched_off = {found.slug for found in known.schedules if not found.active}
+                deployment.schedules = [
+                    schedule.model_copy(update={"active": schedule.slug not in switched_off})
+                    for schedule in deployment.schedules or []
+                ]
+            deployment.apply()
+            tell(name)
 
 
 def _form_defaults(settings: BaseModel, folder: Path) -> dict[str, Any]:

@@ -70,16 +70,19 @@ def fit_form(
             fields[field]["enum"] = list(values)
     if "date" in fields:
         fields["date"] |= _ONE_DATE if dates_required else _DATE
+        _say(fields["date"], "a date is a day of this century, as 2022-02-24")
         if dates_required:
             # Else the field is shown as optional.
             form["required"] = ["date"]
     if "line" in fields:
         fields["line"] |= _LINE
-        items = fields["line"]["items"]
-        items["pattern"] = say_with_pattern(
-            items["pattern"], "a flight line is named angYYYYMMDDtHHNNSS, as ang20220224t195402"
-        )
+        _say(fields["line"], "a flight line is named angYYYYMMDDtHHNNSS, as ang20220224t195402")
     schema.definitions = _in_use(schema)
+
+
+def _say(several: dict[str, Any], sentence: str) -> None:
+    """Let each of several values be refused with a sentence."""
+    several["items"]["pattern"] = say_with_pattern(several["items"]["pattern"], sentence)
 
 
 def _drop_none(field: dict[str, Any]) -> None:

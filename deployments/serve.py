@@ -29,7 +29,7 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from deployments.automations import NotificationBlockError, apply_automations
-from deployments.deployments import apply, describe
+from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.processes import Child, ServiceError, run_prefect
 from flows import HEARTBEAT_SECONDS
 from flows.terminal import print_usage_error
@@ -39,12 +39,12 @@ _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"
 _CANCELLATION_SECONDS = 5
 _STARTS_IN_SECONDS = 120.0
-_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
 
 def local_url(options: ServiceOptions) -> str:
     """The address of our server for what runs on this machine."""
-    host = "127.0.0.1" if options.host in _ANY_ADDRESS else options.host
+    host = "127.0.0.1" if options.host == _ANY_ADDRESS else options.host
     return f"http://{host}:{options.port}"
 
 
@@ -99,7 +99,7 @@ def _wait_for_server(api: str, server: Child | None) -> None:
         if server is not None:
             server.check("; if its port is taken, choose another with --port")
         with suppress(httpx.TransportError):
-            if httpx.get(f"{api}/health").is_success:
+            if httpx.get(f"{api}/health", timeout=10).is_success:
                 return
         if time.monotonic() > deadline:
             msg = f"no Prefect server answers at {api}: start it, or correct PREFECT_API_URL"
@@ -110,7 +110,7 @@ def _wait_for_server(api: str, server: Child | None) -> None:
 def _check_port(options: ServiceOptions) -> None:
     """Refuse a port where another server answers: its health would pass for ours."""
     try:
-        httpx.get(local_url(options))
+        httpx.get(local_url(options), timeout=10)
     except httpx.TransportError:
         return
     msg = f"another server answers at {local_url(options)}: choose another port with --port"
@@ -131,9 +131,22 @@ def check_temporary_folder() -> None:
         raise ServiceError(msg)
 
 
+def _go_past_proxies() -> None:
+    """Ask what runs on this machine directly, here and in all that is started."""
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [host for host in os.environ.get(name, "").split(",") if host]
+        local = [host for host in ("127.0.0.1", "localhost") if host not in known]
+        os.environ[name] = ",".join([*known, *local])
+
+
 def _make_pool() -> None:
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(WorkPoolCreate(name=_POOL, type="process"))
+    with get_client(sync_client=True) as client:
+        with suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=_POOL, type="process"))
+        with suppress(ObjectAlreadyExists):
+            # One run of its own at a time. A limit of the deployment would not do: a run that
+            # pauses for a code loses its place, and is ended for that some minutes later.
+            client.create_work_queue(name=NIGHT_QUEUE, work_pool_name=_POOL, concurrency_limit=1)
 
 
 def _deploy(
@@ -227,6 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Prefect says as a plain ValueError what is wrong with a schedule.
         print_usage_error(errors, error, _PROGRAM)
         return 2
+    _go_past_proxies()
     # A shell that starts it in the background has SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

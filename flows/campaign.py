@@ -4,8 +4,10 @@ Run ``python -m flows.campaign --help``.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 from prefect import flow, get_run_logger
@@ -16,6 +18,7 @@ from rich.console import Console
 
 from flows.command import run_command
 from flows.lines import complete_catalog, ingest_lines, open_jobs
+from flows.names import dated
 from flows.outcome import conclude, run_flow
 from flows.progress import ProgressBoard
 from flows.stations import CLUSTER_PROFILES, Stations, examine
@@ -25,6 +28,7 @@ from shift_stac.conversion import STORE_FORMAT
 from shift_stac.errors import (
     MissingProductError,
     NothingPublishedError,
+    PortalError,
     ShiftError,
     StorageError,
 )
@@ -32,7 +36,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.inventory import published_lines
 from shift_stac.plan import Action
 from shift_stac.portal import ListedLine
-from shift_stac.report import LineOutcome, LineState, RunReport
+from shift_stac.report import WENT_WELL, LineOutcome, LineState, RunReport
 from shift_stac.settings import CampaignOptions, complete, read_options
 from shift_stac.survey import Budget, Census, Ledger, take_census
 from tasks.portal import find_files, list_dates, survey
@@ -58,8 +62,21 @@ def _purpose(options: CampaignOptions, stations: Stations) -> dict[str, object]:
 def _survey(
     stations: Stations, options: CampaignOptions
 ) -> tuple[list[ListedLine], list[LineOutcome]]:
-    """The lines that the portal lists, and a failure for each date that cannot be listed."""
+    """The lines that the portal lists, and a failure for each date that cannot be listed.
+
+    Raises
+    ------
+    PortalError
+        It lists no date.
+    """
     dates = list_dates(stations.portal)
+    if not dates:
+        # What answers with any other page would make a night in which all lines have vanished.
+        msg = (
+            f"{stations.portal_url} lists no date: see in a browser whether it is down, or another "
+            "address than that of the campaign"
+        )
+        raise PortalError(msg)
     # Also what is only needed for some lines: it may be delivered later than the rest.
     futures = {
         date: survey.submit(date, stations.portal, options.product.products) for date in dates
@@ -108,6 +125,7 @@ def _choose(
             ledger.note(listed, incomplete=True, reason=str(error))
             tell(listed, LineState.INCOMPLETE, str(error))
         except ShiftError as error:
+            ledger.note_failure(listed, str(error))
             tell(listed, LineState.FAILED, str(error))
         else:
             if found.plan.action is Action.NOTHING:
@@ -150,7 +168,7 @@ def _settled(census: Census) -> list[LineOutcome]:
 def _ingest(
     chosen: dict[FlightLine, ListedLine], stations: Stations, ledger: Ledger
 ) -> list[LineOutcome]:
-    """Ingest lines, and remember those for which nothing is left to do."""
+    """Ingest lines, and remember those for which nothing is left to do, and those that failed."""
     if not chosen:
         return []
     if stations.options.dry_run:
@@ -160,23 +178,24 @@ def _ingest(
         ]
     with open_jobs(stations, "campaign") as engine:
         done = ingest_lines(list(chosen), stations, engine)
-    complete_catalog(stations, done)
     for outcome in done:
-        if outcome.state in {LineState.PUBLISHED, LineState.UP_TO_DATE}:
-            ledger.note(chosen[FlightLine(outcome.line)])
-    return done
+        listed = chosen[FlightLine(outcome.line)]
+        if outcome.state in WENT_WELL:
+            ledger.note(listed)
+        elif outcome.state is LineState.FAILED:
+            ledger.note_failure(listed, outcome.reason)
+    return [*done, *complete_catalog(stations, done)]
 
 
 def _run_name() -> str:
     from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
 
-    night = f"{flow_run.scheduled_start_time:%Y%m%d}"
     try:
         options = CampaignOptions.model_validate(flow_run.parameters["options"])
     except ValidationError:
         # The run itself says what is wrong; without a name it would crash.
-        return f"campaign-{night}"
-    return f"campaign-{options.campaign}-{night}"
+        return dated("campaign")()
+    return dated(f"campaign-{options.campaign}")()
 
 
 @flow(
@@ -196,8 +215,9 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
     logger = get_run_logger()
     with (
         ProgressBoard(Console(stderr=True)) as board,
+        # First: what is at work already needs no second code.
+        _alone(options.work_dir.absolute()),
         Stations(options, board) as stations,
-        _alone(stations),
     ):
         purpose = _purpose(options, stations)
         ledger = Ledger.load(stations.work_dir / "ledger.json", purpose)
@@ -226,7 +246,8 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
     return conclude(stations, started, outcomes, "campaign")
 
 
-def _alone(stations: Stations) -> FileLock:
+@contextmanager
+def _alone(work_dir: Path) -> Iterator[None]:
     """Hold the working folder against another campaign run.
 
     Raises
@@ -234,14 +255,17 @@ def _alone(stations: Stations) -> FileLock:
     StorageError
         There is one.
     """
-    stations.work_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(stations.work_dir / "campaign.lock", timeout=0)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work_dir / "campaign.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
-        msg = f"another campaign run is at work in {stations.work_dir}: wait until it ends"
+        msg = f"another campaign run is at work in {work_dir}: wait until it ends"
         raise StorageError(msg) from error
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def run(options: CampaignOptions) -> RunReport:

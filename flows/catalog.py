@@ -19,6 +19,7 @@ from rich.console import Console
 
 from flows.codes import open_archive
 from flows.command import run_command
+from flows.names import dated
 from flows.outcome import end, run_flow, write_report
 from flows.terminal import print_rows
 from shift_stac.campaigns import load_campaign
@@ -63,7 +64,7 @@ def _conclude(action: str, options: PublishedOptions, finding: Finding) -> State
     return end(finding, finding.sentence, is_well=finding.is_well)
 
 
-@flow(name="catalog-rebuild", persist_result=False)
+@flow(name="catalog-rebuild", flow_run_name=dated("catalog-rebuild"), persist_result=False)
 def rebuild_flow(options: PublishedOptions) -> State[Finding]:
     """Regenerate collection, months and days from the items that lie in the archive.
 
@@ -87,7 +88,7 @@ def rebuild_flow(options: PublishedOptions) -> State[Finding]:
     )
 
 
-@flow(name="catalog-validate", persist_result=False)
+@flow(name="catalog-validate", flow_run_name=dated("catalog-validate"), persist_result=False)
 def validate_flow(options: CatalogCheckOptions) -> State[Finding]:
     """Validate every document of the catalog, without a network.
 
@@ -109,7 +110,7 @@ def validate_flow(options: CatalogCheckOptions) -> State[Finding]:
     )
 
 
-@flow(name="catalog-prune", persist_result=False)
+@flow(name="catalog-prune", flow_run_name=dated("catalog-prune"), persist_result=False)
 def prune_flow(options: PruneOptions) -> State[Finding]:
     """List items without data, and data without items; with ``delete``, remove the latter.
 
@@ -156,6 +157,7 @@ def _by_store(files: Mapping[str, int]) -> dict[str, int]:
 
 @flow(
     name="catalog-diff",
+    flow_run_name=dated("catalog-diff"),
     task_runner=ThreadPoolTaskRunner(max_workers=_LINES_AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,
 )

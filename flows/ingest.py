@@ -70,7 +70,7 @@ def ingest(options: IngestOptions) -> State[RunReport]:
             outcomes += foresee(lines, stations)
         else:
             outcomes += ingest_lines(lines, stations, engine)
-            complete_catalog(stations, outcomes)
+            outcomes += complete_catalog(stations, outcomes)
     return conclude(stations, started, outcomes, "ingest")
 
 

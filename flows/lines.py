@@ -188,12 +188,19 @@ def ingest_lines(
     return [future.result(raise_on_failure=False) for future in futures]
 
 
-def complete_catalog(stations: Stations, outcomes: Sequence[LineOutcome]) -> None:
-    """What is done once a run: links that an earlier run died before, and table and page."""
+def complete_catalog(stations: Stations, outcomes: Sequence[LineOutcome]) -> list[LineOutcome]:
+    """What is done once a run: links that an earlier run died before, and table and page.
+
+    Returns a failure if that fails: the lines' own outcomes are to be told all the same.
+    """
     place = (stations.storage, stations.campaign)
     untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
-    if untouched:
-        link(*place, untouched, stations.hrefs)
     published = [FlightLine(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
-    if published or untouched:
-        refresh(*place, stations.hrefs, published, untouched)
+    try:
+        if untouched:
+            link(*place, untouched, stations.hrefs)
+        if published or untouched:
+            refresh(*place, stations.hrefs, published, untouched)
+    except ShiftError as error:
+        return [LineOutcome(line="catalog", state=LineState.FAILED, reason=str(error))]
+    return []

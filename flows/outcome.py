@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from flows.history import wait_for_history
 from flows.stations import Stations
-from shift_stac.report import LineOutcome, LineState, RunReport, sort_outcomes
+from shift_stac.report import WENT_WELL, LineOutcome, LineState, RunReport, sort_outcomes
 
 TAG = "shift-stac"
 """Tag of every run of the service, however it was started."""
@@ -24,11 +24,15 @@ TAG = "shift-stac"
 PUBLISHED_EVENT = "shift-stac.published"
 """Event of a run that has published lines."""
 
+NOTHING_LEFT_EVENT = "shift-stac.nothing-left"
+"""Event of a run of a whole campaign that found all of it published."""
+
 ARCHIVE_RESOURCE = "shift-stac.archive"
-"""What that event is about."""
+"""What these events are about."""
 
 SOME_FAILED = "SomeLinesFailed"
-"""Name of the state of a run whose lines did not all fail. Its type is Failed: somebody must look."""
+"""Name of the state of a run some of whose lines failed, and others are published. Its type is
+Failed: somebody must look."""
 
 
 def conclude(
@@ -47,13 +51,13 @@ def conclude(
     path = write_report(report, kind, report.started, stations.options.work_dir)
     create_table_artifact(report.rows(), key=kind, description=f"{report.sentence} ({path})")
     get_run_logger().info("%s; report in %s", report.sentence, path)
-    _announce(report)
+    _announce(report, kind)
     failed = [outcome for outcome in report.outcomes if outcome.state is LineState.FAILED]
     if not failed:
         return end(report, report.sentence)
     # The first cause goes where notifications and lists of runs show it.
     sentence = f"{report.sentence}: {failed[0].line}: {failed[0].reason}"
-    some = len(failed) < len(report.outcomes)
+    some = any(outcome.state in WENT_WELL for outcome in report.outcomes)
     return end(report, sentence, is_well=False, name=SOME_FAILED if some else None)
 
 
@@ -73,12 +77,13 @@ def end(found: Any, sentence: str, *, is_well: bool = True, name: str | None = N
     return Failed(message=sentence, name=name or "Failed", data=NotWellError(sentence, found))
 
 
-def _announce(report: RunReport) -> None:
-    """Let automations know that something was published."""
+def _announce(report: RunReport, kind: str) -> None:
+    """Let automations know that something was published, or that nothing was left to publish."""
     lines = [line.line for line in report.outcomes if line.state is LineState.PUBLISHED]
-    if lines:
+    unfinished = {LineState.FAILED, LineState.WAITING, LineState.SKIPPED} & set(report.counts)
+    if lines or (kind == "campaign" and not unfinished):
         emit_event(
-            PUBLISHED_EVENT,
+            PUBLISHED_EVENT if lines else NOTHING_LEFT_EVENT,
             resource={"prefect.resource.id": ARCHIVE_RESOURCE, "prefect.resource.name": "archive"},
             payload={"store": report.store, "lines": lines},
         )

@@ -113,7 +113,8 @@ def _is_into(run: objects.FlowRun, store: str) -> bool:
     told = run.parameters.get("options")
     if not isinstance(told, dict) or told.get("dry_run"):
         return False
-    address = told.get("store")
+    # What a run was not told it took from the settings, as we do.
+    address = told.get("store", store)
     # A relative path is one of the folder where the run began, which its parameters do not tell:
     # it is taken for the same as here.
     return isinstance(address, str) and _absolute(address) == _absolute(store)

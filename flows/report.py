@@ -18,6 +18,7 @@ from rich.console import Console
 
 from flows.codes import open_archive
 from flows.command import run_command
+from flows.names import dated
 from flows.outcome import run_flow
 from flows.past_runs import read_past, settled
 from flows.terminal import print_rows
@@ -33,7 +34,7 @@ _PROGRAM = "python -m flows.report"
 _NIGHTS = 7
 
 
-@flow(name="report", persist_result=False)
+@flow(name="report", flow_run_name=dated("report"), persist_result=False)
 def report(options: ReportOptions) -> State[Bulletin]:
     """Write the page of what was ingested day by day, and of what wants attention now.
 

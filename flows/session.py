@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.codes import asking_again, code_source
+from flows.names import dated
 from flows.terminal import print_usage_error
 from shift_stac.credentials import Keys, Sessions
 from shift_stac.errors import CredentialsError
@@ -25,7 +26,7 @@ _PROGRAM = "python -m flows.session"
 _AT_LEAST_MINUTES = 15.0
 
 
-@flow(name="aws-session", persist_result=False)
+@flow(name="aws-session", flow_run_name=dated("aws-session"), persist_result=False)
 def session(options: SessionOptions) -> State[None]:
     """Ask for an MFA code, and begin a session with the bucket that later runs use.
 

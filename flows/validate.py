@@ -18,6 +18,7 @@ from rich.console import Console
 
 from flows.codes import open_archive
 from flows.command import run_command
+from flows.names import dated
 from flows.outcome import end, run_flow, write_report
 from flows.terminal import print_archive_report
 from shift_stac.archive_check import ArchiveReport, LineCheck
@@ -35,6 +36,7 @@ _PROGRAM = "python -m flows.validate"
 
 @flow(
     name="validate",
+    flow_run_name=dated("validate"),
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
 )

@@ -35,8 +35,12 @@ SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "Inv
 # What AWS says of a code that is wrong, was used before, or came too late.
 _WRONG_CODE = "MultiFactorAuthentication failed"
 
-AskCode = Callable[[str], str]
-"""Asks a person for a code of the device that is named, and returns it."""
+AskCode = Callable[[str, Callable[[], bool]], str | None]
+"""Asks a person for a code of the device that is named.
+
+It is also given what tells whether a session was begun elsewhere meanwhile. Then it may give up, and
+return None.
+"""
 
 
 class ObjectOptions(FrozenModel):
@@ -216,7 +220,16 @@ class Sessions:
                 "the deployment aws-session, and run again; what is done stays done"
             )
             raise CredentialsError(msg)
-        keys = self._get_session_token(self._ask(str(serial)))
+        before = self._kept()
+
+        def is_settled() -> bool:
+            kept = self._kept()
+            return kept is not None and kept != before and kept.are_good
+
+        code = self._ask(str(serial), is_settled)
+        if code is None and (kept := self._kept()) is not None:
+            return kept
+        keys = self._get_session_token(code or "")
         self._keep(keys)
         return keys
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from shift_stac.catalogued import CataloguedLine
 from shift_stac.metrics import Publication
-from shift_stac.report import LineState
+from shift_stac.report import WENT_WELL, LineState
 from shift_stac.runs import NEVER, FlowRun, LineRun, RunStatus
 from shift_stac.sources import FrozenModel
 
@@ -150,7 +150,7 @@ def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Finding]:
         # Lines that failed have findings of their own.
         if run.status is RunStatus.CRASHED:
             why, step = "Its process ended without a word.", "Start it again: it goes on."
-        elif run.is_ingest and set(run.counts) == {LineState.FAILED}:
+        elif run.is_ingest and LineState.FAILED in run.counts and not WENT_WELL & set(run.counts):
             why, step = "Not one of its lines went well:", "See the lines' reasons below."
         elif run.status is RunStatus.FAILED and not (run.is_ingest and run.counts):
             why, step = "", "Open the run for its table and its log."

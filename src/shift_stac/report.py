@@ -26,6 +26,10 @@ class LineState(StrEnum):
     VANISHED = "vanished"
 
 
+WENT_WELL = frozenset({LineState.PUBLISHED, LineState.UP_TO_DATE})
+"""States of lines that are published as the portal has them."""
+
+
 class LineOutcome(FrozenModel):
     """One row of a run's report.
 

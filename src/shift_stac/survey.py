@@ -20,10 +20,11 @@ from shift_stac.sources import FrozenModel
 
 
 class Known(FrozenModel):
-    """A listing of a line for which there was nothing to do, and why."""
+    """A listing of a line, and how the line was left: nothing to do, incomplete, or failed."""
 
     digest: str
     incomplete: bool = False
+    failed: bool = False
     reason: str = ""
 
 
@@ -71,6 +72,11 @@ class Ledger:
                 digest=listed.digest, incomplete=incomplete, reason=reason
             )
 
+    def note_failure(self, listed: ListedLine, reason: str) -> None:
+        """Remember that this listing of a line failed: others are to be tried before it."""
+        if listed.digest is not None:
+            self._known[listed.line.id] = Known(digest=listed.digest, failed=True, reason=reason)
+
     def save(self) -> None:
         """Write the ledger: all of it, or nothing."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,23 +120,28 @@ def take_census(
     unseen_dates
         Dates that could not be listed: their lines have not vanished for that.
     newest_first
-        Order of the candidates' dates; within a date they are as flown.
+        Order of the candidates' dates; within a date they are as flown. What failed the last time
+        comes after all others: bad lines would else use up every night's limits.
     """
     up_to_date: list[ListedLine] = []
     incomplete: list[tuple[ListedLine, str]] = []
     candidates: list[ListedLine] = []
+    failed: set[FlightLine] = set()
     present = set()
     for line in listed:
         present.add(line.line)
         known = ledger.known(line)
         if known is not None and known.incomplete:
             incomplete.append((line, known.reason))
-        elif known is not None and line.line in published:
+        elif known is not None and not known.failed and line.line in published:
             up_to_date.append(line)
         else:
             candidates.append(line)
+            if known is not None and known.failed:
+                failed.add(line.line)
     candidates.sort(key=lambda candidate: candidate.line)
     candidates.sort(key=lambda candidate: candidate.line.date, reverse=newest_first)
+    candidates.sort(key=lambda candidate: candidate.line in failed)
     gone = {line for line in published if line.date not in unseen_dates} - present
     return Census(tuple(up_to_date), tuple(incomplete), tuple(candidates), tuple(sorted(gone)))
 

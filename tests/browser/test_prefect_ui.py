@@ -119,7 +119,11 @@ def test_wrong_input_is_refused_in_the_form_with_a_sentence(service, page):
     page.locator("textarea:visible").first.fill("ang2022")
     sentence = page.get_by_text("a flight line is named angYYYYMMDDtHHNNSS")
     expect(sentence).to_be_visible()
-    # Dates come from a calendar; an entry without one is refused.
+    # Dates come from a calendar: one before the campaign, and an entry without one.
+    add_item(page, 0)
+    choose_date(page, "1999-02-24")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("a date is a day of this century")).to_be_visible()
     add_item(page, 0)
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_text("is not of type 'string'")).to_be_visible()
@@ -213,16 +217,34 @@ def test_the_session_serves_later_runs_until_another_is_begun(service, page, gat
     assert len(gate.sessions) == 2
 
 
-def test_where_nobody_answers_the_run_ends_in_time_and_says_what_to_do(service):
+def end_sessions(service) -> None:
     for kept in (service.folder / "sessions").iterdir():
         kept.unlink()
-    s3 = {"mfa_serial": DEVICE, "session_dir": str(service.folder / "sessions")}
-    waits = service.start("nightly", s3=s3 | {"code_wait_minutes": 0.2})
-    at_once = service.start("validate", s3=s3 | {"code_wait_minutes": 0})
-    run = service.wait(at_once)
-    assert run["state_type"] == "FAILED"
-    assert "nobody here to ask for a code" in run["state"]["message"]
-    assert "aws-session" in run["state"]["message"]
-    run = service.wait(waits)
-    assert run["state_type"] == "FAILED"
-    assert "begin a session with the deployment aws-session" in service.logs(waits)
+
+
+def test_a_night_that_waits_goes_on_when_a_session_is_begun_elsewhere(service, page, gate):
+    end_sessions(service)
+    night = service.start("nightly")
+    service.wait(night, "PAUSED")
+    session = service.start("aws-session")
+    page.goto(f"{service.url}/runs/flow-run/{session}")
+    answer(page, GOOD_CODE)
+    assert service.wait(session)["state_type"] == "COMPLETED"
+    run = service.wait(night)
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    assert "2 up to date" in run["state"]["message"]
+    assert len(gate.sessions) == 3
+
+
+def test_where_nobody_answers_the_run_ends_in_time_and_says_what_to_do(service):
+    end_sessions(service)
+    waits = service.start("nightly", s3={"code_wait_minutes": 0.2})
+    at_once = service.start("validate", s3={"code_wait_minutes": 0})
+    for started, cause in (
+        (at_once, "nobody here to ask for a code"),
+        (waits, "nobody entered a code"),
+    ):
+        run = service.wait(started)
+        assert run["state_type"] == "FAILED"
+        assert cause in run["state"]["message"]
+        assert "with the deployment aws-session" in run["state"]["message"]

@@ -6,8 +6,11 @@ import shutil
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -143,6 +146,39 @@ def test_a_bad_line_leaves_a_run_that_needs_a_look_and_is_tried_again(nightly, s
     assert f"1 failed: {lines[3]}: " in run["state"]["message"]
     cube.write_bytes(whole)
     assert nightly("--portal", source).states[lines[3]] == "published"
+
+
+@contextmanager
+def serve_page(text: str):
+    """A server that answers everything with one page, as those do that ask for a login."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_page_that_is_no_portal_makes_no_night_in_which_all_lines_vanish(nightly, source):
+    assert nightly("--portal", source, "--max-lines", 1).status == 0
+    with serve_page("<html><a href='help.html'>Down for maintenance</a></html>") as url:
+        night = nightly("--portal", url)
+    assert night.status == 1
+    assert f"{url} lists no date: see in a browser" in night.errors
+    assert night.report is None
 
 
 def test_a_second_run_in_the_same_folder_is_refused(nightly, source, tmp_path):

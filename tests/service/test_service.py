@@ -89,8 +89,8 @@ def test_every_deployment_is_there_with_its_schedule_and_tags(service):
     nightly = found["nightly"]
     (schedule,) = nightly["schedules"]
     assert schedule["schedule"]["cron"] == "30 3 * * *"
-    assert nightly["global_concurrency_limit"]["limit"] == 1
-    assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    queue = service.ask("GET", f"/work_pools/shift-stac/queues/{nightly['work_queue_name']}")
+    assert queue["concurrency_limit"] == 1
     asked = {"deployments": {"id": {"any_": [nightly["id"]]}}, "limit": 5}
     wait_until(lambda: service.ask("POST", "/flow_runs/filter", asked), "no night is planned", 90)
     for run in service.ask("POST", "/flow_runs/filter", asked):
@@ -152,6 +152,16 @@ def test_each_deployment_runs_as_its_form_is(service, deployment, state, sentenc
     assert run["state_type"] == state
 
 
+def test_two_nights_never_overlap(service):
+    runs = [service.start("nightly") for _ in range(2)]
+    first, second = sorted((service.wait(run) for run in runs), key=lambda run: run["start_time"])
+    assert first["end_time"] <= second["start_time"]
+    # Of the four lines one is bad, and is tried again each night.
+    for run in (first, second):
+        assert run["state_name"] == "SomeLinesFailed"
+        assert "3 up to date" in run["state"]["message"]
+
+
 def test_what_is_no_option_is_refused_before_anything_runs(service):
     for options in ({"date": "yesterday"}, {"product": "L9"}, {"line": ["ang1"]}, {"date": []}):
         with pytest.raises(httpx.HTTPStatusError, match=r"409|422"):
@@ -211,11 +221,20 @@ def test_it_ends_with_ctrl_c_and_leaves_nothing_behind(tmp_path):
 def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
     with run_service(tmp_path, 'store = "archive"\n') as service:
         children = service.children()
+        nightly = service.deployments()["nightly"]
+        (schedule,) = nightly["schedules"]
+        path = f"/deployments/{nightly['id']}/schedules/{schedule['id']}"
+        service.ask("PATCH", path, {"active": False})
         service.process.kill()
         service.process.wait()
         wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 60)
-    with run_service(tmp_path, 'store = "archive"\n') as again:
-        assert set(again.deployments()) >= EVERY_DEPLOYMENT
+    # As on a site whose proxy knows nothing of this machine.
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
+    with run_service(tmp_path, 'store = "archive"\n', environment=proxies) as again:
+        found = again.deployments()
+        assert set(found) >= EVERY_DEPLOYMENT
+        assert [each["active"] for each in found["nightly"]["schedules"]] == [False]
+        assert [each["active"] for each in found["report"]["schedules"]] == [True]
 
 
 def _is_alive(pid: int) -> bool:

@@ -36,6 +36,7 @@ def serve(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
         (("--no-server", "--no-worker"), "neither server nor worker"),
         (("--webhook", "http://x", "--notify", "slack-webhook/x"), "give one of them"),
         (("--port", "0"), "--port"),
+        (("--host", "::1"), "an IPv4 address"),
     ],
 )
 def test_wrong_settings_are_told_before_anything_starts(tmp_path, arguments, words):

@@ -41,7 +41,7 @@ class Person:
         self.codes = list(codes)
         self.asked = []
 
-    def __call__(self, serial):
+    def __call__(self, serial, is_settled):
         self.asked.append(serial)
         return self.codes.pop(0)
 
@@ -82,6 +82,18 @@ def test_a_wrong_code_is_told_and_the_next_one_serves(gate, options, code):
     assert sessions.needs_code
     assert sessions.current().access_key == "ASIASESSION000000000"
     assert not sessions.needs_code
+
+
+def test_a_session_that_is_begun_elsewhere_meanwhile_will_do(gate, options):
+    begun = []
+
+    def ask(serial, is_settled):
+        assert not is_settled()
+        begun.append(Sessions(options, Person(GOOD_CODE)).current())
+        assert is_settled()
+
+    assert Sessions(options, ask).current() == begun[0]
+    assert len(gate.sessions) == 1
 
 
 def test_where_nobody_can_be_asked_it_says_what_to_do(gate, options):

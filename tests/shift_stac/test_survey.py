@@ -72,6 +72,21 @@ def test_dates_are_ordered_as_wanted_and_lines_as_flown(tmp_path, newest_first):
     assert order == ([LATE, LATER, EARLY] if newest_first else [EARLY, LATE, LATER])
 
 
+def test_what_failed_the_last_time_comes_after_the_others(tmp_path):
+    path = tmp_path / "ledger.json"
+    ledger = Ledger.load(path, PURPOSE)
+    ledger.note_failure(listed(LATER), "truncated")
+    ledger.save()
+    found = [listed(line) for line in (LATER, EARLY, LATE)]
+    ledger = Ledger.load(path, PURPOSE)
+    census = take_census(found, {LATER}, ledger)
+    assert [candidate.line for candidate in census.candidates] == [LATE, EARLY, LATER]
+    # Another file at the source is another chance.
+    found[0] = listed(LATER, "2022-04-01 10:00 5.3G")
+    census = take_census(found, (), ledger)
+    assert [candidate.line for candidate in census.candidates] == [LATE, LATER, EARLY]
+
+
 def test_lines_of_a_date_that_could_not_be_listed_have_not_vanished(tmp_path):
     ledger = Ledger.load(tmp_path / "ledger.json", PURPOSE)
     published = {EARLY, LATE}

@@ -120,6 +120,13 @@ class Operator:
         with self.api() as api:
             return api.get(f"/flow_runs/{run}").raise_for_status().json()["state_type"]
 
+    def artifacts(self, run: str) -> dict[str, dict]:
+        """What a run shows, by key."""
+        asked = {"artifacts": {"flow_run_id": {"any_": [run]}}, "limit": 200}
+        with self.api() as api:
+            found = api.post("/artifacts/filter", json=asked).raise_for_status().json()
+        return {artifact["key"]: artifact for artifact in found}
+
     def jobs(self, *, states: set[str] | None = None) -> list[str]:
         states = states or ALIVE
         return [job for job, state in self.slurm.jobs(name="shift-ang").items() if state in states]
@@ -212,6 +219,11 @@ def test_the_service_runs_jobs_as_the_user_and_publishes(operator, lines):
     (job,) = operator.jobs(states={"COMPLETED"})
     account = operator.account
     assert operator.slurm.facts(job)["UserId"] == f"{account.name}({account.uid})"
+    shown = operator.artifacts(run)
+    assert shown["ingest"]["data"].count(f'"job": "{job}"') == 1
+    said = shown[f"job-{lines[0]}"]["data"]
+    assert f"#SBATCH -J shift-{lines[0]}" in said
+    assert re.search(r"http://[0-9.]+:[0-9]+/status", said)
     store = operator.home / "store"
     assert linked_lines(store) == [lines[0]]
     assert {path.stat().st_uid for path in store.rglob("*")} == {account.uid}

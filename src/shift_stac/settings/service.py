@@ -70,6 +70,14 @@ class ServiceOptions(BaseModel):
         "slack-webhook/operators; instead of webhook",
     )
 
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        if ":" in host:
+            msg = f"expected a name or an IPv4 address such as 0.0.0.0, and not {host!r}"
+            raise ValueError(msg)
+        return host
+
     @field_validator("auth")
     @classmethod
     def _check_auth(cls, auth: SecretStr | None) -> SecretStr | None:

@@ -80,6 +80,8 @@ class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="SHIFT_",
         env_nested_delimiter="__",
+        # Compose files pass on what may not be set.
+        env_ignore_empty=True,
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -127,8 +129,7 @@ def complete[Options: BaseModel](options: Options) -> Options:
     A run that is started in the Prefect UI says what differs from run to run; what a site decides
     once is known where the run takes place.
     """
-    given = {name: getattr(options, name) for name in options.model_fields_set}
-    return site_options(type(options), **given)
+    return site_options(type(options), **options.model_dump(exclude_unset=True))
 
 
 def read_options[Options: BaseModel](

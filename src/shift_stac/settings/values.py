@@ -24,13 +24,18 @@ def _flight_date(value: Any) -> Any:
     return parse_date(value.strip()) if isinstance(value, str) else value
 
 
+# A server that checks no formats still refuses what is no date by the pattern.
+_DATE_PATTERN = (
+    "^20[0-9]{2}-?("
+    "(0[13578]|1[02])-?(0[1-9]|[12][0-9]|3[01])"
+    "|(0[469]|11)-?(0[1-9]|[12][0-9]|30)"
+    "|02-?(0[1-9]|[12][0-9]))$"
+)
+
 FlightDate = Annotated[
     str,
     BeforeValidator(_flight_date),
-    WithJsonSchema(
-        # A server that checks no formats still refuses what is no date by the pattern.
-        {"type": "string", "format": "date", "pattern": "^20[0-9]{2}-?[01][0-9]-?[0-3][0-9]$"}
-    ),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": _DATE_PATTERN}),
 ]
 """A date as the portal spells it, YYYYMMDD; forms offer a calendar."""
 
