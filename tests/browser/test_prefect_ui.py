@@ -123,10 +123,10 @@ def test_wrong_input_is_refused_in_the_form_with_a_sentence(service, page):
     add_item(page, 0)
     choose_date(page, "1999-02-24")
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("a date is a day of this century")).to_be_visible()
+    expect(page.get_by_text("a date is a day of this century").first).to_be_visible()
     add_item(page, 0)
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("is not of type 'string'")).to_be_visible()
+    expect(page.get_by_text("is not of type").first).to_be_visible()
     assert len(service.ask("POST", "/flow_runs/filter", {"limit": 50})) == submitted
 
 
@@ -185,7 +185,7 @@ def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
     artifacts = service.artifacts(run_id)
     page.goto(f"{service.url}/artifacts/artifact/{artifacts['ingest']['id']}")
     expect(page.get_by_text("8 checks passed").first).to_be_visible()
-    assert page.get_by_role("cell", name="published", exact=True).count() == 2
+    expect(page.get_by_text("published", exact=True)).to_have_count(2)
     picture(page, "ui-table")
     quicklook = next(key for key in artifacts if key.startswith("quicklook-"))
     page.goto(f"{service.url}/artifacts/artifact/{artifacts[quicklook]['id']}")
