@@ -38,8 +38,9 @@ TEST_WORKERS ?= 2
 test: install ## all tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-test-slurm: install ## the tests on a real Slurm of two nodes, which they start (part of test)
-	$(BIN)/python -m pytest tests/slurm tests/integration/test_ingest_on_slurm.py $(PYTEST_ARGS)
+test-slurm: install ## all tests on a real Slurm of two nodes, which they start; test has most of them
+	$(BIN)/python -m pytest -m "slow or not slow" tests/slurm tests/integration/test_ingest_on_slurm.py \
+	  $(PYTEST_ARGS)
 
 test-browser: install ## the tests in a real browser (part of test)
 	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)

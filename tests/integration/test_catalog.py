@@ -161,13 +161,7 @@ def test_portal_and_catalog_are_compared(ingest, catalog, portal, tmp_path):
     assert done.returncode == 0
 
 
-def test_wrong_usage_is_told(catalog):
-    done, _ = catalog("prune", "--older-than-days", "-1")
-    assert done.returncode == 2
-    assert "older-than-days" in done.stderr
-    done, _ = catalog("mend")
-    assert done.returncode == 2
-    assert "rebuild|validate|prune|diff" in done.stderr
+def test_where_nothing_is_there_is_nothing_to_rebuild_from(catalog):
     done, _ = catalog("rebuild", "--store", "nowhere")
     assert done.returncode == 1
     assert "nothing to rebuild from" in done.stderr

@@ -247,30 +247,6 @@ def test_a_dry_run_over_http_names_downloads_with_their_sizes(ingest, portal, ca
     assert f"download   {size / 1000:.1f} kB  {line}_rfl\n" in run.output
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("--date", "20220230"),
-        ("--line", "ang20220224"),
-        ("--date", DATE, "--line", "ang20220228t183924"),
-        ("--date", DATE, "--portal-version", "v9"),
-        ("--date", DATE, "--product", "L3"),
-        ("--date", DATE, "--x-chunk", "0"),
-        ("--date", DATE, "--cluster", "nowhere"),
-        ("--date", DATE, "--campaign", "absent.toml"),
-        ("--date", DATE, "--settings", "absent.toml"),
-        ("--date", DATE, "--unknown"),
-    ],
-    ids=lambda arguments: " ".join(arguments) or "nothing",
-)
-def test_wrong_usage_ends_with_2_and_a_sentence(ingest, arguments):
-    run = ingest(*arguments, server=False)
-    assert run.status == 2
-    assert "error: " in run.errors
-    assert "Traceback" not in run.errors
-
-
 def test_options_come_from_command_line_environment_and_file(ingest, campaign, tmp_path):
     line = lines_of(campaign)[1]
     (tmp_path / "shift.toml").write_text(

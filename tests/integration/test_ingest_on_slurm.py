@@ -203,6 +203,7 @@ def _moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_is_told_and_its_line_done_in_another(
     slow_campaign, slurm, jobs_of, start, api, tmp_path
 ):
@@ -211,7 +212,7 @@ def test_a_cancelled_job_is_told_and_its_line_done_in_another(
     wait_until(lambda: bool(running(slurm, line)), "no job ran", 90)
     (job,) = running(slurm, line)
     slurm.command("scancel", job)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=240) == 0
     assert len(jobs_of(line)) == 2
     convert = api.task_runs()[f"convert-{line}"]
     assert (convert["state_type"], convert["run_count"]) == ("COMPLETED", 2)
@@ -220,13 +221,14 @@ def test_a_cancelled_job_is_told_and_its_line_done_in_another(
     assert (tmp_path / f"store/aviris/{DATE}/{line}.zarr/zarr.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_node_that_goes_down_costs_no_line(slow_campaign, slurm, start, api):
     line = lines_of(slow_campaign)[1]
     process = start("--portal", slow_campaign, "--line", line, *SLOW)
     wait_until(lambda: bool(running(slurm, line)), "no job ran", 90)
     (job,) = running(slurm, line)
     slurm.set_nodes("down", slurm.facts(job)["NodeList"])
-    assert process.wait(timeout=180) == 0
+    assert process.wait(timeout=240) == 0
     assert api.task_runs()[f"convert-{line}"]["run_count"] == 2
 
 
@@ -248,6 +250,7 @@ def test_a_job_over_its_memory_or_time_fails_its_line_alone(
     assert states[f"download-{line}"] == "COMPLETED"
 
 
+@pytest.mark.slow
 def test_a_walltime_that_is_too_short_is_told(slow_campaign, slurm, jobs_of, ingest, api, tmp_path):
     line = lines_of(slow_campaign)[1]
     short = tmp_path / "short.toml"
@@ -326,6 +329,7 @@ def test_after_a_signal_no_job_is_left_and_the_next_run_completes(
     assert not slurm.alive()
 
 
+@pytest.mark.slow
 def test_two_flows_at_once_do_not_touch_each_others_jobs(
     slow_campaign, slurm, jobs_of, start, tmp_path
 ):

@@ -184,12 +184,6 @@ def test_before_anything_has_run_the_report_says_so(report):
     assert (figures["lines"], figures["latest"]) == (0, None)
 
 
-def test_usage_errors_are_told(report):
-    done, _ = report("--days", 0)
-    assert done.status == 2
-    assert "--days" in done.errors
-
-
 def test_runs_that_have_ended_are_asked_for_once_and_no_more_than_is_allowed(
     ingest, source, tmp_path, prefect_api
 ):

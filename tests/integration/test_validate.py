@@ -55,15 +55,6 @@ def test_good_and_bad_stores_are_listed(ingest, validate, campaign, tmp_path):
     assert [line["line"] for line in report["lines"]] == [unknown, lines[0]]
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--date", "20220230"), ("--blocks", "-1"), ("--unknown",), ("--campaign", "x")]
-)
-def test_wrong_usage_ends_with_2(validate, arguments):
-    done, _ = validate(*arguments, server=False)
-    assert done.returncode == 2
-    assert "error" in done.stderr
-
-
 def test_an_archive_of_nothing_ends_with_1_and_a_sentence(validate):
     done, _ = validate("--store", "nowhere")
     assert done.returncode == 1

@@ -27,25 +27,6 @@ def serve(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--nightly-cron", "every night"), "every night"),
-        (("--nightly-time-zone", "Moon/Sea"), "'Moon/Sea' is no time zone"),
-        (("--auth", "nameonly"), "expected user:password"),
-        (("--no-server", "--no-worker"), "neither server nor worker"),
-        (("--webhook", "http://x", "--notify", "slack-webhook/x"), "give one of them"),
-        (("--port", "0"), "--port"),
-        (("--host", "::1"), "an IPv4 address"),
-    ],
-)
-def test_wrong_settings_are_told_before_anything_starts(tmp_path, arguments, words):
-    done = serve(tmp_path, *arguments)
-    assert done.returncode == 2, done.stderr
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_port_that_is_taken_and_a_server_that_is_not_there_are_told(tmp_path):
     with serve_nginx(tmp_path, tmp_path / "nginx") as url:
         taken = serve(tmp_path, "--port", url.rpartition(":")[2].strip("/"))

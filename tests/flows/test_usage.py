@@ -1,0 +1,64 @@
+"""What each command says of wrong usage, before it touches anything: its ``main``, in this process."""
+
+import pytest
+
+from deployments import check, serve
+from flows import campaign, catalog, ingest, report, session, validate
+
+DATE = ("--date", "20220224")
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # Set, and not deleted: --settings sets it for what a command starts, which is to be undone.
+    monkeypatch.setenv("SHIFT_SETTINGS", "")
+    # A message on one line is compared as one.
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "words"),
+    [
+        (ingest.main, (), "nothing is selected: give --date or --line"),
+        (ingest.main, ("--date", "20220230"), "--date: "),
+        (ingest.main, ("--line", "ang20220224"), "--line: "),
+        (ingest.main, (*DATE, "--line", "ang20220228t183924"), "was not flown on 20220224"),
+        (ingest.main, (*DATE, "--portal-version", "v9"), "v9"),
+        (ingest.main, (*DATE, "--product", "L3"), "--product: "),
+        (ingest.main, (*DATE, "--x-chunk", "0"), "--x-chunk: "),
+        (ingest.main, (*DATE, "--cluster", "nowhere"), "nowhere"),
+        (ingest.main, (*DATE, "--campaign", "absent.toml"), "absent.toml"),
+        (ingest.main, (*DATE, "--settings", "absent.toml"), "absent.toml does not exist"),
+        (ingest.main, (*DATE, "--unknown"), "--unknown"),
+        (campaign.main, ("--max-lines", "0"), "--max-lines: "),
+        (campaign.main, ("--cluster", "nowhere"), "nowhere"),
+        (validate.main, ("--date", "20220230"), "--date: "),
+        (validate.main, ("--blocks", "-1"), "--blocks: "),
+        (validate.main, ("--unknown",), "--unknown"),
+        (validate.main, ("--campaign", "x"), "campaign"),
+        (catalog.main, ("prune", "--older-than-days", "-1"), "--older-than-days: "),
+        (catalog.main, ("mend",), "rebuild|validate|prune|diff"),
+        (report.main, ("--days", "0"), "--days: "),
+        (session.main, (), "no MFA device is configured"),
+        (check.main, ("--product", "L3"), "--product: "),
+        (serve.main, ("--nightly-cron", "every night"), "every night"),
+        (serve.main, ("--nightly-time-zone", "Moon/Sea"), "'Moon/Sea' is no time zone"),
+        (serve.main, ("--auth", "nameonly"), "expected user:password"),
+        (serve.main, ("--no-server", "--no-worker"), "neither server nor worker"),
+        (serve.main, ("--webhook", "http://x", "--notify", "slack-webhook/x"), "give one of them"),
+        (serve.main, ("--port", "0"), "--port: "),
+        (serve.main, ("--host", "::1"), "an IPv4 address"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_wrong_usage_ends_with_2_and_a_sentence(main, arguments, words, capsys, tmp_path):
+    try:
+        status = main(arguments)
+    except SystemExit as exit_:  # as argparse ends what it does not know
+        status = exit_.code
+    assert status == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
