@@ -131,12 +131,11 @@ def check_temporary_folder() -> None:
         raise ServiceError(msg)
 
 
-def _go_past_proxies() -> None:
+def _go_past_proxies(options: ServiceOptions) -> None:
     """Ask what runs on this machine directly, here and in all that is started."""
     for name in ("NO_PROXY", "no_proxy"):
         known = [host for host in os.environ.get(name, "").split(",") if host]
-        local = [host for host in ("127.0.0.1", "localhost") if host not in known]
-        os.environ[name] = ",".join([*known, *local])
+        os.environ[name] = ",".join(dict.fromkeys((*known, "127.0.0.1", "localhost", options.host)))
 
 
 def _make_pool() -> None:
@@ -240,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Prefect says as a plain ValueError what is wrong with a schedule.
         print_usage_error(errors, error, _PROGRAM)
         return 2
-    _go_past_proxies()
+    _go_past_proxies(options)
     # A shell that starts it in the background has SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

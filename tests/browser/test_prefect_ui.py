@@ -3,6 +3,7 @@
 Pictures are left in the folder ``SHIFT_SCREENSHOTS``, if it is set; those in the README are from here.
 """
 
+import json
 import os
 import re
 import sqlite3
@@ -178,10 +179,14 @@ def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
     assert gate.sessions == ["ASIASESSION000000000"]
     assert f"/runs/flow-run/{run_id}" in operators.wait("asks for an MFA code")["body"]
 
-    page.get_by_text("Artifacts", exact=True).click()
-    expect(page.get_by_text(re.compile("^quicklook-")).first).to_be_visible()
+    # Anew: the graph shows the part of the run that it was opened in.
+    page.goto(f"{service.url}/runs/flow-run/{run_id}")
+    page.get_by_text("Task Runs", exact=True).click()
+    expect(page.get_by_text(re.compile("^convert-ang")).first).to_be_visible()
     page.wait_for_timeout(1500)  # for the graph above; what is asserted waits by itself
     picture(page, "ui-run")
+    page.get_by_text("Artifacts", exact=True).click()
+    expect(page.get_by_text(re.compile("^quicklook-")).first).to_be_visible()
     artifacts = service.artifacts(run_id)
     page.goto(f"{service.url}/artifacts/artifact/{artifacts['ingest']['id']}")
     expect(page.get_by_text("8 checks passed").first).to_be_visible()
@@ -234,6 +239,24 @@ def test_a_night_that_waits_goes_on_when_a_session_is_begun_elsewhere(service, p
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     assert "2 up to date" in run["state"]["message"]
     assert len(gate.sessions) == 3
+
+
+def test_a_session_that_ends_in_the_middle_is_missed_once_and_the_run_tells_all(service, gate):
+    gate.ends_after_puts = gate.puts.get(gate.sessions[-1], 0) + 20
+    started = service.start(
+        "ingest",
+        date=["2022-02-24"],
+        store=f"{gate.bucket.url}/another",
+        s3={"code_wait_minutes": 0.1},
+    )
+    run = service.wait(started)
+    assert gate.sessions[-1] in gate.ended
+    assert run["state_type"] == "FAILED"
+    assert "nobody entered a code" in run["state"]["message"]
+    assert service.logs(started).count("press Resume") == 1
+    rows = json.loads(service.artifacts(started)["ingest"]["data"])
+    failed = [row["line"] for row in rows if row["state"] == "failed"]
+    assert len([line for line in failed if line.startswith("ang")]) == 2
 
 
 def test_where_nobody_answers_the_run_ends_in_time_and_says_what_to_do(service):
