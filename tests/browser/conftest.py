@@ -8,7 +8,7 @@ from playwright.sync_api import expect, sync_playwright
 from support import require_program
 
 # A busy machine is slow, not wrong.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=90_000)
 
 
 # While it runs, Playwright keeps an event loop, which other tests must not meet.

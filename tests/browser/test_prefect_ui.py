@@ -56,7 +56,7 @@ def service(gate, operators, tmp_path_factory):
 
 @pytest.fixture
 def page(watched):
-    watched.page.set_default_timeout(30_000)
+    watched.page.set_default_timeout(90_000)
     return watched.page
 
 

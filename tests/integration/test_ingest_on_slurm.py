@@ -141,7 +141,7 @@ def start_server_of_runs(tmp_path, environment, prefect_api, slurm):
     yield serve
     for process in started:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=240)
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_after_a_signal_no_job_is_left_and_the_next_run_completes(
     process = start("--portal", slow_campaign, "--date", DATE, *SLOW)
     wait_until(lambda: bool(running(slurm)), "no job ran", 90)
     process.send_signal(how)
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=240) != 0
     # Cancelled at once; after SIGKILL the worker notices within the profile's death_timeout.
     wait_until(lambda: not slurm.alive(), "jobs are left", 10 if how == signal.SIGTERM else 60)
     if how == signal.SIGTERM:

@@ -97,8 +97,6 @@ def total(figures, name):
     return sum(day[name] for day in figures["days"])
 
 
-# Seven commands, each of which starts Prefect.
-@pytest.mark.timeout(900)
 def test_the_figures_of_real_runs_are_those_that_are_known(
     nightly, report, source, tmp_path, prefect_api, ingest
 ):

@@ -268,7 +268,7 @@ def test_cron_brings_back_what_was_killed(operator, lines):
             subprocess.Popen(["/bin/sh", "-c", command], stdout=mail, stderr=mail, **options)
             for _ in range(2)
         ]
-        assert [process.wait(timeout=180) for process in twice] == [0, 0]
+        assert [process.wait(timeout=240) for process in twice] == [0, 0]
         mail.seek(0)
         said = mail.read()
     assert said.count("has died; it is started again") == 1

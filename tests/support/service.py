@@ -91,7 +91,7 @@ class Service:
     def stop(self, number: int = signal.SIGINT) -> int:
         """End it as Ctrl-C does; returns the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=90)
+        return self.process.wait(timeout=240)
 
 
 def descendants(pid: int) -> dict[int, str]:

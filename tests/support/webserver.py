@@ -23,8 +23,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# A busy machine is slow, not wrong; and what is ready is waited for no longer.
+_PATIENCE = 3
+
+
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
+    """Wait until something is ready; ``seconds`` are those of a machine with nothing else to do."""
+    deadline = time.monotonic() + _PATIENCE * seconds
     while not ready():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
