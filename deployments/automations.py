@@ -185,7 +185,8 @@ def apply_automations(options: ServiceOptions, tell: Callable[[str], None]) -> N
                 # Changing it would make it forget since when nothing was published.
                 del wanted[found.name]
             else:
-                client.update_automation(found.id, automation)
+                kept = automation.model_copy(update={"enabled": found.enabled})
+                client.update_automation(found.id, kept)
                 del wanted[found.name]
         for automation in wanted.values():
             client.create_automation(automation)

@@ -30,6 +30,7 @@ from rich.console import Console
 
 from deployments.automations import NotificationBlockError, apply_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
+from deployments.leftovers import watch_again
 from deployments.processes import Child, ServiceError, run_prefect
 from flows import HEARTBEAT_SECONDS
 from flows.terminal import print_usage_error
@@ -133,9 +134,11 @@ def check_temporary_folder() -> None:
 
 def _go_past_proxies(options: ServiceOptions) -> None:
     """Ask what runs on this machine directly, here and in all that is started."""
-    for name in ("NO_PROXY", "no_proxy"):
-        known = [host for host in os.environ.get(name, "").split(",") if host]
-        os.environ[name] = ",".join(dict.fromkeys((*known, "127.0.0.1", "localhost", options.host)))
+    names = ("NO_PROXY", "no_proxy")
+    known = [host for name in names for host in os.environ.get(name, "").split(",") if host]
+    wanted = ",".join(dict.fromkeys((*known, "127.0.0.1", "localhost", options.host)))
+    # Where both are set, the one in small letters is read alone.
+    os.environ.update(dict.fromkeys(names, wanted))
 
 
 def _make_pool() -> None:
@@ -170,6 +173,7 @@ def _deploy(
             apply(deployments, tell)
             console.print("automations:")
             apply_automations(options, tell)
+            watch_again()
         except httpx.HTTPError as error:
             msg = f"the Prefect server at {api} refuses: {error}; if it asks for a password, --auth"
             raise ServiceError(msg) from error

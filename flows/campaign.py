@@ -182,9 +182,10 @@ def _ingest(
         listed = chosen[FlightLine(outcome.line)]
         if outcome.state in WENT_WELL:
             ledger.note(listed)
-        elif outcome.state is LineState.FAILED:
+        elif outcome.state is LineState.FAILED and "publish" not in outcome.stages:
+            # What came to publishing is no bad line: it is nearly done, and comes first again.
             ledger.note_failure(listed, outcome.reason)
-    return [*done, *complete_catalog(stations, done)]
+    return done
 
 
 def _run_name() -> str:
@@ -240,9 +241,14 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
         outcomes += _settled(census)
         chosen, decided = _choose(census, stations, options, ledger)
         outcomes += decided
-        outcomes += _ingest(chosen, stations, ledger)
+        done = _ingest(chosen, stations, ledger)
+        outcomes += done
         if not options.dry_run:
-            ledger.save()
+            # Also of what an earlier night published before it was killed.
+            unfinished = complete_catalog(stations, [*decided, *done])
+            outcomes += unfinished
+            if not unfinished:
+                ledger.save()
     return conclude(stations, started, outcomes, "campaign")
 
 

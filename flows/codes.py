@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas import SetStateStatus
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectHTTPStatusError
@@ -112,19 +111,21 @@ class _AskerInUi:
             try:
                 form.save(keyset, self._run)
                 answer = client.set_flow_run_state(self._run, paused)
-                if answer.status is not SetStateStatus.ACCEPT:
+                # Asked twice, where an answer was lost on the way, it rejects what it has done.
+                if answer.state is None or not answer.state.is_paused():
                     msg = f"the run cannot pause for a code of {serial}: {answer.details}"
                     raise CredentialsError(msg)
                 end = self._wait(client, is_settled)
                 if end is _End.ANSWERED:
                     entered: Any = form.load(keyset, self._run)
                     return str(entered.code)
+                client.set_flow_run_state(self._run, Running())
             finally:
-                # Nothing that was entered stays in the server's database.
-                for name in keyset.values():
+                # Nothing that was entered stays in the server's database; without the schema, which
+                # goes first, it takes nothing more.
+                for part in ("schema", "response", "description"):
                     with suppress(PrefectHTTPStatusError):  # not there: nothing was entered
-                        client.delete_flow_run_input(self._run, name)
-            client.set_flow_run_state(self._run, Running(), force=True)
+                        client.delete_flow_run_input(self._run, keyset[part])
         if end is _End.SETTLED:
             get_run_logger().info("a session was begun elsewhere; the run goes on")
             return None

@@ -25,7 +25,7 @@ PUBLISHED_EVENT = "shift-stac.published"
 """Event of a run that has published lines."""
 
 NOTHING_LEFT_EVENT = "shift-stac.nothing-left"
-"""Event of a run of a whole campaign that found all of it published."""
+"""Event of a run of a whole campaign that left nothing for the next."""
 
 ARCHIVE_RESOURCE = "shift-stac.archive"
 """What these events are about."""

@@ -100,12 +100,13 @@ class S3Storage(Storage):
 
     @contextmanager
     def _reporting(self, action: str, path: str) -> Iterator[None]:
+        used = self._made[0] if self._made else None
         try:
             yield
         except (OSError, BotoCoreError, ClientError) as error:
             code = error_code(error)
             if code in SESSION_ENDED and self.sessions is not None:
-                self.sessions.end()
+                self.sessions.end(used)
             msg = (
                 f"cannot {action} {self.href(path)}: {error}; {_advice(code, action, self._prefix)}"
             )
@@ -166,6 +167,7 @@ class S3Storage(Storage):
     def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
         with self._reporting("publish", path):
             for renewals_left in reversed(range(_RENEWALS + 1)):
+                used = self.sessions.current().access_key if self.sessions else None
                 try:
                     self._upload(path).run(local, progress or (lambda *_: None))
                 except OSError as error:
@@ -174,8 +176,7 @@ class S3Storage(Storage):
                     if not renewals_left:
                         raise
                     # It ended before its time. With a new one, what has arrived is not sent again.
-                    self.sessions.end()
-                    self.sessions.current()
+                    self.sessions.end(used)
                 else:
                     return
 

@@ -192,9 +192,16 @@ class Sessions:
             self._mfa = self._ask_and_begin()
             return self._mfa
 
-    def end(self) -> None:
-        """Forget what the server no longer takes: the role's keys, or else the session itself."""
+    def end(self, access_key: str | None) -> None:
+        """Forget what the server no longer takes: the role's keys, or else the session itself.
+
+        ``access_key`` is that with which it was asked: where another thread has begun a new session
+        meanwhile, that one is kept.
+        """
         with self._lock:
+            keys = self._role or self._mfa or self._kept()
+            if keys is None or keys.access_key != access_key:
+                return
             if self._role is not None:
                 self._role = None
             else:

@@ -78,6 +78,14 @@ class FlightLine:
         )
 
 
+def as_flightline(name: str) -> FlightLine | None:
+    """The flight line of this name; None where it is the name of something else."""
+    try:
+        return FlightLine(name)
+    except FlightLineError:
+        return None
+
+
 def parse_date(text: str) -> str:
     """Check a flight date and return it as ``YYYYMMDD``.
 

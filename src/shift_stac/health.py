@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from shift_stac.catalogued import CataloguedLine
+from shift_stac.flightline import as_flightline
 from shift_stac.metrics import Publication
 from shift_stac.report import WENT_WELL, LineState
 from shift_stac.runs import NEVER, FlowRun, LineRun, RunStatus
@@ -43,6 +44,9 @@ _FILES = (
 _CONVERSION = (
     "Open the run for its log. If the next run fails in the same way, report it with that log."
 )
+_BY_NAME = {
+    "catalog": "See that the archive can be written. Then run python -m flows.catalog rebuild."
+}
 _BY_ERROR = {
     "EnviError": _FILES,
     "GeolocationError": _FILES,
@@ -120,10 +124,14 @@ def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Itera
 
 
 def _late(runs: Iterable[FlowRun], now: datetime) -> Iterator[Finding]:
+    runs = list(runs)
+    # One night waits for another: that is as it should be.
+    at_night = any(run.flow == "campaign" and run.status is RunStatus.RUNNING for run in runs)
     late = [
         run
         for run in runs
         if run.status is RunStatus.SCHEDULED
+        and not (at_night and run.flow == "campaign")
         and run.state != "AwaitingRetry"
         and run.due is not None
         and now - run.due > LATE
@@ -167,7 +175,7 @@ def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Finding]:
 
 
 def _failed_lines(
-    runs: Iterable[FlowRun], catalogued: Iterable[CataloguedLine]
+    runs: Sequence[FlowRun], catalogued: Iterable[CataloguedLine]
 ) -> Iterator[Finding]:
     """Each line whose latest outcome is a failure, and which nobody has published since."""
     updated = {item.line: item.updated for item in catalogued}
@@ -181,6 +189,11 @@ def _failed_lines(
         moment, line, run = told[-1]
         if line.state is not LineState.FAILED or updated.get(name, NEVER) > moment:
             continue
+        if as_flightline(name) is None and any(
+            other.is_ingest and other.ended is not None and other.begin > moment for other in runs
+        ):
+            # A date that could not be listed, or the catalog: a later run would have told it again.
+            continue
         times = 0
         for _, earlier, _ in reversed(told):
             if earlier.state is not LineState.FAILED:
@@ -192,7 +205,10 @@ def _failed_lines(
             severity=Health.LOOK,
             what=f"{name} failed{again}{where}",
             why=line.reason,
-            next_step=_BY_ERROR.get(line.error) or _BY_STAGE.get(line.stage) or _CONVERSION,
+            next_step=_BY_NAME.get(name)
+            or _BY_ERROR.get(line.error)
+            or _BY_STAGE.get(line.stage)
+            or _CONVERSION,
             since=moment,
             url=run.url,
         )

@@ -19,8 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
 from shift_stac.catalogued import CataloguedLine
-from shift_stac.errors import FlightLineError
-from shift_stac.flightline import FlightLine
+from shift_stac.flightline import as_flightline
 from shift_stac.report import LineState, RunReport
 from shift_stac.runs import NEVER, FlowRun, LineRun
 from shift_stac.sources import FrozenModel
@@ -273,8 +272,6 @@ def flight_days(
     )
 
 
-def _flown(line: str) -> str:
-    try:
-        return FlightLine(line).date
-    except FlightLineError:
-        return ""
+def _flown(name: str) -> str:
+    line = as_flightline(name)
+    return line.date if line else ""

@@ -18,7 +18,7 @@ import httpx
 
 from shift_stac.campaigns import PortalVersion
 from shift_stac.errors import FlightLineError, MissingProductError, PortalError, TransferError
-from shift_stac.flightline import FlightLine, parse_date
+from shift_stac.flightline import FlightLine, as_flightline, parse_date
 from shift_stac.listing import Entry, is_safe_name, parse_listing
 from shift_stac.sources import FrozenModel, Product, RemoteFile, RemoteLine, RemoteProduct
 from shift_stac.transfer import HttpOptions, http_client
@@ -235,7 +235,7 @@ class Portal:
             )
             for entry in folders[folder]:
                 match = None if entry.is_folder else name.fullmatch(entry.name)
-                if match and (line := _flight_line(match[1])):
+                if match and (line := as_flightline(match[1])):
                     files.setdefault(line, {})[entry.name] = entry.note
                     if product in _TELLING and not match[2]:
                         counting.add(line)
@@ -276,13 +276,6 @@ def _is_date(name: str) -> bool:
         return parse_date(name) == name
     except FlightLineError:
         return False
-
-
-def _flight_line(name: str) -> FlightLine | None:
-    try:
-        return FlightLine(name)
-    except FlightLineError:
-        return None
 
 
 def open_portal(

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 import httpx
+import pyarrow.parquet
 import pytest
 from filelock import FileLock
 
@@ -179,6 +180,17 @@ def test_a_page_that_is_no_portal_makes_no_night_in_which_all_lines_vanish(night
     assert night.status == 1
     assert f"{url} lists no date: see in a browser" in night.errors
     assert night.report is None
+
+
+def test_what_a_killed_night_published_comes_into_the_table_by_the_next(nightly, source, tmp_path):
+    assert nightly("--portal", source, "--max-lines", 2).status == 0
+    # As if it had been killed before its end.
+    table = tmp_path / "store/AVIRIS-NG/items.parquet"
+    for path in (table, tmp_path / "work/ledger.json"):
+        path.unlink()
+    night = nightly("--portal", source, "--max-lines", 1)
+    assert list(night.states.values()).count("published") == 1
+    assert len(pyarrow.parquet.read_table(table)) == 3
 
 
 def test_a_second_run_in_the_same_folder_is_refused(nightly, source, tmp_path):

@@ -225,6 +225,9 @@ def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
         (schedule,) = nightly["schedules"]
         path = f"/deployments/{nightly['id']}/schedules/{schedule['id']}"
         service.ask("PATCH", path, {"active": False})
+        # Whose process ends together with the server: nobody is left to notice.
+        dead = {"flow_id": nightly["flow_id"], "tags": ["shift-stac"], "state": {"type": "RUNNING"}}
+        run_id = service.ask("POST", "/flow_runs/", dead)["id"]
         service.process.kill()
         service.process.wait()
         wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 60)
@@ -235,6 +238,7 @@ def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
         assert set(found) >= EVERY_DEPLOYMENT
         assert [each["active"] for each in found["nightly"]["schedules"]] == [False]
         assert [each["active"] for each in found["report"]["schedules"]] == [True]
+        assert again.wait(run_id, seconds=150)["state_type"] == "CRASHED"
 
 
 def _is_alive(pid: int) -> bool:

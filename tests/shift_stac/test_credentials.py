@@ -96,6 +96,17 @@ def test_a_session_that_is_begun_elsewhere_meanwhile_will_do(gate, options):
     assert len(gate.sessions) == 1
 
 
+def test_a_session_that_another_thread_has_renewed_is_not_ended(gate, options):
+    person = Person(GOOD_CODE, GOOD_CODE)
+    sessions = Sessions(options, person)
+    refused = sessions.current().access_key
+    sessions.end(refused)
+    renewed = sessions.current()
+    sessions.end(refused)
+    assert sessions.current() == renewed
+    assert len(person.asked) == 2
+
+
 def test_where_nobody_can_be_asked_it_says_what_to_do(gate, options):
     with pytest.raises(CredentialsError, match=r"flows\.session.*run again") as raised:
         open_storage(gate.bucket.url, options).prepare()

@@ -110,6 +110,21 @@ def test_late_runs_are_told_once_a_flow():
     assert look([soon, waiting, done(ago(hours=9))]) == []
 
 
+def test_a_night_that_waits_for_the_one_at_work_is_not_late():
+    waits = flow_run(ago(hours=3), flow="campaign", status=RunStatus.SCHEDULED, due=ago(hours=3))
+    works = flow_run(ago(hours=27), flow="campaign", status=RunStatus.RUNNING, sign_of_life=NOW)
+    assert look([waits, works, done(ago(hours=9))]) == []
+
+
+@pytest.mark.parametrize("name", ["20220301", "catalog"])
+def test_what_is_no_line_is_well_when_a_later_run_does_not_tell_it_again(name):
+    row = line_run(name, ago(hours=30), 5, LineState.FAILED, reason="no answer")
+    bad = flow_run(ago(hours=30), [row], message="1 failed, 1 published", status=RunStatus.FAILED)
+    (finding,) = [finding for finding in look([bad]) if finding.what == f"{name} failed"]
+    assert ("rebuild" in finding.next_step) == (name == "catalog")
+    assert look([bad, done(ago(hours=9))]) == []
+
+
 def test_only_the_latest_run_of_a_flow_can_have_ended_badly():
     crashed = flow_run(ago(hours=9), status=RunStatus.CRASHED)
     assert look([crashed, done(ago(hours=20))])[0].severity is Health.BAD

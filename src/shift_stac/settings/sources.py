@@ -80,7 +80,8 @@ class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="SHIFT_",
         env_nested_delimiter="__",
-        # Compose files pass on what may not be set.
+        # Compose files pass on what may not be set. So, an empty value sets nothing, on the command
+        # line neither.
         env_ignore_empty=True,
         cli_kebab_case=True,
         cli_implicit_flags=True,
