@@ -8,6 +8,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.schemas.events import Event, RelatedResource, Resource
 
 from flows.outcome import TAG
@@ -42,7 +43,9 @@ def _under_way(client: SyncPrefectClient) -> list[FlowRun]:
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNDER_WAY)),
     )
     found: list[FlowRun] = []
-    while page := client.read_flow_runs(flow_run_filter=wanted, limit=_PAGE, offset=len(found)):
+    while page := client.read_flow_runs(
+        flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE, offset=len(found)
+    ):
         found += page
     return found
 
