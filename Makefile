@@ -87,14 +87,14 @@ bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and n
 # docker/ has the part of it that an image needs: without the extras, and what builds the wheel.
 lock: install ## resolve the dependencies again, for both Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.12 --all-extras --generate-hashes \
-	  --no-header --no-emit-index-url --no-emit-find-links --quiet \
+	  --no-header --quiet \
 	  --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
-	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
+	  --generate-hashes --no-annotate --no-header --quiet \
 	  --output-file docker/requirements.lock pyproject.toml
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.12 \
 	  --constraint requirements.lock --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links --quiet --output-file docker/build.lock -
+	  --quiet --output-file docker/build.lock -
 
 clean: ## remove the environment and what demo made
 	rm -rf $(VENV) demo

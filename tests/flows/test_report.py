@@ -17,7 +17,7 @@ def markdown(runs, catalogued=()):
         Past(runs=tuple(runs)), catalogued, NOW, title="SHIFT", store="s3://shift",
         software="shift-stac", days=30, quiet_days=3, stuck_hours=12,
     )  # fmt: skip
-    return made, _markdown(made, Path("/work/reports/report.html"))
+    return made, _markdown(made, Path("reports/report.html"))
 
 
 def test_the_artifact_tells_health_headline_and_the_last_days():
