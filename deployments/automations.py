@@ -45,11 +45,10 @@ _ENDS |= {f"{_RUN}.TimedOut", f"{_RUN}.{SOME_FAILED}"}
 _TO_LOOK_AT = {
     f"{_RUN}.{state}" for state in ("Failed", "Crashed", "TimedOut", SOME_FAILED, "Late")
 }
-_OUR_RUNS = {
-    "match": {"prefect.resource.id": f"{_RUN}.*"},
-    # The server may serve others too.
-    "match_related": {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"},
-}
+OUR_TAG = {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
+"""What events of the service's runs are related to: the server may serve others too."""
+
+_OUR_RUNS = {"match": {"prefect.resource.id": f"{_RUN}.*"}, "match_related": OUR_TAG}
 _SUBJECT = "{{ flow_run.name }}: {{ flow_run.state.name }}"
 _BODY = "{{ flow_run.state.message or '' }}\n{{ flow_run|ui_url }}"
 _NEXT = "Open the run: its table tells the lines, its log what to do."
@@ -59,47 +58,46 @@ class NotificationBlockError(ValueError):
     """The notification block that the settings name does not exist."""
 
 
+def _silence(after: str, expect: set[str], within: timedelta) -> EventTrigger:
+    """Fires for each of our runs of which nothing expected is heard in a time after an event."""
+    return EventTrigger(
+        **_OUR_RUNS,
+        after={after},
+        expect=expect,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+    )
+
+
+def _crash(message: str) -> list[ActionTypes]:
+    return [ChangeFlowRunState(state=StateType.CRASHED, message=message)]
+
+
 def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterator[AutomationCore]:
     """All automations; without a notification block only those that notify nobody."""
     yield AutomationCore(
         name=f"{_PREFIX}end runs whose process is gone",
         description="A run that is silent for three heartbeats is taken for crashed.",
-        trigger=EventTrigger(
-            **_OUR_RUNS,
-            after={f"{_RUN}.heartbeat"},
-            expect={f"{_RUN}.*"},
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=SILENT_SECONDS),
+        trigger=_silence(f"{_RUN}.heartbeat", {f"{_RUN}.*"}, timedelta(seconds=SILENT_SECONDS)),
+        actions=_crash(
+            f"Nothing was heard of its process for {SILENT_SECONDS} s: it was killed, or its machine "
+            "is gone. Run it again: what is done stays done."
         ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message=f"Nothing was heard of its process for {SILENT_SECONDS} s: it was killed, or "
-                "its machine is gone. Run it again: what is done stays done.",
-            )
-        ],
     )
     yield AutomationCore(
         name=f"{_PREFIX}end runs that do not start",
         description="A run that a worker has taken, and that has not begun ten minutes later.",
-        trigger=EventTrigger(
-            **_OUR_RUNS,
-            after={f"{_RUN}.Pending"},
-            expect=_ENDS | {f"{_RUN}.Running", f"{_RUN}.Scheduled", f"{_RUN}.heartbeat"},
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=_STARTING_SECONDS),
+        trigger=_silence(
+            f"{_RUN}.Pending",
+            _ENDS | {f"{_RUN}.Running", f"{_RUN}.Scheduled", f"{_RUN}.heartbeat"},
+            timedelta(seconds=_STARTING_SECONDS),
         ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message="A worker took it and did not start it: the worker was killed meanwhile, or "
-                "its machine is gone. Run it again.",
-            )
-        ],
+        actions=_crash(
+            "A worker took it and did not start it: the worker was killed meanwhile, or its machine "
+            "is gone. Run it again."
+        ),
     )
     if block is None:
         return
@@ -128,15 +126,7 @@ def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterato
     yield AutomationCore(
         name=f"{_PREFIX}tell of runs that do not end",
         description=f"A run that still runs after {options.stuck_hours:g} hours.",
-        trigger=EventTrigger(
-            **_OUR_RUNS,
-            after={f"{_RUN}.Running"},
-            expect=_ENDS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(hours=options.stuck_hours),
-        ),
+        trigger=_silence(f"{_RUN}.Running", _ENDS, timedelta(hours=options.stuck_hours)),
         actions=notify(
             f"{{{{ flow_run.name }}}} has been running for {options.stuck_hours:g} hours",
             f"{_BODY}\nIf its log has stopped, cancel it there, and run it again.",
@@ -178,16 +168,14 @@ def apply_automations(options: ServiceOptions, tell: Callable[[str], None]) -> N
         for found in client.read_automations(sort=AutomationSort.NAME_ASC, limit=_AT_MOST):
             if not found.name.startswith(_PREFIX):
                 continue
-            automation = wanted.get(found.name)
+            automation = wanted.pop(found.name, None)
             if automation is None:
                 client.delete_automation(found.id)
-            elif _says_the_same(found, automation):
-                # Changing it would make it forget since when nothing was published.
-                del wanted[found.name]
-            else:
-                kept = automation.model_copy(update={"enabled": found.enabled})
-                client.update_automation(found.id, kept)
-                del wanted[found.name]
+                continue
+            automation = automation.model_copy(update={"enabled": found.enabled})
+            # Changing one would make it forget since when nothing was published.
+            if not _says_the_same(found, automation):
+                client.update_automation(found.id, automation)
         for automation in wanted.values():
             client.create_automation(automation)
         for automation in describe_automations(options, block):
@@ -195,7 +183,7 @@ def apply_automations(options: ServiceOptions, tell: Callable[[str], None]) -> N
 
 
 def _says_the_same(found: AutomationCore, wanted: AutomationCore) -> bool:
-    own = set(AutomationCore.model_fields) - {"enabled"}
+    own = set(AutomationCore.model_fields)
     return found.model_dump(mode="json", include=own) == wanted.model_dump(mode="json", include=own)
 
 

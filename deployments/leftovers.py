@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.schemas.events import Event, RelatedResource, Resource
 
+from deployments.automations import OUR_TAG
 from flows.outcome import TAG
 
 _UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
@@ -51,11 +52,10 @@ def _under_way(client: SyncPrefectClient) -> list[FlowRun]:
 
 
 def _heartbeat(run: FlowRun) -> Event:
-    tag = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
     return Event(
         event="prefect.flow-run.heartbeat",
         resource=Resource(
             {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name}
         ),
-        related=[RelatedResource(tag)],
+        related=[RelatedResource(OUR_TAG)],
     )

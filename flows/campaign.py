@@ -28,7 +28,6 @@ from shift_stac.conversion import STORE_FORMAT
 from shift_stac.errors import (
     MissingProductError,
     NothingPublishedError,
-    PortalError,
     ShiftError,
     StorageError,
 )
@@ -62,21 +61,8 @@ def _purpose(options: CampaignOptions, stations: Stations) -> dict[str, object]:
 def _survey(
     stations: Stations, options: CampaignOptions
 ) -> tuple[list[ListedLine], list[LineOutcome]]:
-    """The lines that the portal lists, and a failure for each date that cannot be listed.
-
-    Raises
-    ------
-    PortalError
-        It lists no date.
-    """
+    """The lines that the portal lists, and a failure for each date that cannot be listed."""
     dates = list_dates(stations.portal)
-    if not dates:
-        # What answers with any other page would make a night in which all lines have vanished.
-        msg = (
-            f"{stations.portal_url} lists no date: see in a browser whether it is down, or another "
-            "address than that of the campaign"
-        )
-        raise PortalError(msg)
     # Also what is only needed for some lines: it may be delivered later than the rest.
     futures = {
         date: survey.submit(date, stations.portal, options.product.products) for date in dates

@@ -123,8 +123,7 @@ def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Itera
             )
 
 
-def _late(runs: Iterable[FlowRun], now: datetime) -> Iterator[Finding]:
-    runs = list(runs)
+def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Finding]:
     # One night waits for another: that is as it should be.
     at_night = any(run.flow == "campaign" and run.status is RunStatus.RUNNING for run in runs)
     late = [

@@ -176,7 +176,8 @@ class Portal:
     :class:`~shift_stac.errors.TransferError` where it may answer at another try.
     """
 
-    def __init__(self, tree: _Tree, description: PortalVersion, version: str) -> None:
+    def __init__(self, address: str, tree: _Tree, description: PortalVersion, version: str) -> None:
+        self._address = address
         self._tree = tree
         self._description = description
         self._version = version
@@ -193,7 +194,11 @@ class Portal:
         self._tree.close()
 
     def dates(self) -> list[str]:
-        """The dates (``YYYYMMDD``) that have a folder, sorted."""
+        """The dates (``YYYYMMDD``) that have a folder, sorted; there is at least one.
+
+        Where none is listed, a portal that is down answers with another page, or another site does:
+        that is an error, and not a campaign whose lines have all vanished.
+        """
         # The folder of dates is what stands before {date} in the template of any product.
         location = self._description.products[Product.IGM]
         above = location.directory.partition("{date}")[0].format(version=self._version)
@@ -201,7 +206,14 @@ class Portal:
         if entries is None:
             msg = f"the portal has no folder {above!r}: check its address and version"
             raise PortalError(msg)
-        return [entry.name for entry in entries if entry.is_folder and _is_date(entry.name)]
+        dates = [entry.name for entry in entries if entry.is_folder and _is_date(entry.name)]
+        if not dates:
+            msg = (
+                f"{self._address} lists no date: see in a browser whether it is down, or another "
+                "address than that of the campaign"
+            )
+            raise PortalError(msg)
+        return dates
 
     def lines(self, date: str) -> list[FlightLine]:
         """The flight lines of a date: those with a cube or an IGM, sorted by time."""
@@ -295,4 +307,4 @@ def open_portal(
         raise PortalError(msg)
     else:
         tree = _FolderTree(Path(address))
-    return Portal(tree, description, version)
+    return Portal(address, tree, description, version)

@@ -77,6 +77,15 @@ def test_addresses_of_another_kind_are_refused(address):
         open_portal(address, V1, "v1")
 
 
+def test_a_portal_that_lists_no_date_is_told(tmp_path):
+    (tmp_path / "v1/maintenance").mkdir(parents=True)
+    with (
+        open_portal(str(tmp_path), V1, "v1") as portal,
+        pytest.raises(PortalError, match=f"{tmp_path} lists no date"),
+    ):
+        portal.dates()
+
+
 def test_a_portal_without_the_version_is_told(tmp_path):
     with open_portal(str(tmp_path), V1, "v1") as portal, pytest.raises(PortalError, match="v1"):
         portal.dates()
