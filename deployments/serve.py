@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = read_options(
             ServiceOptions,
-            sys.argv[1:] if arguments is None else arguments,
+            arguments,
             _PROGRAM,
             "Run the service: Prefect server, worker and deployments, until Ctrl-C. Forms start "
             "with the settings of the environment and of the settings file.",

@@ -36,11 +36,10 @@ from shift_stac.inventory import published_lines
 from shift_stac.plan import Action
 from shift_stac.portal import ListedLine
 from shift_stac.report import WENT_WELL, LineOutcome, LineState, RunReport
-from shift_stac.settings import CampaignOptions, complete, read_options
+from shift_stac.settings import CampaignOptions, complete
 from shift_stac.survey import Budget, Census, Ledger, take_census
 from tasks.portal import find_files, list_dates, survey
 
-_PROGRAM = "python -m flows.campaign"
 _GIGABYTE = 10**9
 
 
@@ -268,22 +267,20 @@ def run(options: CampaignOptions) -> RunReport:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
 
-    def read() -> CampaignOptions:
-        options = read_options(
-            CampaignOptions,
-            sys.argv[1:] if arguments is None else arguments,
-            _PROGRAM,
-            "Ingest what a campaign's portal has that is not published yet, or has changed. Ends "
-            "with 0 if all went well, 1 if a line failed, 2 for wrong usage.",
-        )
-        load_profile(options.cluster, CLUSTER_PROFILES)
-        return options
-
     def show(console: Console, _: CampaignOptions, report: RunReport) -> bool:
         print_report(console, report)
         return not report.failed
 
-    return run_command(_PROGRAM, read, run, show)
+    return run_command(
+        CampaignOptions,
+        arguments,
+        "python -m flows.campaign",
+        "Ingest what a campaign's portal has that is not published yet, or has changed. Ends with "
+        "0 if all went well, 1 if a line failed, 2 for wrong usage.",
+        run,
+        show,
+        check=lambda options: load_profile(options.cluster, CLUSTER_PROFILES),
+    )
 
 
 if __name__ == "__main__":

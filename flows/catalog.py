@@ -39,7 +39,6 @@ from shift_stac.settings import (
     PruneOptions,
     PublishedOptions,
     complete,
-    read_options,
 )
 from tasks.catalog import inventory, rebuild, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
@@ -282,11 +281,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(usage, markup=False)
         return 0 if given in (["--help"], ["-h"]) else 2
     action = ACTIONS[given[0]]
-    program = f"python -m flows.catalog {given[0]}"
-
-    def read() -> PublishedOptions:
-        ends = "Ends with 0 if all is well, 1 if something is wrong, 2 for wrong usage."
-        return read_options(action.options, given[1:], program, f"{action.purpose} {ends}")
 
     def run(options: PublishedOptions) -> Finding:
         return Finding.model_validate(run_flow(action.flow, options), from_attributes=True)
@@ -295,7 +289,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_rows(console, finding.sentence, finding.rows)
         return finding.is_well
 
-    return run_command(program, read, run, show)
+    return run_command(
+        action.options,
+        given[1:],
+        f"python -m flows.catalog {given[0]}",
+        f"{action.purpose} Ends with 0 if all is well, 1 if something is wrong, 2 for wrong usage.",
+        run,
+        show,
+    )
 
 
 if __name__ == "__main__":

@@ -1,34 +1,38 @@
 """The course of a flow's command: its options, the run, what is printed, the exit status."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.terminal import end_log, print_usage_error
 from shift_stac.errors import ShiftError
+from shift_stac.settings import read_options
 
 
-def run_command[Options, Found](
+def run_command[Options: BaseModel, Found](
+    kind: type[Options],
+    arguments: Sequence[str] | None,
     program: str,
-    read: Callable[[], Options],
+    purpose: str,
     run: Callable[[Options], Found],
     show: Callable[[Console, Options, Found], bool],
+    check: Callable[[Options], object] = lambda _: None,
 ) -> int:
     """Run a flow as a command.
 
     Parameters
     ----------
-    program
-        How the command is called, for what it says of wrong usage.
-    read
-        Read the options.
+    kind, arguments, program, purpose
+        See :func:`shift_stac.settings.read_options`.
     run
-        Run the flow with them.
+        Run the flow with the options.
     show
         Print what it found, the last thing that is printed; tells whether all is well.
+    check
+        Look whether the options will do, before anything is begun.
 
     Returns
     -------
@@ -37,7 +41,8 @@ def run_command[Options, Found](
     """
     errors = Console(stderr=True)
     try:
-        options = read()
+        options = read_options(kind, arguments, program, purpose)
+        check(options)
     except (ValidationError, SettingsError, ShiftError, OSError) as error:
         print_usage_error(errors, error, program)
         return 2

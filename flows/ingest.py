@@ -22,10 +22,8 @@ from flows.stations import CLUSTER_PROFILES, Stations, select_lines
 from flows.terminal import print_report
 from shift_stac.cluster import load_profile
 from shift_stac.report import RunReport
-from shift_stac.settings import IngestOptions, complete, read_options
+from shift_stac.settings import IngestOptions, complete
 from tasks.portal import list_lines
-
-_PROGRAM = "python -m flows.ingest"
 
 
 def _run_name() -> str:
@@ -82,16 +80,6 @@ def run(options: IngestOptions) -> RunReport:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
 
-    def read() -> IngestOptions:
-        options = read_options(
-            IngestOptions,
-            sys.argv[1:] if arguments is None else arguments,
-            _PROGRAM,
-            "Ingest flight lines: portal, download, Zarr, STAC, store.",
-        )
-        load_profile(options.cluster, CLUSTER_PROFILES)
-        return options
-
     def act(options: IngestOptions) -> RunReport | int:
         return dry_run(options, Console()) if options.dry_run else run(options)
 
@@ -102,7 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A dry run has told line by line what it foresees; found is the number of failures.
         return not found
 
-    return run_command(_PROGRAM, read, act, show)
+    return run_command(
+        IngestOptions,
+        arguments,
+        "python -m flows.ingest",
+        "Ingest flight lines: portal, download, Zarr, STAC, store.",
+        act,
+        show,
+        check=lambda options: load_profile(options.cluster, CLUSTER_PROFILES),
+    )
 
 
 if __name__ == "__main__":

@@ -27,10 +27,9 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.health import Health
 from shift_stac.metrics_page import HEALTH_WORDS, bulletin_rows, render_bulletin
 from shift_stac.runs import Memory, Past, read_reports, with_reports
-from shift_stac.settings import ReportOptions, complete, read_options
+from shift_stac.settings import ReportOptions, complete
 from tasks.report import read_catalog
 
-_PROGRAM = "python -m flows.report"
 _NIGHTS = 7
 
 
@@ -155,19 +154,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.print(told, highlight=False, markup=False, soft_wrap=True)
         return bulletin.health is Health.WELL
 
-    given = sys.argv[1:] if arguments is None else arguments
-
-    def read() -> ReportOptions:
-        return read_options(
-            ReportOptions,
-            given,
-            _PROGRAM,
-            "Tell what was ingested day by day, and what wants attention now, from the run history "
-            "and the catalog: a page in the working folder. Ends with 0 if all is well, 1 if "
-            "somebody must look, 2 for wrong usage.",
-        )
-
-    return run_command(_PROGRAM, read, run, show)
+    return run_command(
+        ReportOptions,
+        arguments,
+        "python -m flows.report",
+        "Tell what was ingested day by day, and what wants attention now, from the run history and "
+        "the catalog: a page in the working folder. Ends with 0 if all is well, 1 if somebody must "
+        "look, 2 for wrong usage.",
+        run,
+        show,
+    )
 
 
 if __name__ == "__main__":

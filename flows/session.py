@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = read_options(
             SessionOptions,
-            sys.argv[1:] if arguments is None else arguments,
+            arguments,
             _PROGRAM,
             "Begin a session with the bucket by an MFA code, asked for here or read from standard "
             "input. Later runs use it until it ends. Ends with 0 if there is a session, 1 if there "

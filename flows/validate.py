@@ -27,11 +27,9 @@ from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.hrefs import Hrefs
 from shift_stac.inventory import published_lines
-from shift_stac.settings import ValidateOptions, complete, read_options
+from shift_stac.settings import ValidateOptions, complete
 from shift_stac.validation import Check
 from tasks.validate import validate_published
-
-_PROGRAM = "python -m flows.validate"
 
 
 @flow(
@@ -103,18 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_archive_report(console, report)
         return not report.bad
 
-    given = sys.argv[1:] if arguments is None else arguments
-
-    def read() -> ValidateOptions:
-        return read_options(
-            ValidateOptions,
-            given,
-            _PROGRAM,
-            "Look into a published archive, and list good and bad stores. Ends with 0 if all are "
-            "good, 1 if one is bad, 2 for wrong usage.",
-        )
-
-    return run_command(_PROGRAM, read, run, show)
+    return run_command(
+        ValidateOptions,
+        arguments,
+        "python -m flows.validate",
+        "Look into a published archive, and list good and bad stores. Ends with 0 if all are good, 1 "
+        "if one is bad, 2 for wrong usage.",
+        run,
+        show,
+    )
 
 
 if __name__ == "__main__":

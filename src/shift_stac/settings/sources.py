@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -134,7 +135,7 @@ def complete[Options: BaseModel](options: Options) -> Options:
 
 
 def read_options[Options: BaseModel](
-    kind: type[Options], arguments: Sequence[str], program: str, purpose: str
+    kind: type[Options], arguments: Sequence[str] | None, program: str, purpose: str
 ) -> Options:
     """Options of a command: from its command line, else from the site.
 
@@ -143,7 +144,7 @@ def read_options[Options: BaseModel](
     kind
         Which options.
     arguments
-        The command line without the command.
+        The command line without the command; None for that of this process.
     program, purpose
         How the command is called, and what for: for its help.
 
@@ -168,6 +169,8 @@ def read_options[Options: BaseModel](
         help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
         "if it exists)",
     )
+    if arguments is None:
+        arguments = sys.argv[1:]
     source: Any = CliSettingsSource(_settings_of(kind), root_parser=parser)
     _make_readable(parser)
     named = parser.parse_args(arguments).settings
