@@ -1,6 +1,7 @@
 """Progress of each line and stage that moves: bars in a terminal, artifacts in the Prefect UI."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from shift_stac.cluster import JobInfo
 from shift_stac.errors import RunCancelledError
 
 _SECONDS_BETWEEN_REPORTS = 2.0
+_PAUSES_AT_THE_END = (1, 2, 4, 0)
 _REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
@@ -38,14 +40,14 @@ class _Reporter:
     """Tells the server of progress, from a thread of its own: no stage waits for it."""
 
     def __init__(self) -> None:
-        self._moving: list[_Moving] = []
+        self._moving: dict[str, _Moving] = {}
         self._unshown: list[ArtifactCreate] = []
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
     def follow(self, artifact: ArtifactCreate) -> _Moving:
-        moving = _Moving(artifact, 0.0)
-        self._moving.append(moving)
+        # A stage that is tried again moves the artifact of its first try: none stays behind.
+        moving = self._moving.setdefault(str(artifact.key), _Moving(artifact, 0.0))
         self._start()
         return moving
 
@@ -65,16 +67,24 @@ class _Reporter:
 
     def _report(self) -> None:
         with get_client(sync_client=True) as client:
-            last = False
-            while not last:
-                last = self._end.wait(_SECONDS_BETWEEN_REPORTS)
-                while self._unshown:
-                    with suppress(*_REFUSALS):
-                        client.create_artifact(self._unshown.pop(0))
-                for moving in list(self._moving):
-                    percent = moving.percent
-                    if percent != moving.told:
-                        self._tell(client, moving, percent)
+            while not self._end.wait(_SECONDS_BETWEEN_REPORTS):
+                self._tell_all(client)
+            # What was told last is what stays: a busy server is asked again, for a while.
+            for pause in _PAUSES_AT_THE_END:
+                if self._tell_all(client):
+                    break
+                time.sleep(pause)
+
+    def _tell_all(self, client: SyncPrefectClient) -> bool:
+        """Whether the server knows all of it now."""
+        while self._unshown:
+            with suppress(*_REFUSALS):
+                client.create_artifact(self._unshown.pop(0))
+        for moving in list(self._moving.values()):
+            percent = moving.percent
+            if percent != moving.told:
+                self._tell(client, moving, percent)
+        return all(moving.told == moving.percent for moving in self._moving.values())
 
     def _tell(self, client: SyncPrefectClient, moving: _Moving, percent: float) -> None:
         # Progress is a courtesy: what the server does not take now, it is offered again.

@@ -7,6 +7,15 @@ import pytest
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+@pytest.fixture
+def no_settings(tmp_path, monkeypatch) -> None:
+    """An empty folder to be in, and no settings of this machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SHIFT_STORE", raising=False)
+    # Set, and not deleted: --settings sets it for what a command starts, which is to be undone.
+    monkeypatch.setenv("SHIFT_SETTINGS", "")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real AVIRIS-NG samples and STAC schemas, which stand beside a developer's checkout."""

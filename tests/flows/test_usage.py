@@ -8,13 +8,7 @@ from flows import campaign, catalog, ingest, report, session, validate
 DATE = ("--date", "20220224")
 
 
-@pytest.fixture(autouse=True)
-def _empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    # Set, and not deleted: --settings sets it for what a command starts, which is to be undone.
-    monkeypatch.setenv("SHIFT_SETTINGS", "")
-    # A message on one line is compared as one.
-    monkeypatch.setenv("COLUMNS", "200")
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +46,11 @@ def _empty_folder(tmp_path, monkeypatch):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_wrong_usage_ends_with_2_and_a_sentence(main, arguments, words, capsys, tmp_path):
+def test_wrong_usage_ends_with_2_and_a_sentence(
+    main, arguments, words, capsys, tmp_path, monkeypatch
+):
+    # A message on one line is compared as one.
+    monkeypatch.setenv("COLUMNS", "200")
     try:
         status = main(arguments)
     except SystemExit as exit_:  # as argparse ends what it does not know

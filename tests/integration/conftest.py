@@ -15,7 +15,7 @@ import pytest
 
 from shift_stac.simulate import simulate_campaign
 from support.s3 import Bucket, serve_s3
-from support.webserver import free_port, running
+from support.service import serve_prefect
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,18 +61,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def prefect_api(environment) -> Iterator[str]:
-    """The address of a Prefect server with a database of its own."""
-    port = free_port()
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--no-ui"]
-    url = f"http://127.0.0.1:{port}/api"
-    log = Path(environment["PREFECT_HOME"]) / "server.log"
-    with (
-        log.open("w") as output,
-        running(
-            command, f"{url}/health", env=environment, stdout=output, stderr=output, seconds=90
-        ),
-    ):
+    with serve_prefect(environment, Path(environment["PREFECT_HOME"])) as url:
         yield url
 
 

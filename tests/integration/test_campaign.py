@@ -6,11 +6,8 @@ import shutil
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import pyarrow.parquet
@@ -18,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from shift_stac.simulate import simulate_campaign
-from support.webserver import serve_nginx
+from support.webserver import QuietHandler, serve_handler, serve_nginx
 
 DATES = ("20220224", "20220228", "20220308")
 
@@ -149,33 +146,19 @@ def test_a_bad_line_leaves_a_run_that_needs_a_look_and_is_tried_again(nightly, s
     assert nightly("--portal", source).states[lines[3]] == "published"
 
 
-@contextmanager
-def serve_page(text: str):
-    """A server that answers everything with one page, as those do that ask for a login."""
+class LoginPage(QuietHandler):
+    """Answers everything with one page, as those do that ask for a login."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html><a href='help.html'>Down for maintenance</a></html>")
 
 
 def test_a_page_that_is_no_portal_makes_no_night_in_which_all_lines_vanish(nightly, source):
     assert nightly("--portal", source, "--max-lines", 1).status == 0
-    with serve_page("<html><a href='help.html'>Down for maintenance</a></html>") as url:
+    with serve_handler(LoginPage) as url:
         night = nightly("--portal", url)
     assert night.status == 1
     assert f"{url} lists no date: see in a browser" in night.errors

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import pytest
@@ -23,9 +22,10 @@ from flows.validate import validate
 from shift_stac.report import LineState
 from shift_stac.runs import RunStatus
 from shift_stac.simulate import simulate_campaign
+from support.service import serve_prefect
+from support.webserver import QuietHandler, serve_handler
 
 DATE = "20220224"
-# A relative path of another test's run is taken for the same here: no other test uses this one.
 STORE = "reported"
 
 
@@ -34,10 +34,7 @@ def serve_failing_once(folder: Path, word: str) -> Iterator[str]:
     """Serve a folder; the first request for a file with this word in its name is answered 503."""
     left = [1]
 
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
+    class Handler(QuietHandler, SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
             if left and word in self.path:
                 left.pop()
@@ -45,14 +42,15 @@ def serve_failing_once(folder: Path, word: str) -> Iterator[str]:
             else:
                 super().do_GET()
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve_handler(partial(Handler, directory=str(folder))) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def prefect_api(environment, tmp_path_factory):
+    """A server of this module's own: a run that says no archive counts for every archive."""
+    with serve_prefect(environment, tmp_path_factory.mktemp("reported-prefect")) as url:
+        yield url
 
 
 @pytest.fixture

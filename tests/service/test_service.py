@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from shift_stac.simulate import simulate_campaign
-from support.service import Service, listen, run_service
+from support.service import Api, listen, run_service
 from support.webserver import serve_nginx, wait_until
 
 DATE = "2022-02-24"
@@ -101,7 +101,7 @@ def test_every_deployment_is_there_with_its_schedule_and_tags(service):
 
 def test_the_api_and_the_ui_ask_for_the_password(service):
     with pytest.raises(httpx.HTTPStatusError, match="401"):
-        Service(service.folder, service.url, service.process).deployments()
+        Api(service.url, None).deployments()
     assert httpx.get(f"{service.url}/api/health").is_success
     assert "of-the-archive" not in service.log
 

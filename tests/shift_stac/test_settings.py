@@ -16,12 +16,7 @@ def ingest_options(arguments):
     return read_options(IngestOptions, arguments, "ingest", "Ingest.")
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SHIFT_STORE", raising=False)
-    # Set, and not deleted: --settings sets it for what a command starts, which is to be undone.
-    monkeypatch.setenv("SHIFT_SETTINGS", "")
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def test_dates_and_lines_may_be_given_several_times():

@@ -23,6 +23,7 @@ import pytest
 from shift_stac.simulate import simulate_campaign
 from support import require_program
 from support.account import ROOT, Account, Site, make_site
+from support.service import Api
 from support.slurm import ALIVE, Slurm, run_slurm
 from support.stac import linked_lines
 from support.webserver import free_port, wait_until
@@ -96,36 +97,15 @@ class Operator:
         )
         return int(port)
 
-    def api(self, port: int = 0) -> httpx.Client:
-        address = f"http://127.0.0.1:{port or self.port}/api"
-        return httpx.Client(base_url=address, auth=self.auth, timeout=30)
+    def api(self, port: int = 0) -> Api:
+        return Api(f"http://127.0.0.1:{port or self.port}", self.auth)
 
     def ingest(self, line: str, **options: object) -> str:
         """Ask for a run, as the UI does; returns its id."""
-        with self.api() as api:
-            deployment = api.get("/deployments/name/ingest/ingest").raise_for_status().json()
-            parameters = {
-                **deployment["parameters"]["options"],
-                "date": [DATE],
-                "line": [line],
-                **options,
-            }
-            made = api.post(
-                f"/deployments/{deployment['id']}/create_flow_run",
-                json={"parameters": {"options": parameters}},
-            )
-            return made.raise_for_status().json()["id"]
+        return self.api().start("ingest", date=[DATE], line=[line], **options)
 
     def state(self, run: str) -> str:
-        with self.api() as api:
-            return api.get(f"/flow_runs/{run}").raise_for_status().json()["state_type"]
-
-    def artifacts(self, run: str) -> dict[str, dict]:
-        """What a run shows, by key."""
-        asked = {"artifacts": {"flow_run_id": {"any_": [run]}}, "limit": 200}
-        with self.api() as api:
-            found = api.post("/artifacts/filter", json=asked).raise_for_status().json()
-        return {artifact["key"]: artifact for artifact in found}
+        return self.api().run(run)["state_type"]
 
     def jobs(self, *, states: set[str] | None = None) -> list[str]:
         states = states or ALIVE
@@ -219,7 +199,7 @@ def test_the_service_runs_jobs_as_the_user_and_publishes(operator, lines):
     (job,) = operator.jobs(states={"COMPLETED"})
     account = operator.account
     assert operator.slurm.facts(job)["UserId"] == f"{account.name}({account.uid})"
-    shown = operator.artifacts(run)
+    shown = operator.api().artifacts(run)
     assert shown["ingest"]["data"].count(f'"job": "{job}"') == 1
     said = shown[f"job-{lines[0]}"]["data"]
     assert f"#SBATCH -J shift-{lines[0]}" in said
@@ -348,9 +328,7 @@ def test_the_ui_is_reached_through_ssh_and_a_bastion(operator):
             assert tunnel.poll() is None, (folder / "tunnel").read_text() + logs
             page = httpx.get(f"http://127.0.0.1:{local}/", follow_redirects=True)
             assert "<title>" in page.text
-            with operator.api(local) as api:
-                names = [found["name"] for found in api.post("/deployments/filter", json={}).json()]
-            assert "nightly" in names
+            assert "nightly" in operator.api(local).deployments()
         finally:
             tunnel.terminate()
             tunnel.wait(timeout=10)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 
 import httpx
+
+from support.webserver import QuietHandler, serve_handler
 
 _OF_THE_CONNECTION = {"connection", "content-length", "expect", "transfer-encoding"}
 
@@ -28,11 +29,8 @@ def counting_proxy(behind: str) -> Iterator[Counted]:
     counted, lock = Counted(""), Lock()
     client = httpx.Client(base_url=behind, timeout=60)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
 
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -58,12 +56,6 @@ def counting_proxy(behind: str) -> Iterator[Counted]:
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on  # noqa: N815
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    counted.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with client, serve_handler(Handler) as url:
+        counted.url = url
         yield counted
-    finally:
-        server.shutdown()
-        server.server_close()
-        client.close()

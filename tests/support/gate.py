@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.parse import parse_qs
 
 import httpx
 
 from support.s3 import Bucket, serve_moto
+from support.webserver import QuietHandler, serve_handler
 
 GOOD_CODE = "271828"
 _WRONG_CODE = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>
@@ -42,11 +41,8 @@ def serve_gate(folder: Path) -> Iterator[Gate]:  # noqa: C901 - a handler needs 
         client = httpx.Client(base_url=behind, timeout=60)
         gate = Gate(bucket)
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None:
-                pass
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -107,14 +103,6 @@ def serve_gate(folder: Path) -> Iterator[Gate]:  # noqa: C901 - a handler needs 
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-        bucket.environment["AWS_ENDPOINT_URL"] = endpoint
-        try:
+        with client, serve_handler(Handler) as endpoint:
+            bucket.environment["AWS_ENDPOINT_URL"] = endpoint
             yield gate
-        finally:
-            server.shutdown()
-            server.server_close()
-            client.close()

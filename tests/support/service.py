@@ -9,31 +9,22 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
 
-from support.webserver import free_port, wait_until
+from support.webserver import QuietHandler, free_port, running, serve_handler, wait_until
 
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @dataclass
-class Service:
-    """A running service."""
+class Api:
+    """What a person asks of a service, wherever it runs."""
 
-    folder: Path
     url: str
-    process: subprocess.Popen[bytes]
-    auth: tuple[str, str] | None = None
-
-    @property
-    def log(self) -> str:
-        """What it printed."""
-        return (self.folder / "service.log").read_text()
+    auth: tuple[str, str] | None
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
         """Ask the API."""
@@ -83,6 +74,19 @@ class Service:
         """A run's artifacts by their keys."""
         asked = {"artifacts": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
         return {found["key"]: found for found in self.ask("POST", "/artifacts/filter", asked)}
+
+
+@dataclass
+class Service(Api):
+    """A running service."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return (self.folder / "service.log").read_text()
 
     def children(self) -> dict[int, str]:
         """Its processes, and theirs: each with its command line."""
@@ -146,7 +150,7 @@ def run_service(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    service = Service(folder, f"http://127.0.0.1:{port}", process, auth)
+    service = Service(f"http://127.0.0.1:{port}", auth, folder, process)
 
     def is_ready() -> bool:
         assert process.poll() is None, service.log
@@ -182,23 +186,28 @@ def listen() -> Iterator[Operators]:
     """A server to which notifications are sent."""
     operators = Operators("")
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
             body = self.rfile.read(int(self.headers["Content-Length"]))
             operators.told.append(json.loads(body))
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    operators.url = f"http://127.0.0.1:{server.server_address[1]}/hook?token=sesame"
-    try:
+    with serve_handler(Handler) as url:
+        operators.url = f"{url}/hook?token=sesame"
         yield operators
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+
+
+@contextmanager
+def serve_prefect(environment: dict[str, str], folder: Path) -> Iterator[str]:
+    """The address of a Prefect server whose database lies in this folder."""
+    port = free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--no-ui"]
+    url = f"http://127.0.0.1:{port}/api"
+    env = environment | {"PREFECT_HOME": str(folder)}
+    with (
+        (folder / "server.log").open("w") as output,
+        running(command, f"{url}/health", env=env, stdout=output, stderr=output, seconds=90),
+    ):
+        yield url

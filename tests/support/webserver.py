@@ -116,6 +116,29 @@ def serve_apache(folder: Path, work: Path, *, fancy: bool = True) -> Iterator[st
         yield url
 
 
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers, and writes no log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serve_handler(
+    handler: Callable[..., BaseHTTPRequestHandler],
+    kind: type[ThreadingHTTPServer] = ThreadingHTTPServer,
+) -> Iterator[str]:
+    """A server on loopback whose answers a handler gives; yields its address."""
+    with kind(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 class Faults:
     """What a :func:`faulty_server` does next, and what it was asked."""
 
@@ -126,15 +149,12 @@ class Faults:
         self.requests: list[tuple[str, str, str | None]] = []
 
 
-class _FaultyHandler(BaseHTTPRequestHandler):
+class _FaultyHandler(QuietHandler):
     protocol_version = "HTTP/1.1"
 
     def __init__(self, faults: Faults, *arguments: object) -> None:
         self.faults = faults
         super().__init__(*arguments)  # type: ignore[arg-type]
-
-    def log_message(self, *arguments: object) -> None:
-        pass
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -187,6 +207,13 @@ class _FaultyHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Unmoved(ThreadingHTTPServer):
+    """Says nothing of connections that break: they are meant to."""
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
 def faulty_server() -> Iterator[tuple[str, Faults]]:
     """A server that misbehaves as its script says, one entry for each GET.
@@ -196,14 +223,5 @@ def faulty_server() -> Iterator[tuple[str, Faults]]:
     ETag from now on; empty: as it should be.
     """
     faults = Faults()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_FaultyHandler, faults))
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", faults
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve_handler(partial(_FaultyHandler, faults), _Unmoved) as url:
+        yield url, faults
