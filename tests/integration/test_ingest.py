@@ -418,7 +418,7 @@ def test_an_interrupted_run_ends_soon_and_leaves_nothing_half(
     tmp_path, environment, prefect_api, ingest, how
 ):
     portal = tmp_path / "big"
-    simulate_campaign(portal, dates=[DATE], lines=2, samples=300, scan_lines=1200, bands=200)
+    simulate_campaign(portal, dates=[DATE], lines=2, samples=300, scan_lines=800, bands=200)
     # Whoever started the tests in the background made them, and their children, ignore SIGINT.
     program = (
         "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
