@@ -103,8 +103,8 @@ class _Reporter:
 class ProgressBoard:
     """Bars that the threads of a run move.
 
-    Shows no bars where ``console`` is not a terminal, and artifacts within task runs. A run that is cancelled ends at the next
-    step that any stage reports: threads cannot be stopped from outside.
+    Shows no bars where ``console`` is not a terminal, and artifacts within task runs. A run that is
+    cancelled ends at the next step that any stage reports: threads cannot be stopped from outside.
     """
 
     def __init__(self, console: Console) -> None:

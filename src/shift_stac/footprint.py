@@ -42,8 +42,9 @@ def footprint(
     pixel outside their centres, and is then simplified. It stays within the tolerance of those
     edges, and every located pixel's centre lies in it or within the tolerance of it, also where
     the swath crosses itself or scan lines run backwards; this asks only that the pixels of a scan
-    line lie between its ends, as those of a line of sight that sweeps do. Holes inside a scan line are bridged; where no pixel of several successive scan
-    lines has a location, the outline has parts.
+    line lie between its ends, as those of a line of sight that sweeps do. Holes inside a scan line
+    are bridged; where no pixel of several successive scan lines has a location, the outline has
+    parts.
 
     Parameters
     ----------
