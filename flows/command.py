@@ -1,15 +1,19 @@
 """The course of a flow's command: its options, the run, what is printed, the exit status."""
 
+import os
 import signal
 from collections.abc import Callable, Sequence
 
+from prefect.context import refresh_global_settings_context
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from flows.artifacts import REFUSALS
 from flows.terminal import end_log, print_usage_error
 from shift_stac.errors import ShiftError
-from shift_stac.settings import read_options
+from shift_stac.settings import ServiceOptions, read_options, site_options
 
 
 def run_command[Options: BaseModel, Found](
@@ -43,6 +47,7 @@ def run_command[Options: BaseModel, Found](
     try:
         options = read_options(kind, arguments, program, purpose)
         check(options)
+        _take_password()
     except (ValidationError, SettingsError, ShiftError, OSError) as error:
         print_usage_error(errors, error, program)
         return 2
@@ -52,9 +57,30 @@ def run_command[Options: BaseModel, Found](
         end_log()
         errors.print("interrupted; the same command goes on from what is done", highlight=False)
         return 128 + signal.SIGINT
+    except REFUSALS as error:
+        if not PREFECT_API_URL.value():
+            raise
+        end_log()
+        msg = (
+            f"error: the Prefect server at {PREFECT_API_URL.value()} refuses: {error}; if it asks "
+            "for a password, set PREFECT_API_AUTH_STRING"
+        )
+        errors.print(msg, highlight=False, markup=False, soft_wrap=True)
+        return 1
     except ShiftError as error:
         end_log()
         errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 1
     end_log()
     return 0 if show(Console(), options, found) else 1
+
+
+def _take_password() -> None:
+    """Where Prefect itself was told no password, the server is asked with the site's own."""
+    if not PREFECT_API_URL.value() or PREFECT_API_AUTH_STRING.value():
+        return
+    auth = site_options(ServiceOptions).auth
+    if auth is not None:
+        # For all threads, and for the processes that are started.
+        os.environ[PREFECT_API_AUTH_STRING.name] = auth.get_secret_value()
+        refresh_global_settings_context()

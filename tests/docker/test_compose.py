@@ -217,6 +217,17 @@ def test_settings_are_taken_as_they_stand(service, secrets, monkeypatch, tmp_pat
         assert str(archive.work_dir) == mount.target
 
 
+def test_an_empty_endpoint_is_amazon_s(no_settings, monkeypatch):
+    for given, expected in (
+        ({}, "http://s3:9000"),
+        ({"SHIFT_S3__ENDPOINT_URL": ""}, None),
+        ({"SHIFT_S3__ENDPOINT_URL": "https://s3.example.org"}, "https://s3.example.org"),
+    ):
+        said = Compose(**given).services["worker"].environment
+        monkeypatch.setenv("SHIFT_S3__ENDPOINT_URL", said["SHIFT_S3__ENDPOINT_URL"])
+        assert site_options(ArchiveOptions).s3.endpoint_url == expected
+
+
 @every_command
 def test_every_command_exists(service):
     for words in (service.command, service.health_command):

@@ -289,13 +289,23 @@ def test_a_run_goes_from_the_server_to_the_worker_into_the_bucket(up, host):
     assert run["state_type"] == "COMPLETED", up.containers["worker"].log.read_text()
 
 
-def test_the_main_job_runs_in_the_worker_s_container(up, host):
-    done = up.containers["worker"].execute(
-        *("python", "-m", "flows.ingest", "--date", "20220224", "--dry-run"),
-        PREFECT_API_AUTH_STRING=":".join(up.auth),
-    )
+def test_every_command_runs_in_the_worker_s_container(up):
+    (told,) = re.findall(r"exec worker (python -m .*)", (ROOT / "docker" / "README.md").read_text())
+    done = up.containers["worker"].execute(*told.split())
     assert done.returncode == 0, done.stderr
-    assert "up to date" in done.stdout
+    runs = up.ask("POST", "/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1})
+    assert runs[0]["name"].startswith("catalog-validate")
+
+
+def test_the_bucket_is_made_whatever_store_the_worker_has_keys_for(up, host, compose):
+    keys = host.secrets / "aws_credentials"
+    ours = keys.read_text()
+    keys.write_text("[default]\naws_access_key_id = AKIAELSEWHERE\naws_secret_access_key = x\n")
+    try:
+        done = host.run(compose.services["bucket"])
+    finally:
+        keys.write_text(ours)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_secret_is_told(up, host):

@@ -16,18 +16,22 @@ OURS = "shift-stac"
 
 
 def _interpolated(value: Any, variables: Mapping[str, str]) -> Any:
-    """Replace ${NAME:-default}, the one form that the file uses, and $$."""
+    """Replace ${NAME:-default} and ${NAME-default}, the forms that the file uses, and $$."""
     if isinstance(value, dict):
         return {key: _interpolated(held, variables) for key, held in value.items()}
     if isinstance(value, list):
         return [_interpolated(held, variables) for held in value]
     if not isinstance(value, str):
         return value
-    return re.sub(
-        r"\$\$|\$\{(\w+):-([^}]*)\}",
-        lambda found: "$" if found[0] == "$$" else variables.get(found[1]) or found[2],
-        value,
-    )
+
+    def replaced(found: re.Match[str]) -> str:
+        if found[0] == "$$":
+            return "$"
+        name, or_empty, default = found.groups()
+        given = variables.get(name)
+        return default if given is None or (or_empty and not given) else given
+
+    return re.sub(r"\$\$|\$\{(\w+)(:?)-([^}]*)\}", replaced, value)
 
 
 @dataclass(frozen=True)
