@@ -1,6 +1,7 @@
 """What a run will need, looked at before there is one: cluster, disk, portal, store.
 
-Run ``python -m deployments.check --help``. Nothing is changed, beside a probe that is removed.
+Run ``python -m deployments.check --help``. Nothing is changed, beside a probe that is removed, and
+the folder of the jobs' logs.
 """
 
 import logging
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.stations import CLUSTER_PROFILES
+from flows.stations import CLUSTER_PROFILES, count_at_once
 from flows.terminal import print_rows, print_usage_error
 from shift_stac.archive import open_storage
 from shift_stac.campaigns import load_campaign
@@ -72,14 +73,19 @@ def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[Finding]:
         environment and reach this machine.
     """
     work_dir = settings.work_dir.absolute()
-    yield from _folder("working folder", work_dir)
-    yield from _space(settings, work_dir)
-    yield from _cluster(settings, work_dir, try_job=try_job)
+    yield _folder("working folder", work_dir)
+    try:
+        profile = load_profile(settings.cluster, CLUSTER_PROFILES)
+    except ShiftError as error:
+        yield Finding("cluster", Verdict.BAD, str(error))
+    else:
+        yield from _space(count_at_once(settings, profile), work_dir)
+        yield from _cluster(profile, work_dir, try_job=try_job)
     yield _try("portal", lambda: _portal(settings))
     if settings.store.startswith("s3://"):
         yield from _bucket(settings)
     else:
-        yield from _folder("store", Path(settings.store).absolute())
+        yield _folder("store", Path(settings.store).absolute())
 
 
 def _try(subject: str, find: Callable[[], Finding]) -> Finding:
@@ -90,34 +96,35 @@ def _try(subject: str, find: Callable[[], Finding]) -> Finding:
         return Finding(subject, Verdict.BAD, str(error))
 
 
-def _folder(subject: str, folder: Path) -> Iterator[Finding]:
+def _present(folder: Path) -> Path:
+    """The folder, or else the one above it in which a run will make it."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _folder(subject: str, folder: Path) -> Finding:
+    present = _present(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".check-"):
+        with tempfile.NamedTemporaryFile(dir=present, prefix=".check-"):
             pass
     except OSError as error:
-        yield Finding(subject, Verdict.BAD, f"{folder} cannot be written: {error.strerror}")
-    else:
-        yield Finding(subject, Verdict.GOOD, f"{folder} can be written")
+        return Finding(subject, Verdict.BAD, f"{present} cannot be written: {error.strerror}")
+    if present != folder:
+        return Finding(subject, Verdict.NOTE, f"{folder} is not there yet: a run makes it")
+    return Finding(subject, Verdict.GOOD, f"{folder} can be written")
 
 
-def _space(settings: ArchiveOptions, work_dir: Path) -> Iterator[Finding]:
+def _space(lines: int, work_dir: Path) -> Iterator[Finding]:
     with suppress(OSError):
-        free = shutil.disk_usage(work_dir).free
-        wanted = settings.lines_at_once * _BYTES_OF_A_LINE
+        free = shutil.disk_usage(_present(work_dir)).free
+        wanted = lines * _BYTES_OF_A_LINE
         words = (
-            f"{format_size(int(free))} free on the file system; {settings.lines_at_once} lines at "
-            f"once take up to {format_size(int(wanted))}; a quota is not seen here"
+            f"{format_size(int(free))} free on the file system; {lines} lines at once take up to "
+            f"{format_size(int(wanted))}; a quota is not seen here"
         )
         yield Finding("disk", Verdict.GOOD if free > wanted else Verdict.NOTE, words)
 
 
-def _cluster(settings: ArchiveOptions, work_dir: Path, *, try_job: bool) -> Iterator[Finding]:
-    try:
-        profile = load_profile(settings.cluster, CLUSTER_PROFILES)
-    except ShiftError as error:
-        yield Finding("cluster", Verdict.BAD, str(error))
-        return
+def _cluster(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Iterator[Finding]:
     if profile.is_local:
         yield Finding("cluster", Verdict.GOOD, "conversions run on this machine")
         return
@@ -125,14 +132,14 @@ def _cluster(settings: ArchiveOptions, work_dir: Path, *, try_job: bool) -> Iter
     present = sorted(name for _, name in socket.if_nameindex())
     if interface is not None and interface not in present:
         words = (
-            f"this machine has no network interface {interface} (it has {', '.join(present)}): set `interface` "
-            f"in cluster profile {profile.name} to one that the nodes reach"
+            f"this machine has no network interface {interface} (it has {', '.join(present)}): set "
+            f"`interface` in cluster profile {profile.name} to one that the nodes reach"
         )
         yield Finding("interface", Verdict.BAD, words)
         return
     if interface is not None:
         yield Finding("interface", Verdict.GOOD, f"{interface} is there")
-    yield _try("cluster", lambda: _job(profile, work_dir, try_job=try_job))
+    yield _try("cluster", lambda: _job(profile, work_dir / "jobs", try_job=try_job))
 
 
 def _job(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Finding:

@@ -20,15 +20,15 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Paused, Running
 from pydantic import Field
+from rich.console import Console
 
 from flows.forms import say_with_pattern
 from shift_stac.archive import open_storage
 from shift_stac.credentials import AskCode, S3Options
-from shift_stac.errors import CodeRefusedError, CredentialsError
+from shift_stac.errors import CredentialsError
 from shift_stac.settings import PublishedOptions
 from shift_stac.storage import Storage
 
-_TRIES = 3
 _SECONDS_BETWEEN_LOOKS = 2
 # The server takes answers for so long after we have stopped waiting.
 _GRACE_SECONDS = 60
@@ -57,7 +57,9 @@ def code_source(options: S3Options) -> AskCode | None:
     return _AskerInUi(context.flow_run.id, minutes) if minutes > 0 else None
 
 
-def _ask_in_terminal(serial: str, _: Callable[[], bool]) -> str:
+def _ask_in_terminal(serial: str, _: Callable[[], bool], refusal: str) -> str:
+    if refusal:
+        Console(stderr=True).print(refusal, highlight=False, markup=False, soft_wrap=True)
     # Unseen: a code is good for half a minute, and terminals are recorded.
     return getpass(f"MFA code of {serial}: ", stream=sys.stderr)
 
@@ -84,20 +86,23 @@ class _AskerInUi:
         self._context = contextvars.copy_context()
         self._unanswered = ""
 
-    def __call__(self, serial: str, is_settled: Callable[[], bool]) -> str | None:
+    def __call__(self, serial: str, is_settled: Callable[[], bool], refusal: str) -> str | None:
         if self._unanswered:
             # Else each line that comes after would wait as long.
             raise CredentialsError(self._unanswered)
-        return self._context.copy().run(self._ask, serial, is_settled)
+        return self._context.copy().run(self._ask, serial, is_settled, refusal)
 
-    def _ask(self, serial: str, is_settled: Callable[[], bool]) -> str | None:
+    def _ask(self, serial: str, is_settled: Callable[[], bool], refusal: str) -> str | None:
+        if refusal:
+            get_run_logger().warning("%s", refusal)
         get_run_logger().warning(
             "a code of MFA device %s is needed: press Resume in this run's page within %g minutes",
             serial,
             self._minutes,
         )
         form = MfaCode.with_initial_data(
-            description=f"The archive's bucket is behind MFA. Enter the code of **{serial}** as "
+            description=(f"{refusal}\n\n" if refusal else "")
+            + f"The archive's bucket is behind MFA. Enter the code of **{serial}** as "
             "your device shows it now. The session that it begins serves later runs too, until it "
             "ends."
         )
@@ -154,18 +159,8 @@ class _AskerInUi:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def asking_again[T](action: Callable[[], T]) -> T:
-    """Do what may ask for a code; who errs is asked again, a few times."""
-    for _ in range(_TRIES - 1):
-        try:
-            return action()
-        except CodeRefusedError as error:
-            get_run_logger().warning("%s", error)
-    return action()
-
-
 def open_archive(options: PublishedOptions) -> Storage:
     """Open a published archive, and its session with the bucket, if it needs one."""
     storage = open_storage(options.store, options.s3, code_source(options.s3))
-    asking_again(storage.prepare)
+    storage.prepare()
     return storage

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.codes import asking_again, code_source
+from flows.codes import code_source
 from flows.names import dated
 from flows.terminal import print_usage_error
 from shift_stac.credentials import Keys, Sessions
@@ -36,7 +36,7 @@ def session(options: SessionOptions) -> State[None]:
     options = complete(options)
     minutes = max(options.s3.code_wait_minutes, _AT_LEAST_MINUTES)
     s3 = options.s3.model_copy(update={"code_wait_minutes": minutes})
-    sentence = asking_again(lambda: begin(options.model_copy(update={"s3": s3})))
+    sentence = begin(options.model_copy(update={"s3": s3}))
     get_run_logger().info("%s", sentence)
     return Completed(message=sentence)
 
@@ -47,7 +47,7 @@ def begin(options: SessionOptions, code: str | None = None) -> str:
     Raises
     ------
     CredentialsError
-        No device is configured, the code is wrong, or there is nobody to ask.
+        No device is configured, three codes were wrong, or there is nobody to ask.
     """
     if not options.s3.mfa_serial:
         msg = "no MFA device is configured: set --s3.mfa-serial, or s3.mfa_serial in shift.toml"

@@ -8,7 +8,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from flows.codes import asking_again, code_source
+from flows.codes import code_source
 from flows.progress import ProgressBoard
 from shift_stac.archive import open_storage
 from shift_stac.campaigns import Campaign, load_campaign
@@ -22,7 +22,7 @@ from shift_stac.plan import LinePlan, level_to_hold, plan_line
 from shift_stac.portal import Portal, open_portal
 from shift_stac.publication import read_published
 from shift_stac.report import LineOutcome, LineState
-from shift_stac.settings import CampaignOptions, IngestOptions
+from shift_stac.settings import ArchiveOptions, CampaignOptions, IngestOptions
 from shift_stac.sources import Product, ProductLevel, RemoteLine
 
 # Beside the flows, in a checkout as in an installation.
@@ -50,7 +50,7 @@ class Stations:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        asking_again(self.storage.prepare)
+        self.storage.prepare()
         self._stack.enter_context(self.portal)
         self._stack.enter_context(self.downloader)
         return self
@@ -68,9 +68,8 @@ class Stations:
 
     @property
     def lines_at_once(self) -> int:
-        """Lines in progress at once: those in jobs, and those on their way to and from them."""
-        in_jobs = 0 if self.profile.is_local else self.profile.max_jobs
-        return self.options.lines_at_once + in_jobs
+        """Lines in progress at once; see :func:`count_at_once`."""
+        return count_at_once(self.options, self.profile)
 
     @contextmanager
     def hold(self, line: FlightLine) -> Iterator[None]:
@@ -89,6 +88,11 @@ class Stations:
         except Timeout as error:
             msg = f"{line}: another run holds it in {self.work_dir}; wait, or stop that run"
             raise StorageError(msg) from error
+
+
+def count_at_once(options: ArchiveOptions, profile: ClusterProfile) -> int:
+    """Lines in progress at once: those in jobs, and those on their way to and from them."""
+    return options.lines_at_once + (0 if profile.is_local else profile.max_jobs)
 
 
 @dataclass(frozen=True)

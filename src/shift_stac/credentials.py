@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 # A session is renewed this long before it ends: longer than one object takes.
 _MARGIN = timedelta(minutes=10)
 _LONGEST_ROLE = timedelta(hours=1)
+_TRIES = 3
 
 SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidToken"}
 """What servers say of a session that they take no more."""
@@ -35,11 +36,11 @@ SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "Inv
 # What AWS says of a code that is wrong, was used before, or came too late.
 _WRONG_CODE = "MultiFactorAuthentication failed"
 
-AskCode = Callable[[str, Callable[[], bool]], str | None]
+AskCode = Callable[[str, Callable[[], bool], str], str | None]
 """Asks a person for a code of the device that is named.
 
-It is also given what tells whether a session was begun elsewhere meanwhile. Then it may give up, and
-return None.
+It is also given what tells whether a session was begun elsewhere meanwhile (then it may give up, and
+return None), and why the code before was refused: nothing at first.
 """
 
 
@@ -133,7 +134,8 @@ class Sessions:
         With ``mfa_serial``, ``role``, or both. With both, the session with MFA takes the role's
         keys as often as they end, and only its own end needs another code.
     ask
-        Asks for a code; None where nobody can be asked.
+        Asks for a code, and again for one that is refused, up to three times; None where nobody
+        can be asked.
     """
 
     def __init__(self, options: S3Options, ask: AskCode | None = None) -> None:
@@ -149,7 +151,7 @@ class Sessions:
         Raises
         ------
         CredentialsError
-            There is no session and nobody to ask, the code is wrong, or AWS refuses.
+            There is no session and nobody to ask, three codes were wrong, or AWS refuses.
         """
         with self._lock:
             if self._options.role:
@@ -185,7 +187,7 @@ class Sessions:
         Raises
         ------
         CredentialsError
-            There is nobody to ask, the code is wrong, or AWS refuses.
+            There is nobody to ask, three codes were wrong, or AWS refuses.
         """
         with self._lock:
             self._role = None
@@ -233,10 +235,19 @@ class Sessions:
             kept = self._kept()
             return kept is not None and kept != before and kept.are_good
 
-        code = self._ask(str(serial), is_settled)
-        if code is None and (kept := self._kept()) is not None:
-            return kept
-        keys = self._get_session_token(code or "")
+        refusal = ""
+        for tries_left in reversed(range(_TRIES)):
+            code = self._ask(str(serial), is_settled, refusal)
+            if code is None and (kept := self._kept()) is not None:
+                return kept
+            try:
+                keys = self._get_session_token(code or "")
+            except CodeRefusedError as error:
+                if not tries_left:
+                    raise
+                refusal = str(error)
+            else:
+                break
         self._keep(keys)
         return keys
 

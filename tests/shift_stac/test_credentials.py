@@ -40,9 +40,11 @@ class Person:
     def __init__(self, *codes):
         self.codes = list(codes)
         self.asked = []
+        self.told = []
 
-    def __call__(self, serial, is_settled):
+    def __call__(self, serial, is_settled, refusal):
         self.asked.append(serial)
+        self.told.append(refusal)
         return self.codes.pop(0)
 
 
@@ -76,18 +78,27 @@ def test_the_kept_session_is_for_its_owner_alone(gate, options):
 
 @pytest.mark.parametrize("code", ["654321", "12345", "abcdef", ""])
 def test_a_wrong_code_is_told_and_the_next_one_serves(gate, options, code):
-    sessions = Sessions(options, Person(code, GOOD_CODE))
-    with pytest.raises(CredentialsError, match=r"code"):
-        sessions.current()
+    person = Person(code, GOOD_CODE)
+    sessions = Sessions(options, person)
     assert sessions.needs_code
     assert sessions.current().access_key == "ASIASESSION000000000"
     assert not sessions.needs_code
+    first, again = person.told
+    assert first == ""
+    assert "code" in again
+
+
+def test_who_errs_three_times_is_asked_no_more(gate, options):
+    person = Person("654321", "12345", "654322", GOOD_CODE)
+    with pytest.raises(CredentialsError, match=r"(?s)AWS refuses.*check the code"):
+        Sessions(options, person).current()
+    assert person.codes == [GOOD_CODE]
 
 
 def test_a_session_that_is_begun_elsewhere_meanwhile_will_do(gate, options):
     begun = []
 
-    def ask(serial, is_settled):
+    def ask(serial, is_settled, refusal):
         assert not is_settled()
         begun.append(Sessions(options, Person(GOOD_CODE)).current())
         assert is_settled()
@@ -125,14 +136,15 @@ def test_a_session_is_renewed_before_it_ends(gate, options):
 
 
 def test_a_session_that_ends_in_mid_upload_is_renewed_and_the_upload_goes_on(gate, options, store):
-    person = Person(GOOD_CODE, GOOD_CODE)
+    # Who errs then loses nothing either.
+    person = Person(GOOD_CODE, "654321", GOOD_CODE)
     options = options.model_copy(update={"parallel": 2})
     storage = open_storage(gate.bucket.url, options, person)
     storage.prepare()
     gate.ends_after_puts = 12
     storage.publish_store(store, "line.zarr")
     assert storage.has_store("line.zarr")
-    assert len(person.asked) == 2
+    assert len(person.asked) == 3
     # What had arrived was not sent again; two at once may have been on their way.
     assert gate.puts[gate.sessions[1]] <= 31 - 12 + 2
 

@@ -166,7 +166,7 @@ def test_setup_prepares_a_folder_and_tries_a_job(operator):
     modes = {p.name: p.stat().st_mode & 0o777 for p in operator.home.iterdir()}
     assert modes["secrets"] == modes["prefect"] == modes["run"] == modes["tmp"] == 0o700
     assert modes["environment"] == 0o600
-    assert modes["work"] == modes["log"] == modes["store"] == 0o750
+    assert modes["work"] == modes["log"] == 0o750
     secret = operator.home / "secrets/shift_auth"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert len(secret.read_text()) > 30
@@ -206,6 +206,7 @@ def test_the_service_runs_jobs_as_the_user_and_publishes(operator, lines):
     assert re.search(r"http://[0-9.]+:[0-9]+/status", said)
     store = operator.home / "store"
     assert linked_lines(store) == [lines[0]]
+    assert store.stat().st_mode & 0o777 == 0o750
     assert {path.stat().st_uid for path in store.rglob("*")} == {account.uid}
     assert not list((operator.home / "work/downloads").rglob("*_igm"))  # they count in a quota
 
