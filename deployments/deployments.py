@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
@@ -177,7 +179,7 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
 def apply(deployments: Sequence[RunnerDeployment], tell: Callable[[str], None]) -> None:
     """Tell the server of ``PREFECT_API_URL`` of the deployments; what it had of them is replaced.
 
-    What somebody has switched off in the UI stays off.
+    What somebody has switched off in the UI stays off, and a schedule that was added there stays.
     """
     with get_client(sync_client=True) as client:
         for deployment in deployments:
@@ -185,13 +187,27 @@ def apply(deployments: Sequence[RunnerDeployment], tell: Callable[[str], None]) 
             with suppress(ObjectNotFound):
                 known = client.read_deployment_by_name(name)
                 deployment.paused = known.paused
-                switched_off = {found.slug for found in known.schedules if not found.active}
-                deployment.schedules = [
-                    schedule.model_copy(update={"active": schedule.slug not in switched_off})
-                    for schedule in deployment.schedules or []
-                ]
+                _keep_choices(deployment, known.schedules)
             deployment.apply()
             tell(name)
+
+
+def _keep_choices(deployment: RunnerDeployment, known: Sequence[DeploymentSchedule]) -> None:
+    """Give a deployment's schedules what was chosen in the UI: the server replaces them all."""
+    switched_off = {found.slug for found in known if not found.active}
+    ours = [
+        schedule.model_copy(update={"active": schedule.slug not in switched_off})
+        for schedule in deployment.schedules or []
+    ]
+    slugs = {schedule.slug for schedule in ours}
+    added = [
+        DeploymentScheduleCreate.model_validate(
+            found.model_dump(include=set(DeploymentScheduleCreate.model_fields))
+        )
+        for found in known
+        if found.slug not in slugs
+    ]
+    deployment.schedules = [*ours, *added]
 
 
 def _form_defaults(settings: BaseModel, folder: Path) -> dict[str, Any]:

@@ -244,8 +244,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_usage_error(errors, error, _PROGRAM)
         return 2
     _go_past_proxies(options)
-    # A shell that starts it in the background has SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    ending = [signal.SIGINT, signal.SIGTERM]
+    # nohup has it ignored, and means it. Any shell has SIGINT ignored by what it starts in the
+    # background.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ending.append(signal.SIGHUP)
+    for number in ending:
         signal.signal(number, signal.default_int_handler)
     try:
         serve(options, deployments, console)

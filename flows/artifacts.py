@@ -3,8 +3,11 @@
 import base64
 import io
 
+import httpx
 from PIL import Image
 from prefect.artifacts import create_image_artifact, create_link_artifact
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.logging import get_run_logger
 
 from shift_stac.campaigns import Campaign
 from shift_stac.catalog import item_path
@@ -12,6 +15,9 @@ from shift_stac.cluster import JobInfo
 from shift_stac.flightline import FlightLine
 from shift_stac.hrefs import Hrefs
 from shift_stac.publication import Companions
+
+REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)
+"""What a client raises if the server does not take something."""
 
 _PICTURE_PIXELS = 480
 
@@ -36,14 +42,18 @@ def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Co
         picture.thumbnail((_PICTURE_PIXELS, _PICTURE_PIXELS))
         picture.convert("RGB").save(content, "JPEG", quality=80)
         encoded = base64.b64encode(content.getvalue()).decode()
-    create_image_artifact(
-        f"data:image/jpeg;base64,{encoded}",
-        key=f"quicklook-{line}",
-        description=f"{line} in true colour",
-    )
-    create_link_artifact(
-        hrefs.absolute(item_path(campaign, line)),
-        link_text=f"STAC item of {line}",
-        key=f"item-{line}",
-        description="Where the archive has no public address, a path or an S3 address.",
-    )
+    try:
+        create_image_artifact(
+            f"data:image/jpeg;base64,{encoded}",
+            key=f"quicklook-{line}",
+            description=f"{line} in true colour",
+        )
+        create_link_artifact(
+            hrefs.absolute(item_path(campaign, line)),
+            link_text=f"STAC item of {line}",
+            key=f"item-{line}",
+            description="Where the archive has no public address, a path or an S3 address.",
+        )
+    except REFUSALS as error:
+        # The line is published, whatever the server shows of it.
+        get_run_logger().warning("%s: the server does not take its picture: %s", line, error)

@@ -174,7 +174,11 @@ def diff_flow(options: DiffOptions) -> State[Finding]:
     with open_portal(address, version, options.portal_version) as portal:
         dates = options.date or tuple(list_dates(portal))
         lines, compared = _list(dates, portal)
-        wanted = CampaignOptions(product=options.product, portal_version=options.portal_version)
+        wanted = CampaignOptions(
+            campaign=options.campaign,
+            product=options.product,
+            portal_version=options.portal_version,
+        )
         futures = []
         for line in lines:
             published, has_store = read_published(storage, campaign, line)

@@ -54,7 +54,7 @@ def function_of(task: objects.TaskRun) -> str:
     return task.task_key.rpartition("-")[0]
 
 
-def retries_of(run: objects.TaskRun | objects.FlowRun) -> int:
+def retries_of(run: objects.TaskRun) -> int:
     """How often it was tried again."""
     return max(run.run_count - 1, 0)
 
@@ -93,7 +93,8 @@ def flow_run_of(
         started=run.start_time,
         ended=run.end_time,
         sign_of_life=max((moment for moment in moments if moment is not None), default=None),
-        retries=retries_of(run) + sum(map(retries_of, others)),
+        # Not the run's own: one that paused for a code was started twice, and tried again never.
+        retries=sum(map(retries_of, others)),
         lost_jobs=sum(lost[task.id] for task in others),
         url=url_for("flow-run", obj_id=run.id, url_type="ui"),
         lines=tuple(sorted(lines, key=lambda line: line.line)),

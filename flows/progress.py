@@ -9,21 +9,18 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import PrefectHTTPStatusError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from flows.artifacts import describe_job
+from flows.artifacts import REFUSALS, describe_job
 from shift_stac.cluster import JobInfo
 from shift_stac.errors import RunCancelledError
 
 _SECONDS_BETWEEN_REPORTS = 2.0
 _PAUSES_AT_THE_END = (1, 2, 4, 0)
-_REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
 @dataclass
@@ -78,7 +75,7 @@ class _Reporter:
     def _tell_all(self, client: SyncPrefectClient) -> bool:
         """Whether the server knows all of it now."""
         while self._unshown:
-            with suppress(*_REFUSALS):
+            with suppress(*REFUSALS):
                 client.create_artifact(self._unshown.pop(0))
         for moving in list(self._moving.values()):
             percent = moving.percent
@@ -95,7 +92,7 @@ class _Reporter:
                 ).id
             else:
                 client.update_artifact(moving.id, ArtifactUpdate(data=percent))
-        except _REFUSALS:
+        except REFUSALS:
             return
         moving.told = percent
 

@@ -1,10 +1,16 @@
 """What every test can ask for."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure() -> None:
+    """Let what tests start be ended by Ctrl-C: a shell has all ignore it that it runs behind."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

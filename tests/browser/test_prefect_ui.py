@@ -137,7 +137,7 @@ def test_a_form_offers_lists_defaults_and_descriptions(service, page):
         "Days of flight (UTC); at least one.",
         "Radiance (L1), reflectance (L2), or both.",
         "Where conversions run: a cluster profile's name or path.",
-        "Touch nothing; tell what would be done, and why.",
+        "Publish nothing; tell what would be done, and why.",
     ):
         expect(page.get_by_text(text)).to_be_visible()
     # What a site decides once is not asked.

@@ -58,7 +58,8 @@ def test_a_line_has_its_stages_and_the_retries_of_all_of_them():
         task_run("ingest_line", LINE, message="published: not published yet", seconds=90),
         task_run("refresh", "refresh", run_count=2),
     ]
-    run = made(tasks, lost=[convert.id])
+    # A run that paused for a code was started twice: that is no retry.
+    run = made(tasks, flow_run(run_count=2), lost=[convert.id])
     (line,) = run.lines
     assert (line.line, line.state, line.reason) == (LINE, "published", "not published yet")
     assert line.stages == {"find files": 1, "download": 20, "convert": 30}

@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import resources
 
 import pytest
 
+from shift_stac.campaigns import load_campaign
 from shift_stac.simulate import simulate_campaign
 
 
@@ -159,6 +161,25 @@ def test_portal_and_catalog_are_compared(ingest, catalog, portal, tmp_path):
     done, report = catalog("diff", "--portal", folder, "--date", "20220316")
     assert {row["standing"] for row in report["lines"]} == {"published", "incomplete"}
     assert done.returncode == 0
+
+
+def test_portal_versions_are_those_of_the_campaign_that_is_compared(catalog, tmp_path):
+    text = resources.files("shift_stac").joinpath("campaigns/shift.toml").read_text()
+    path = tmp_path / "another.toml"
+    path.write_text(text.replace("[portal.versions.v1", "[portal.versions.r2"))
+    lines = simulate_campaign(
+        tmp_path / "portal",
+        dates=["20220224"],
+        lines=1,
+        samples=40,
+        scan_lines=60,
+        campaign=load_campaign(path),
+        version="r2",
+    )
+    options = ("--campaign", path, "--portal", tmp_path / "portal", "--portal-version", "r2")
+    _, report = catalog("diff", *options)
+    assert [row["standing"] for row in report["lines"]] == ["missing"]
+    assert report["lines"][0]["line"] == lines["20220224"][0]
 
 
 def test_where_nothing_is_there_is_nothing_to_rebuild_from(catalog):

@@ -5,7 +5,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -415,16 +414,11 @@ def test_two_runs_at_once_in_one_folder_do_each_line_once(
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_soon_and_leaves_nothing_half(
-    tmp_path, environment, prefect_api, ingest, how
+    tmp_path, environment, prefect_api, ingest_command, ingest, how
 ):
     portal = tmp_path / "big"
     simulate_campaign(portal, dates=[DATE], lines=2, samples=300, scan_lines=800, bands=200)
-    # Whoever started the tests in the background made them, and their children, ignore SIGINT.
-    program = (
-        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "runpy.run_module('flows.ingest', run_name='__main__', alter_sys=True)"
-    )
-    command = [sys.executable, "-c", program, "--portal", str(portal), "--date", DATE]
+    command = [*ingest_command, "--portal", str(portal), "--date", DATE]
     process = subprocess.Popen(
         command,
         cwd=tmp_path,

@@ -3,6 +3,8 @@
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -106,6 +108,29 @@ def test_the_api_and_the_ui_ask_for_the_password(service):
     assert "of-the-archive" not in service.log
 
 
+def test_a_command_asks_the_server_with_the_password_of_the_site(service, tmp_path):
+    (tmp_path / "shift_auth").write_text("keeper:of-the-archive")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "SHIFT_"))}
+    environment = kept | {"PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": f"{service.url}/api"}
+
+    def rebuild(**variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "flows.catalog", "rebuild", "--store", "nowhere"],
+            cwd=tmp_path,
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert "nothing to rebuild from" in rebuild(SHIFT_SECRETS_DIR=str(tmp_path)).stderr
+    stranger = rebuild()
+    assert stranger.returncode == 1
+    assert f"the Prefect server at {service.url}/api refuses" in stranger.stderr
+    assert "Traceback" not in stranger.stderr
+
+
 def test_a_run_says_what_differs_and_the_rest_is_of_the_settings(service):
     run = service.wait(service.start("ingest", date=[DATE]))
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
@@ -207,7 +232,11 @@ def test_the_address_of_the_webhook_is_not_to_be_read_in_the_database(service):
 
 
 def test_it_ends_with_ctrl_c_and_leaves_nothing_behind(tmp_path):
+    # As nohup starts it: it outlives the terminal.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with run_service(tmp_path, 'store = "archive"\n') as service:
+        signal.signal(signal.SIGHUP, before)
+        service.process.send_signal(signal.SIGHUP)
         children = service.children()
         assert any("server start" in command for command in children.values())
         assert any("worker start" in command for command in children.values())
@@ -223,8 +252,11 @@ def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
         children = service.children()
         nightly = service.deployments()["nightly"]
         (schedule,) = nightly["schedules"]
-        path = f"/deployments/{nightly['id']}/schedules/{schedule['id']}"
-        service.ask("PATCH", path, {"active": False})
+        path = f"/deployments/{nightly['id']}/schedules"
+        service.ask("PATCH", f"{path}/{schedule['id']}", {"active": False})
+        # As the UI adds one.
+        sundays = {"cron": "0 12 * * 0", "timezone": "America/Los_Angeles", "day_or": True}
+        service.ask("POST", path, [{"active": True, "schedule": sundays, "slug": None}])
         # Whose process ends together with the server: nobody is left to notice.
         dead = {"flow_id": nightly["flow_id"], "tags": ["shift-stac"], "state": {"type": "RUNNING"}}
         run_id = service.ask("POST", "/flow_runs/", dead)["id"]
@@ -236,7 +268,10 @@ def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
     with run_service(tmp_path, 'store = "archive"\n', environment=proxies) as again:
         found = again.deployments()
         assert set(found) >= EVERY_DEPLOYMENT
-        assert [each["active"] for each in found["nightly"]["schedules"]] == [False]
+        schedules = {
+            each["schedule"]["cron"]: each["active"] for each in found["nightly"]["schedules"]
+        }
+        assert schedules == {schedule["schedule"]["cron"]: False, sundays["cron"]: True}
         assert [each["active"] for each in found["report"]["schedules"]] == [True]
         assert again.wait(run_id, seconds=150)["state_type"] == "CRASHED"
 

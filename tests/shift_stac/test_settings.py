@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from shift_stac.flightline import FlightLine
 from shift_stac.layout import DEFAULT_CHUNKS, Layout
@@ -80,6 +81,13 @@ def test_the_environment_and_the_file_are_read(tmp_path, monkeypatch):
 def test_a_misspelt_key_in_the_file_is_named(tmp_path):
     (tmp_path / "shift.toml").write_text('date = ["20220224"]\nstoer = "x"\n')
     with pytest.raises(ValidationError, match="stoer"):
+        ingest_options([])
+
+
+@pytest.mark.parametrize("content", [b"store =\n", b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_named(tmp_path, content):
+    (tmp_path / "shift.toml").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"shift\.toml is not TOML: "):
         ingest_options([])
 
 

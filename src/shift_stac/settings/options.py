@@ -89,7 +89,9 @@ class ArchiveOptions(BaseModel):
         default="shift", description="campaign that comes with the package, or path of its file"
     )
     lines_at_once: int = Field(
-        default=4, gt=0, description="flight lines in progress at the same time"
+        default=4,
+        gt=0,
+        description="flight lines in progress at the same time, beside those in jobs of a cluster",
     )
     keep_downloads: bool = Field(
         default=True, description="keep the downloaded files of a line after it is published"
@@ -136,7 +138,7 @@ class IngestOptions(ArchiveOptions):
     )
     force: bool = Field(default=False, description="ingest lines again that are up to date")
     dry_run: bool = Field(
-        default=False, description="touch nothing; tell what would be done, and why"
+        default=False, description="publish nothing; tell what would be done, and why"
     )
 
     @model_validator(mode="after")
@@ -169,7 +171,7 @@ class CampaignOptions(ArchiveOptions):
         default=True, description="begin with the latest date; else with the earliest"
     )
     dry_run: bool = Field(
-        default=False, description="touch nothing; tell what would be done, and why"
+        default=False, description="publish nothing; tell what would be done, and why"
     )
 
     @property

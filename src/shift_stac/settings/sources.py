@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from types import new_class
 from typing import Any, override
 
@@ -16,6 +17,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -66,7 +68,12 @@ class _SettingsFile(TomlConfigSettingsSource):
         if named and not Path(named).is_file():
             msg = f"the settings file {named} does not exist"
             raise FileNotFoundError(msg)
-        super().__init__(settings_cls, Path(named) if named else DEFAULT_SETTINGS_FILE)
+        path = Path(named) if named else DEFAULT_SETTINGS_FILE
+        try:
+            super().__init__(settings_cls, path)
+        except (TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"the settings file {path} is not TOML: {error}"
+            raise SettingsError(msg) from error
 
     @override
     def __call__(self) -> dict[str, Any]:
@@ -121,6 +128,8 @@ def site_options[Options: BaseModel](kind: type[Options], **given: Any) -> Optio
         A setting is not what it should be.
     FileNotFoundError
         The settings file that was named does not exist.
+    pydantic_settings.SettingsError
+        The settings file is not TOML.
     """
     return kind.model_validate(_settings_of(kind)(**given).model_dump())
 
@@ -154,6 +163,8 @@ def read_options[Options: BaseModel](
         ``--help`` was asked for, or argparse met an unknown option (status 2).
     FileNotFoundError
         The settings file that was named does not exist.
+    pydantic_settings.SettingsError
+        The settings file is not TOML.
     pydantic.ValidationError
         A value is not what it should be.
     """
