@@ -179,7 +179,7 @@ def test_portal_versions_are_those_of_the_campaign_that_is_compared(catalog, tmp
     options = ("--campaign", path, "--portal", tmp_path / "portal", "--portal-version", "r2")
     _, report = catalog("diff", *options)
     assert [row["standing"] for row in report["lines"]] == ["missing"]
-    assert report["lines"][0]["line"] == lines["20220224"][0]
+    assert report["lines"][0]["line"] == lines["20220224"][0].id
 
 
 def test_where_nothing_is_there_is_nothing_to_rebuild_from(catalog):
