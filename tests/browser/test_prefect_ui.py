@@ -63,6 +63,7 @@ def page(watched):
 def picture(page, name: str) -> None:
     folder = os.environ.get("SHIFT_SCREENSHOTS")
     if folder:
+        page.wait_for_timeout(700)  # for what fades in
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
@@ -116,8 +117,12 @@ def test_wrong_input_is_refused_in_the_form_with_a_sentence(service, page):
     submitted = len(service.ask("POST", "/flow_runs/filter", {"limit": 50}))
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_text("should be non-empty")).to_be_visible()
+    entries = page.locator("textarea:visible")
+    before = entries.count()
     add_item(page, 1)
-    page.locator("textarea:visible").first.fill("ang2022")
+    # The line's stands before the others, once it is there.
+    expect(entries).to_have_count(before + 1)
+    entries.first.fill("ang2022")
     sentence = page.get_by_text("a flight line is named angYYYYMMDDtHHNNSS")
     expect(sentence).to_be_visible()
     # Dates come from a calendar: one before the campaign, and an entry without one.
