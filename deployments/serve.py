@@ -59,7 +59,11 @@ def server_environment(options: ServiceOptions) -> dict[str, str]:
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
-    if get_current_settings().server.ui.static_directory is None:
+    ui = get_current_settings().server.ui
+    if "v2_enabled" not in ui.model_fields_set:
+        # Prefect's next UI hides Resume in a menu, and tells a host outside what its reader does.
+        environment["PREFECT_SERVER_UI_V2_ENABLED"] = "false"
+    if ui.static_directory is None:
         # By itself Prefect copies the page into its package, with permissions for one user: a
         # second user of the environment would be served nothing.
         environment["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = str(PREFECT_HOME.value() / "ui")

@@ -112,6 +112,16 @@ def answer(page, code: str) -> None:
     page.get_by_role("button", name="Submit").click()
 
 
+def test_the_address_leads_to_the_ui_that_is_described_and_that_asks_nobody_else(
+    service, page, watched
+):
+    page.goto(service.url)
+    expect(page.get_by_text("Switch to V2 UI")).to_be_visible()
+    expect(page.get_by_text("Active Work Pools")).to_be_visible()
+    inside = (service.url, f"blob:{service.url}", "data:")
+    assert not [url for url in watched.requests if not url.startswith(inside)]
+
+
 def test_wrong_input_is_refused_in_the_form_with_a_sentence(service, page):
     open_form(service, page, "ingest")
     submitted = len(service.ask("POST", "/flow_runs/filter", {"limit": 50}))
@@ -237,8 +247,14 @@ def test_a_night_that_waits_goes_on_when_a_session_is_begun_elsewhere(service, p
     night = service.start("nightly")
     service.wait(night, "PAUSED")
     session = service.start("aws-session")
-    page.goto(f"{service.url}/runs/flow-run/{session}")
-    answer(page, GOOD_CODE)
+    service.wait(session, "PAUSED")
+    # In Prefect's next UI, for who prefers it.
+    page.goto(f"{service.url}/v2/runs/flow-run/{session}")
+    page.get_by_role("button", name="Open menu").click()
+    page.get_by_role("menuitem", name="Resume").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("textarea").fill(GOOD_CODE)
+    dialog.get_by_role("button", name="Resume").click()
     assert service.wait(session)["state_type"] == "COMPLETED"
     run = service.wait(night)
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
