@@ -19,9 +19,10 @@ help: ## list the commands
 
 install: $(INSTALLED) ## create .venv from requirements.lock
 
+# The lock is complete: nothing is left to be resolved, which pip 23.2, that of Python 3.12.1, does wrong.
 $(INSTALLED): requirements.lock pyproject.toml tools/find-python
 	python=$$(tools/find-python); "$$python" -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
