@@ -54,6 +54,14 @@ def test_the_lock_names_no_index_and_no_address():
     )
 
 
+def test_the_lock_is_complete():
+    """Packages are installed as it lists them, without those that they ask for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_every_floor_and_cap_has_its_reason_beside_it():
     rows = (ROOT / "pyproject.toml").read_text().splitlines()
     start = rows.index("dependencies = [") + 1
