@@ -431,10 +431,11 @@ def test_an_interrupted_run_ends_soon_and_leaves_nothing_half(
     )
     process.send_signal(how)
     assert process.wait(timeout=30) != 0
-    # A line that was done before the signal came is whole.
+    # A line that was done before the signal came is whole, and so is one that was converted.
     done = linked_lines(tmp_path / "store") if (tmp_path / "store/catalog.json").exists() else []
-    for line in done:
-        xr.open_zarr(store_of(tmp_path / "store", line)).load()
+    published = [store_of(tmp_path / "store", line) for line in done]
+    for store in (*published, *tmp_path.glob("work/converted/*/*.zarr")):
+        xr.open_zarr(store).load()
     run = ingest("--portal", portal, "--date", DATE)
     assert run.status == 0
     assert run.states == {
