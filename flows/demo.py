@@ -5,13 +5,8 @@ Run ``python -m flows.demo``. It needs no network but loopback.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Thread
-from typing import override
 
 from rich.console import Console
 
@@ -25,30 +20,11 @@ from shift_stac.publication import Companions
 from shift_stac.report import LineState
 from shift_stac.settings import IngestOptions
 from shift_stac.simulate import simulate_campaign
+from shift_stac.simulate.serving import serve_folder
 
 _DATE = "20220224"
 # Three lines: in both UTM zones, one without GLT. 1 GB, some seconds a step.
 _LINES, _SAMPLES, _SCAN_LINES = 3, 256, 384
-
-
-class _QuietHandler(SimpleHTTPRequestHandler):
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the run's own log tells what is fetched."""
-
-
-@contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Serve a folder with directory listings on loopback; yields its address."""
-    handler = partial(_QuietHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         samples=_SAMPLES,
         scan_lines=_SCAN_LINES,
     )
-    with serve(folder / "portal") as portal:
+    with serve_folder(folder / "portal") as portal:
         report = run(
             IngestOptions(
                 portal=portal,

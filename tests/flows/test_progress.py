@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.webserver import QuietHandler, serve_handler
+from shift_stac.simulate.serving import QuietHandler, serve_handler
 
 ID = "7d1f0e54-6f3a-4c55-9d0c-6a5d5f5f9f10"
 

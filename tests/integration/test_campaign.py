@@ -15,7 +15,8 @@ import pytest
 from filelock import FileLock
 
 from shift_stac.simulate import simulate_campaign
-from support.webserver import QuietHandler, serve_handler, serve_nginx
+from shift_stac.simulate.serving import QuietHandler, serve_handler
+from support.webserver import serve_nginx
 
 DATES = ("20220224", "20220228", "20220308")
 

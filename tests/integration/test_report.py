@@ -22,8 +22,8 @@ from flows.validate import validate
 from shift_stac.report import LineState
 from shift_stac.runs import RunStatus
 from shift_stac.simulate import simulate_campaign
+from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support.service import serve_prefect
-from support.webserver import QuietHandler, serve_handler
 
 DATE = "20220224"
 STORE = "reported"

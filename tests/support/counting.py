@@ -7,7 +7,7 @@ from threading import Lock
 
 import httpx
 
-from support.webserver import QuietHandler, serve_handler
+from shift_stac.simulate.serving import QuietHandler, serve_handler
 
 _OF_THE_CONNECTION = {"connection", "content-length", "expect", "transfer-encoding"}
 

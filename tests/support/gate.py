@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 
 import httpx
 
+from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support.s3 import Bucket, serve_moto
-from support.webserver import QuietHandler, serve_handler
 
 GOOD_CODE = "271828"
 _WRONG_CODE = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>

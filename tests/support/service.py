@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from support.webserver import QuietHandler, free_port, running, serve_handler, wait_until
+from shift_stac.simulate.serving import QuietHandler, serve_handler
+from support.webserver import free_port, running, wait_until
 
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx
 
+from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support import require_program
 
 
@@ -116,29 +116,6 @@ def serve_apache(folder: Path, work: Path, *, fancy: bool = True) -> Iterator[st
         yield url
 
 
-class QuietHandler(BaseHTTPRequestHandler):
-    """Answers, and writes no log."""
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def serve_handler(
-    handler: Callable[..., BaseHTTPRequestHandler],
-    kind: type[ThreadingHTTPServer] = ThreadingHTTPServer,
-) -> Iterator[str]:
-    """A server on loopback whose answers a handler gives; yields its address."""
-    with kind(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 class Faults:
     """What a :func:`faulty_server` does next, and what it was asked."""
 
@@ -156,10 +133,10 @@ class _FaultyHandler(QuietHandler):
         self.faults = faults
         super().__init__(*arguments)  # type: ignore[arg-type]
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802 - the name that http.server calls
         self._answer(with_body=False)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         self._answer(with_body=True)
 
     def _answer(self, *, with_body: bool) -> None:

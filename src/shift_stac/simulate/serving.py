@@ -1,0 +1,44 @@
+"""Answers over HTTP on loopback: a portal to try things on, without a web server to install."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import override
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers, and writes no log."""
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: who asks tells what it fetches."""
+
+
+class _QuietFolder(QuietHandler, SimpleHTTPRequestHandler):
+    """Answers with a folder's files and listings."""
+
+
+@contextmanager
+def serve_handler(
+    handler: Callable[..., BaseHTTPRequestHandler],
+    kind: type[ThreadingHTTPServer] = ThreadingHTTPServer,
+) -> Iterator[str]:
+    """Answer on loopback as a handler does; yields the address."""
+    with kind(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def serve_folder(folder: Path) -> Iterator[str]:
+    """Serve a folder with directory listings on loopback; yields its address."""
+    with serve_handler(partial(_QuietFolder, directory=str(folder))) as url:
+        yield url
