@@ -35,14 +35,15 @@ import numpy as np
 import s3fs
 from measuring import circumstances, write_results
 
-from shift_stac.archive import open_storage
+from shift_stac.archive.documents import read_published, read_stac
+from shift_stac.archive.publication import link_items
 from shift_stac.campaigns import load_campaign
-from shift_stac.catalog import item_path, parents_of, render
-from shift_stac.credentials import S3Options
 from shift_stac.flightline import FlightLine
-from shift_stac.hrefs import Hrefs
-from shift_stac.publication import link_items, read_published, read_stac
-from shift_stac.storage import Storage
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.parents import item_path, parents_of, render
+from shift_stac.storage.address import open_storage
+from shift_stac.storage.base import Storage
+from shift_stac.storage.credentials import S3Options
 from support.counting import counting_proxy
 from support.s3 import Bucket, serve_s3
 

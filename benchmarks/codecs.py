@@ -22,7 +22,7 @@ from measuring import circumstances, write_results
 from numcodecs import LZ4, Zstd
 from numcodecs.blosc import Blosc
 
-from shift_stac.envi import open_envi
+from shift_stac.envi.image import open_envi
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
 from support.sources import sources_in

@@ -7,7 +7,7 @@ of the machine meets all of them. Figures are medians. Times include what a user
 from the page cache, compressing, writing; not the start of Python. Dirty pages are written out
 (``sync``) before each run, not after it, and memory is touched, so that none pays for another.
 
-- ours: shift_stac.conversion.convert_line, with its defaults
+- ours: shift_stac.store.conversion.convert_line, with its defaults
 - one thread: the same, with one thread instead of one a core
 - plain: what the 2022 script did: rioxarray opens each file, merge, transpose to x/y/wavelength,
   chunks 100/100/100, to_zarr on dask's threads with zarr's default codec; only that arrays are
@@ -41,12 +41,12 @@ import slurm_job
 from measuring import circumstances, measure, read_through, write_results
 
 from shift_stac.campaigns import load_campaign
-from shift_stac.conversion import ConversionOptions, convert_line
-from shift_stac.envi import open_envi
+from shift_stac.envi.image import open_envi
 from shift_stac.flightline import FlightLine
-from shift_stac.layout import DEFAULT_CHUNKS, cube_codec
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, SourceLine
+from shift_stac.store.chunking import DEFAULT_CHUNKS, cube_codec
+from shift_stac.store.conversion import ConversionOptions, convert_line
 from support.sources import sources_in
 
 CUBES = (Product.RADIANCE, Product.REFLECTANCE)

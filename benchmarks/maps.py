@@ -32,14 +32,16 @@ from pyproj import CRS
 
 from shift_stac import FlightLine, open_flightline
 from shift_stac.campaigns import load_campaign
-from shift_stac.conversion import convert_line, summary_path
-from shift_stac.envi import open_envi
-from shift_stac.glt import BuiltTable, row_bands
-from shift_stac.presentation import draw_companions
+from shift_stac.envi.image import open_envi
+from shift_stac.maps.glt import BuiltTable
+from shift_stac.pictures.companion_files import draw_companions
+from shift_stac.rows import row_blocks
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
-from shift_stac.summary import StoreSummary
-from shift_stac.validation import Expectations, validate_store
+from shift_stac.store.conversion import convert_line, summary_path
+from shift_stac.store.summary import StoreSummary
+from shift_stac.validation.result import Expectations
+from shift_stac.validation.store_check import validate_store
 from support.sources import sources_in
 
 DATE = "20220224"
@@ -56,16 +58,16 @@ class Line:
 
 def table(line: Line) -> None:
     built = BuiltTable(open_envi(line.igm).data, CRS.from_epsg(32610))
-    for rows in row_bands(built.grid.height, 512):
+    for rows in row_blocks(built.grid.height, 512):
         built.read(rows)
 
 
 def rgb(line: Line) -> None:
-    open_flightline(line.store).shift.orthorectify(bands=RGB).compute()
+    open_flightline(line.store).swath.orthorectify(bands=RGB).compute()
 
 
 def raster(line: Line) -> None:
-    result = open_flightline(line.store).shift.orthorectify(bands=RGB)
+    result = open_flightline(line.store).swath.orthorectify(bands=RGB)
     result.rio.to_raster(line.store.with_name("map.tif"), windowed=True, tiled=True)
 
 
@@ -76,16 +78,16 @@ def _middle(metres: float) -> shapely.Polygon:
 
 def window(line: Line) -> None:
     box = _middle(1000).bounds
-    found = open_flightline(line.store).shift.orthorectify(bands=RGB, bbox=box).compute()
+    found = open_flightline(line.store).swath.orthorectify(bands=RGB, bbox=box).compute()
     assert np.isfinite(found).all()
 
 
 def spectrum(line: Line) -> None:
-    open_flightline(line.store).shift.spectrum(-120.0026, 34.47)
+    open_flightline(line.store).swath.spectrum(-120.0026, 34.47)
 
 
 def polygon(line: Line) -> None:
-    found = open_flightline(line.store).shift.polygon(_middle(30))
+    found = open_flightline(line.store).swath.polygon(_middle(30))
     assert bool((found["count"] > 0).any())
 
 

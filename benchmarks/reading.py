@@ -30,9 +30,9 @@ from measuring import circumstances, read_through, write_results
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from shift_stac.campaigns import load_campaign
-from shift_stac.conversion import ConversionOptions, convert_line
-from shift_stac.layout import DEFAULT_LAYOUT, Layout
 from shift_stac.simulate import simulate_campaign
+from shift_stac.store.chunking import DEFAULT_LAYOUT, ChunkLayout
+from shift_stac.store.conversion import ConversionOptions, convert_line
 from support.s3 import serve_s3
 from support.sources import sources_in
 
@@ -40,7 +40,7 @@ warnings.simplefilter("ignore")
 
 ORIGINAL = "original"
 OURS: dict[str, ConversionOptions] = {
-    **{str(layout): ConversionOptions(chunks=layout.chunks) for layout in Layout},
+    **{str(layout): ConversionOptions(chunks=layout.chunks) for layout in ChunkLayout},
     "balanced, sharded": ConversionOptions(sharded=True),
 }
 # The default first: what it must not lose against is the original.

@@ -10,7 +10,7 @@ def convert(sources: Any, store: str) -> dict[str, float]:
     """Convert, and say when what happened, in seconds since the epoch."""
     called = time.time()
     from shift_stac.campaigns import load_campaign
-    from shift_stac.conversion import convert_line
+    from shift_stac.store.conversion import convert_line
 
     imported = time.time()
     convert_line(sources, Path(store), load_campaign())

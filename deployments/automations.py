@@ -19,7 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import SecretStr
 
 from flows import HEARTBEAT_SECONDS
-from flows.outcome import (
+from flows.running.outcome import (
     ARCHIVE_RESOURCE,
     NOTHING_LEFT_EVENT,
     PUBLISHED_EVENT,

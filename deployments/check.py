@@ -23,16 +23,17 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.stations import CLUSTER_PROFILES, count_at_once
-from flows.terminal import print_rows, print_usage_error
-from shift_stac.archive import open_storage
+from flows import CLUSTER_PROFILES
+from flows.chain.preparation import count_at_once
+from flows.running.terminal import print_rows, print_usage_error
 from shift_stac.campaigns import load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile, open_engine
-from shift_stac.credentials import Sessions
 from shift_stac.errors import ShiftError
-from shift_stac.portal import open_portal
-from shift_stac.report import format_size
+from shift_stac.monitoring.run_report import format_size
+from shift_stac.portal.portal import open_portal
 from shift_stac.settings import ArchiveOptions, read_options
+from shift_stac.storage.address import open_storage
+from shift_stac.storage.credentials import Sessions
 
 _PROGRAM = "python -m deployments.check"
 _TRY_JOB = "--try-job"
@@ -49,7 +50,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What was found out about one thing that a run needs."""
 
     subject: str
@@ -61,7 +62,7 @@ class Finding:
         return {"": self.verdict.value, "what": self.subject, "finding": self.words}
 
 
-def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[Finding]:
+def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[CheckResult]:
     """Look at all that a run of these settings needs, one after another.
 
     Parameters
@@ -77,7 +78,7 @@ def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[Finding]:
     try:
         profile = load_profile(settings.cluster, CLUSTER_PROFILES)
     except ShiftError as error:
-        yield Finding("cluster", Verdict.BAD, str(error))
+        yield CheckResult("cluster", Verdict.BAD, str(error))
     else:
         yield from _space(count_at_once(settings, profile), work_dir)
         yield from _cluster(profile, work_dir, try_job=try_job)
@@ -88,12 +89,12 @@ def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[Finding]:
         yield _folder("store", Path(settings.store).absolute())
 
 
-def _try(subject: str, find: Callable[[], Finding]) -> Finding:
+def _try(subject: str, find: Callable[[], CheckResult]) -> CheckResult:
     """A finding; what the library says of its absence is one too."""
     try:
         return find()
     except (ShiftError, BotoCoreError, OSError) as error:
-        return Finding(subject, Verdict.BAD, str(error))
+        return CheckResult(subject, Verdict.BAD, str(error))
 
 
 def _present(folder: Path) -> Path:
@@ -101,19 +102,19 @@ def _present(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def _folder(subject: str, folder: Path) -> Finding:
+def _folder(subject: str, folder: Path) -> CheckResult:
     present = _present(folder)
     try:
         with tempfile.NamedTemporaryFile(dir=present, prefix=".check-"):
             pass
     except OSError as error:
-        return Finding(subject, Verdict.BAD, f"{present} cannot be written: {error.strerror}")
+        return CheckResult(subject, Verdict.BAD, f"{present} cannot be written: {error.strerror}")
     if present != folder:
-        return Finding(subject, Verdict.NOTE, f"{folder} is not there yet: a run makes it")
-    return Finding(subject, Verdict.GOOD, f"{folder} can be written")
+        return CheckResult(subject, Verdict.NOTE, f"{folder} is not there yet: a run makes it")
+    return CheckResult(subject, Verdict.GOOD, f"{folder} can be written")
 
 
-def _space(lines: int, work_dir: Path) -> Iterator[Finding]:
+def _space(lines: int, work_dir: Path) -> Iterator[CheckResult]:
     with suppress(OSError):
         free = shutil.disk_usage(_present(work_dir)).free
         wanted = lines * _BYTES_OF_A_LINE
@@ -121,12 +122,12 @@ def _space(lines: int, work_dir: Path) -> Iterator[Finding]:
             f"{format_size(int(free))} free on the file system; {lines} lines at once take up to "
             f"{format_size(int(wanted))}; a quota is not seen here"
         )
-        yield Finding("disk", Verdict.GOOD if free > wanted else Verdict.NOTE, words)
+        yield CheckResult("disk", Verdict.GOOD if free > wanted else Verdict.NOTE, words)
 
 
-def _cluster(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Iterator[Finding]:
+def _cluster(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Iterator[CheckResult]:
     if profile.is_local:
-        yield Finding("cluster", Verdict.GOOD, "conversions run on this machine")
+        yield CheckResult("cluster", Verdict.GOOD, "conversions run on this machine")
         return
     interface = profile.options.get("interface")
     present = sorted(name for _, name in socket.if_nameindex())
@@ -135,35 +136,35 @@ def _cluster(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Itera
             f"this machine has no network interface {interface} (it has {', '.join(present)}): set "
             f"`interface` in cluster profile {profile.name} to one that the nodes reach"
         )
-        yield Finding("interface", Verdict.BAD, words)
+        yield CheckResult("interface", Verdict.BAD, words)
         return
     if interface is not None:
-        yield Finding("interface", Verdict.GOOD, f"{interface} is there")
+        yield CheckResult("interface", Verdict.GOOD, f"{interface} is there")
     yield _try("cluster", lambda: _job(profile, work_dir / "jobs", try_job=try_job))
 
 
-def _job(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Finding:
+def _job(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> CheckResult:
     # Entering the engine shows Slurm a job's script.
     with open_engine(profile, run_name="check", work_dir=work_dir) as engine:
         if not try_job:
             words = f"a job of profile {profile.name} would be taken; {_TRY_JOB} starts one"
-            return Finding("cluster", Verdict.GOOD, words)
+            return CheckResult("cluster", Verdict.GOOD, words)
         log = logging.getLogger(__name__)
         node = engine.run(platform.node, name="check", log=log)
         words = f"a job of profile {profile.name} ran on {node} with {sys.executable}"
-        return Finding("cluster", Verdict.GOOD, words)
+        return CheckResult("cluster", Verdict.GOOD, words)
 
 
-def _portal(settings: ArchiveOptions) -> Finding:
+def _portal(settings: ArchiveOptions) -> CheckResult:
     description = load_campaign(settings.campaign).portal
     address = settings.portal or description.url
     version = settings.portal_version
     with open_portal(address, description.version(version), version) as portal:
         dates = portal.dates()
-    return Finding("portal", Verdict.GOOD, f"{address} lists {len(dates)} dates of {version}")
+    return CheckResult("portal", Verdict.GOOD, f"{address} lists {len(dates)} dates of {version}")
 
 
-def _bucket(settings: ArchiveOptions) -> Iterator[Finding]:
+def _bucket(settings: ArchiveOptions) -> Iterator[CheckResult]:
     keys = _try("keys", lambda: _keys(settings))
     yield keys
     if keys.verdict is Verdict.BAD:
@@ -173,12 +174,12 @@ def _bucket(settings: ArchiveOptions) -> Iterator[Finding]:
             f"there is none with {settings.s3.mfa_serial}: begin one with `python -m "
             "flows.session`; without, a run asks for a code in the UI"
         )
-        yield Finding("session", Verdict.NOTE, words)
+        yield CheckResult("session", Verdict.NOTE, words)
         return
     yield _try("store", lambda: _prepared(settings))
 
 
-def _keys(settings: ArchiveOptions) -> Finding:
+def _keys(settings: ArchiveOptions) -> CheckResult:
     profile = settings.s3.profile or os.environ.get("AWS_PROFILE")
     found = botocore.session.Session(profile=settings.s3.profile).get_credentials()
     if found is None:
@@ -186,15 +187,15 @@ def _keys(settings: ArchiveOptions) -> Finding:
             f"no AWS keys{f' of profile {profile}' if profile else ''}: put them into "
             "~/.aws/credentials, readable by yourself alone"
         )
-        return Finding("keys", Verdict.BAD, words)
-    return Finding("keys", Verdict.GOOD, f"AWS keys come from {found.method}")
+        return CheckResult("keys", Verdict.BAD, words)
+    return CheckResult("keys", Verdict.GOOD, f"AWS keys come from {found.method}")
 
 
-def _prepared(settings: ArchiveOptions) -> Finding:
+def _prepared(settings: ArchiveOptions) -> CheckResult:
     storage = open_storage(settings.store, settings.s3)
     storage.prepare()
     so_far = "has a catalog" if storage.read("catalog.json") else "has no catalog yet"
-    return Finding("store", Verdict.GOOD, f"{settings.store} can be read, and {so_far}")
+    return CheckResult("store", Verdict.GOOD, f"{settings.store} can be read, and {so_far}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,13 +19,13 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import BaseModel
 
 from deployments.forms import fit_form
+from flows import CLUSTER_PROFILES
 from flows.campaign import campaign
 from flows.catalog import diff_flow, prune_flow, rebuild_flow, validate_flow
 from flows.ingest import ingest
-from flows.outcome import TAG
 from flows.report import report
+from flows.running.outcome import TAG
 from flows.session import session
-from flows.stations import CLUSTER_PROFILES
 from flows.validate import validate
 from shift_stac.campaigns import load_campaign
 from shift_stac.settings import (

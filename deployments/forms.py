@@ -9,7 +9,7 @@ from typing import Any
 
 from prefect.utilities.callables import ParameterSchema
 
-from flows.forms import say_with_pattern
+from flows.running.form_fields import say_with_pattern
 
 _DATE = {
     "title": "Dates",

@@ -30,10 +30,10 @@ from rich.console import Console
 
 from deployments.automations import NotificationBlockError, apply_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
-from deployments.leftovers import watch_again
 from deployments.processes import Child, ServiceError, run_prefect
+from deployments.unfinished_runs import watch_again
 from flows import HEARTBEAT_SECONDS
-from flows.terminal import print_usage_error
+from flows.running.terminal import print_usage_error
 from shift_stac.settings import ServiceOptions, read_options
 
 _PROGRAM = "python -m deployments.serve"

@@ -1,6 +1,7 @@
 """Flows: tasks chained, each runnable with ``python -m``."""
 
 import os
+from pathlib import Path
 
 # Read when Prefect is first imported. Usage statistics wait for a network that compute sites do
 # not have, and write to the database while flows do.
@@ -11,3 +12,7 @@ HEARTBEAT_SECONDS = 30
 os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_SECONDS))
 # A busy machine does not start the temporary server within Prefect's 20 seconds.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+
+# Flows run from a checkout, or an image of one, and never from an installed wheel. Where a cluster is
+# named and not given by a path, its profile is looked for here.
+CLUSTER_PROFILES = Path(__file__).resolve().parents[1] / "deployments" / "clusters"

@@ -16,15 +16,17 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import ValidationError
 from rich.console import Console
 
-from flows.command import run_command
-from flows.lines import complete_catalog, ingest_lines, open_jobs
-from flows.names import dated
-from flows.outcome import conclude, run_flow
-from flows.progress import ProgressBoard
-from flows.stations import CLUSTER_PROFILES, Stations, examine
-from flows.terminal import print_report
+from flows import CLUSTER_PROFILES
+from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
+from flows.chain.preparation import RunContext, examine
+from flows.running.command import run_command
+from flows.running.outcome import conclude, run_flow
+from flows.running.progress import ProgressBoard
+from flows.running.run_names import dated
+from flows.running.terminal import print_report
+from shift_stac.archive.inventory import published_lines
+from shift_stac.archive.plan import Action
 from shift_stac.cluster import load_profile
-from shift_stac.conversion import STORE_FORMAT
 from shift_stac.errors import (
     MissingProductError,
     NothingPublishedError,
@@ -32,39 +34,38 @@ from shift_stac.errors import (
     StorageError,
 )
 from shift_stac.flightline import FlightLine
-from shift_stac.inventory import published_lines
-from shift_stac.plan import Action
-from shift_stac.portal import ListedLine
-from shift_stac.report import WENT_WELL, LineOutcome, LineState, RunReport
+from shift_stac.monitoring.run_report import WENT_WELL, LineOutcome, LineState, RunReport
+from shift_stac.portal.portal import ListedLine
+from shift_stac.portal.survey import Budget, Census, Ledger, take_census
 from shift_stac.settings import CampaignOptions, complete
-from shift_stac.survey import Budget, Census, Ledger, take_census
+from shift_stac.store.store_format import STORE_FORMAT
 from tasks.portal import find_files, list_dates, survey
 
 _GIGABYTE = 10**9
 
 
-def _purpose(options: CampaignOptions, stations: Stations) -> dict[str, object]:
+def _purpose(options: CampaignOptions, context: RunContext) -> dict[str, object]:
     """What decides whether a published line will do: with other options, all are looked at."""
     return {
         "format": STORE_FORMAT,
-        "portal": stations.portal_url,
+        "portal": context.portal_url,
         "version": options.portal_version,
         "product": options.product,
-        "store": stations.storage.url,
+        "store": context.storage.url,
         "chunks": options.requested_chunks,
         "shard": options.shard,
-        "campaign": stations.campaign.model_dump(mode="json"),
+        "campaign": context.campaign.model_dump(mode="json"),
     }
 
 
 def _survey(
-    stations: Stations, options: CampaignOptions
+    context: RunContext, options: CampaignOptions
 ) -> tuple[list[ListedLine], list[LineOutcome]]:
     """The lines that the portal lists, and a failure for each date that cannot be listed."""
-    dates = list_dates(stations.portal)
+    dates = list_dates(context.portal)
     # Also what is only needed for some lines: it may be delivered later than the rest.
     futures = {
-        date: survey.submit(date, stations.portal, options.product.products) for date in dates
+        date: survey.submit(date, context.portal, options.product.products) for date in dates
     }
     listed: list[ListedLine] = []
     failures: list[LineOutcome] = []
@@ -79,15 +80,15 @@ def _survey(
     return listed, failures
 
 
-def _published(stations: Stations) -> set[FlightLine]:
+def _published(context: RunContext) -> set[FlightLine]:
     try:
-        return set(published_lines(stations.storage, stations.campaign, stations.hrefs))
+        return set(published_lines(context.storage, context.campaign, context.hrefs))
     except NothingPublishedError:
         return set()
 
 
 def _choose(
-    census: Census, stations: Stations, options: CampaignOptions, ledger: Ledger
+    census: Census, context: RunContext, options: CampaignOptions, ledger: Ledger
 ) -> tuple[dict[FlightLine, ListedLine], list[LineOutcome]]:
     """Examine candidates until the run has enough to do: what to ingest, and why not the others."""
     budget = Budget(options.max_lines, options.max_gigabytes * _GIGABYTE)
@@ -104,7 +105,7 @@ def _choose(
             continue
         try:
             found = examine(
-                line, stations, lambda line, products: find_files(line, stations.portal, products)
+                line, context, lambda line, products: find_files(line, context.portal, products)
             )
         except MissingProductError as error:
             ledger.note(listed, incomplete=True, reason=str(error))
@@ -151,18 +152,18 @@ def _settled(census: Census) -> list[LineOutcome]:
 
 
 def _ingest(
-    chosen: dict[FlightLine, ListedLine], stations: Stations, ledger: Ledger
+    chosen: dict[FlightLine, ListedLine], context: RunContext, ledger: Ledger
 ) -> list[LineOutcome]:
     """Ingest lines, and remember those for which nothing is left to do, and those that failed."""
     if not chosen:
         return []
-    if stations.options.dry_run:
+    if context.options.dry_run:
         reason = "would be ingested"
         return [
             LineOutcome(line=line.id, state=LineState.WAITING, reason=reason) for line in chosen
         ]
-    with open_jobs(stations, "campaign") as engine:
-        done = ingest_lines(list(chosen), stations, engine)
+    with open_jobs(context, "campaign") as engine:
+        done = ingest_lines(list(chosen), context, engine)
     for outcome in done:
         listed = chosen[FlightLine(outcome.line)]
         if outcome.state in WENT_WELL:
@@ -203,14 +204,14 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
         ProgressBoard(Console(stderr=True)) as board,
         # First: what is at work already needs no second code.
         _alone(options.work_dir.absolute()),
-        Stations(options, board) as stations,
+        RunContext(options, board) as context,
     ):
-        purpose = _purpose(options, stations)
-        ledger = Ledger.load(stations.work_dir / "ledger.json", purpose)
-        listed, outcomes = _survey(stations, options)
+        purpose = _purpose(options, context)
+        ledger = Ledger.load(context.work_dir / "ledger.json", purpose)
+        listed, outcomes = _survey(context, options)
         census = take_census(
             listed,
-            _published(stations),
+            _published(context),
             ledger,
             unseen_dates={outcome.line for outcome in outcomes},
             newest_first=options.newest_first,
@@ -224,17 +225,17 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
             len(census.vanished),
         )
         outcomes += _settled(census)
-        chosen, decided = _choose(census, stations, options, ledger)
+        chosen, decided = _choose(census, context, options, ledger)
         outcomes += decided
-        done = _ingest(chosen, stations, ledger)
+        done = _ingest(chosen, context, ledger)
         outcomes += done
         if not options.dry_run:
             # Also of what an earlier night published before it was killed.
-            unfinished = complete_catalog(stations, [*decided, *done])
+            unfinished = complete_catalog(context, [*decided, *done])
             outcomes += unfinished
             if not unfinished:
                 ledger.save()
-    return conclude(stations, started, outcomes, "campaign")
+    return conclude(context, started, outcomes, "campaign")
 
 
 @contextmanager

@@ -17,21 +17,20 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel
 from rich.console import Console
 
-from flows.codes import open_archive
-from flows.command import run_command
-from flows.names import dated
-from flows.outcome import end, run_flow, write_report
-from flows.terminal import print_rows
+from flows.running.command import run_command
+from flows.running.mfa_codes import open_archive
+from flows.running.outcome import end, run_flow, write_report
+from flows.running.run_names import dated
+from flows.running.terminal import print_rows
+from shift_stac.archive.documents import read_published
+from shift_stac.archive.inventory import published_lines
+from shift_stac.archive.plan import Action, level_to_hold, plan_line
 from shift_stac.campaigns import load_campaign
-from shift_stac.comparison import ComparedLine, Comparison, Standing, sort_lines
 from shift_stac.errors import MissingProductError, NothingPublishedError
 from shift_stac.flightline import FlightLine
-from shift_stac.hrefs import Hrefs
-from shift_stac.inventory import published_lines
-from shift_stac.plan import Action, level_to_hold, plan_line
-from shift_stac.portal import Portal, open_portal
-from shift_stac.publication import read_published
-from shift_stac.report import format_size
+from shift_stac.monitoring.run_report import format_size
+from shift_stac.portal.comparison import ComparedLine, Comparison, Standing, sort_lines
+from shift_stac.portal.portal import Portal, open_portal
 from shift_stac.settings import (
     CampaignOptions,
     CatalogCheckOptions,
@@ -40,13 +39,14 @@ from shift_stac.settings import (
     PublishedOptions,
     complete,
 )
+from shift_stac.stac.hrefs import Hrefs
 from tasks.catalog import inventory, rebuild, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
 
 _LINES_AT_ONCE = 8
 
 
-class Finding(BaseModel):
+class ActionResult(BaseModel):
     """What an action found: its sentence, its table, and whether all is well."""
 
     sentence: str
@@ -55,7 +55,7 @@ class Finding(BaseModel):
     found: BaseModel
 
 
-def _conclude(action: str, options: PublishedOptions, finding: Finding) -> State[Finding]:
+def _conclude(action: str, options: PublishedOptions, finding: ActionResult) -> State[ActionResult]:
     path = write_report(finding.found, f"catalog-{action}", datetime.now(UTC), options.work_dir)
     description = f"{finding.sentence} ({path})"
     create_table_artifact(finding.rows, key=f"catalog-{action}", description=description)
@@ -64,7 +64,7 @@ def _conclude(action: str, options: PublishedOptions, finding: Finding) -> State
 
 
 @flow(name="catalog-rebuild", flow_run_name=dated("catalog-rebuild"), persist_result=False)
-def rebuild_flow(options: PublishedOptions) -> State[Finding]:
+def rebuild_flow(options: PublishedOptions) -> State[ActionResult]:
     """Regenerate collection, months and days from the items that lie in the archive.
 
     Args:
@@ -78,7 +78,7 @@ def rebuild_flow(options: PublishedOptions) -> State[Finding]:
     return _conclude(
         "rebuild",
         options,
-        Finding(
+        ActionResult(
             sentence=f"{found.items} items, {len(changes)} documents changed",
             rows=[{"document": path, "what": what} for what, path in changes],
             is_well=True,
@@ -88,7 +88,7 @@ def rebuild_flow(options: PublishedOptions) -> State[Finding]:
 
 
 @flow(name="catalog-validate", flow_run_name=dated("catalog-validate"), persist_result=False)
-def validate_flow(options: CatalogCheckOptions) -> State[Finding]:
+def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
     """Validate every document of the catalog, without a network.
 
     Args:
@@ -105,12 +105,12 @@ def validate_flow(options: CatalogCheckOptions) -> State[Finding]:
     return _conclude(
         "validate",
         options,
-        Finding(sentence=sentence, rows=rows, is_well=found.passed, found=found),
+        ActionResult(sentence=sentence, rows=rows, is_well=found.passed, found=found),
     )
 
 
 @flow(name="catalog-prune", flow_run_name=dated("catalog-prune"), persist_result=False)
-def prune_flow(options: PruneOptions) -> State[Finding]:
+def prune_flow(options: PruneOptions) -> State[ActionResult]:
     """List items without data, and data without items; with ``delete``, remove the latter.
 
     Args:
@@ -134,7 +134,7 @@ def prune_flow(options: PruneOptions) -> State[Finding]:
     return _conclude(
         "prune",
         options,
-        Finding(
+        ActionResult(
             sentence=f"{found.items} items, {len(found.without_data)} of them without data; "
             f"{len(unused)} files of {format_size(sum(unused.values()))} {done}",
             rows=rows,
@@ -160,7 +160,7 @@ def _by_store(files: Mapping[str, int]) -> dict[str, int]:
     task_runner=ThreadPoolTaskRunner(max_workers=_LINES_AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,
 )
-def diff_flow(options: DiffOptions) -> State[Finding]:
+def diff_flow(options: DiffOptions) -> State[ActionResult]:
     """Compare the portal with the catalog: what is expected, published, missing, changed.
 
     Args:
@@ -230,7 +230,7 @@ def diff_flow(options: DiffOptions) -> State[Finding]:
     return _conclude(
         "diff",
         options,
-        Finding(
+        ActionResult(
             sentence=result.sentence, rows=result.rows(), is_well=result.is_complete, found=result
         ),
     )
@@ -286,10 +286,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if given in (["--help"], ["-h"]) else 2
     action = ACTIONS[given[0]]
 
-    def run(options: PublishedOptions) -> Finding:
-        return Finding.model_validate(run_flow(action.flow, options), from_attributes=True)
+    def run(options: PublishedOptions) -> ActionResult:
+        return ActionResult.model_validate(run_flow(action.flow, options), from_attributes=True)
 
-    def show(console: Console, _: PublishedOptions, finding: Finding) -> bool:
+    def show(console: Console, _: PublishedOptions, finding: ActionResult) -> bool:
         print_rows(console, finding.sentence, finding.rows)
         return finding.is_well
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from rich.console import Console
 
 from flows.ingest import run
-from flows.terminal import end_log, print_report
+from flows.running.terminal import end_log, print_report
 from shift_stac.campaigns import load_campaign
-from shift_stac.catalog import CATALOG_PATH
 from shift_stac.flightline import FlightLine
-from shift_stac.item import store_path
-from shift_stac.publication import Companions
-from shift_stac.report import LineState
+from shift_stac.monitoring.run_report import LineState
 from shift_stac.settings import IngestOptions
 from shift_stac.simulate import simulate_campaign
 from shift_stac.simulate.serving import serve_folder
+from shift_stac.stac.item import store_path
+from shift_stac.stac.parents import CATALOG_PATH
+from shift_stac.store.companions import Companions
 
 _DATE = "20220224"
 # Three lines: in both UTM zones, one without GLT. 1 GB, some seconds a step.

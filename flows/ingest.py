@@ -13,15 +13,16 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import ValidationError
 from rich.console import Console
 
-from flows.command import run_command
-from flows.dry_run import dry_run, foresee
-from flows.lines import complete_catalog, ingest_lines, open_jobs
-from flows.outcome import conclude, run_flow
-from flows.progress import ProgressBoard
-from flows.stations import CLUSTER_PROFILES, Stations, select_lines
-from flows.terminal import print_report
+from flows import CLUSTER_PROFILES
+from flows.chain.dry_run import dry_run, foresee
+from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
+from flows.chain.preparation import RunContext, select_lines
+from flows.running.command import run_command
+from flows.running.outcome import conclude, run_flow
+from flows.running.progress import ProgressBoard
+from flows.running.terminal import print_report
 from shift_stac.cluster import load_profile
-from shift_stac.report import RunReport
+from shift_stac.monitoring.run_report import RunReport
 from shift_stac.settings import IngestOptions, complete
 from tasks.portal import list_lines
 
@@ -59,17 +60,17 @@ def ingest(options: IngestOptions) -> State[RunReport]:
     logger = get_run_logger()
     with (
         ProgressBoard(Console(stderr=True)) as board,
-        Stations(options, board) as stations,
-        open_jobs(stations, _dates_and_lines(options)) as engine,
+        RunContext(options, board) as context,
+        open_jobs(context, _dates_and_lines(options)) as engine,
     ):
-        lines, outcomes = select_lines(options, lambda date: list_lines(date, stations.portal))
-        logger.info("%d lines of %s from %s", len(lines), options.dates, stations.portal_url)
+        lines, outcomes = select_lines(options, lambda date: list_lines(date, context.portal))
+        logger.info("%d lines of %s from %s", len(lines), options.dates, context.portal_url)
         if options.dry_run:
-            outcomes += foresee(lines, stations)
+            outcomes += foresee(lines, context)
         else:
-            outcomes += ingest_lines(lines, stations, engine)
-            outcomes += complete_catalog(stations, outcomes)
-    return conclude(stations, started, outcomes, "ingest")
+            outcomes += ingest_lines(lines, context, engine)
+            outcomes += complete_catalog(context, outcomes)
+    return conclude(context, started, outcomes, "ingest")
 
 
 def run(options: IngestOptions) -> RunReport:

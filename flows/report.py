@@ -16,17 +16,21 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from rich.console import Console
 
-from flows.codes import open_archive
-from flows.command import run_command
-from flows.names import dated
-from flows.outcome import run_flow
-from flows.past_runs import read_past, settled
-from flows.terminal import print_rows
-from shift_stac.bulletin import Bulletin, latest_ingest, make_bulletin
+from flows.history.past_runs import read_past, settled
+from flows.running.command import run_command
+from flows.running.mfa_codes import open_archive
+from flows.running.outcome import run_flow
+from flows.running.run_names import dated
+from flows.running.terminal import print_rows
 from shift_stac.campaigns import load_campaign
-from shift_stac.health import Health
-from shift_stac.metrics_page import HEALTH_WORDS, bulletin_rows, render_bulletin
-from shift_stac.runs import Memory, Past, read_reports, with_reports
+from shift_stac.monitoring.alerts import Health
+from shift_stac.monitoring.campaign_report import (
+    CampaignReport,
+    latest_ingest,
+    make_campaign_report,
+)
+from shift_stac.monitoring.report_page import HEALTH_WORDS, render_report_page, report_rows
+from shift_stac.monitoring.run_history import Memory, Past, read_reports, with_reports
 from shift_stac.settings import ReportOptions, complete
 from tasks.report import read_catalog
 
@@ -34,7 +38,7 @@ _NIGHTS = 7
 
 
 @flow(name="report", flow_run_name=dated("report"), persist_result=False)
-def report(options: ReportOptions) -> State[Bulletin]:
+def report(options: ReportOptions) -> State[CampaignReport]:
     """Write the page of what was ingested day by day, and of what wants attention now.
 
     The run itself completes, however bad the news: its message and its artifact tell.
@@ -61,7 +65,7 @@ def report(options: ReportOptions) -> State[Bulletin]:
     )
     memory.joined(settled(past, now)).save(memory_path)
     latest = latest_ingest([run for run in past.runs if run.flow == "campaign"])
-    bulletin = make_bulletin(
+    made = make_campaign_report(
         past,
         catalogued,
         now,
@@ -80,40 +84,40 @@ def report(options: ReportOptions) -> State[Bulletin]:
             None,
         ),
     )
-    path = _write(bulletin, options.work_dir / "reports")
-    sentence = f"{HEALTH_WORDS[bulletin.health]}. {bulletin.headline}"
+    path = _write(made, options.work_dir / "reports")
+    sentence = f"{HEALTH_WORDS[made.health]}. {made.headline}"
     create_markdown_artifact(
-        _markdown(bulletin, path), key="report", description=f"{sentence} ({path})"
+        _markdown(made, path), key="report", description=f"{sentence} ({path})"
     )
     get_run_logger().info("%s Report in %s", sentence, path)
-    return Completed(message=sentence, data=bulletin)
+    return Completed(message=sentence, data=made)
 
 
-def _write(bulletin: Bulletin, folder: Path) -> Path:
+def _write(report: CampaignReport, folder: Path) -> Path:
     """Write page and JSON, each as a whole: somebody may be looking."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
-    data = f"{bulletin.model_dump_json(indent=1)}\n".encode()
-    for path, content in ((page.with_suffix(".json"), data), (page, render_bulletin(bulletin))):
+    data = f"{report.model_dump_json(indent=1)}\n".encode()
+    for path, content in ((page.with_suffix(".json"), data), (page, render_report_page(report))):
         part = path.with_name(f"{path.name}.part")
         part.write_bytes(content)
         part.replace(path)
     return page
 
 
-def _markdown(bulletin: Bulletin, path: Path) -> str:
+def _markdown(report: CampaignReport, path: Path) -> str:
     """What the Prefect UI shows of the report: how it is, what to do, the last days."""
-    parts = [f"# {HEALTH_WORDS[bulletin.health]}", _plain(bulletin.headline)]
-    if bulletin.findings:
+    parts = [f"# {HEALTH_WORDS[report.health]}", _plain(report.headline)]
+    if report.findings:
         parts.append("## What needs attention now")
         parts.append(
             "\n".join(
                 f"- **{_plain(finding.what)}**: {_plain(finding.why)} "
                 f"*Next: {_plain(finding.next_step)}*"
-                for finding in bulletin.findings
+                for finding in report.findings
             )
         )
-    rows = bulletin_rows(bulletin, _NIGHTS)
+    rows = report_rows(report, _NIGHTS)
     if rows:
         parts += ["## The last days", _markdown_table(rows)]
     parts.append(f"The whole report: {_plain(str(path.absolute()))}")
@@ -135,24 +139,24 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>()#+\-!|&~$:])", r"\\\1", " ".join(text.split()))
 
 
-def run(options: ReportOptions) -> Bulletin:
+def run(options: ReportOptions) -> CampaignReport:
     """Run the flow, and wait until the server knows how it ended."""
-    return Bulletin.model_validate(run_flow(report, options))
+    return CampaignReport.model_validate(run_flow(report, options))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 if all is well, 1 if somebody must look, 2 for wrong usage."""
 
-    def show(console: Console, options: ReportOptions, bulletin: Bulletin) -> bool:
-        print_rows(console, "The last days", bulletin_rows(bulletin, _NIGHTS))
+    def show(console: Console, options: ReportOptions, report: CampaignReport) -> bool:
+        print_rows(console, "The last days", report_rows(report, _NIGHTS))
         page = (options.work_dir / "reports" / "report.html").absolute()
         for told in (
-            *(f"{found.what}: {found.why} {found.next_step}" for found in bulletin.findings),
-            f"{HEALTH_WORDS[bulletin.health]}. {bulletin.headline}",
+            *(f"{found.what}: {found.why} {found.next_step}" for found in report.findings),
+            f"{HEALTH_WORDS[report.health]}. {report.headline}",
             f"The page: {page}",
         ):
             console.print(told, highlight=False, markup=False, soft_wrap=True)
-        return bulletin.health is Health.WELL
+        return report.health is Health.WELL
 
     return run_command(
         ReportOptions,

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from flows.codes import code_source
-from flows.names import dated
-from flows.terminal import print_usage_error
-from shift_stac.credentials import Keys, Sessions
+from flows.running.mfa_codes import code_source
+from flows.running.run_names import dated
+from flows.running.terminal import print_usage_error
 from shift_stac.errors import CredentialsError
 from shift_stac.settings import SessionOptions, complete, read_options
+from shift_stac.storage.credentials import Keys, Sessions
 
 _PROGRAM = "python -m flows.session"
 # Who starts the deployment wants to be asked, whatever other runs do.

@@ -16,19 +16,19 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
-from flows.codes import open_archive
-from flows.command import run_command
-from flows.names import dated
-from flows.outcome import end, run_flow, write_report
-from flows.terminal import print_archive_report
-from shift_stac.archive_check import ArchiveReport, LineCheck
+from flows.running.command import run_command
+from flows.running.mfa_codes import open_archive
+from flows.running.outcome import end, run_flow, write_report
+from flows.running.run_names import dated
+from flows.running.terminal import print_archive_report
+from shift_stac.archive.inventory import published_lines
+from shift_stac.archive.line_check import ArchiveReport, LineCheck
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
-from shift_stac.hrefs import Hrefs
-from shift_stac.inventory import published_lines
 from shift_stac.settings import ValidateOptions, complete
-from shift_stac.validation import Check
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.validation.result import Check
 from tasks.validate import validate_published
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
+from shift_stac.archive.catalog_validation import CatalogCheck, validate_catalog
+from shift_stac.archive.inventory import Inventory, prune, take_inventory
+from shift_stac.archive.rebuild import Rebuilt, rebuild_catalog
+from shift_stac.archive.search_pages import rebuild_search_pages
 from shift_stac.campaigns import Campaign
-from shift_stac.front import rebuild_front
-from shift_stac.hrefs import Hrefs
-from shift_stac.inventory import Inventory, prune, take_inventory
-from shift_stac.rebuild import Rebuilt, rebuild_catalog
-from shift_stac.stac_validation import CatalogCheck, validate_catalog
-from shift_stac.storage import Storage
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.storage.base import Storage
 from tasks.retrying import STAGE
 
 
@@ -19,7 +19,7 @@ from tasks.retrying import STAGE
 def rebuild(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> Rebuilt:
     """Regenerate the parents, the table and the page from the items."""
     rebuilt = rebuild_catalog(storage, campaign, hrefs, get_run_logger().info)
-    rebuild_front(storage, campaign, hrefs)
+    rebuild_search_pages(storage, campaign, hrefs)
     return rebuilt
 
 

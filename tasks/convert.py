@@ -7,17 +7,17 @@ from prefect import get_run_logger, task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.cluster import Engine, JobInfo
-from shift_stac.conversion import (
+from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import format_size
+from shift_stac.sources import SourceLine
+from shift_stac.store.conversion import (
     ConversionOptions,
     Progress,
     convert_line,
     converted_summary,
     fingerprint,
 )
-from shift_stac.flightline import FlightLine
-from shift_stac.report import format_size
-from shift_stac.sources import SourceLine
-from shift_stac.summary import StoreSummary
+from shift_stac.store.summary import StoreSummary
 from tasks.retrying import STAGE
 
 

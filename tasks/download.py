@@ -4,9 +4,9 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
-from shift_stac.download import Downloader, Progress
 from shift_stac.flightline import FlightLine
-from shift_stac.report import format_size
+from shift_stac.monitoring.run_report import format_size
+from shift_stac.portal.download import Downloader, Progress
 from shift_stac.sources import RemoteLine, SourceLine
 from tasks.retrying import STAGE
 

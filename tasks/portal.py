@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prefect import task
 
 from shift_stac.flightline import FlightLine
-from shift_stac.portal import ListedLine, Portal
+from shift_stac.portal.portal import ListedLine, Portal
 from shift_stac.sources import Product, RemoteLine
 from tasks.retrying import STAGE
 

@@ -6,9 +6,9 @@ from prefect import task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
-from shift_stac.presentation import draw_companions
-from shift_stac.publication import Companions
-from shift_stac.summary import StoreSummary
+from shift_stac.pictures.companion_files import draw_companions
+from shift_stac.store.companions import Companions
+from shift_stac.store.summary import StoreSummary
 from tasks.retrying import STAGE
 
 

@@ -4,15 +4,16 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
+from shift_stac.archive.publication import link_missing, publish_data, publish_item
+from shift_stac.archive.search_pages import refresh_search_pages
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
-from shift_stac.front import refresh_front
-from shift_stac.hrefs import Hrefs
-from shift_stac.publication import Companions, link_missing, publish_data, publish_item
 from shift_stac.sources import SourceLine
-from shift_stac.storage import Progress, Storage
-from shift_stac.summary import StoreSummary
-from shift_stac.validation import Validation
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.storage.base import Progress, Storage
+from shift_stac.store.companions import Companions
+from shift_stac.store.summary import StoreSummary
+from shift_stac.validation.result import Validation
 from tasks.retrying import STAGE
 
 
@@ -66,5 +67,5 @@ def refresh(
     present: list[FlightLine],
 ) -> None:
     """Bring the table of items and the page for people up to the catalog."""
-    read = refresh_front(storage, campaign, hrefs, published=published, present=present)
+    read = refresh_search_pages(storage, campaign, hrefs, published=published, present=present)
     get_run_logger().info("%d items brought into table and page", read)

@@ -4,16 +4,17 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
-from shift_stac.archive_check import LineCheck, check_line
+from shift_stac.archive.line_check import LineCheck, check_line
 from shift_stac.campaigns import Campaign
-from shift_stac.conversion import summary_path
 from shift_stac.errors import InvalidStoreError
 from shift_stac.flightline import FlightLine
-from shift_stac.hrefs import Hrefs
 from shift_stac.sources import SourceLine
-from shift_stac.storage import Storage
-from shift_stac.summary import StoreSummary
-from shift_stac.validation import Expectations, Validation, validate_store
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.storage.base import Storage
+from shift_stac.store.conversion import summary_path
+from shift_stac.store.summary import StoreSummary
+from shift_stac.validation.result import Expectations, Validation
+from shift_stac.validation.store_check import validate_store
 from tasks.retrying import STAGE
 
 

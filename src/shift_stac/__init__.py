@@ -6,7 +6,7 @@ from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 
 if TYPE_CHECKING:
-    from shift_stac.access import open_flightline
+    from shift_stac.reader.access import open_flightline
 
 __all__ = ["FlightLine", "ShiftError", "open_flightline"]
 
@@ -14,7 +14,7 @@ __all__ = ["FlightLine", "ShiftError", "open_flightline"]
 def __getattr__(name: str) -> Any:
     """Import the reader, and with it xarray and GDAL, only where it is used."""
     if name == "open_flightline":
-        from shift_stac.access import open_flightline  # noqa: PLC0415 - see above
+        from shift_stac.reader.access import open_flightline  # noqa: PLC0415 - see above
 
         return open_flightline
     msg = f"module {__name__!r} has no attribute {name!r}"

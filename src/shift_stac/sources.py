@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
 
 
 class Product(StrEnum):
@@ -47,12 +46,6 @@ class ProductLevel(StrEnum):
     def products(self) -> tuple[Product, ...]:
         """The cubes, and the geometry that every level needs or can use."""
         return (*self.cubes, Product.IGM, Product.GLT, Product.OBS)
-
-
-class FrozenModel(BaseModel):
-    """A value: immutable, and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RemoteFile(FrozenModel):

@@ -15,7 +15,7 @@ import pytest
 import rioxarray  # noqa: F401 - adds the accessor
 import xarray as xr
 
-from shift_stac.envi import open_envi
+from shift_stac.envi.image import open_envi
 from shift_stac.simulate import simulate_campaign
 from support.stac import comparable, linked_lines, store_of, use_schemas, validate_archive
 from support.webserver import serve_apache, serve_nginx, wait_until

@@ -23,11 +23,11 @@ import xpystac  # noqa: F401 - registers the engine
 from pystac.validation import validate_dict
 
 import shift_stac
-from shift_stac.archive import open_storage
+from shift_stac.archive.catalog_validation import validate_catalog
+from shift_stac.archive.inventory import take_inventory
 from shift_stac.campaigns import load_campaign
-from shift_stac.hrefs import HrefOptions
-from shift_stac.inventory import take_inventory
-from shift_stac.stac_validation import validate_catalog
+from shift_stac.stac.hrefs import HrefOptions
+from shift_stac.storage.address import open_storage
 from support.archive import DATES, publish_campaign
 from support.s3 import serve_s3
 from support.stac import use_schemas

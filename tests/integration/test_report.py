@@ -16,11 +16,11 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Scheduled
 
-from flows.past_runs import read_past, settled
+from flows.history.past_runs import read_past, settled
 from flows.report import report as report_flow
 from flows.validate import validate
-from shift_stac.report import LineState
-from shift_stac.runs import RunStatus
+from shift_stac.monitoring.run_history import RunStatus
+from shift_stac.monitoring.run_report import LineState
 from shift_stac.simulate import simulate_campaign
 from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support.service import serve_prefect

@@ -83,7 +83,7 @@ def test_imports_point_one_way():
 
 
 def test_the_library_is_usable_without_prefect():
-    code = "import sys, shift_stac.publication, shift_stac.simulate; sys.exit('prefect' in sys.modules)"
+    code = "import sys, shift_stac.archive.publication, shift_stac.simulate; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

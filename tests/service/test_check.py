@@ -17,7 +17,7 @@ def settings(tmp_path):
     )
 
 
-def found(settings) -> dict[str, check.Finding]:
+def found(settings) -> dict[str, check.CheckResult]:
     return {finding.subject: finding for finding in check.look(settings, try_job=False)}
 
 

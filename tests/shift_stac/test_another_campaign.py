@@ -8,16 +8,16 @@ from multiprocessing import get_context
 import pystac
 import pytest
 
-from shift_stac.archive import open_storage
-from shift_stac.archive_check import check_line
+from shift_stac.archive.catalog_validation import validate_catalog
+from shift_stac.archive.inventory import published_lines, take_inventory
+from shift_stac.archive.line_check import check_line
+from shift_stac.archive.publication import link_items
 from shift_stac.campaigns import load_campaign
-from shift_stac.catalog import item_path, render
 from shift_stac.errors import CampaignError, CatalogError
 from shift_stac.flightline import FlightLine
-from shift_stac.hrefs import HrefOptions, Hrefs
-from shift_stac.inventory import published_lines, take_inventory
-from shift_stac.publication import link_items
-from shift_stac.stac_validation import validate_catalog
+from shift_stac.stac.hrefs import HrefOptions, Hrefs
+from shift_stac.stac.parents import item_path, render
+from shift_stac.storage.address import open_storage
 from support.archive import publish_campaign
 from support.s3 import serve_moto, serve_s3
 

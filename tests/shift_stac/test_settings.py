@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from shift_stac.flightline import FlightLine
-from shift_stac.layout import DEFAULT_CHUNKS, Layout
 from shift_stac.settings import IngestOptions, read_options
 from shift_stac.sources import ProductLevel
+from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkLayout
 
 DATE = ("--date", "20220224")
 
@@ -59,7 +59,7 @@ def test_chunks_that_are_not_asked_for_are_the_default():
 
 def test_a_layout_gives_the_chunks_that_are_not_given_one_by_one():
     options = ingest_options([*DATE, "--layout", "map", "--y-chunk", "7", "--shard"])
-    assert options.conversion.chunks == Layout.MAP.chunks.model_copy(update={"y": 7})
+    assert options.conversion.chunks == ChunkLayout.MAP.chunks.model_copy(update={"y": 7})
     assert options.conversion.sharded
     # A published line in other chunks will not do.
     assert options.requested_chunks == options.conversion.chunks.model_dump()

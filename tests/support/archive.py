@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from shift_stac.archive import open_storage
+from shift_stac.archive.publication import publish_data, publish_item
+from shift_stac.archive.search_pages import refresh_search_pages
 from shift_stac.campaigns import Campaign, load_campaign
-from shift_stac.conversion import convert_line
 from shift_stac.flightline import FlightLine
-from shift_stac.front import refresh_front
-from shift_stac.hrefs import HrefOptions, Hrefs
-from shift_stac.presentation import draw_companions
-from shift_stac.publication import publish_data, publish_item
+from shift_stac.pictures.companion_files import draw_companions
 from shift_stac.simulate import simulate_campaign
-from shift_stac.storage import Storage
-from shift_stac.validation import Expectations, validate_store
+from shift_stac.stac.hrefs import HrefOptions, Hrefs
+from shift_stac.storage.address import open_storage
+from shift_stac.storage.base import Storage
+from shift_stac.store.conversion import convert_line
+from shift_stac.validation.result import Expectations
+from shift_stac.validation.store_check import validate_store
 from support.sources import sources_in
 
 DATES = ("20220224", "20220316", "20220405")
@@ -51,5 +52,5 @@ def publish_campaign(
         publish_item(
             storage, campaign, summary, sources, companions, validation, store=place, hrefs=hrefs
         )
-    refresh_front(storage, campaign, hrefs, published=published)
+    refresh_search_pages(storage, campaign, hrefs, published=published)
     return storage, published

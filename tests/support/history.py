@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from random import Random
 
-from shift_stac.catalogued import CataloguedLine
-from shift_stac.metrics import STAGES
-from shift_stac.report import LineState
-from shift_stac.runs import FlowRun, LineRun, RunStatus
+from shift_stac.archive.catalog_lines import CatalogLine
+from shift_stac.monitoring.metrics import STAGES
+from shift_stac.monitoring.run_history import FlowRun, LineRun, RunStatus
+from shift_stac.monitoring.run_report import LineState
 
 _MEDIAN_SECONDS = (2, 340, 610, 45, 30, 120, 1)
 REASON = "http://portal/L2a/{line}_rfl has 57500 bytes, but its header implies 57600"
@@ -49,11 +49,11 @@ def flow_run(
 
 def nights(
     last: datetime, count: int, lines: int, seed: int = 0
-) -> tuple[list[FlowRun], list[CataloguedLine]]:
+) -> tuple[list[FlowRun], list[CatalogLine]]:
     """Campaign runs of some nights, the latest first, and the catalog that they left."""
     runs = list(_nights(last, count, lines, Random(seed)))
     catalogued = [
-        CataloguedLine(line=line.line, published=line.ended, updated=line.ended, size=line.size)
+        CatalogLine(line=line.line, published=line.ended, updated=line.ended, size=line.size)
         for run in runs
         for line in run.lines
         if line.state is LineState.PUBLISHED and line.ended is not None

@@ -70,7 +70,7 @@ def append(path: Path, seconds: float) -> None:
 def convert(sources: Any, store: Path) -> set[str]:
     """Convert a line; returns the packages that the process has loaded by then."""
     from shift_stac.campaigns import load_campaign
-    from shift_stac.conversion import convert_line
+    from shift_stac.store.conversion import convert_line
 
     convert_line(sources, store, load_campaign())
     return {name.partition(".")[0] for name in sys.modules}

@@ -1,13 +1,13 @@
 import pytest
 
 from shift_stac.campaigns import load_campaign
-from shift_stac.conversion import (
+from shift_stac.errors import InvalidStoreError
+from shift_stac.store.conversion import (
     ConversionOptions,
     convert_line,
     converted_summary,
     fingerprint,
 )
-from shift_stac.errors import InvalidStoreError
 from support.sources import LINE, small_line
 from tasks.retrying import is_passing
 from tasks.validate import validate

@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError, field_validator
 
 from shift_stac.errors import CampaignError
 from shift_stac.flightline import FlightLine
-from shift_stac.sources import FrozenModel, Product
+from shift_stac.model import FrozenModel
+from shift_stac.sources import Product
 
 _FIELDS = {"version", "date", "line"}
 
@@ -137,7 +138,7 @@ class QuicklookBands(FrozenModel):
     rgb: tuple[float, float, float]
 
 
-class Layout(FrozenModel):
+class ArchiveLayout(FrozenModel):
     """Where data lie below the root of the store."""
 
     data: str
@@ -158,7 +159,7 @@ class Campaign(FrozenModel):
     item: ItemText
     spectral: SpectralRange
     quicklook: QuicklookBands
-    layout: Layout = Field(default=Layout(data="aviris/{date}"))
+    layout: ArchiveLayout = Field(default=ArchiveLayout(data="aviris/{date}"))
 
 
 def load_campaign(name_or_path: str | Path = "shift") -> Campaign:

@@ -1,6 +1,6 @@
 """Run functions in cluster jobs: one function, one job, and the truth about how it ended."""
 
-from shift_stac.cluster.engine import Engine, JobInfo, open_engine
+from shift_stac.cluster.engine import Engine, JobInfo
 from shift_stac.cluster.errors import (
     ClusterError,
     ClusterUnavailableError,
@@ -9,7 +9,8 @@ from shift_stac.cluster.errors import (
     ProfileError,
     QueueTimeoutError,
 )
-from shift_stac.cluster.profile import ClusterProfile, load_profile
+from shift_stac.cluster.opening import load_profile, open_engine
+from shift_stac.cluster.profile import ClusterProfile
 
 __all__ = [
     "ClusterError",

@@ -1,16 +1,12 @@
 """Cluster profiles: where functions run and what their jobs ask for, as data."""
 
-import os
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
-from shift_stac.cluster.errors import ProfileError
-from shift_stac.sources import FrozenModel
+from shift_stac.model import FrozenModel
 
 LOCAL = "local"
 _JOB_NAME_FIELDS = {"line", "run"}
@@ -84,63 +80,3 @@ class ClusterProfile(FrozenModel):
     def with_options(self, **options: Any) -> "ClusterProfile":
         """The same profile with some options of its class changed."""
         return self.model_copy(update={"options": {**self.options, **options}})
-
-
-def load_profile(name_or_path: str | Path, folder: Path) -> ClusterProfile:
-    """Read a cluster profile.
-
-    Parameters
-    ----------
-    name_or_path
-        The name of a profile in the folder (``local``), or the path of a TOML file of one's own.
-    folder
-        Where the named profiles lie.
-
-    Raises
-    ------
-    ProfileError
-        There is no such file, or something in it does not exist; the message names the key.
-    """
-    path = Path(name_or_path).expanduser()
-    named = folder / f"{name_or_path}.toml"
-    if os.sep not in str(name_or_path) and named.is_file():
-        path = named
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        profile = ClusterProfile.model_validate({"name": path.stem, **content})
-    except OSError as error:
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
-        msg = (
-            f"{name_or_path} is neither a cluster profile of {folder} ({known}) nor a file that "
-            f"can be read: {error.strerror}"
-        )
-        raise ProfileError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
-        msg = f"{path} is not a cluster profile: {error}"
-        raise ProfileError(msg) from error
-    check_profile(profile)
-    return profile
-
-
-def check_profile(profile: ClusterProfile) -> None:
-    """Compare a profile with the class that it names, and with Dask's settings.
-
-    Raises
-    ------
-    ProfileError
-        It names a class, an option or a setting that does not exist; similar names are suggested.
-    """
-    if profile.is_local:
-        strangers = [key for key in ("options", "dask") if getattr(profile, key)]
-        if strangers:
-            msg = (
-                f"cluster profile {profile.name}: {' and '.join(strangers)} without a class; name "
-                "one, for example class = 'dask_jobqueue.SLURMCluster'"
-            )
-            raise ProfileError(msg)
-        return
-    # Dask takes half a second to import, which a local profile does not need.
-    from shift_stac.cluster.options import check_dask_settings, check_options  # noqa: PLC0415
-
-    check_options(profile)
-    check_dask_settings(profile)

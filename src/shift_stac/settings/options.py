@@ -6,14 +6,14 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shift_stac.campaigns import load_campaign
-from shift_stac.conversion import ConversionOptions
-from shift_stac.credentials import S3Options
-from shift_stac.download import DownloadOptions
-from shift_stac.hrefs import HrefOptions
-from shift_stac.layout import DEFAULT_LAYOUT, Layout
+from shift_stac.portal.download import DownloadOptions
 from shift_stac.settings.values import Dates, Lines
 from shift_stac.sources import ProductLevel
-from shift_stac.validation import SAMPLED_BLOCKS
+from shift_stac.stac.hrefs import HrefOptions
+from shift_stac.storage.credentials import S3Options
+from shift_stac.store.chunking import DEFAULT_LAYOUT, ChunkLayout
+from shift_stac.store.conversion import ConversionOptions
+from shift_stac.validation.store_check import SAMPLED_BLOCKS
 
 
 class PublishedOptions(BaseModel):
@@ -63,7 +63,7 @@ class ArchiveOptions(BaseModel):
     work_dir: Path = Field(
         default=Path("work"), description="folder for downloads, conversions and reports"
     )
-    layout: Layout | None = Field(
+    layout: ChunkLayout | None = Field(
         default=None,
         description="what the chunks are best for: spectral (whole spectra), map (whole bands) or "
         f"balanced (default: {DEFAULT_LAYOUT})",

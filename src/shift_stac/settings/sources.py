@@ -21,7 +21,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from shift_stac.layout import Layout
 from shift_stac.settings.options import (
     CampaignOptions,
     CatalogCheckOptions,
@@ -34,6 +33,7 @@ from shift_stac.settings.options import (
 )
 from shift_stac.settings.service import ServiceOptions
 from shift_stac.sources import ProductLevel
+from shift_stac.store.chunking import ChunkLayout
 
 SETTINGS_VARIABLE = "SHIFT_SETTINGS"
 """Environment variable that names the settings file."""
@@ -206,7 +206,7 @@ def _without_settings(arguments: Sequence[str]) -> list[str]:
 _METAVARS = {
     # By itself the help gives the names of their members, which are not what is typed.
     "product": "|".join(ProductLevel),
-    "layout": "|".join(Layout),
+    "layout": "|".join(ChunkLayout),
     "date": "YYYYMMDD",
     "line": "angYYYYMMDDtHHNNSS",
     "int": "N",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shift_stac.campaigns import PortalVersion
-from shift_stac.envi_header import write_header
+from shift_stac.envi.header import write_header
 from shift_stac.simulate.flight import PIXEL_M, Flight
 from shift_stac.simulate.geometry import look, lookup_table, observe
 from shift_stac.simulate.radiometry import (

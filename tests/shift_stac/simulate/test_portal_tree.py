@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from shift_stac.campaigns import load_campaign
-from shift_stac.envi import open_envi
-from shift_stac.envi_header import read_header
+from shift_stac.envi.header import read_header
+from shift_stac.envi.image import open_envi
 from shift_stac.errors import CampaignError, FlightLineError, ShiftError
-from shift_stac.igm import crs_from_igm, ground_sampling
-from shift_stac.observation import OBS_LAYERS, ObservationLayers, summarize_observation
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
+from shift_stac.swath.igm import crs_from_igm, ground_sampling
+from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers, summarize_observation
 
 DATE = "20220224"
 SHAPE = {"samples": 44, "scan_lines": 150, "bands": 40}

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from shift_stac.envi import open_envi
+from shift_stac.envi.image import open_envi
 from shift_stac.simulate.sun import sun_position
 
 

@@ -1,0 +1,1 @@
+"""What every flight line of a run goes through, and what is found out before it does."""

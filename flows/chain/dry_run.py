@@ -1,0 +1,55 @@
+"""What an ingest would do, without doing any of it."""
+
+from rich.console import Console
+
+from flows.chain.preparation import RunContext, examine, select_lines
+from flows.running.progress import ProgressBoard
+from flows.running.terminal import print_plan
+from shift_stac.archive.plan import Action
+from shift_stac.errors import ShiftError
+from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import LineOutcome, LineState
+from shift_stac.settings import IngestOptions
+
+
+def dry_run(options: IngestOptions, console: Console) -> int:
+    """Print what an ingest would do. Touches nothing, and needs no Prefect server.
+
+    Returns the number of lines, or dates, that would fail.
+    """
+    failed = 0
+    with ProgressBoard(Console(quiet=True)) as board, RunContext(options, board) as context:
+        lines, failures = select_lines(options, context.portal.lines)
+        for failure in failures:
+            print_plan(console, failure.line, "fail", failure.reason)
+        for line in lines:
+            try:
+                found = examine(line, context, context.portal.find)
+            except ShiftError as error:
+                failed += 1
+                print_plan(console, line.id, "fail", str(error))
+                continue
+            folder = context.downloads(line)
+            files = (
+                [(file, context.downloader.is_current(file, folder)) for file in found.remote.files]
+                if found.plan.action is Action.INGEST
+                else []
+            )
+            print_plan(console, line.id, found.plan.action, found.plan.reason, files)
+    return failed + len(failures)
+
+
+def foresee(lines: list[FlightLine], context: RunContext) -> list[LineOutcome]:
+    """What an ingest would leave each line as: up to date, failed, or waiting for it."""
+    outcomes = []
+    for line in lines:
+        try:
+            plan = examine(line, context, context.portal.find).plan
+        except ShiftError as error:
+            state, reason = LineState.FAILED, str(error)
+        else:
+            is_idle = plan.action is Action.NOTHING
+            state = LineState.UP_TO_DATE if is_idle else LineState.WAITING
+            reason = plan.reason if is_idle else f"would be done: {plan.reason}"
+        outcomes.append(LineOutcome(line=line.id, state=state, reason=reason))
+    return outcomes

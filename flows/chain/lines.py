@@ -1,0 +1,207 @@
+"""What every flight line of a run goes through: one chain a line, many lines side by side."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
+
+from flows.chain.preparation import RunContext, examine
+from flows.running.artifacts import show_line
+from shift_stac.archive.plan import Action
+from shift_stac.archive.publication import refresh_item
+from shift_stac.cluster import Engine, open_engine
+from shift_stac.errors import RunCancelledError, ShiftError
+from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import LineOutcome, LineState
+from shift_stac.sources import SourceLine
+from shift_stac.store.companions import Companions
+from shift_stac.store.conversion import fingerprint, summary_path
+from shift_stac.validation.result import Validation
+from tasks.convert import convert
+from tasks.download import download
+from tasks.portal import find_files
+from tasks.present import draw
+from tasks.publish import catalogue, link, publish, refresh
+from tasks.validate import validate
+
+
+class _Done(NamedTuple):
+    """How a line that did not fail was left."""
+
+    state: LineState
+    reason: str
+    size: int | None = None
+    validation: Validation | None = None
+
+
+class _Record:
+    """What is noted of a line on its way: seconds in each stage, and its jobs."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.jobs: list[str] = []
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = round(time.monotonic() - started, 3)
+
+
+def _pass_through(line: FlightLine, context: RunContext, engine: Engine, record: _Record) -> _Done:
+    """Take one line through all stages; each is a task run of its own."""
+    options, campaign, storage = context.options, context.campaign, context.storage
+    found = examine(
+        line, context, lambda line, products: find_files(line, context.portal, products)
+    )
+    published, reason = found.published, found.plan.reason
+    if found.plan.action is Action.NOTHING:
+        return _Done(LineState.UP_TO_DATE, reason, published.store_bytes if published else None)
+    get_run_logger().info("%s: %s", line, reason)
+
+    bar = context.board.bar
+    with record.clock("download"):
+        sources = download(
+            line,
+            found.remote,
+            context.downloads(line),
+            context.downloader,
+            bar(line.id, "download"),
+        )
+    conversion = options.conversion.model_copy(
+        update={"level": found.level, "threads": context.profile.cpus}
+    )
+    if (
+        published
+        and not options.force
+        and published.fingerprint == fingerprint(sources, conversion)
+    ):
+        refresh_item(storage, campaign, sources, found.level)
+        _drop_downloads(line, sources, context)
+        reason = f"{reason}, but not its content"
+        return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
+    store = context.converted(line)
+    with record.clock("convert"):
+        summary = convert.with_options(retries=context.profile.retries)(
+            line,
+            sources,
+            store,
+            campaign,
+            conversion,
+            engine,
+            bar(line.id, "convert"),
+            context.board.jobs(line.id, record.jobs),
+            force=options.force,
+        )
+    with record.clock("validate"):
+        validation = validate(line, store, summary, sources)
+    with record.clock("draw"):
+        companions = draw(line, store, summary, campaign)
+    with record.clock("publish"):
+        place = publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
+        catalogue(
+            line,
+            storage,
+            campaign,
+            summary,
+            sources,
+            companions,
+            validation,
+            place,
+            context.hrefs,
+        )
+    show_line(line, context.hrefs, campaign, companions)
+    _drop_converted(store, companions)
+    _drop_downloads(line, sources, context)
+    return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
+
+
+def _drop_converted(store: Path, companions: Companions) -> None:
+    shutil.rmtree(store)
+    for path in (summary_path(store), *companions.files.values()):
+        path.unlink()
+
+
+def _drop_downloads(line: FlightLine, sources: SourceLine, context: RunContext) -> None:
+    if not context.options.keep_downloads:
+        context.downloader.forget(sources, context.downloads(line))
+
+
+@task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
+def ingest_line(line: FlightLine, context: RunContext, engine: Engine) -> State[LineOutcome]:
+    """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
+    started, record = time.monotonic(), _Record()
+
+    def outcome(done: _Done) -> LineOutcome:
+        seconds = round(time.monotonic() - started, 3)
+        return LineOutcome(
+            line=line.id,
+            seconds=seconds,
+            stages=record.seconds,
+            jobs=tuple(record.jobs),
+            **done._asdict(),
+        )
+
+    try:
+        with context.hold(line):
+            done = outcome(_pass_through(line, context, engine, record))
+    except RunCancelledError as error:
+        return Failed(message=str(error), data=outcome(_Done(LineState.SKIPPED, str(error))))
+    except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
+        reason = str(error) if isinstance(error, ShiftError) else f"{type(error).__name__}: {error}"
+        return Failed(message=reason, data=outcome(_Done(LineState.FAILED, reason)))
+    return Completed(message=f"{done.state}: {done.reason}", data=done)
+
+
+@contextmanager
+def open_jobs(context: RunContext, run_name: str) -> Iterator[Engine]:
+    """The cluster's jobs of a run. Entering asks the cluster if it takes such jobs.
+
+    Enter it before anything is downloaded.
+    """
+    work_dir = context.work_dir / "jobs"
+    with open_engine(context.profile, run_name=run_name, work_dir=work_dir) as engine:
+        yield engine
+
+
+def ingest_lines(
+    lines: Sequence[FlightLine], context: RunContext, engine: Engine
+) -> list[LineOutcome]:
+    """Ingest lines side by side, as many at once as the options allow."""
+    slots = threading.BoundedSemaphore(context.lines_at_once)
+    futures: list[PrefectFuture[Any]] = []
+    for line in lines:
+        slots.acquire()
+        future = ingest_line.submit(line, context, engine)
+        future.add_done_callback(lambda _: slots.release())
+        futures.append(future)
+    return [future.result(raise_on_failure=False) for future in futures]
+
+
+def complete_catalog(context: RunContext, outcomes: Sequence[LineOutcome]) -> list[LineOutcome]:
+    """What is done once a run: links that an earlier run died before, and table and page.
+
+    Returns a failure if that fails: the lines' own outcomes are to be told all the same.
+    """
+    place = (context.storage, context.campaign)
+    untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
+    published = [FlightLine(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
+    try:
+        if untouched:
+            link(*place, untouched, context.hrefs)
+        if published or untouched:
+            refresh(*place, context.hrefs, published, untouched)
+    except ShiftError as error:
+        return [LineOutcome(line="catalog", state=LineState.FAILED, reason=str(error))]
+    return []

@@ -1,0 +1,137 @@
+"""What every flight line of a run passes through, and what is found out before it does."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from flows import CLUSTER_PROFILES
+from flows.running.mfa_codes import code_source
+from flows.running.progress import ProgressBoard
+from shift_stac.archive.documents import read_published
+from shift_stac.archive.plan import LinePlan, level_to_hold, plan_line
+from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.cluster import ClusterProfile, load_profile
+from shift_stac.errors import ShiftError, StorageError
+from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import LineOutcome, LineState
+from shift_stac.portal.download import Downloader
+from shift_stac.portal.portal import Portal, open_portal
+from shift_stac.settings import ArchiveOptions, CampaignOptions, IngestOptions
+from shift_stac.sources import Product, ProductLevel, RemoteLine
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.item import PublishedState
+from shift_stac.storage.address import open_storage
+
+
+class RunContext:
+    """What every line of a run passes through; opened once, closed with the run."""
+
+    def __init__(self, options: IngestOptions | CampaignOptions, board: ProgressBoard) -> None:
+        self.options = options
+        self.board = board
+        # Jobs on other machines see the same folder, but do not start in the same place.
+        self.work_dir = options.work_dir.absolute()
+        self.campaign: Campaign = load_campaign(options.campaign)
+        description = self.campaign.portal
+        self.portal_url: str = options.portal or description.url
+        self.storage = open_storage(options.store, options.s3, code_source(options.s3))
+        self.hrefs = Hrefs.of(self.storage, options.catalog)
+        self.portal: Portal = open_portal(
+            self.portal_url, description.version(options.portal_version), options.portal_version
+        )
+        self.downloader = Downloader(options.download)
+        self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.storage.prepare()
+        self._stack.enter_context(self.portal)
+        self._stack.enter_context(self.downloader)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def downloads(self, line: FlightLine) -> Path:
+        """The folder of a line's downloaded files."""
+        return self.work_dir / "downloads" / self.options.portal_version / line.date
+
+    def converted(self, line: FlightLine) -> Path:
+        """Where a line's store is made before it is published."""
+        return self.work_dir / "converted" / line.date / f"{line}.zarr"
+
+    @property
+    def lines_at_once(self) -> int:
+        """Lines in progress at once; see :func:`count_at_once`."""
+        return count_at_once(self.options, self.profile)
+
+    @contextmanager
+    def hold(self, line: FlightLine) -> Iterator[None]:
+        """Keep another run in the same working folder from doing the same line at once.
+
+        Raises
+        ------
+        StorageError
+            The other run does not come to an end.
+        """
+        folder = self.work_dir / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / f"{line}.lock", timeout=self.options.download.lock_timeout):
+                yield
+        except Timeout as error:
+            msg = f"{line}: another run holds it in {self.work_dir}; wait, or stop that run"
+            raise StorageError(msg) from error
+
+
+def count_at_once(options: ArchiveOptions, profile: ClusterProfile) -> int:
+    """Lines in progress at once: those in jobs, and those on their way to and from them."""
+    return options.lines_at_once + (0 if profile.is_local else profile.max_jobs)
+
+
+@dataclass(frozen=True)
+class LinePreparation:
+    """What was found out about a line before anything is done."""
+
+    remote: RemoteLine
+    published: PublishedState | None
+    level: ProductLevel
+    plan: LinePlan
+
+
+def examine(
+    line: FlightLine,
+    context: RunContext,
+    find: Callable[[FlightLine, tuple[Product, ...]], RemoteLine],
+) -> LinePreparation:
+    """Compare what the portal has of a line with what is published; ``find`` asks the portal."""
+    published, has_store = read_published(context.storage, context.campaign, line)
+    level = level_to_hold(context.options.product, published)
+    remote = find(line, level.products)
+    plan = plan_line(remote, published, has_store=has_store, wanted=context.options)
+    return LinePreparation(remote, published if has_store else None, level, plan)
+
+
+def select_lines(
+    options: IngestOptions, list_date: Callable[[str], list[FlightLine]]
+) -> tuple[list[FlightLine], list[LineOutcome]]:
+    """The lines to look at, and a failure for each date that could not be listed."""
+    if options.line:
+        return sorted(set(options.line)), []
+    lines: list[FlightLine] = []
+    failures: list[LineOutcome] = []
+    for date in options.dates:
+        try:
+            found = list_date(date)
+        except ShiftError as error:
+            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=str(error)))
+            continue
+        if not found:
+            reason = f"the portal lists no line of this date in {options.portal_version}"
+            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=reason))
+        lines += found
+    return lines, failures

@@ -1,0 +1,1 @@
+"""What the Prefect server keeps of past runs."""

@@ -1,0 +1,1 @@
+"""How a run meets people: its command, codes, progress, artifacts, outcome."""

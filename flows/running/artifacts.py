@@ -1,0 +1,59 @@
+"""What the Prefect UI shows of a line: its job, its picture, and where it is."""
+
+import base64
+import io
+
+import httpx
+from PIL import Image
+from prefect.artifacts import create_image_artifact, create_link_artifact
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.logging import get_run_logger
+
+from shift_stac.campaigns import Campaign
+from shift_stac.cluster import JobInfo
+from shift_stac.flightline import FlightLine
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.parents import item_path
+from shift_stac.store.companions import Companions
+
+REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)
+"""What a client raises if the server does not take something."""
+
+_PICTURE_PIXELS = 480
+
+
+def describe_job(line: str, job: JobInfo) -> str:
+    """A job for people, in Markdown: where its log and its dashboard are, and its script."""
+    number = f"job {job.number}" if job.number else "job"
+    rows = [f"# {number} of {line}", "", f"- name: `{job.name}`"]
+    if job.log_path:
+        rows.append(f"- log, on a machine that sees the cluster's folders: `{job.log_path}`")
+    if job.dashboard:
+        rows.append(f"- [Dask dashboard]({job.dashboard}), as long as the job runs")
+    if job.script:
+        rows += ["", "Its script:", "", "```bash", job.script.strip(), "```"]
+    return "\n".join(rows)
+
+
+def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Companions) -> None:
+    """Show the quicklook of a line, small, and link to its item."""
+    # Within the artifact: the archive may be in a folder or a bucket that the browser cannot read.
+    with Image.open(companions.thumbnail) as picture, io.BytesIO() as content:
+        picture.thumbnail((_PICTURE_PIXELS, _PICTURE_PIXELS))
+        picture.convert("RGB").save(content, "JPEG", quality=80)
+        encoded = base64.b64encode(content.getvalue()).decode()
+    try:
+        create_image_artifact(
+            f"data:image/jpeg;base64,{encoded}",
+            key=f"quicklook-{line}",
+            description=f"{line} in true colour",
+        )
+        create_link_artifact(
+            hrefs.absolute(item_path(campaign, line)),
+            link_text=f"STAC item of {line}",
+            key=f"item-{line}",
+            description="Where the archive has no public address, a path or an S3 address.",
+        )
+    except REFUSALS as error:
+        # The line is published, whatever the server shows of it.
+        get_run_logger().warning("%s: the server does not take its picture: %s", line, error)

@@ -1,0 +1,166 @@
+"""Whom a run asks for an MFA code: a person at its terminal, or one who looks at the Prefect UI."""
+
+import contextvars
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, auto
+from getpass import getpass
+from typing import Any
+from uuid import UUID, uuid4
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.input import RunInput
+from prefect.input.run_input import keyset_from_paused_state
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Paused, Running
+from pydantic import Field
+from rich.console import Console
+
+from flows.running.form_fields import say_with_pattern
+from shift_stac.errors import CredentialsError
+from shift_stac.settings import PublishedOptions
+from shift_stac.storage.address import open_storage
+from shift_stac.storage.base import Storage
+from shift_stac.storage.credentials import AskCode, S3Options
+
+_SECONDS_BETWEEN_LOOKS = 2
+# The server takes answers for so long after we have stopped waiting.
+_GRACE_SECONDS = 60
+
+
+class MfaCode(RunInput):
+    """The form in which the Prefect UI asks."""
+
+    # Good once and for half a minute; as SecretStr it would lie in the database all the same.
+    code: str = Field(
+        title="Code",
+        description="The six digits that the device shows now.",
+        json_schema_extra={"pattern": say_with_pattern(r"^\d{6}$", "a code has six digits")},
+    )
+
+
+def code_source(options: S3Options) -> AskCode | None:
+    """How a code can be asked for here; None where there is nobody."""
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        return _ask_in_terminal
+    context = FlowRunContext.get()
+    # A temporary server has no UI that anybody could be looking at.
+    if context is None or context.flow_run is None or not PREFECT_API_URL.value():
+        return None
+    minutes = options.code_wait_minutes
+    return _AskerInUi(context.flow_run.id, minutes) if minutes > 0 else None
+
+
+def _ask_in_terminal(serial: str, _: Callable[[], bool], refusal: str) -> str:
+    if refusal:
+        Console(stderr=True).print(refusal, highlight=False, markup=False, soft_wrap=True)
+    # Unseen: a code is good for half a minute, and terminals are recorded.
+    return getpass(f"MFA code of {serial}: ", stream=sys.stderr)
+
+
+class _End(Enum):
+    """What ended the waiting for a code."""
+
+    ANSWERED = auto()
+    SETTLED = auto()
+    UNANSWERED = auto()
+
+
+class _AskerInUi:
+    """Pauses a run until somebody enters a code in its page, or a session is begun elsewhere.
+
+    Not Prefect's own ``pause_flow_run``: it leaves a run that nobody has answered paused for good,
+    which then ends with a message of Prefect's, and cannot pause again.
+    """
+
+    def __init__(self, flow_run_id: UUID, minutes: float) -> None:
+        self._run = flow_run_id
+        self._minutes = minutes
+        # A session may end in mid-upload, in a thread that knows nothing of the run.
+        self._context = contextvars.copy_context()
+        self._unanswered = ""
+
+    def __call__(self, serial: str, is_settled: Callable[[], bool], refusal: str) -> str | None:
+        if self._unanswered:
+            # Else each line that comes after would wait as long.
+            raise CredentialsError(self._unanswered)
+        return self._context.copy().run(self._ask, serial, is_settled, refusal)
+
+    def _ask(self, serial: str, is_settled: Callable[[], bool], refusal: str) -> str | None:
+        if refusal:
+            get_run_logger().warning("%s", refusal)
+        get_run_logger().warning(
+            "a code of MFA device %s is needed: press Resume in this run's page within %g minutes",
+            serial,
+            self._minutes,
+        )
+        form = MfaCode.with_initial_data(
+            description=(f"{refusal}\n\n" if refusal else "")
+            + f"The archive's bucket is behind MFA. Enter the code of **{serial}** as "
+            "your device shows it now. The session that it begins serves later runs too, until it "
+            "ends."
+        )
+        paused: State[Any] = Paused(
+            timeout_seconds=round(60 * self._minutes) + _GRACE_SECONDS,
+            pause_key=f"mfa-{uuid4().hex[:8]}",
+        )
+        keyset = keyset_from_paused_state(paused)
+        paused.state_details.run_input_keyset = {str(part): key for part, key in keyset.items()}
+        with get_client(sync_client=True) as client:
+            try:
+                form.save(keyset, self._run)
+                answer = client.set_flow_run_state(self._run, paused)
+                # Asked twice, where an answer was lost on the way, it rejects what it has done.
+                if answer.state is None or not answer.state.is_paused():
+                    msg = f"the run cannot pause for a code of {serial}: {answer.details}"
+                    raise CredentialsError(msg)
+                end = self._wait(client, is_settled)
+                if end is _End.ANSWERED:
+                    entered: Any = form.load(keyset, self._run)
+                    return str(entered.code)
+                client.set_flow_run_state(self._run, Running())
+            finally:
+                # Nothing that was entered stays in the server's database; without the schema, which
+                # goes first, it takes nothing more.
+                for part in ("schema", "response", "description"):
+                    with suppress(PrefectHTTPStatusError):  # not there: nothing was entered
+                        client.delete_flow_run_input(self._run, keyset[part])
+        if end is _End.SETTLED:
+            get_run_logger().info("a session was begun elsewhere; the run goes on")
+            return None
+        self._unanswered = (
+            f"nobody entered a code of MFA device {serial} within {self._minutes:g} minutes: begin "
+            "a session with the deployment aws-session, or with `python -m flows.session`, and run "
+            "again; what is done stays done"
+        )
+        raise CredentialsError(self._unanswered)
+
+    def _wait(self, client: SyncPrefectClient, is_settled: Callable[[], bool]) -> _End:
+        deadline = time.monotonic() + 60 * self._minutes
+        while True:
+            # Before the server is asked: what was answered in the last moment counts.
+            is_over = time.monotonic() > deadline
+            state = client.read_flow_run(self._run).state
+            if state is None or state.is_running():
+                return _End.ANSWERED
+            if not state.is_paused():
+                msg = f"the run was ended while it waited for a code: {state.name}"
+                raise CredentialsError(msg)
+            if is_settled():
+                return _End.SETTLED
+            if is_over:
+                return _End.UNANSWERED
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def open_archive(options: PublishedOptions) -> Storage:
+    """Open a published archive, and its session with the bucket, if it needs one."""
+    storage = open_storage(options.store, options.s3, code_source(options.s3))
+    storage.prepare()
+    return storage

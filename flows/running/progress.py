@@ -1,0 +1,191 @@
+"""Progress of each line and stage that moves: bars in a terminal, artifacts in the Prefect UI."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.context import FlowRunContext, TaskRunContext
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from flows.running.artifacts import REFUSALS, describe_job
+from shift_stac.cluster import JobInfo
+from shift_stac.errors import RunCancelledError
+
+_SECONDS_BETWEEN_REPORTS = 2.0
+_PAUSES_AT_THE_END = (1, 2, 4, 0)
+
+
+@dataclass
+class _Moving:
+    """One progress artifact, and the percentage that the server shall know."""
+
+    artifact: ArtifactCreate
+    percent: float
+    told: float = -1.0
+    id: UUID | None = None
+
+
+class _Reporter:
+    """Tells the server of progress, from a thread of its own: no stage waits for it."""
+
+    def __init__(self) -> None:
+        self._moving: dict[str, _Moving] = {}
+        self._unshown: list[ArtifactCreate] = []
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, artifact: ArtifactCreate) -> _Moving:
+        # A stage that is tried again moves the artifact of its first try: none stays behind.
+        moving = self._moving.setdefault(str(artifact.key), _Moving(artifact, 0.0))
+        self._start()
+        return moving
+
+    def show(self, artifact: ArtifactCreate) -> None:
+        self._unshown.append(artifact)
+        self._start()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._report, daemon=True, name="progress")
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _report(self) -> None:
+        with get_client(sync_client=True) as client:
+            while not self._end.wait(_SECONDS_BETWEEN_REPORTS):
+                self._tell_all(client)
+            # What was told last is what stays: a busy server is asked again, for a while.
+            for pause in _PAUSES_AT_THE_END:
+                if self._tell_all(client):
+                    break
+                time.sleep(pause)
+
+    def _tell_all(self, client: SyncPrefectClient) -> bool:
+        """Whether the server knows all of it now."""
+        while self._unshown:
+            with suppress(*REFUSALS):
+                client.create_artifact(self._unshown.pop(0))
+        for moving in list(self._moving.values()):
+            percent = moving.percent
+            if percent != moving.told:
+                self._tell(client, moving, percent)
+        return all(moving.told == moving.percent for moving in self._moving.values())
+
+    def _tell(self, client: SyncPrefectClient, moving: _Moving, percent: float) -> None:
+        # Progress is a courtesy: what the server does not take now, it is offered again.
+        try:
+            if moving.id is None:
+                moving.id = client.create_artifact(
+                    moving.artifact.model_copy(update={"data": percent})
+                ).id
+            else:
+                client.update_artifact(moving.id, ArtifactUpdate(data=percent))
+        except REFUSALS:
+            return
+        moving.told = percent
+
+
+class ProgressBoard:
+    """Bars that the threads of a run move.
+
+    Shows no bars where ``console`` is not a terminal, and artifacts within task runs. A run that is
+    cancelled ends at the next step that any stage reports: threads cannot be stopped from outside.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._shown = console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not self._shown,
+            transient=True,
+        )
+        self._cancelled = threading.Event()
+        self._reporter = _Reporter()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.cancel()
+        self._progress.stop()
+        self._reporter.stop()
+
+    def cancel(self) -> None:
+        """End every stage at its next step."""
+        self._cancelled.set()
+
+    def bar(self, line: str, stage: str) -> Callable[[int, int], None]:
+        """A callback that moves one bar: done, total. The bar goes when it is full."""
+        bar: TaskID | None = None
+        moving: _Moving | None = None
+        artifact = _artifact_of(line, stage)
+
+        def advance(done: int, total: int) -> None:
+            nonlocal bar, moving
+            if self._cancelled.is_set():
+                msg = f"{line}: {stage} was cancelled"
+                raise RunCancelledError(msg)
+            if bar is None:
+                bar = self._progress.add_task(f"{line} {stage}", total=total)
+                if artifact is not None:
+                    moving = self._reporter.follow(artifact)
+            self._progress.update(bar, completed=done, total=total, visible=done < total)
+            if moving is not None:
+                moving.percent = round(100 * done / total, 1) if total else 100.0
+
+        return advance
+
+    def jobs(self, line: str, numbers: list[str]) -> Callable[[JobInfo], None]:
+        """A callback that shows each job of a line, and notes its number."""
+        run = _run_here()
+
+        def told(job: JobInfo) -> None:
+            if job.number is not None:
+                numbers.append(job.number)
+            if run is not None:
+                text = describe_job(line, job)
+                artifact = ArtifactCreate(key=f"job-{line}", type="markdown", data=text, **run)
+                self._reporter.show(artifact)
+
+        return told
+
+
+def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
+    """The progress artifact of a stage, of the task run in whose context this is called."""
+    run = _run_here()
+    if run is None:
+        return None
+    description = f"{stage} of {line}"
+    return ArtifactCreate(key=f"{stage}-{line}", type="progress", description=description, **run)
+
+
+def _run_here() -> dict[str, UUID | None] | None:
+    """The task run, and the flow run, in whose context this is called."""
+    task, flow = TaskRunContext.get(), FlowRunContext.get()
+    if task is None:
+        return None
+    flow_run_id = task.task_run.flow_run_id or (flow and flow.flow_run and flow.flow_run.id)
+    return {"task_run_id": task.task_run.id, "flow_run_id": flow_run_id or None}

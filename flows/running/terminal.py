@@ -1,0 +1,95 @@
+"""What the commands print."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from shift_stac.archive.line_check import ArchiveReport
+from shift_stac.monitoring.run_report import RunReport, format_size
+from shift_stac.sources import RemoteFile
+
+_STYLES = {
+    "published": "green",
+    "up to date": "dim",
+    "failed": "red",
+    "skipped": "yellow",
+    "vanished": "yellow",
+}
+
+
+def end_log() -> None:
+    """Let nothing but warnings follow: what is printed next shall be the last thing."""
+    logging.getLogger("prefect").setLevel(logging.WARNING)
+
+
+def print_report(console: Console, report: RunReport) -> None:
+    """Print the table of a run's lines, the last thing that a run prints."""
+    table = Table(title=f"{report.sentence} - {report.store}", title_justify="left")
+    for column in ("line", "state"):
+        table.add_column(column, no_wrap=True)
+    for column in ("reason", "validation"):
+        table.add_column(column, overflow="fold")
+    for column in ("size", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in report.rows():
+        # The stages' seconds are for wider places than a terminal: the report, and the UI.
+        cells = [row[str(column.header)] for column in table.columns]
+        table.add_row(*cells, style=_STYLES.get(row["state"]))
+    console.print(table)
+
+
+def print_archive_report(console: Console, report: ArchiveReport) -> None:
+    """Print which stores are good and which are bad, the last thing that a validation prints."""
+    table = Table(title=f"{report.sentence} - {report.store}", title_justify="left")
+    for column in ("line", "state"):
+        table.add_column(column, no_wrap=True)
+    for column in ("located", "nodata", "negative"):
+        table.add_column(column, justify="right")
+    table.add_column("finding", overflow="fold")
+    for row in report.rows():
+        table.add_row(*row.values(), style="red" if row["state"] == "bad" else "green")
+    console.print(table)
+
+
+def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows that have the same columns."""
+    table = Table(title=title, title_justify="left")
+    for column in rows[0] if rows else ():
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    console.print(table if rows else title)
+
+
+def print_plan(
+    console: Console,
+    line: str,
+    action: str,
+    reason: str,
+    files: Iterable[tuple[RemoteFile, bool]] = (),
+) -> None:
+    """Print what a dry run found out about a line; ``True`` marks a file that is here already."""
+    console.print(f"{line}: {action} ({reason})", highlight=False, soft_wrap=True)
+    for file, present in files:
+        what = "is here" if present else "download"
+        console.print(
+            f"    {what}  {format_size(file.size):>9}  {file.name}", highlight=False, soft_wrap=True
+        )
+
+
+def print_usage_error(console: Console, error: Exception, program: str) -> None:
+    """Print what is wrong with the options, each in the command line's spelling."""
+    problems = (
+        [(problem["loc"], problem["msg"]) for problem in error.errors()]
+        if isinstance(error, ValidationError)
+        else [((), str(error))]
+    )
+    for location, message in problems:
+        name = ".".join(str(part) for part in location if not isinstance(part, int))
+        where = f"--{name.replace('_', '-')}: " if name else ""
+        reason = message.removeprefix("Value error, ")
+        console.print(f"error: {where}{reason}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{program} --help explains every option.", highlight=False)

@@ -1,0 +1,1 @@
+"""What is published: in which order it is put there, planned, listed, checked and removed."""

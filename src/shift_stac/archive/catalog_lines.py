@@ -1,0 +1,80 @@
+"""What the catalog tells of each published line, read for figures about all of them."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from shift_stac.archive.inventory import item_paths, read_items
+from shift_stac.campaigns import Campaign
+from shift_stac.errors import CatalogError
+from shift_stac.model import FrozenModel
+from shift_stac.stac.item_table import index_path, read_index
+from shift_stac.storage.base import Storage
+
+_COLUMNS = ("id", "published", "updated", "shift:store_bytes")
+
+
+class CatalogLine(FrozenModel):
+    """A published line: when it was first published and last replaced, bytes of its store."""
+
+    line: str
+    published: datetime
+    updated: datetime
+    size: int | None = None
+
+
+def catalog_lines(storage: Storage, campaign: Campaign) -> list[CatalogLine]:
+    """All published lines.
+
+    The table of items is read, at the cost of one request. Where there is none, or one that is
+    damaged or of another program, the items are read one by one. An archive that holds nothing of
+    the campaign has no lines.
+
+    Raises
+    ------
+    StorageError
+        The archive cannot be read.
+    CatalogError
+        There is no table, and an item is no JSON.
+    """
+    try:
+        table = read_index(storage.read(index_path(campaign)))
+    except CatalogError:
+        table = None
+    found = None if table is None else _of_table(table)
+    if found is None:
+        paths = item_paths(storage.find(campaign.collection.id), campaign)
+        found = list(_of_items(read_items(storage, list(paths.values()))))
+    return sorted(found, key=lambda line: line.line)
+
+
+def _of_table(table: pa.Table) -> list[CatalogLine] | None:
+    if not set(_COLUMNS) <= set(table.schema.names):
+        return None
+    rows = table.select(list(_COLUMNS)).to_pylist()
+    if any(row[name] is None for row in rows for name in ("published", "updated")):
+        return None
+    return [
+        CatalogLine(
+            line=row["id"],
+            published=row["published"],
+            updated=row["updated"],
+            size=row["shift:store_bytes"],
+        )
+        for row in rows
+    ]
+
+
+def _of_items(items: Iterator[Mapping[str, Any]]) -> Iterator[CatalogLine]:
+    for item in items:
+        told = item.get("properties", {})
+        # An item of another program may tell neither; its line was not published by a run.
+        if "published" in told:
+            yield CatalogLine(
+                line=item["id"],
+                published=told["published"],
+                updated=told.get("updated", told["published"]),
+                size=told.get("shift:store_bytes"),
+            )

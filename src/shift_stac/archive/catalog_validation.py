@@ -1,0 +1,135 @@
+"""Whether the catalog is valid STAC: every document against its schemas, every link to its end."""
+
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from pystac.errors import STACValidationError
+from pystac.validation import validate_dict
+from pystac.validation.stac_validator import JsonSchemaSTACValidator
+
+from shift_stac.archive.documents import read_stac
+from shift_stac.errors import CatalogError
+from shift_stac.model import FrozenModel
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.parents import CATALOG_PATH, linked_children
+from shift_stac.storage.base import Storage
+from shift_stac.store.store_format import ROOT_METADATA
+
+# The addresses under which STAC's core schemas refer to each other; common.json tells a wrong one.
+_CORE = "https://schemas.stacspec.org/{version}/{part}/json-schema/{name}"
+_CORE_PARTS = ("item-spec", "collection-spec", "catalog-spec")
+
+
+class CatalogFault(FrozenModel):
+    """What is wrong with a document of the catalog."""
+
+    path: str
+    detail: str
+
+
+class CatalogCheck(FrozenModel):
+    """What was found in a catalog; ``unknown_schemas`` were not at hand, and are not counted."""
+
+    documents: int
+    items: int
+    findings: tuple[CatalogFault, ...]
+    unknown_schemas: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+def validate_catalog(
+    storage: Storage, schemas: Path | None = None, hrefs: Hrefs | None = None
+) -> CatalogCheck:
+    """Walk down from the catalog, and validate every document without a network.
+
+    Parameters
+    ----------
+    storage
+        The archive; every collection in it is validated.
+    schemas
+        Folder of JSON schemas of STAC's extensions, found by their ``$id``. The core schemas come
+        with pystac. Extensions without a schema at hand are told in the result.
+    hrefs
+        How the catalog spells its links, if not as a relative or local one.
+    """
+    validator = _OfflineValidator(schemas)
+    hrefs = hrefs or Hrefs.of(storage)
+    files = storage.find()
+    findings: list[CatalogFault] = []
+    seen: set[str] = set()
+    items = 0
+    waiting = [CATALOG_PATH]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        try:
+            stac = read_stac(storage, path)
+            if stac is None:
+                findings.append(CatalogFault(path=path, detail="it is linked, and does not exist"))
+                continue
+            waiting += sorted(linked_children(stac, path, hrefs))
+        except CatalogError as error:
+            findings.append(CatalogFault(path=path, detail=str(error)))
+            continue
+        items += stac.get("type") == "Feature"
+        findings += [CatalogFault(path=path, detail=text) for text in validator.complaints(stac)]
+        findings += [
+            CatalogFault(path=path, detail=text)
+            for text in _broken(stac, path, hrefs, files.keys())
+        ]
+    return CatalogCheck(
+        documents=len(seen),
+        items=items,
+        findings=tuple(findings),
+        unknown_schemas=tuple(sorted(validator.unknown)),
+    )
+
+
+def _broken(stac: dict[str, Any], path: str, hrefs: Hrefs, files: Collection[str]) -> Iterator[str]:
+    """Assets and parents that are not there."""
+    for name, asset in stac.get("assets", {}).items():
+        target = hrefs.path_of(asset["href"], path)
+        if "://" not in target and target not in files and f"{target}/{ROOT_METADATA}" not in files:
+            yield f"asset {name} leads to {target}, which does not exist"
+    for link in stac.get("links", ()):
+        if link["rel"] in {"root", "parent", "collection", "self"}:
+            target = hrefs.path_of(link["href"], path)
+            if "://" not in target and target not in files:
+                yield f"its {link['rel']} is {target}, which does not exist"
+
+
+class _OfflineValidator:
+    """pystac's validator with the schemas of a folder, and no others."""
+
+    def __init__(self, schemas: Path | None) -> None:
+        self.unknown: set[str] = set()
+        self._validator = JsonSchemaSTACValidator()
+        cache = self._validator.schema_cache
+        for file in sorted(schemas.rglob("*.json")) if schemas else ():
+            schema = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(schema, dict) or "$id" not in schema:
+                continue
+            cache[schema["$id"]] = cache[schema["$id"].rstrip("#")] = schema
+            for part in _CORE_PARTS:
+                url = _CORE.format(version=file.parent.name, part=part, name=file.name)
+                cache.setdefault(url, schema)
+
+    def complaints(self, stac: dict[str, Any]) -> Iterator[str]:
+        """What the schemas say against a document, a sentence each."""
+        known: list[str] = []
+        for uri in stac.get("stac_extensions", ()):
+            (known.append if uri in self._validator.schema_cache else self.unknown.add)(uri)
+        try:
+            validate_dict({**stac, "stac_extensions": known}, validator=self._validator)
+        except STACValidationError as error:
+            yield str(error)
+        except Exception as error:  # noqa: BLE001 - pystac raises what its parts raise
+            yield f"{type(error).__name__}: {error}"

@@ -1,0 +1,36 @@
+"""STAC documents as they lie in an archive."""
+
+from typing import Any
+
+from shift_stac.campaigns import Campaign
+from shift_stac.flightline import FlightLine
+from shift_stac.stac.item import PublishedState, published_state, store_path
+from shift_stac.stac.parents import item_path, parse_stac
+from shift_stac.storage.base import Storage
+
+
+def read_stac(storage: Storage, path: str) -> dict[str, Any] | None:
+    """A STAC object of the archive, None where there is none.
+
+    Raises
+    ------
+    CatalogError
+        What lies there is no JSON object; the message names it.
+    """
+    content = storage.read(path)
+    return None if content is None else parse_stac(content, storage.href(path))
+
+
+def read_published(
+    storage: Storage, campaign: Campaign, line: FlightLine
+) -> tuple[PublishedState | None, bool]:
+    """What is published of a line: what its item tells, and whether its store is there.
+
+    Raises
+    ------
+    CatalogError
+        The published item is no JSON.
+    """
+    item = read_stac(storage, item_path(campaign, line))
+    state = None if item is None else published_state(item)
+    return state, storage.has_store(state.store_path if state else store_path(campaign, line))

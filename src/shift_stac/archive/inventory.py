@@ -1,0 +1,210 @@
+"""What lies in an archive: what the catalog leads to, and what lies there besides."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from shift_stac.archive.documents import read_stac
+from shift_stac.archive.publication import VERSION_PREFIX
+from shift_stac.campaigns import Campaign
+from shift_stac.errors import CatalogError, FlightLineError, NothingPublishedError
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.item import published_state
+from shift_stac.stac.parents import collection_path, item_path, linked_children
+from shift_stac.storage.base import Storage
+from shift_stac.store.store_format import ROOT_METADATA
+
+_READ_AT_ONCE = 16
+
+
+def published_lines(
+    storage: Storage, campaign: Campaign, hrefs: Hrefs | None = None
+) -> list[FlightLine]:
+    """The lines that a campaign's collection leads to, in the order in which they were flown.
+
+    ``hrefs`` tells how the catalog spells its links, if not as a relative or local one.
+
+    Raises
+    ------
+    NothingPublishedError
+        There is no such collection.
+    CatalogError
+        It, or what it leads to, is not STAC.
+    """
+    top = collection_path(campaign)
+    hrefs = hrefs or Hrefs.of(storage)
+    collection = read_stac(storage, top)
+    if collection is None:
+        msg = f"{storage.href(top)} does not exist: nothing of this campaign is published there"
+        raise NothingPublishedError(msg)
+    paths = linked_children(collection, top, hrefs)
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        for _ in ("months", "days"):
+            lower = pool.map(lambda path: _leads_to(storage, path, hrefs), sorted(paths))
+            paths = {path for children in lower for path in children}
+    try:
+        return sorted(FlightLine(path.rpartition("/")[2].removesuffix(".json")) for path in paths)
+    except FlightLineError as error:
+        msg = f"a catalog below {storage.href(top)} is damaged ({error}): rebuild the catalog"
+        raise CatalogError(msg) from error
+
+
+def _leads_to(storage: Storage, path: str, hrefs: Hrefs) -> set[str]:
+    parent = read_stac(storage, path)
+    if parent is None:
+        msg = f"{storage.href(path)} is linked and does not exist: rebuild the catalog"
+        raise CatalogError(msg)
+    return linked_children(parent, path, hrefs)
+
+
+def item_paths(files: Iterable[str], campaign: Campaign) -> dict[FlightLine, str]:
+    """Items among the files of an archive, linked or not."""
+    pattern = re.compile(rf"{re.escape(campaign.collection.id)}/([^/]+)/\1\.json")
+    found = {}
+    for path in files:
+        if match := pattern.fullmatch(path):
+            try:
+                found[FlightLine(match[1])] = path
+            except FlightLineError:
+                continue
+    return dict(sorted(found.items()))
+
+
+def read_items(storage: Storage, paths: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Read items, several at once; those that have gone in the meantime are left out."""
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        for item in pool.map(lambda path: read_stac(storage, path), paths):
+            if item is not None:
+                yield item
+
+
+class Inventory(FrozenModel):
+    """What does not fit together in an archive. Sizes are bytes.
+
+    Parameters
+    ----------
+    without_data
+        Items whose store is not there, or does not open.
+    superseded
+        Files of stores, and beside them, that an item led to before its line was replaced.
+    orphans
+        Files that look like a campaign's data, and that no item leads to.
+    """
+
+    items: int
+    without_data: tuple[str, ...]
+    superseded: dict[str, int]
+    orphans: dict[str, int]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether items and data match."""
+        return not (self.without_data or self.superseded or self.orphans)
+
+
+def take_inventory(
+    storage: Storage,
+    campaign: Campaign,
+    hrefs: Hrefs | None = None,
+    older_than: datetime | None = None,
+) -> Inventory:
+    """Compare a campaign's items with the data that lie in the archive.
+
+    Only files below the campaign's data folders whose names begin with a flight line's are looked
+    at: whatever else lies in the archive is none of our business.
+
+    Parameters
+    ----------
+    hrefs
+        How the catalog spells its links, if not as a relative or local one.
+    older_than
+        Data that changed later are taken for somebody's work in progress, and left out.
+
+    Raises
+    ------
+    StorageError
+        The archive cannot be read.
+    CatalogError
+        An item is damaged, or leads out of the archive: nothing can be said about what is unused.
+    """
+    files = storage.find()
+    paths = item_paths(files, campaign)
+    hrefs = hrefs or Hrefs.of(storage)
+    used: set[str] = set()
+    without: list[str] = []
+    for item in read_items(storage, list(paths.values())):
+        document = item_path(campaign, FlightLine(item["id"]))
+        used |= {_within(hrefs, asset["href"], document) for asset in item["assets"].values()}
+        state = published_state(item)
+        if state is not None and f"{state.store_path}/{ROOT_METADATA}" not in files:
+            without.append(item["id"])
+    superseded: dict[str, int] = {}
+    orphans: dict[str, int] = {}
+    for path, file in files.items():
+        if older_than is not None and file.modified > older_than:
+            continue
+        line = _line_of(path, campaign)
+        if line is None or any(part in used for part in _prefixes(path)):
+            continue
+        kind = superseded if line in paths else orphans
+        kind[path] = file.size
+    return Inventory(
+        items=len(paths), without_data=tuple(without), superseded=superseded, orphans=orphans
+    )
+
+
+def _within(hrefs: Hrefs, href: str, document: str) -> str:
+    """The path in the archive that an asset leads to."""
+    path = hrefs.path_of(href, document)
+    if "://" in path or path.startswith("/"):
+        msg = (
+            f"{document} leads to {href}, which is not known to be in this archive: tell under "
+            "which address it is read (--catalog.public-url)"
+        )
+        raise CatalogError(msg)
+    return path
+
+
+def _line_of(path: str, campaign: Campaign) -> FlightLine | None:
+    """The line whose data a file is, by its place: data, never items or catalogs."""
+    for part in path.split("/"):
+        try:
+            line = FlightLine(part[: len("angYYYYMMDDtHHNNSS")])
+        except FlightLineError:
+            continue
+        home = campaign.layout.directory_for(line)
+        below = path.removeprefix(f"{home}/")
+        if below == path:
+            return None
+        if below.startswith(VERSION_PREFIX):
+            below = below.partition("/")[2]
+        return line if below.startswith(line.id) else None
+    return None
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    parts = path.split("/")
+    return ("/".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def prune(storage: Storage, inventory: Inventory) -> int:
+    """Remove what an inventory found that no item leads to; returns the bytes that are free now.
+
+    Items without data are left: whoever has them is to decide between the line's ingest and
+    the item's removal.
+
+    Raises
+    ------
+    StorageError
+        Something cannot be removed; doing it again goes on.
+    """
+    unused = inventory.superseded | inventory.orphans
+    # A store without its root metadata does not open: what is left of it looks like no store.
+    roots = [path for path in unused if path.endswith(f"/{ROOT_METADATA}")]
+    storage.remove(sorted(roots, key=lambda path: (path.count("/"), path)))
+    storage.remove(sorted(unused.keys() - set(roots)))
+    return sum(unused.values())

@@ -1,0 +1,157 @@
+"""Whether what is published of a flight line is whole: its item, its store, the files beside it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from shift_stac.campaigns import Campaign
+from shift_stac.errors import InvalidStoreError
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.item import published_state, store_path
+from shift_stac.stac.parents import item_path
+from shift_stac.storage.base import Storage
+from shift_stac.validation.result import Check, Expectations, Validation
+from shift_stac.validation.store_check import SAMPLED_BLOCKS, validate_store
+
+_SHA256 = "1220"
+
+
+class LineCheck(FrozenModel):
+    """What was found of a published line; without ``validation`` there was no item to go by."""
+
+    line: str
+    checks: tuple[Check, ...]
+    validation: Validation | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is as it should be."""
+        store = self.validation is not None and self.validation.passed
+        return store and all(check.passed for check in self.checks)
+
+    @property
+    def sentence(self) -> str:
+        """How many checks passed, or what is wrong."""
+        checks = (*self.checks, *(self.validation.checks if self.validation else ()))
+        wrong = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
+        return "; ".join(wrong) or f"{len(checks)} checks passed"
+
+
+class ArchiveReport(FrozenModel):
+    """What was found in an archive: one entry for each line."""
+
+    started: datetime
+    finished: datetime
+    store: str
+    software: str
+    lines: tuple[LineCheck, ...]
+
+    @property
+    def bad(self) -> int:
+        """How many lines are not right."""
+        return sum(not line.passed for line in self.lines)
+
+    @property
+    def sentence(self) -> str:
+        """The counts as a phrase, such as ``5 good, 1 bad``."""
+        return f"{len(self.lines) - self.bad} good, {self.bad} bad"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table that people read: one row a line."""
+        return [
+            {
+                "line": line.line,
+                "state": "good" if line.passed else "bad",
+                "located": _percent(line.validation.located_share if line.validation else None),
+                "nodata": _percents(line.validation.nodata_share if line.validation else {}),
+                "negative": _percents(line.validation.negative_share if line.validation else {}),
+                "finding": line.sentence,
+            }
+            for line in self.lines
+        ]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def _percents(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{share:.1%}" for share in shares.values())
+
+
+def check_line(
+    storage: Storage,
+    campaign: Campaign,
+    line: FlightLine,
+    *,
+    blocks: int | None = SAMPLED_BLOCKS,
+    hrefs: Hrefs | None = None,
+) -> LineCheck:
+    """Look into what is published of a line. What is wrong is told in the result.
+
+    Parameters
+    ----------
+    storage
+        The archive.
+    campaign
+        For the archive's layout.
+    line
+        The flight line.
+    blocks
+        Chunks of each cube that are read; None for all.
+    hrefs
+        How the catalog spells its links, if not as a relative or local one.
+
+    Raises
+    ------
+    StorageError
+        The archive cannot be read.
+    """
+    path = item_path(campaign, line)
+    content = storage.read(path)
+    try:
+        if content is None:
+            msg = f"{storage.href(path)} does not exist: ingest the line"
+            raise InvalidStoreError(msg)  # noqa: TRY301 - told like what else may be wrong with it
+        item = json.loads(content)
+        expected = Expectations.of_item(item)
+    except (InvalidStoreError, ValueError) as error:
+        return LineCheck(
+            line=line.id, checks=(Check(name="item", passed=False, detail=str(error)),)
+        )
+    state = published_state(item)
+    validation = validate_store(
+        storage.href(state.store_path if state else store_path(campaign, line)),
+        expected,
+        blocks=blocks,
+        storage_options=storage.fsspec_options,
+    )
+    files = tuple(_check_files(storage, item, path, hrefs or Hrefs.of(storage)))
+    return LineCheck(
+        line=line.id,
+        checks=(Check(name="item", passed=True, detail=path), *files),
+        validation=validation,
+    )
+
+
+def _check_files(
+    storage: Storage, item: Mapping[str, Any], document: str, hrefs: Hrefs
+) -> Iterator[Check]:
+    """Compare the files beside the store with the sizes and checksums that the item tells."""
+    for name, asset in item["assets"].items():
+        checksum = asset.get("file:checksum", "")
+        if not checksum.startswith(_SHA256):
+            continue
+        path = hrefs.path_of(asset["href"], document)
+        content = storage.read(path)
+        if content is None:
+            yield Check(name=name, passed=False, detail=f"{storage.href(path)} does not exist")
+        elif hashlib.sha256(content).hexdigest() != checksum.removeprefix(_SHA256):
+            detail = f"{storage.href(path)} is not the file that the item describes"
+            yield Check(name=name, passed=False, detail=detail)
+        else:
+            yield Check(name=name, passed=True, detail=f"{len(content)} bytes")

@@ -1,0 +1,56 @@
+"""The engine without jobs: functions run in the flow's own process."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from shift_stac.cluster.engine import Log, Progress, Told
+from shift_stac.errors import RunCancelledError
+
+
+class LocalEngine(AbstractContextManager["LocalEngine"]):
+    """Runs functions in the thread that asks, at most so many at once.
+
+    Parameters
+    ----------
+    limit
+        How many.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        name: str,
+        log: Log,  # noqa: ARG002 - what the function logs is in the flow's process already
+        progress: Progress | None = None,
+        told: Told | None = None,  # noqa: ARG002 - there is no job
+    ) -> Any:
+        """Run a function here; see :meth:`Engine.run`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._free > 0)
+            if self._closed:
+                msg = f"{name} was not begun: the run ended"
+                raise RunCancelledError(msg)
+            self._free -= 1
+        try:
+            return function(*args, **({} if progress is None else {"progress": progress}))
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Begin nothing more. A thread cannot be stopped: what runs is waited for by its owner."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

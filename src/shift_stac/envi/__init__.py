@@ -1,0 +1,1 @@
+"""ENVI rasters: a text header beside a flat binary file."""

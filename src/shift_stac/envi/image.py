@@ -1,0 +1,92 @@
+"""ENVI rasters: a text header beside a flat binary file, which is mapped, never read whole."""
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shift_stac.envi.header import EnviHeader, read_header
+from shift_stac.errors import EnviError
+
+# Axis order of the file for each interleave, and where (line, band, sample) stand in it.
+_FILE_AXES: dict[str, tuple[str, str, str]] = {
+    "bil": ("lines", "bands", "samples"),
+    "bip": ("lines", "samples", "bands"),
+    "bsq": ("bands", "lines", "samples"),
+}
+_CANONICAL_AXES = ("lines", "bands", "samples")
+
+
+@dataclass(frozen=True)
+class EnviImage:
+    """A header with its data, mapped.
+
+    ``data`` is a read-only view of the mapped file, shaped (lines, bands, samples) whatever the
+    interleave. Slicing it reads nothing yet; copying a slice reads just that slice. ``mapped`` is
+    the file behind it, if there is one.
+    """
+
+    header: EnviHeader
+    path: Path
+    data: NDArray[Any]
+    mapped: mmap.mmap | None = None
+
+    def release(self) -> None:
+        """Give back the memory of what has been read; it is read again when it is used again.
+
+        Pages of a mapped file count as this process's for as long as the system has no other use
+        for them, and a batch system may end a job for them.
+        """
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
+    """Map an ENVI raster.
+
+    Parameters
+    ----------
+    data_path
+        The flat binary file.
+    header_path
+        Its header, where that is not the data's name with ``.hdr`` added.
+
+    Raises
+    ------
+    EnviError
+        The header cannot be understood, or implies another size than the data file has.
+    """
+    header = read_header(header_path or data_path.with_name(data_path.name + ".hdr"))
+    check_size(header, data_path)
+    shape = tuple(getattr(header, axis) for axis in _FILE_AXES[header.interleave])
+    with data_path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    raw: NDArray[Any] = np.ndarray(shape, header.dtype, mapped, header.offset)
+    order = [_FILE_AXES[header.interleave].index(axis) for axis in _CANONICAL_AXES]
+    return EnviImage(header, data_path, raw.transpose(order), mapped)
+
+
+def check_size(header: EnviHeader, data_path: Path) -> None:
+    """Compare a data file's size with what its header implies.
+
+    Raises
+    ------
+    EnviError
+        They differ, or there is no such file.
+    """
+    try:
+        actual = data_path.stat().st_size
+    except FileNotFoundError:
+        msg = f"{data_path} does not exist, but its header {header.name} does"
+        raise EnviError(msg) from None
+    if actual != header.data_size:
+        msg = (
+            f"{data_path} has {actual} bytes, but its header implies {header.data_size} "
+            f"({header.lines} lines x {header.samples} samples x {header.bands} bands x "
+            f"{header.dtype.itemsize} bytes + {header.offset}): one of the two is truncated or "
+            "belongs to another file; download the pair again"
+        )
+        raise EnviError(msg)

@@ -1,0 +1,305 @@
+"""A line's geographic lookup table (GLT): which pixel of the swath to show in a cell of the map.
+
+Two layers of int32, sample and line, both counted from 1. Zero stands for a cell without a pixel;
+a negative pair for a cell in which no pixel's centre lies, and which shows its nearest pixel. This
+is the format of the GLT files of the AVIRIS family (JPL, AVIRIS-NG Data Product Readme).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+
+from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.image import EnviImage
+from shift_stac.errors import EnviError, GeolocationError
+from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid, covering_grid
+from shift_stac.rows import row_blocks
+from shift_stac.swath.igm import ground_sampling, mask_igm
+
+# A pixel is offered to its own cell and to the eight around it, so it matters to rows that are
+# up to so many away.
+_REACH = 2
+
+# For a line of a single pixel, whose ground sampling is unknown.
+_SINGLE_PIXEL_M = 5.0
+
+# Scan lines of the IGM that are held at once.
+_BLOCK_LINES = 128
+
+# A map of a line that flies diagonally has 14 times as many cells as the line has pixels. Much
+# more than that, and a few pixels lie where the line has never been.
+_MOST_CELLS_PER_PIXEL = 400
+_FEW_CELLS = 4_000_000
+
+# Cells at which a portal's table is compared with the IGM, and how many cells away the IGM may
+# put the half of their pixels. No pixel is further from the centre of its cell than 0.71; a table
+# that counts from 0, or whose map info is that of centres, is off by more.
+_COMPARED_CELLS = 10_000
+_LARGEST_MEDIAN_OFFSET = 0.9
+
+_MAP_INFO_ENTRIES = 7
+
+
+class LookupTable(Protocol):
+    """A GLT of any origin, read in bands of rows, so that memory does not grow with the line."""
+
+    @property
+    def grid(self) -> MapGrid:
+        """The cells of the table."""
+
+    def read(self, rows: slice) -> NDArray[np.int32]:
+        """A band of the table, shaped (2, rows, columns): sample, line."""
+
+
+@dataclass(frozen=True)
+class PortalTable:
+    """The GLT that the portal has of a line."""
+
+    grid: MapGrid
+    image: EnviImage
+    sample_band: int
+
+    def read(self, rows: slice) -> NDArray[np.int32]:
+        """A band of the table, shaped (2, rows, columns): sample, line."""
+        bands = [self.sample_band, 1 - self.sample_band]
+        return np.array(self.image.data[rows][:, bands].transpose(1, 0, 2), dtype=np.int32)
+
+
+class BuiltTable:
+    """A GLT made from the IGM: north-up, of square cells, in the line's own CRS.
+
+    Each cell shows the pixel whose centre is nearest to its own, if that is near enough; the
+    first of those that are equally near. Ties are decided to 1e-7 of a cell's area.
+
+    Parameters
+    ----------
+    igm
+        Shaped (scan lines, 3, samples), metres; may be memory-mapped.
+    crs
+        Of the IGM.
+    cell_size
+        Metres; by default the line's ground sampling.
+    farthest
+        Distance of the farthest pixel that a cell may show, in cells; at most 1.5.
+    name
+        Of the IGM's file, for messages.
+
+    Raises
+    ------
+    GeolocationError
+        No pixel has a location, or a few lie so far away that no map can hold them.
+    """
+
+    def __init__(
+        self,
+        igm: NDArray[Any],
+        crs: CRS,
+        cell_size: float | None = None,
+        *,
+        farthest: float = FARTHEST_PIXEL,
+        name: str = "the IGM",
+    ) -> None:
+        if not 0 < farthest <= 1.5:  # noqa: PLR2004 - what surely lies within 3 x 3 cells
+            msg = f"farthest is {farthest} cells: it must be above 0 and at most 1.5"
+            raise ValueError(msg)
+        self._igm = igm
+        self._farthest = farthest
+        size = cell_size or ground_sampling(igm) or _SINGLE_PIXEL_M
+        self._blocks = list(_block_bounds(igm))
+        found = np.array([bounds for _, bounds in self._blocks])
+        if found.size == 0:
+            msg = f"{name}: no pixel has a location; the line cannot be placed on a map"
+            raise GeolocationError(msg)
+        (west, south), (east, north) = found[:, :2].min(axis=0), found[:, 2:].max(axis=0)
+        # The pixel at the very edge lies in a cell too.
+        edge = size * 1e-3
+        self.grid = covering_grid((west - edge, south - edge, east + edge, north + edge), size, crs)
+        cells, pixels = self.grid.height * self.grid.width, igm.shape[0] * igm.shape[2]
+        if cells > max(_FEW_CELLS, _MOST_CELLS_PER_PIXEL * pixels):
+            msg = (
+                f"{name}: its pixels spread over {east - west:.0f} m x {north - south:.0f} m, which "
+                "no flight line does; the IGM is damaged, download it again"
+            )
+            raise GeolocationError(msg)
+
+    def read(self, rows: slice) -> NDArray[np.int32]:
+        """A band of the table, shaped (2, rows, columns): sample, line."""
+        height, width = rows.stop - rows.start, self.grid.width
+        nearest = np.full((height, width), _NO_PIXEL, dtype=np.int64)
+        occupied = np.zeros((height, width), dtype=np.bool_)
+        samples = self._igm.shape[2]
+        for lines, (_, south, _, north) in self._blocks:
+            _, top = ~self.grid.transform @ (0.0, north)
+            _, bottom = ~self.grid.transform @ (0.0, south)
+            if bottom < rows.start - _REACH or top > rows.stop + _REACH:
+                continue
+            easting, northing, _ = mask_igm(self._igm[lines])
+            column, row = ~self.grid.transform @ (easting.ravel(), northing.ravel())
+            row = row - rows.start
+            with np.errstate(invalid="ignore"):
+                near = np.flatnonzero((row > -_REACH) & (row < height + _REACH))
+            _scatter(
+                nearest,
+                occupied,
+                row[near],
+                column[near],
+                near + lines.start * samples,
+                self._farthest,
+            )
+        line, sample = np.divmod(nearest & ((1 << _NUMBER_BITS) - 1), samples)
+        sign = np.where(occupied, 1, -1)
+        sign[nearest == _NO_PIXEL] = 0
+        return np.stack(((sample + 1) * sign, (line + 1) * sign)).astype(np.int32)
+
+
+# A candidate for a cell, packed so that the smaller one is the nearer, then the earlier pixel:
+# the squared distance in 2^-24 cells, and the pixel's number.
+_DISTANCE_SCALE = float(1 << 24)
+_NUMBER_BITS = 34
+_NO_PIXEL = np.iinfo(np.int64).max
+
+
+def _scatter(
+    nearest: NDArray[np.int64],
+    occupied: NDArray[np.bool_],
+    row: NDArray[np.float64],
+    column: NDArray[np.float64],
+    number: NDArray[np.intp],
+    farthest: float,
+) -> None:
+    """Offer pixels to the cell in which each lies, and to its eight neighbours.
+
+    ``nearest`` keeps the best offer, ``occupied`` which cells a pixel lies in.
+    """
+    height, width = nearest.shape
+    flat = nearest.reshape(-1)
+    own_row, own_column = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            r, c = own_row + down, own_column + right
+            away = (row - r - 0.5) ** 2 + (column - c - 0.5) ** 2
+            offered = (
+                (away <= farthest**2) & (r >= 0) & (r < height) & (c >= 0) & (c < width)
+            ).nonzero()[0]
+            key = (away[offered] * _DISTANCE_SCALE).astype(np.int64) << _NUMBER_BITS
+            np.minimum.at(flat, r[offered] * width + c[offered], key | number[offered])
+    inside = (own_row >= 0) & (own_row < height) & (own_column >= 0) & (own_column < width)
+    occupied[own_row[inside], own_column[inside]] = True
+
+
+def _block_bounds(igm: NDArray[Any]) -> Iterator[tuple[slice, tuple[float, float, float, float]]]:
+    """West, south, east and north of each block of scan lines that has a location."""
+    for start in range(0, igm.shape[0], _BLOCK_LINES):
+        lines = slice(start, min(start + _BLOCK_LINES, igm.shape[0]))
+        easting, northing, _ = mask_igm(igm[lines])
+        located = np.isfinite(easting)
+        if located.any():
+            east, north = easting[located], northing[located]
+            yield lines, (east.min(), north.min(), east.max(), north.max())
+
+
+def portal_table(image: EnviImage, igm: NDArray[Any], crs: CRS) -> PortalTable:
+    """The portal's GLT of a line, if it fits the line's IGM.
+
+    The IGM decides: the table's places are compared with it, and the grid is taken to be in its
+    CRS. Tables whose header names another zone, though the coordinates are the IGM's, were
+    published.
+
+    Parameters
+    ----------
+    image
+        The GLT, shaped (rows, 2, columns).
+    igm
+        Shaped (scan lines, 3, samples), metres.
+    crs
+        Of the IGM.
+
+    Raises
+    ------
+    EnviError
+        It is no GLT, has no map info, names pixels that the line has not, or puts pixels where
+        the IGM does not.
+    """
+    header = image.header
+    if header.bands != 2 or header.dtype.kind != "i":  # noqa: PLR2004 - sample and line
+        msg = f"{header.name} has {header.bands} bands of {header.dtype}: a GLT has 2 of whole numbers"
+        raise EnviError(msg)
+    grid = MapGrid(crs, _transform(header), header.lines, header.samples)
+    names = [name.lower() for name in header.band_names]
+    swapped = len(names) == 2 and "line" in names[0] and "sample" in names[1]  # noqa: PLR2004
+    table = PortalTable(grid, image, sample_band=int(swapped))
+    _check_numbers(table, lines=igm.shape[0], samples=igm.shape[2])
+    _check_places(table, igm)
+    return table
+
+
+def _transform(header: EnviHeader) -> Affine:
+    """The affine transform of an ENVI ``map info``.
+
+    Its entries: projection, reference column and row (1 is the outer corner of the first cell),
+    their easting and northing, width and height of a cell. ``rotation`` is in degrees, in the
+    sense in which GDAL's ENVI driver takes it.
+    """
+    info = header.map_info or ()
+    try:
+        column, row, easting, northing, width, height = map(float, info[1:_MAP_INFO_ENTRIES])
+        options = dict(entry.split("=", 1) for entry in info[_MAP_INFO_ENTRIES:] if "=" in entry)
+        turn = math.radians(float({k.strip(): v for k, v in options.items()}.get("rotation", 0)))
+    except ValueError as error:
+        msg = f"{header.name}: the map info {header.fields.get('map info')!r} places no grid"
+        raise EnviError(msg) from error
+    cosine, sine = math.cos(turn), math.sin(turn)
+    steps = Affine(width * cosine, width * sine, 0, height * sine, -height * cosine, 0)
+    return Affine.translation(easting, northing) @ steps @ Affine.translation(1 - column, 1 - row)
+
+
+def _check_numbers(table: PortalTable, *, lines: int, samples: int) -> None:
+    """A table of another line, or of another version of it, names pixels that are not there."""
+    for rows in row_blocks(table.grid.height, _BLOCK_LINES):
+        sample, line = np.abs(table.read(rows))
+        if (sample > samples).any() or (line > lines).any() or ((sample > 0) != (line > 0)).any():
+            msg = (
+                f"{table.image.path} names samples to {sample.max()} and lines to {line.max()} of "
+                f"a line that has {samples} and {lines}: it belongs to another line or version"
+            )
+            raise EnviError(msg)
+
+
+def _check_places(table: PortalTable, igm: NDArray[Any]) -> None:
+    offset = median_offset(table, igm)
+    if offset is None or offset > _LARGEST_MEDIAN_OFFSET:
+        found = "shows no pixel that has a location" if offset is None else (
+            f"puts pixels {offset:.1f} cells from where the IGM puts them"
+        )  # fmt: skip
+        msg = f"{table.image.path} {found}"
+        raise EnviError(msg)
+
+
+def median_offset(table: LookupTable, igm: NDArray[Any]) -> float | None:
+    """Median distance between a cell's centre and the pixel that it shows, in cells.
+
+    Over a sample of the cells in which a pixel lies; None if there are none.
+    """
+    height = table.grid.height
+    sampled = np.unique(np.linspace(0, height - 1, min(height, 200), dtype=int))
+    distances = []
+    for row in sampled.tolist():
+        rows = slice(row, row + 1)
+        sample, line = (layer[0] for layer in table.read(rows))
+        columns = np.flatnonzero(sample > 0)
+        columns = columns[:: max(1, columns.size * sampled.size // _COMPARED_CELLS)]
+        if columns.size == 0:
+            continue
+        pixels = igm[line[columns] - 1, :, sample[columns] - 1].reshape(columns.size, 3, 1)
+        easting, northing, _ = (part[:, 0] for part in mask_igm(pixels))
+        x, y = table.grid.centres(rows, slice(0, table.grid.width))
+        distances.append(np.hypot(x[0, columns] - easting, y[0, columns] - northing))
+    found = np.concatenate(distances) if distances else np.empty(0)
+    found = found[np.isfinite(found)]
+    return float(np.median(found)) / table.grid.cell_size if found.size else None

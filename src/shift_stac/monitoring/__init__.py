@@ -1,0 +1,1 @@
+"""What runs did, and what wants attention: figures, alerts, and the report made of them."""

@@ -1,0 +1,124 @@
+"""All that the report on a campaign tells, as one value: the page and the JSON are made of it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from shift_stac.archive.catalog_lines import CatalogLine
+from shift_stac.model import FrozenModel
+from shift_stac.monitoring.alerts import Alert, Health, examine, health_of
+from shift_stac.monitoring.metrics import FlightDay, Period, flight_days, measure, publications
+from shift_stac.monitoring.run_history import FlowRun, Past, RunStatus
+from shift_stac.monitoring.run_report import LineState, RunReport
+
+# More bars than that are too thin: charts then show weeks.
+_MOST_BARS = 60
+_WEEK = 7
+
+
+class CampaignReport(FrozenModel):
+    """What was ingested day by day, and what wants attention. Sizes are bytes, times are UTC.
+
+    Parameters
+    ----------
+    headline
+        The latest ingest in a sentence.
+    days
+        Each day, the latest last.
+    periods
+        What charts show: the days, or weeks if those would be too many.
+    flights
+        How much of each flight date is published.
+    complete_since
+        Where older runs were not read in detail, because there were too many.
+    """
+
+    created: datetime
+    title: str
+    store: str
+    software: str
+    health: Health
+    headline: str
+    latest: FlowRun | None
+    findings: tuple[Alert, ...]
+    lines: int
+    size: int
+    days: tuple[Period, ...]
+    periods: tuple[Period, ...]
+    flights: tuple[FlightDay, ...]
+    complete_since: datetime | None = None
+
+
+def make_campaign_report(
+    past: Past,
+    catalogued: Sequence[CatalogLine],
+    now: datetime,
+    *,
+    title: str,
+    store: str,
+    software: str,
+    days: int,
+    quiet_days: float,
+    stuck_hours: float,
+    latest_campaign: RunReport | None = None,
+) -> CampaignReport:
+    """Make the figures. No I/O; the same history gives the same report.
+
+    Parameters
+    ----------
+    past, catalogued
+        The run history, and what the catalog tells.
+    title, store, software
+        Of the campaign, of the archive, and of this program.
+    days, quiet_days, stuck_hours
+        See :class:`shift_stac.settings.ReportOptions`.
+    latest_campaign
+        The report of the latest campaign run, where it is at hand.
+    """
+    made = publications(past.runs, catalogued)
+    today = now.astimezone(UTC).date()
+    findings = examine(
+        past.runs, made, catalogued, now, quiet_days=quiet_days, stuck_hours=stuck_hours
+    )
+    by_day = measure(past.runs, made, today, periods=days)
+    by_week = -(-days // _WEEK)
+    latest = latest_ingest(past.runs)
+    return CampaignReport(
+        created=now,
+        title=title,
+        store=store,
+        software=software,
+        health=health_of(findings),
+        headline=_headline(latest, now),
+        latest=latest and latest.model_copy(update={"lines": ()}),
+        findings=tuple(findings),
+        lines=len(catalogued),
+        size=sum(line.size or 0 for line in catalogued),
+        days=by_day,
+        periods=by_day
+        if days <= _MOST_BARS
+        else measure(past.runs, made, today, periods=by_week, length=_WEEK),
+        flights=flight_days(catalogued, latest_campaign),
+        complete_since=past.complete_since,
+    )
+
+
+def latest_ingest(runs: Sequence[FlowRun]) -> FlowRun | None:
+    """The ingest or campaign that began last."""
+    begun = [run for run in runs if run.is_ingest and run.started is not None]
+    return max(begun, key=lambda run: run.begin, default=None)
+
+
+def _headline(run: FlowRun | None, now: datetime) -> str:
+    if run is None or run.started is None:
+        return "No ingest has run in these days."
+    if run.status is RunStatus.RUNNING:
+        done = sum(line.state is LineState.PUBLISHED for line in run.lines)
+        so_far = f"; {done} published so far" if run.lines else ""
+        return (
+            f"{run.name} is at work since {run.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC{so_far}."
+        )
+    ended = (run.ended or run.started).astimezone(UTC)
+    days = (now.astimezone(UTC).date() - ended.date()).days
+    when = {0: "Today", 1: "Yesterday"}.get(days, f"{days} days ago")
+    told = run.sentence if run.counts else f"{run.status}: {run.message}".rstrip(": ")
+    return f"{when}, {ended:%H:%M} UTC, {run.name}: {told or run.state}."

@@ -1,0 +1,275 @@
+"""Figures of a campaign's ingest over time, from the run history and the catalog.
+
+Which of the two is the truth for which figure:
+
+- *A line is published* if the catalog or a run says so. The catalog knows the first publication of
+  each line, and the latest that changed it, whoever made them; the history knows those in between,
+  and how long they took. A publication that both know is one, at the catalog's time.
+- *Bytes* are those of the published stores: as the run's own report tells them, else as the
+  catalog tells them now. They are not the bytes that were downloaded.
+- *Failures, retries, lost jobs and seconds* are known to the run history alone.
+- *All lines, all bytes, lines of a flight date* are the catalog's.
+
+Days are those of UTC, by the end of what is counted.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from statistics import median
+
+from shift_stac.archive.catalog_lines import CatalogLine
+from shift_stac.flightline import as_flightline
+from shift_stac.model import FrozenModel
+from shift_stac.monitoring.run_history import NEVER, FlowRun, LineRun
+from shift_stac.monitoring.run_report import LineState, RunReport
+
+STAGES = ("find files", "download", "convert", "validate", "draw", "publish", "catalogue")
+"""The stages of a line, in their order."""
+
+# The catalog's times are whole seconds; a line's task run ends some moments after its item.
+_TOLERANCE = timedelta(seconds=2)
+
+
+class Publication(FrozenModel):
+    """A line that was published at a time; ``is_first`` if it had not been before.
+
+    ``run`` is what the run history knows of it, None where it knows nothing.
+    """
+
+    line: str
+    moment: datetime
+    size: int | None
+    is_first: bool
+    run: LineRun | None = None
+
+
+class Period(FrozenModel):
+    """What was done in some days.
+
+    Parameters
+    ----------
+    first, last
+        The first and the last day.
+    published, again
+        Lines that were published for the first time, and lines that replaced themselves.
+    failed
+        Lines whose last outcome of the day was a failure.
+    size
+        Bytes of the stores published.
+    busy_seconds
+        Time in which at least one of the lines published was under way: the union, not the sum.
+    line_seconds, stage_seconds
+        Medians of the lines published: from start to end, and at work in each stage.
+    """
+
+    first: date
+    last: date
+    published: int = 0
+    again: int = 0
+    failed: int = 0
+    size: int = 0
+    busy_seconds: float = 0.0
+    retries: int = 0
+    lost_jobs: int = 0
+    line_seconds: float | None = None
+    stage_seconds: Mapping[str, float] = {}
+    runs: tuple[FlowRun, ...] = ()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing happened."""
+        return not (self.published or self.again or self.failed or self.runs or self.retries)
+
+    @property
+    def throughput(self) -> float | None:
+        """Bytes a second, while lines were under way."""
+        return self.size / self.busy_seconds if self.busy_seconds else None
+
+
+class FlightDay(FrozenModel):
+    """How much of a flight date is published; ``listed``: what the portal had, where known."""
+
+    date: str
+    published: int
+    size: int
+    listed: int | None = None
+
+
+def publications(runs: Iterable[FlowRun], catalogued: Iterable[CatalogLine]) -> list[Publication]:
+    """Every publication that runs or catalog know of, each once, in the order of time."""
+    items = {item.line: item for item in catalogued}
+    # Moments of the catalog that no run has accounted for yet.
+    open_moments = {line: {item.published, item.updated} for line, item in items.items()}
+    done = [
+        (line.ended, line)
+        for run in runs
+        for line in run.lines
+        if line.state is LineState.PUBLISHED and line.ended is not None
+    ]
+    found: list[Publication] = []
+    seen: set[str] = set()
+    for ended, line in sorted(done, key=lambda pair: pair[0]):
+        item = items.get(line.line)
+        stamp = _stamp(line, ended, open_moments.get(line.line, set()))
+        if stamp is not None:
+            open_moments[line.line].discard(stamp)
+        is_first = line.line not in seen if item is None else stamp == item.published
+        found.append(
+            Publication(
+                line=line.line,
+                moment=stamp or ended,
+                size=line.size if line.size is not None else item and item.size,
+                is_first=is_first,
+                run=line,
+            )
+        )
+        seen.add(line.line)
+    for name, moments in open_moments.items():
+        found += [
+            Publication(
+                line=name,
+                moment=moment,
+                size=items[name].size,
+                is_first=moment == items[name].published,
+            )
+            for moment in moments
+        ]
+    return sorted(found, key=lambda publication: (publication.moment, publication.line))
+
+
+def _stamp(line: LineRun, ended: datetime, moments: Iterable[datetime]) -> datetime | None:
+    """The moment of the catalog that a run's publication made."""
+    started = line.started or ended
+    inside = [moment for moment in moments if started - _TOLERANCE <= moment <= ended + _TOLERANCE]
+    return max(inside, default=None)
+
+
+def measure(
+    runs: Sequence[FlowRun],
+    published: Sequence[Publication],
+    today: date,
+    *,
+    periods: int,
+    length: int = 1,
+) -> tuple[Period, ...]:
+    """What was done in each of some periods of ``length`` days, the last of which ends today.
+
+    Parameters
+    ----------
+    runs, published
+        The history, and what was published (see :func:`publications`).
+    today
+        The day in UTC.
+    """
+    first = today - timedelta(days=periods * length - 1)
+
+    def period(moment: datetime | None) -> int | None:
+        if moment is None:
+            return None
+        number = (moment.astimezone(UTC).date() - first).days // length
+        return number if 0 <= number < periods else None
+
+    made = _group(published, lambda publication: period(publication.moment))
+    lines = _group((line for run in runs for line in run.lines), lambda line: period(line.moment))
+    began = _group(runs, lambda run: period(run.started))
+    return tuple(
+        _period(
+            first + timedelta(days=number * length),
+            first + timedelta(days=(number + 1) * length - 1),
+            made[number],
+            lines[number],
+            began[number],
+        )
+        for number in range(periods)
+    )
+
+
+def _group[T](values: Iterable[T], key: Callable[[T], int | None]) -> dict[int, list[T]]:
+    groups: dict[int, list[T]] = defaultdict(list)
+    for value in values:
+        number = key(value)
+        if number is not None:
+            groups[number].append(value)
+    return groups
+
+
+def _period(
+    first: date, last: date, made: list[Publication], lines: list[LineRun], runs: list[FlowRun]
+) -> Period:
+    known = [publication.run for publication in made if publication.run is not None]
+    ended = sorted((line for line in lines if line.state is not None), key=_moment)
+    latest = {line.line: line.state for line in ended}
+    seconds = [line.seconds for line in known if line.seconds is not None]
+    return Period(
+        first=first,
+        last=last,
+        # A line that is published twice in a day is one line.
+        published=len({p.line for p in made if p.is_first}),
+        again=len({p.line for p in made} - {p.line for p in made if p.is_first}),
+        failed=sum(state is LineState.FAILED for state in latest.values()),
+        size=sum(publication.size or 0 for publication in made),
+        busy_seconds=_union([(r.started, r.ended) for r in known if r.started and r.ended]),
+        retries=sum(x.retries for x in lines) + sum(run.retries for run in runs),
+        lost_jobs=sum(x.lost_jobs for x in lines) + sum(run.lost_jobs for run in runs),
+        line_seconds=median(seconds) if seconds else None,
+        stage_seconds={
+            stage: median(spent)
+            for stage in STAGES
+            if (spent := [line.stages[stage] for line in known if stage in line.stages])
+        },
+        runs=tuple(
+            run.model_copy(update={"lines": ()}) for run in sorted(runs, key=lambda run: run.name)
+        ),
+    )
+
+
+def _moment(line: LineRun) -> datetime:
+    return line.moment or NEVER
+
+
+def _union(spans: list[tuple[datetime, datetime]]) -> float:
+    """Seconds in which at least one of the spans lasted."""
+    total, reached = 0.0, None
+    for start, end in sorted(spans):
+        begin = start if reached is None else max(start, reached)
+        if end > begin:
+            total += (end - begin).total_seconds()
+            reached = end
+    return total
+
+
+def flight_days(
+    catalogued: Iterable[CatalogLine], latest: RunReport | None = None
+) -> tuple[FlightDay, ...]:
+    """How much of each flight date is published.
+
+    Parameters
+    ----------
+    catalogued
+        The published lines.
+    latest
+        The report of the latest campaign run, which names all lines that the portal had.
+    """
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for item in catalogued:
+        sizes[_flown(item.line)].append(item.size or 0)
+    listed: dict[str, int] = defaultdict(int)
+    for outcome in latest.outcomes if latest else ():
+        date_flown = _flown(outcome.line)
+        if outcome.state is not LineState.VANISHED and date_flown:
+            listed[date_flown] += 1
+    return tuple(
+        FlightDay(
+            date=flown,
+            published=len(sizes.get(flown, ())),
+            size=sum(sizes.get(flown, ())),
+            listed=listed.get(flown),
+        )
+        for flown in sorted({*sizes, *listed})
+    )
+
+
+def _flown(name: str) -> str:
+    line = as_flightline(name)
+    return line.date if line else ""

@@ -1,0 +1,1 @@
+"""What a campaign publishes, and bringing it here: listings, transfers, verified downloads."""

@@ -1,0 +1,70 @@
+"""The portal beside the catalog: what is expected, published, missing, changed."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from shift_stac.model import FrozenModel
+
+
+class Standing(StrEnum):
+    """How a flight line stands in catalog and portal."""
+
+    PUBLISHED = "published"
+    MISSING = "missing"
+    CHANGED = "changed"
+    INCOMPLETE = "incomplete"
+    VANISHED = "vanished"
+    UNKNOWN = "unknown"
+
+
+class ComparedLine(FrozenModel):
+    """A line or, where it could not be listed, a date."""
+
+    line: str
+    standing: Standing
+    reason: str
+    portal_bytes: int | None = None
+
+
+class Comparison(FrozenModel):
+    """Every line that the portal lists or the catalog leads to."""
+
+    compared: datetime
+    portal: str
+    store: str
+    lines: tuple[ComparedLine, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the portal has in full is published as it is there."""
+        bad = {Standing.MISSING, Standing.CHANGED, Standing.UNKNOWN}
+        return not any(line.standing in bad for line in self.lines)
+
+    @property
+    def sentence(self) -> str:
+        """The counts as a phrase."""
+        counts = Counter(line.standing for line in self.lines)
+        found = [f"{counts[standing]} {standing}" for standing in Standing if counts[standing]]
+        return ", ".join(found) or "no lines"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table that people read: one row a line."""
+        return [
+            {
+                "line": line.line,
+                "standing": str(line.standing),
+                "MB on the portal": ""
+                if line.portal_bytes is None
+                else f"{line.portal_bytes / 1e6:.0f}",
+                "reason": line.reason,
+            }
+            for line in self.lines
+        ]
+
+
+def sort_lines(lines: Iterable[ComparedLine]) -> tuple[ComparedLine, ...]:
+    """Lines in the order in which they were flown."""
+    return tuple(sorted(lines, key=lambda line: line.line))

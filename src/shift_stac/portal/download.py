@@ -1,0 +1,268 @@
+"""Bringing a flight line's files to this machine, whole and verified.
+
+A file grows as ``<name>.part`` and gets its name when it is complete. ``<name>.source.json``
+beside it records what was fetched, so that the next run need not fetch it again. Files of a local
+mirror are used where they lie; only their records are kept.
+"""
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
+
+from shift_stac.envi.header import read_header
+from shift_stac.errors import EnviError, RunCancelledError, StorageError
+from shift_stac.portal.transfer import HttpOptions, fetch, http_client
+from shift_stac.sources import (
+    RemoteFile,
+    RemoteLine,
+    RemoteProduct,
+    SourceFile,
+    SourceLine,
+    SourceProduct,
+)
+
+_BLOCK = 1 << 20
+# Room that must remain on the disk beside the files themselves.
+_SPARE_BYTES = 100_000_000
+
+Progress = Callable[[int, int], None]
+"""Told as bytes arrive: bytes of the line that are here, bytes of the line in all."""
+
+
+class DownloadOptions(HttpOptions):
+    """How files are brought from the portal."""
+
+    parallel_files: int = Field(
+        default=4, gt=0, description="files in transfer at once, over all lines"
+    )
+    lock_timeout: float = Field(
+        default=3600.0,
+        ge=0,
+        description="seconds to wait for another run that downloads the same line",
+    )
+
+
+class _Record(SourceFile):
+    """A :class:`SourceFile` with the time at which it was last known to be unchanged here."""
+
+    mtime_ns: int
+
+
+class Downloader:
+    """Downloads files, of all lines of a run together no more than the options allow at once."""
+
+    def __init__(self, options: DownloadOptions | None = None) -> None:
+        self._options = options or DownloadOptions()
+        self._client = http_client(self._options)
+        self._pool = ThreadPoolExecutor(self._options.parallel_files, "download")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._client.close()
+
+    def is_current(self, remote: RemoteFile, folder: Path) -> bool:
+        """Whether a file need not be fetched: it is here, unchanged here and on the portal."""
+        return _is_local(remote) or _recorded(remote, folder) is not None
+
+    def download(
+        self, remote: RemoteLine, folder: Path, progress: Progress | None = None
+    ) -> SourceLine:
+        """Bring all files of a line into a folder.
+
+        Parameters
+        ----------
+        remote
+            The line's files on the portal.
+        folder
+            Where they go; made if it does not exist.
+        progress
+            Called from the downloading threads. If it raises, the download ends, and can be
+            resumed.
+
+        Raises
+        ------
+        TransferError
+            A file cannot be fetched.
+        EnviError
+            A header cannot be understood, or implies another size than its data have.
+        StorageError
+            The folder has no room, or another run holds it for too long.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        tally = _Tally(remote.size, progress)
+        try:
+            with FileLock(folder / f".{remote.line}.lock", timeout=self._options.lock_timeout):
+                pairs = [
+                    self._pool.submit(self._download_pair, product, folder, tally)
+                    for product in remote.products
+                ]
+                return SourceLine(
+                    line=remote.line,
+                    portal_version=remote.portal_version,
+                    products=_results(pairs, tally),
+                )
+        except Timeout as error:
+            msg = (
+                f"{remote.line}: another run has been downloading into {folder} for "
+                f"{self._options.lock_timeout:.0f} s; wait for it, or choose another --work-dir"
+            )
+            raise StorageError(msg) from error
+
+    def forget(self, sources: SourceLine, folder: Path) -> None:
+        """Remove a line's downloaded files and their records; a mirror's files stay."""
+        for file in sources.files:
+            if file.path.parent == folder:
+                file.path.unlink(missing_ok=True)
+            _record_path(file, folder).unlink(missing_ok=True)
+
+    def _download_pair(
+        self, product: RemoteProduct, folder: Path, tally: "_Tally"
+    ) -> SourceProduct:
+        header_file = self._bring(product.header, folder, tally)
+        header = read_header(header_file.path)
+        if header.data_size != product.data.size:
+            msg = (
+                f"{product.data.url} has {product.data.size} bytes, but its header implies "
+                f"{header.data_size} ({header.lines} lines x {header.samples} samples x "
+                f"{header.bands} bands): one of the two is truncated or of another version; "
+                "tell the portal's keepers"
+            )
+            raise EnviError(msg)
+        data_file = self._bring(product.data, folder, tally)
+        return SourceProduct(product=product.product, data=data_file, header=header_file)
+
+    def _bring(self, remote: RemoteFile, folder: Path, tally: "_Tally") -> SourceFile:
+        tally.advance(remote.name, 0)
+        known = _recorded(remote, folder)
+        if known is None:
+            path, digest = (
+                self._take_local(remote, tally)
+                if _is_local(remote)
+                else self._take_remote(remote, folder, tally)
+            )
+            known = _Record(
+                **remote.model_dump(), path=path, sha256=digest, mtime_ns=path.stat().st_mtime_ns
+            )
+            record = _record_path(remote, folder)
+            part = record.with_name(record.name + ".part")
+            part.write_text(known.model_dump_json(indent=1), encoding="utf-8")
+            part.replace(record)
+        tally.advance(remote.name, remote.size)
+        return SourceFile.model_validate(known.model_dump(exclude={"mtime_ns"}))
+
+    def _take_remote(self, remote: RemoteFile, folder: Path, tally: "_Tally") -> tuple[Path, str]:
+        target = folder / remote.name
+        part = target.with_name(target.name + ".part")
+        missing = remote.size - (part.stat().st_size if part.exists() else 0)
+        free = shutil.disk_usage(folder).free
+        if missing + _SPARE_BYTES > free:
+            msg = (
+                f"{folder} has {free} bytes free, and {remote.name} needs {missing}: make room, "
+                "or choose another --work-dir"
+            )
+            raise StorageError(msg)
+        try:
+            digest = fetch(
+                self._client,
+                remote,
+                part,
+                self._options,
+                lambda here: tally.advance(remote.name, here),
+            )
+            part.replace(target)
+        except OSError as error:
+            msg = f"{target} cannot be written: {error.strerror or error}"
+            raise StorageError(msg) from error
+        return target, digest
+
+    def _take_local(self, remote: RemoteFile, tally: "_Tally") -> tuple[Path, str]:
+        path = _local_path(remote)
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            here = 0
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                here += len(block)
+                tally.advance(remote.name, here)
+        return path, digest.hexdigest()
+
+
+class _Tally:
+    """Adds up the bytes of a line's files, and stops all of them when one fails."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total, self._progress = total, progress
+        self._lock = threading.Lock()
+        self._here: dict[str, int] = {}
+        self.failed = threading.Event()
+
+    def advance(self, name: str, here: int) -> None:
+        """Note that so many bytes of a file are here."""
+        if self.failed.is_set():
+            msg = f"{name}: given up, because another file of the line failed"
+            raise RunCancelledError(msg)
+        with self._lock:
+            self._here[name] = here
+            done = sum(self._here.values())
+        if self._progress is not None:
+            self._progress(done, self._total)
+
+
+def _results(pairs: list[Future[SourceProduct]], tally: _Tally) -> tuple[SourceProduct, ...]:
+    """Wait for all; if one fails, stop the others first, and raise its error."""
+    first: BaseException | None = None
+    try:
+        for pair in as_completed(pairs):
+            error = None if pair.cancelled() else pair.exception()
+            if error is not None and first is None:
+                first = error
+                tally.failed.set()
+                for other in pairs:
+                    other.cancel()
+    except BaseException:
+        tally.failed.set()
+        raise
+    if first is not None:
+        raise first
+    return tuple(pair.result() for pair in pairs)
+
+
+def _record_path(remote: RemoteFile, folder: Path) -> Path:
+    return folder / f"{remote.name}.source.json"
+
+
+def _is_local(remote: RemoteFile) -> bool:
+    return remote.url.startswith("file:")
+
+
+def _local_path(remote: RemoteFile) -> Path:
+    return Path(url2pathname(urlsplit(remote.url).path))
+
+
+def _recorded(remote: RemoteFile, folder: Path) -> _Record | None:
+    """The record of a file, if it is of this remote file and the local one is untouched."""
+    try:
+        record = _Record.model_validate_json(_record_path(remote, folder).read_bytes())
+        facts = record.path.stat()
+    except (OSError, ValidationError):
+        return None
+    untouched = (facts.st_size, facts.st_mtime_ns) == (record.size, record.mtime_ns)
+    return record if untouched and record.is_same(remote) else None

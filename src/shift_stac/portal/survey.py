@@ -1,0 +1,170 @@
+"""What of a campaign is new, changed or gone since it was last looked at.
+
+A survey costs one listing of each of the portal's folders. Files are asked for one by one only
+where a listing is not the one that was seen when the line was last found in order: the ledger,
+a file of the working folder, remembers those. A ledger that is lost costs requests, nothing else.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.portal.portal import ListedLine
+
+
+class Known(FrozenModel):
+    """A listing of a line, and how the line was left: nothing to do, incomplete, or failed."""
+
+    digest: str
+    incomplete: bool = False
+    failed: bool = False
+    reason: str = ""
+
+
+class Ledger:
+    """Which listings are known, for one way to ingest one portal into one archive.
+
+    Parameters
+    ----------
+    path
+        The file; it need not exist. One that is damaged counts as lost.
+    purpose
+        Everything that decides whether a published line will do. What was known for another
+        purpose is forgotten.
+    """
+
+    def __init__(self, path: Path, purpose: Mapping[str, object]) -> None:
+        self._path = path
+        text = json.dumps(purpose, sort_keys=True, default=str)
+        self._purpose = hashlib.sha256(text.encode()).hexdigest()
+        self._known: dict[str, Known] = {}
+
+    @classmethod
+    def load(cls, path: Path, purpose: Mapping[str, object]) -> Self:
+        """Read a ledger."""
+        ledger = cls(path, purpose)
+        try:
+            found = json.loads(path.read_bytes())
+            if found["purpose"] == ledger._purpose:
+                ledger._known = {
+                    line: Known.model_validate(known) for line, known in found["lines"].items()
+                }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
+            pass
+        return ledger
+
+    def known(self, listed: ListedLine) -> Known | None:
+        """What is known of a line whose listing is as it was; None for any other."""
+        found = self._known.get(listed.line.id)
+        return found if found is not None and found.digest == listed.digest else None
+
+    def note(self, listed: ListedLine, *, incomplete: bool = False, reason: str = "") -> None:
+        """Remember that there is nothing to do for this listing of a line."""
+        if listed.digest is not None:
+            self._known[listed.line.id] = Known(
+                digest=listed.digest, incomplete=incomplete, reason=reason
+            )
+
+    def note_failure(self, listed: ListedLine, reason: str) -> None:
+        """Remember that this listing of a line failed: others are to be tried before it."""
+        if listed.digest is not None:
+            self._known[listed.line.id] = Known(digest=listed.digest, failed=True, reason=reason)
+
+    def save(self) -> None:
+        """Write the ledger: all of it, or nothing."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        content = {
+            "purpose": self._purpose,
+            "lines": {line: known.model_dump() for line, known in sorted(self._known.items())},
+        }
+        part = self._path.with_name(self._path.name + ".part")
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        part.replace(self._path)
+
+
+@dataclass(frozen=True)
+class Census:
+    """The lines of a campaign, by what a survey tells of them. Candidates are to be examined."""
+
+    up_to_date: tuple[ListedLine, ...]
+    incomplete: tuple[tuple[ListedLine, str], ...]
+    candidates: tuple[ListedLine, ...]
+    vanished: tuple[FlightLine, ...]
+
+
+def take_census(
+    listed: Iterable[ListedLine],
+    published: Collection[FlightLine],
+    ledger: Ledger,
+    *,
+    unseen_dates: Collection[str] = (),
+    newest_first: bool = True,
+) -> Census:
+    """Compare the portal's listings with the catalog and with what is known.
+
+    Parameters
+    ----------
+    listed
+        The lines that the portal lists.
+    published
+        The lines that the catalog leads to.
+    ledger
+        Of earlier looks.
+    unseen_dates
+        Dates that could not be listed: their lines have not vanished for that.
+    newest_first
+        Order of the candidates' dates; within a date they are as flown. What failed the last time
+        comes after all others: bad lines would else use up every night's limits.
+    """
+    up_to_date: list[ListedLine] = []
+    incomplete: list[tuple[ListedLine, str]] = []
+    candidates: list[ListedLine] = []
+    failed: set[FlightLine] = set()
+    present = set()
+    for line in listed:
+        present.add(line.line)
+        known = ledger.known(line)
+        if known is not None and known.incomplete:
+            incomplete.append((line, known.reason))
+        elif known is not None and not known.failed and line.line in published:
+            up_to_date.append(line)
+        else:
+            candidates.append(line)
+            if known is not None and known.failed:
+                failed.add(line.line)
+    candidates.sort(key=lambda candidate: candidate.line)
+    candidates.sort(key=lambda candidate: candidate.line.date, reverse=newest_first)
+    candidates.sort(key=lambda candidate: candidate.line in failed)
+    gone = {line for line in published if line.date not in unseen_dates} - present
+    return Census(tuple(up_to_date), tuple(incomplete), tuple(candidates), tuple(sorted(gone)))
+
+
+class Budget:
+    """How much one run may take on; the rest is for the next."""
+
+    def __init__(self, lines: int, size: float) -> None:
+        self._lines = lines
+        self._bytes = size
+        self._taken = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more may be taken on."""
+        return self._lines <= 0 or self._bytes <= 0
+
+    def take(self, size: int) -> bool:
+        """Take on a line of so many bytes, if there is room. The first always has it."""
+        if self.is_spent or (self._taken and size > self._bytes):
+            self._bytes = 0
+            return False
+        self._taken += 1
+        self._lines -= 1
+        self._bytes -= size
+        return True

@@ -1,0 +1,264 @@
+"""One file over HTTP: resumed where it was cut, retried while that helps."""
+
+import hashlib
+import os
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+from pydantic import Field, ValidationError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from shift_stac.errors import TransferError
+from shift_stac.model import FrozenModel
+from shift_stac.sources import RemoteFile
+
+_BLOCK = 1 << 20
+_LONGEST_WAIT_S = 60.0
+
+
+class HttpOptions(FrozenModel):
+    """How the portal's server is spoken to. Its certificate is always verified."""
+
+    connect_timeout: float = Field(default=30.0, gt=0, description="seconds to wait for the server")
+    read_timeout: float = Field(
+        default=60.0, gt=0, description="seconds without a byte after which a transfer is stalled"
+    )
+    ca_bundle: Path | None = Field(
+        default=None, description="file of certificate authorities to trust instead of the system's"
+    )
+    attempts: int = Field(
+        default=6, gt=0, description="tries in a row without a byte gained before a file fails"
+    )
+    largest_retry_after: float = Field(
+        default=600.0, ge=0, description="seconds to wait at most when the server says Retry-After"
+    )
+    backoff: float = Field(
+        default=1.0, ge=0, description="seconds to wait before the second try; doubles each time"
+    )
+
+
+def http_client(options: HttpOptions) -> httpx.Client:
+    """A client for the portal; the caller closes it."""
+    cafile = str(options.ca_bundle) if options.ca_bundle else None
+    return httpx.Client(
+        verify=ssl.create_default_context(cafile=cafile),
+        timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
+        follow_redirects=True,
+        headers={
+            "User-Agent": f"shift-stac/{version('shift-stac')}",
+            # Sizes, ranges and checksums are of the file, not of a compressed transfer.
+            "Accept-Encoding": "identity",
+        },
+    )
+
+
+class _PassingError(TransferError):
+    """A failure after which another try may succeed."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class _PartRecord(FrozenModel):
+    """Of which file a ``.part`` is the beginning."""
+
+    remote: RemoteFile
+
+
+def fetch(
+    client: httpx.Client,
+    remote: RemoteFile,
+    part: Path,
+    options: HttpOptions,
+    advance: Callable[[int], None],
+) -> str:
+    """Fetch a file's bytes into ``part``, going on with what is there of the same file.
+
+    Server errors, 429, stalled and cut connections are tried again, with growing pauses or after
+    the time that the server asks for. Tries are counted from the last byte gained.
+
+    Parameters
+    ----------
+    client
+        From :func:`http_client`.
+    remote
+        The file as the portal has it now.
+    part
+        Where the bytes go. When this returns, it holds the whole file, and is synced to disk.
+    options
+        Attempts and pauses.
+    advance
+        Told the number of bytes that are here, as they arrive.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file (hex).
+
+    Raises
+    ------
+    TransferError
+        The file cannot be fetched, or changed on the portal in the meantime.
+    OSError
+        It cannot be written.
+    """
+    record = part.with_name(part.name + ".json")
+    _discard_unless_same(part, record, remote)
+    record.write_text(_PartRecord(remote=remote).model_dump_json(), encoding="utf-8")
+    pause = wait_random_exponential(multiplier=options.backoff, max=_LONGEST_WAIT_S)
+    tries = _Tries(part, options.attempts)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, _PassingError) else None
+        return float(pause(state)) if asked is None else min(asked, options.largest_retry_after)
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(_PassingError), stop=tries.exhausted, wait=wait, reraise=True
+    )
+    digest: str = retrying(_attempt, client, remote, part, advance)
+    record.unlink()
+    return digest
+
+
+class _Tries:
+    """Counts tries since a file last grew."""
+
+    def __init__(self, part: Path, allowed: int) -> None:
+        self._part, self._allowed = part, allowed
+        self._size, self._used = 0, 0
+
+    def exhausted(self, state: RetryCallState) -> bool:  # noqa: ARG002 - tenacity's signature
+        size = self._part.stat().st_size if self._part.exists() else 0
+        self._used = self._used + 1 if size <= self._size else 1
+        self._size = size
+        return self._used >= self._allowed
+
+
+def _discard_unless_same(part: Path, record: Path, remote: RemoteFile) -> None:
+    if not part.exists():
+        return
+    try:
+        before = _PartRecord.model_validate_json(record.read_bytes()).remote
+    except (OSError, ValidationError):
+        before = None
+    # Without a validator nothing proves that the beginning belongs to today's file.
+    if before is None or not before.is_same(remote) or not (remote.etag or remote.last_modified):
+        part.unlink()
+
+
+def _attempt(
+    client: httpx.Client, remote: RemoteFile, part: Path, advance: Callable[[int], None]
+) -> str:
+    present = part.stat().st_size if part.exists() else 0
+    if present > remote.size:
+        part.unlink()
+        present = 0
+    digest = hashlib.sha256()
+    if present:
+        with part.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        advance(present)
+    if present == remote.size > 0:
+        return digest.hexdigest()
+    headers = {}
+    # A weak ETag does not vouch for single bytes (RFC 9110 section 13.1.5).
+    strong = remote.etag if remote.etag and not remote.etag.startswith("W/") else None
+    validator = strong or remote.last_modified
+    if present and validator:
+        headers = {"Range": f"bytes={present}-", "If-Range": validator}
+    try:
+        with client.stream("GET", remote.url, headers=headers) as response:
+            begin = _check_response(response, remote, present)
+            if begin == 0:
+                digest = hashlib.sha256()
+            _receive(response, remote, part, begin, digest, advance)
+    except (httpx.TransportError, httpx.StreamError) as error:
+        msg = f"{remote.url}: the transfer broke off ({type(error).__name__}: {error})"
+        raise _PassingError(msg) from error
+    return digest.hexdigest()
+
+
+def _check_response(response: httpx.Response, remote: RemoteFile, present: int) -> int:
+    """The place in the file at which the response's body begins."""
+    status = response.status_code
+    said = f"{remote.url}: the server answered {status} {response.reason_phrase}"
+    if status == httpx.codes.PARTIAL_CONTENT:
+        wanted = f"bytes {present}-{remote.size - 1}/{remote.size}"
+        if response.headers.get("Content-Range") != wanted:
+            msg = f"{said} with {response.headers.get('Content-Range')!r} instead of {wanted!r}"
+            raise TransferError(msg)
+        return present
+    if response.is_server_error or status == httpx.codes.TOO_MANY_REQUESTS:
+        raise _PassingError(said, _retry_after(response))
+    if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        msg = f"{said}: it is no longer {remote.size} bytes; run again"
+        raise TransferError(msg)
+    if status != httpx.codes.OK:
+        msg = f"{said}; check that the portal's files may be read"
+        raise TransferError(msg)
+    now = RemoteFile(
+        name=remote.name,
+        url=remote.url,
+        size=int(response.headers.get("Content-Length", remote.size)),
+        etag=response.headers.get("ETag"),
+        last_modified=response.headers.get("Last-Modified"),
+    )
+    if not remote.is_same(now):
+        msg = (
+            f"{remote.url} was replaced on the portal while it was looked at "
+            f"({remote.size} bytes before, {now.size} now); run again"
+        )
+        raise TransferError(msg)
+    return 0
+
+
+def _receive(
+    response: httpx.Response,
+    remote: RemoteFile,
+    part: Path,
+    begin: int,
+    digest: "hashlib._Hash",
+    advance: Callable[[int], None],
+) -> None:
+    received = begin
+    with part.open("r+b" if begin else "wb") as file:
+        file.seek(begin)
+        file.truncate()
+        # Blocks as they come: collecting larger ones would lose up to one when the connection is cut.
+        for block in response.iter_raw():
+            received += len(block)
+            if received > remote.size:
+                break
+            file.write(block)
+            digest.update(block)
+            advance(received)
+        file.flush()
+        if received == remote.size:
+            os.fsync(file.fileno())
+    if received != remote.size:
+        if received > remote.size:
+            part.unlink()
+        msg = f"{remote.url}: {received} bytes arrived, and the portal promises {remote.size}"
+        raise _PassingError(msg)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds that the server asks to wait: a number, or a date (RFC 9110 section 10.2.3)."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

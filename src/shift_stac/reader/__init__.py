@@ -1,0 +1,1 @@
+"""Published flight lines, opened lazily: maps and spectra of them."""

@@ -1,0 +1,194 @@
+"""Published flight lines, opened lazily, and what can be asked of them: ``ds.swath``.
+
+The accessor works on lines that :func:`open_flightline` opened, and on parts of them: scan lines
+and samples are known by their coordinates ``y`` and ``x``.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from shift_stac.errors import MapError, StoreError
+from shift_stac.reader import spectra
+from shift_stac.reader.orthorectify import has_table, orthorectify
+from shift_stac.store.glt_group import GLT_GROUP, read_grid
+
+# What is shown unless another variable is named.
+_PREFERRED = ("Reflectance", "Radiance")
+
+
+def open_flightline(
+    href: str | Path, *, storage_options: Mapping[str, Any] | None = None
+) -> xr.Dataset:
+    """Open a published flight line, lazily.
+
+    Parameters
+    ----------
+    href
+        The store: a folder, ``s3://`` or ``https://``.
+    storage_options
+        For fsspec, where the standard AWS settings do not tell how to reach the bucket, such as
+        ``{"anon": True}``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The swath, with the lookup table of its map as ``glt_sample`` and ``glt_line``. Arrays are
+        read when they are used, chunk by chunk.
+
+    Raises
+    ------
+    StoreError
+        There is no such store, or it has no lookup table.
+    """
+    address = str(href)
+    options = dict(storage_options) if storage_options is not None else None
+    is_local = "://" not in address
+    arguments: dict[str, Any] = {"consolidated": True, "chunks": {}}
+    if not is_local:
+        arguments["storage_options"] = options
+    try:
+        swath: xr.Dataset = xr.open_zarr(address, **arguments)
+        table: xr.Dataset = xr.open_zarr(address, group=GLT_GROUP, **arguments)
+    except (OSError, KeyError, ValueError) as error:
+        msg = f"{address} does not open as a flight line ({type(error).__name__}: {error})"
+        raise StoreError(msg) from error
+    swath = swath.assign_coords(table.set_coords(list(table.data_vars)).coords)
+    # What describes bands and grids is small, and asked for by everything.
+    small = {name: swath[name].load() for name in swath.coords if swath[name].ndim <= 1}
+    return swath.assign_coords(small)
+
+
+@xr.register_dataset_accessor("swath")  # type: ignore[no-untyped-call]
+class FlightLineAccessor:
+    """Maps and spectra of a flight line, as ``ds.swath``."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    def orthorectify(
+        self,
+        bands: Sequence[float] | None = None,
+        bbox: Sequence[float] | None = None,
+        crs: Any = None,
+        *,
+        resolution: float | None = None,
+        like: xr.DataArray | xr.Dataset | None = None,
+        variable: str | None = None,
+        bbox_crs: Any = "EPSG:4326",
+    ) -> xr.DataArray:
+        """Map-projected data, lazily: computing a window reads only the chunks that it needs.
+
+        Parameters
+        ----------
+        bands
+            Wavelengths in nanometres, of each of which the nearest band is taken; by default all.
+        bbox
+            West, south, east, north, in ``bbox_crs``; by default the whole line.
+        crs
+            Of the map; by default the line's own UTM zone.
+        resolution
+            Side of a cell in units of that CRS; by default about that of the line's pixels.
+            Grids of one CRS and resolution match, also of other lines.
+        like
+            A georeferenced array: its very grid is taken. Excludes bbox, crs and resolution.
+        variable
+            Any variable of the swath; by default Reflectance, or else Radiance.
+        bbox_crs
+            Of the box; longitude and latitude by default.
+
+        Returns
+        -------
+        xarray.DataArray
+            Shaped ([wavelength,] y, x), NaN outside of the swath, as rioxarray wants it:
+            ``.rio.to_raster("map.tif")`` writes it block by block.
+
+        Raises
+        ------
+        MapError
+            The line does not reach into the box, options contradict each other, or the dataset
+            has no lookup table.
+        """
+        return orthorectify(
+            self._swath(),
+            self._select(variable, bands),
+            bbox=bbox,
+            bbox_crs=bbox_crs,
+            crs=crs,
+            resolution=resolution,
+            like=like,
+        )
+
+    def spectrum(
+        self, lon: float, lat: float, *, variable: str | None = None, mask_bad_bands: bool = True
+    ) -> xr.DataArray:
+        """The spectrum of the pixel nearest to a place; bad bands are missing.
+
+        Parameters
+        ----------
+        lon, lat
+            WGS 84 degrees.
+        variable
+            Radiance or Reflectance; by default Reflectance, if the line has it.
+        mask_bad_bands
+            Whether values of bands that are no ``good_wavelength`` are left out.
+
+        Raises
+        ------
+        MapError
+            The line has no pixel there, or the dataset no lookup table.
+        """
+        found = spectra.spectrum(self._swath(), self._select(variable, None), lon, lat)
+        return found.where(found["good_wavelength"] == 1) if mask_bad_bands else found
+
+    def polygon(
+        self, geojson: Any, *, variable: str | None = None, mask_bad_bands: bool = True
+    ) -> xr.Dataset:
+        """Mean, standard deviation and count of the pixels in a polygon; bad bands are missing.
+
+        Parameters
+        ----------
+        geojson
+            Polygon in WGS 84 degrees: GeoJSON as a mapping or text, or a geometry of shapely or
+            geopandas.
+        variable
+            Radiance or Reflectance; by default Reflectance, if the line has it.
+        mask_bad_bands
+            Whether values of bands that are no ``good_wavelength`` are left out; their count is 0.
+
+        Raises
+        ------
+        MapError
+            It is no polygon, no pixel's centre lies in it, or the dataset has no lookup table.
+        """
+        found = spectra.polygon(self._swath(), self._select(variable, None), geojson)
+        if not mask_bad_bands:
+            return found
+        good = found["good_wavelength"] == 1
+        return found[["mean", "std"]].where(good).assign(count=found["count"].where(good, 0))
+
+    def _swath(self) -> xr.Dataset:
+        if not has_table(self._dataset):
+            msg = "this dataset has no lookup table: open the line with shift_stac.open_flightline"
+            raise MapError(msg)
+        read_grid(self._dataset)
+        return self._dataset
+
+    def _select(self, name: str | None, bands: Sequence[float] | None) -> xr.DataArray:
+        dataset = self._dataset
+        wanted = name or next((known for known in _PREFERRED if known in dataset), _PREFERRED[0])
+        if wanted not in dataset.variables or not {"y", "x"} <= set(dataset[wanted].dims):
+            has = ", ".join(
+                str(n) for n, v in dataset.variables.items() if {"y", "x"} <= set(v.dims)
+            )
+            msg = f"the line has no variable {wanted!r} of its pixels; it has {has}"
+            raise MapError(msg)
+        variable = dataset[wanted]
+        if bands is None or "wavelength" not in variable.dims:
+            return variable
+        centres = variable["wavelength"].to_numpy()
+        places = [int(np.argmin(np.abs(centres - float(nm)))) for nm in bands]
+        return variable.isel(wavelength=places)

@@ -1,0 +1,332 @@
+"""Swath variables on a map grid, computed window by window.
+
+A cell of the map takes the value of the pixel that the line's lookup table names: nearest
+neighbour, no value is invented. On a grid other than the table's, a cell takes that of the
+table's cell in which its centre lies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array
+import numpy as np
+import rioxarray  # noqa: F401 - adds the accessor by which a given grid is understood
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+from rasterio.warp import calculate_default_transform
+
+from shift_stac.crs import parse_crs, transformer
+from shift_stac.errors import MapError
+from shift_stac.maps.grid import MapGrid, covering_grid, grid_attributes, transform_bounds
+from shift_stac.store.glt_group import LAYERS, read_grid, read_table
+
+_WGS84 = CRS.from_epsg(4326)
+
+# What is read of a cube at once. A window of many bands, or of a coarse grid, is done in parts.
+_READ_BYTES = 48_000_000
+# A block of the lazy result, and the longest side of it.
+_BLOCK_BYTES = 16_000_000
+_BLOCK_CELLS = 512
+
+
+def pixels_of(
+    swath: xr.Dataset, rows: slice, columns: slice
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Scan line and sample that each cell of a window of the lookup table shows.
+
+    Returns
+    -------
+    tuple
+        Two arrays shaped (rows, columns): places along ``y`` and ``x`` of the dataset, from 0,
+        also where it is a part of the line; -1 where there is no pixel.
+    """
+    sample, line = np.abs(read_table(swath, rows, columns))
+    found = []
+    for numbers, dim in ((line, "y"), (sample, "x")):
+        present = swath[dim].to_numpy()
+        place = np.full(max(int(numbers.max(initial=0)), int(present.max(initial=0)) + 1) + 1, -1)
+        # The table counts from 1, the coordinates from 0.
+        place[present + 1] = np.arange(present.size)
+        found.append(place[numbers])
+    nowhere = (found[0] < 0) | (found[1] < 0)
+    found[0][nowhere] = found[1][nowhere] = -1
+    return found[0], found[1]
+
+
+def pixels_on(
+    swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """As :func:`pixels_of`, for a window of any grid."""
+    table = read_grid(swath)
+    if table.crs == grid.crs and table.transform.almost_equals(grid.transform, 1e-9):
+        return pixels_of(swath, rows, columns)
+    x, y = transformer(grid.crs, table.crs).transform(*grid.centres(rows, columns))
+    row, column, inside = table.cells(np.asarray(x), np.asarray(y))
+    if not inside.any():
+        nowhere = np.full(row.shape, -1)
+        return nowhere, nowhere
+    top, left = int(row[inside].min()), int(column[inside].min())
+    line, sample = pixels_of(
+        swath,
+        slice(top, int(row[inside].max()) + 1),
+        slice(left, int(column[inside].max()) + 1),
+    )
+    row, column = np.where(inside, row - top, 0), np.where(inside, column - left, 0)
+    return np.where(inside, line[row, column], -1), np.where(inside, sample[row, column], -1)
+
+
+def north_up_grid(swath: xr.Dataset) -> MapGrid:
+    """The grid of the line's lookup table; where that is rotated, one as fine that is not."""
+    return _target_grid(read_grid(swath), None, _WGS84, None, None)
+
+
+@dataclass(frozen=True, eq=False)
+class MapView:
+    """A swath variable as an array on a map grid, of which only windows are ever computed.
+
+    Parameters
+    ----------
+    swath
+        The line with its lookup table.
+    variable
+        A variable of it, shaped (wavelength, y, x), already reduced to the bands wanted.
+    grid
+        Where to put it.
+    """
+
+    swath: xr.Dataset
+    variable: xr.DataArray
+    grid: MapGrid
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Bands, rows and columns."""
+        return (self.variable.sizes["wavelength"], *self.grid.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Always 3."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The variable's; NaN stands for cells without a pixel."""
+        return np.result_type(self.variable.dtype, np.float32)
+
+    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[Any]:
+        """Compute a window; the slices have steps of one."""
+        bands, rows, columns = (
+            slice(*part.indices(size)) for part, size in zip(key, self.shape, strict=True)
+        )
+        out = np.full(
+            tuple(max(part.stop - part.start, 0) for part in (bands, rows, columns)),
+            np.nan,
+            dtype=self.dtype,
+        )
+        if out.size:
+            line, sample = pixels_on(self.swath, self.grid, rows, columns)
+            self._fill(out, bands, line, sample)
+        return out
+
+    def _fill(
+        self, out: NDArray[Any], bands: slice, line: NDArray[np.intp], sample: NDArray[np.intp]
+    ) -> None:
+        shown = line >= 0
+        if not shown.any():
+            return
+        lines = slice(int(line[shown].min()), int(line[shown].max()) + 1)
+        samples = slice(int(sample[shown].min()), int(sample[shown].max()) + 1)
+        pixels = (lines.stop - lines.start) * (samples.stop - samples.start)
+        if pixels * out.shape[0] * out.itemsize > _READ_BYTES and shown.size > 1:
+            # Halves of the window need other, smaller parts of the swath.
+            axis = int(np.argmax(shown.shape))
+            middle = shown.shape[axis] // 2
+            for half in (slice(0, middle), slice(middle, None)):
+                cut = (half, slice(None)) if axis == 0 else (slice(None), half)
+                self._fill(out[:, cut[0], cut[1]], bands, line[cut], sample[cut])
+            return
+        block = read(self.variable, wavelength=bands, y=lines, x=samples)
+        out[:, shown] = block[:, line[shown] - lines.start, sample[shown] - samples.start]
+
+
+def read(variable: xr.DataArray, **window: slice) -> NDArray[Any]:
+    """Read a window of a lazy variable in this thread."""
+    found = variable.isel(window)
+    # Also within a block of another dask graph, whose threads must not wait for each other.
+    return np.asarray(found.compute(scheduler="synchronous").to_numpy())
+
+
+def orthorectify(
+    swath: xr.Dataset,
+    variable: xr.DataArray,
+    *,
+    bbox: Sequence[float] | None = None,
+    bbox_crs: Any = _WGS84,
+    crs: Any = None,
+    resolution: float | None = None,
+    like: xr.DataArray | xr.Dataset | None = None,
+) -> xr.DataArray:
+    """Put a variable of a line on a map grid, lazily.
+
+    Parameters
+    ----------
+    swath
+        A line that :func:`shift_stac.open_flightline` opened, or a part of it.
+    variable
+        A variable of it, shaped ([wavelength,] y, x), already reduced to the bands wanted.
+    bbox
+        West, south, east, north; by default the whole line.
+    bbox_crs
+        Of the box; WGS 84 longitude and latitude by default.
+    crs
+        Of the map; by default the line's own UTM zone.
+    resolution
+        Side of a cell in units of that CRS; by default about that of the line's pixels.
+    like
+        A georeferenced array or dataset: its grid is taken, for stacks over dates. Excludes the
+        other options.
+
+    Returns
+    -------
+    xarray.DataArray
+        Shaped ([wavelength,] y, x), with the coordinates of the cells' centres, CRS and
+        transform; NaN where the line has no pixel. Each block is computed from those chunks of
+        the store that it needs.
+
+    Raises
+    ------
+    MapError
+        Options contradict each other, or the line does not reach into the box.
+    """
+    table = read_grid(swath)
+    if like is None:
+        grid = _target_grid(table, bbox, parse_crs(bbox_crs), crs, resolution)
+    elif bbox is None and crs is None and resolution is None:
+        grid = _grid_of(like)
+    else:
+        msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
+        raise MapError(msg)
+    is_flat = "wavelength" not in variable.dims
+    view = MapView(swath, variable.expand_dims("wavelength") if is_flat else variable, grid)
+    bands = view.shape[0]
+    side = _BLOCK_CELLS
+    while side > 1 and side * side * bands * view.dtype.itemsize > _BLOCK_BYTES:
+        side //= 2
+    lazy = dask.array.from_array(  # type: ignore[no-untyped-call]
+        view,
+        chunks=(bands, min(side, grid.height), min(side, grid.width)),
+        name=False,
+        asarray=False,
+        fancy=False,
+        meta=np.empty((0, 0, 0), dtype=view.dtype),
+    )
+    return _as_map(lazy[0] if is_flat else lazy, variable, grid, like)
+
+
+def _target_grid(
+    table: MapGrid, bbox: Sequence[float] | None, bbox_crs: CRS, crs: Any, resolution: float | None
+) -> MapGrid:
+    target = table.crs if crs is None else parse_crs(crs)
+    if resolution is not None and not resolution > 0:
+        msg = f"a resolution of {resolution} makes no grid: give the side of a cell, above 0"
+        raise MapError(msg)
+    if target == table.crs and resolution is None and table.is_north_up:
+        if bbox is None:
+            return table
+        window = table.window(transform_bounds(bbox, bbox_crs, target))
+        if window[0].stop == 0:
+            raise _outside(bbox)
+        return table.part(*window)
+    whole = transform_bounds(table.bounds, table.crs, target)
+    size = resolution or _matching_size(table, target)
+    if bbox is None:
+        return covering_grid(whole, size, target)
+    wanted = transform_bounds(bbox, bbox_crs, target)
+    clipped = (
+        max(wanted[0], whole[0]),
+        max(wanted[1], whole[1]),
+        min(wanted[2], whole[2]),
+        min(wanted[3], whole[3]),
+    )
+    if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
+        raise _outside(bbox)
+    return covering_grid(clipped, size, target)
+
+
+def _outside(bbox: Sequence[float]) -> MapError:
+    return MapError(
+        f"the line does not reach into the box {tuple(bbox)}: give west, south, east, north in "
+        "degrees, or say in which bbox_crs they are"
+    )
+
+
+def _matching_size(table: MapGrid, target: CRS) -> float:
+    """Side of a cell in another CRS that is as large as the table's."""
+    if target == table.crs:
+        return table.cell_size
+    transform, _, _ = calculate_default_transform(
+        table.crs, target, table.width, table.height, *table.bounds
+    )
+    return float(transform.a)
+
+
+def _grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
+    if like.rio.crs is None:
+        msg = "like has no CRS: give an array that orthorectify made, or use rio.write_crs"
+        raise MapError(msg)
+    grid = MapGrid(
+        parse_crs(like.rio.crs.to_wkt()),
+        Affine(*like.rio.transform(recalc=True)[:6]),
+        like.rio.height,
+        like.rio.width,
+    )
+    if not grid.is_north_up:
+        msg = "like is not north-up: its rows must run from north to south; reproject it first"
+        raise MapError(msg)
+    return grid
+
+
+def _as_map(
+    lazy: Any, variable: xr.DataArray, grid: MapGrid, like: xr.DataArray | xr.Dataset | None
+) -> xr.DataArray:
+    dims = ("y", "x") if lazy.ndim == 2 else ("wavelength", "y", "x")  # noqa: PLR2004
+    if like is None:
+        axes = {"y": grid.y(), "x": grid.x()}
+    else:
+        # The very same labels, so that arrays on one grid are aligned to the last bit.
+        axes = {"y": like[like.rio.y_dim].to_numpy(), "x": like[like.rio.x_dim].to_numpy()}
+    units = {"units": "degrees"} if grid.crs.is_geographic else {"units": "m"}
+    names = ("latitude", "longitude") if grid.crs.is_geographic else (
+        "projection_y_coordinate", "projection_x_coordinate"
+    )  # fmt: skip
+    spectral = {
+        name: coordinate.variable
+        for name, coordinate in variable.coords.items()
+        if coordinate.dims == ("wavelength",)
+    }
+    result = xr.DataArray(
+        lazy,
+        dims=dims,
+        coords={
+            **spectral,
+            **{
+                axis: xr.Variable(
+                    axis, axes[axis], {"standard_name": name, "axis": axis.upper()} | units
+                )
+                for axis, name in zip(("y", "x"), names, strict=True)
+            },
+            "spatial_ref": xr.Variable((), 0, dict(grid_attributes(grid))),
+        },
+        name=variable.name,
+        attrs={k: v for k, v in variable.attrs.items() if k != "grid_mapping"},
+    )
+    result.encoding = {"grid_mapping": "spatial_ref", "_FillValue": np.nan}
+    return result
+
+
+def has_table(swath: xr.Dataset) -> bool:
+    """Whether a dataset carries the line's lookup table."""
+    return all(name in swath.variables for name in LAYERS)

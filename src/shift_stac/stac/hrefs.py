@@ -1,0 +1,100 @@
+"""Where links point: relative or absolute, over https and S3."""
+
+import posixpath
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shift_stac.model import FrozenModel
+from shift_stac.storage.base import Storage
+
+# The name under which items tell how the archive's bucket is reached.
+_SCHEME = "archive"
+
+
+class HrefOptions(FrozenModel):
+    """How the catalog leads to things."""
+
+    hrefs: Literal["relative", "absolute"] = Field(
+        default="relative",
+        description="relative: the archive can be copied anywhere; absolute: an item can be",
+    )
+    public_url: str | None = Field(
+        default=None, description="https address under which the archive's root is read"
+    )
+    zarr_media_type: str = Field(
+        default="application/vnd.zarr",
+        description="media type of stores; best practice adds '; version=3', at which xpystac fails",
+    )
+
+
+class Hrefs:
+    """Makes the hrefs of one archive.
+
+    Parameters
+    ----------
+    url
+        The archive's root: a folder's path or an S3 address.
+    options
+        Which hrefs are wanted.
+    scheme
+        The storage extension's description of the bucket, if the archive is in one.
+    """
+
+    def __init__(
+        self,
+        url: str = "",
+        options: HrefOptions | None = None,
+        scheme: dict[str, Any] | None = None,
+    ) -> None:
+        self.options = options or HrefOptions()
+        self._url = url
+        self._scheme = scheme
+
+    @classmethod
+    def of(cls, storage: Storage, options: HrefOptions | None = None) -> "Hrefs":
+        """The hrefs of an archive."""
+        return cls(storage.url, options, storage.stac_scheme)
+
+    @property
+    def schemes(self) -> dict[str, Any] | None:
+        """The ``storage:schemes`` of an item; None where the archive is no bucket."""
+        return {_SCHEME: self._scheme} if self._scheme else None
+
+    def absolute(self, path: str) -> str:
+        """The address of a path relative to the root: the public one, if there is one."""
+        return f"{(self.options.public_url or self._url).rstrip('/')}/{path}"
+
+    def to(self, path: str, document: str) -> str:
+        """The href of a path in a document; both are relative to the root."""
+        if self.options.hrefs == "absolute":
+            return self.absolute(path)
+        relative = posixpath.relpath(path, posixpath.dirname(document) or ".")
+        return relative if relative.startswith("../") else f"./{relative}"
+
+    def path_of(self, href: str, document: str) -> str:
+        """The path relative to the root that an href in a document leads to.
+
+        An href that leads out of the archive is returned as it is.
+        """
+        for root in (self.options.public_url, self._url):
+            if root and href.startswith(f"{root.rstrip('/')}/"):
+                return href.removeprefix(f"{root.rstrip('/')}/")
+        if "://" in href or href.startswith("/"):
+            return href
+        return posixpath.normpath(posixpath.join(posixpath.dirname(document), href))
+
+    def other_ways(self, path: str) -> dict[str, Any]:
+        """The fields of an asset that tell the other ways to it, and through which storage."""
+        fields: dict[str, Any] = {}
+        alternate: dict[str, Any] = {}
+        if self.options.public_url and self.options.hrefs == "relative":
+            alternate["https"] = {"href": self.absolute(path), "alternate:name": "HTTPS"}
+        if self._scheme:
+            fields["storage:refs"] = [_SCHEME]
+            href = f"{self._url}/{path}"
+            if self.options.hrefs == "relative" or self.options.public_url:
+                alternate["s3"] = {"href": href, "alternate:name": "S3", "storage:refs": [_SCHEME]}
+        if alternate:
+            fields["alternate"] = alternate
+        return fields

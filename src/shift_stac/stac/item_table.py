@@ -1,0 +1,128 @@
+"""Search without a server: a table of all items, as stac-geoparquet, that is an asset too.
+
+The table holds each item without what only its store's reader needs (bands, cube variables,
+sources); hrefs in it are relative to the table. It is written once a run, not once a line, since
+it grows with the catalog. See https://github.com/radiantearth/stac-geoparquet-spec (1.1).
+"""
+
+import io
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
+
+from shift_stac.campaigns import Campaign
+from shift_stac.errors import CatalogError
+from shift_stac.flightline import FlightLine
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.parents import item_path
+
+MEDIA_TYPE = "application/vnd.apache.parquet"
+
+STORE_ASSET = "zarr"
+"""The name of the store's asset in the table: in items it is the line's, and no column could be."""
+
+_LEFT_OUT = ("bands", "cube:dimensions", "cube:variables")
+_KEPT_LINKS = {"root", "parent", "collection", "cite-as"}
+
+
+def index_path(campaign: Campaign) -> str:
+    """Where the table stands, relative to the archive's root."""
+    return f"{campaign.collection.id}/items.parquet"
+
+
+def read_index(content: bytes | None) -> pa.Table | None:
+    """The table as it is published, None where there is none.
+
+    Raises
+    ------
+    CatalogError
+        It is damaged.
+    """
+    if content is None:
+        return None
+    try:
+        return pq.read_table(io.BytesIO(content))
+    except (pa.ArrowException, OSError) as error:
+        msg = f"the table of items is damaged ({error}): `python -m flows.catalog rebuild` makes it"
+        raise CatalogError(msg) from error
+
+
+def indexed_lines(content: bytes | None) -> dict[str, Any]:
+    """When each item in the table was last updated, by its id; see :func:`read_index`."""
+    table = read_index(content)
+    if table is None:
+        return {}
+    columns = table.select(["id", "updated"]).to_pydict()
+    return dict(zip(columns["id"], columns["updated"], strict=True))
+
+
+def merge_items(
+    content: bytes | None, items: Iterable[Mapping[str, Any]], campaign: Campaign, hrefs: Hrefs
+) -> bytes:
+    """The table with these items in place of what it had of them; the same if it has them.
+
+    Parameters
+    ----------
+    content
+        The table as it is published, or None.
+    items
+        Items as they are published.
+    """
+    table = read_index(content)
+    entries = [_entry(item, campaign, hrefs) for item in items]
+    if content is not None and not entries:
+        return content
+    new = pa.table(parse_stac_items_to_arrow(entries).read_all()) if entries else None
+    if table is not None and new is not None:
+        replaced = pc.is_in(table["id"], value_set=new["id"].combine_chunks())
+        before = table.filter(replaced)
+        if content is not None and _stamps(before) == _stamps(new):
+            return content
+        kept = table.filter(pc.invert(replaced))
+        # `permissive` unites structs whose fields differ: not every line has every asset.
+        new = pa.concat_tables([kept, new], promote_options="permissive") if len(kept) else new
+    if new is None:
+        msg = "a table of no items cannot be written: ingest a line first"
+        raise CatalogError(msg)
+    new = new.select(sorted(new.schema.names)).sort_by(
+        [("datetime", "ascending"), ("id", "ascending")]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "items.parquet"
+        to_parquet(new, path, compression="zstd")
+        return path.read_bytes()
+
+
+def _stamps(table: pa.Table) -> set[tuple[str, Any]]:
+    rows = table.select(["id", "updated"]).to_pydict()
+    return set(zip(rows["id"], rows["updated"], strict=True))
+
+
+def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[str, Any]:
+    document = item_path(campaign, FlightLine(item["id"]))
+    table = index_path(campaign)
+
+    def moved(thing: Mapping[str, Any]) -> dict[str, Any]:
+        path = hrefs.path_of(thing["href"], document)
+        outside = "://" in path
+        kept = {key: value for key, value in thing.items() if key not in _LEFT_OUT}
+        return {**kept, "href": path if outside else hrefs.to(path, table)}
+
+    assets = {
+        STORE_ASSET if name.endswith(".zarr") else name: moved(asset)
+        for name, asset in item["assets"].items()
+    }
+    own = {
+        "rel": "self",
+        "href": hrefs.to(document, table),
+        "type": "application/geo+json",
+    }
+    links = [moved(link) for link in item["links"] if link["rel"] in _KEPT_LINKS]
+    properties = {key: value for key, value in item["properties"].items() if key not in _LEFT_OUT}
+    return {**item, "properties": properties, "assets": assets, "links": [own, *links]}

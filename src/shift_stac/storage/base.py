@@ -1,0 +1,95 @@
+"""Where the archive is published: what folder and bucket have in common.
+
+Paths are relative to the root and use ``/``. A reader never sees half a file or half a store:
+see :meth:`Storage.write` and :meth:`Storage.publish_store`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+Progress = Callable[[int, int], None]
+"""Told while a store is sent: bytes done, bytes in all."""
+
+Change = Callable[[bytes | None], bytes]
+"""From a file's content, None where there is none, to what it shall be. May be called again."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """Size in bytes, and when it was written."""
+
+    size: int
+    modified: datetime
+
+
+class Storage(ABC):
+    """The published archive.
+
+    Every method raises :class:`~shift_stac.errors.StorageError`, naming the place and the action,
+    when the folder or bucket refuses.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def href(self, path: str) -> str:
+        """Absolute address of a path, as xarray and a person can open it."""
+        return f"{self.url}/{path}"
+
+    @property
+    def fsspec_options(self) -> dict[str, Any]:
+        """How fsspec, and so xarray, reaches this archive."""
+        return {}
+
+    @property
+    def stac_scheme(self) -> dict[str, Any] | None:
+        """What STAC's storage extension 2.0 tells of the bucket; None where it is no bucket."""
+        return None
+
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
+        """Obtain what is needed to begin, so that it is not missing in the middle.
+
+        Raises
+        ------
+        CredentialsError
+            A session with the bucket cannot be had.
+        """
+
+    @abstractmethod
+    def read(self, path: str) -> bytes | None:
+        """Bytes of a file, or None where there is none."""
+
+    @abstractmethod
+    def write(self, path: str, content: bytes) -> None:
+        """Replace a file as a whole; leave it untouched if it has this content already."""
+
+    @abstractmethod
+    def update(self, path: str, change: Change) -> bool:
+        """Replace a file by what ``change`` makes of it, so that no other writer's change is lost.
+
+        Returns whether the file differs now.
+        """
+
+    @abstractmethod
+    def find(self, folder: str = "") -> dict[str, StoredFile]:
+        """All files below a folder by their paths, except those that writers have not finished."""
+
+    @abstractmethod
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files; those that are not there are passed over."""
+
+    @abstractmethod
+    def has_store(self, path: str) -> bool:
+        """Whether a complete Zarr store lies there."""
+
+    @abstractmethod
+    def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
+        """Publish a Zarr store as a whole, in place of what was there.
+
+        The local store stays as it is. An interruption leaves the old store, or none that opens;
+        publishing again completes it, and sends nothing that has arrived already.
+        """

@@ -1,0 +1,246 @@
+"""Changing one object that others change too, so that no change is lost.
+
+On an S3 server that honours conditions (``If-Match``, ``If-None-Match``) an object is replaced
+only if it is still the one that was read: compare and swap by ETag. Some servers accept the
+conditions and ignore them, so that is tried out first; there, writers take turns by a lock made of
+objects, which needs no more of the server than that a written object is listed.
+"""
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any, Self
+
+import s3fs
+from botocore.exceptions import ClientError
+from fsspec.asyn import sync
+
+from shift_stac.errors import StorageError
+from shift_stac.storage.base import Change
+
+_REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_PATIENCE_S = 600.0
+_LONGEST_PAUSE_S = 2.0
+
+# A holder that has not ended after this time is taken for dead. It gives up by itself long before.
+_LEASE_S = 60.0
+_HOLD_S = _LEASE_S / 3
+
+
+class ConditionalWrites:
+    """Changes objects below one prefix of a bucket.
+
+    Parameters
+    ----------
+    fs
+        The file system of the bucket, without listings cache.
+    folder
+        Key prefix for what the writers need between themselves: probes and locks.
+    honoured
+        What was found out earlier about the server, if it was.
+    """
+
+    def __init__(self, fs: s3fs.S3FileSystem, folder: str, *, honoured: bool | None = None) -> None:
+        self._fs = fs
+        self._folder = folder
+        # Threads of one process would only make each other try again.
+        self._turn = threading.Lock()
+        self.honoured = honoured
+
+    @property
+    def are_honoured(self) -> bool:
+        """Whether the server refuses a write whose condition does not hold; asked once."""
+        if self.honoured is None:
+            self.honoured = self._probe()
+        return self.honoured
+
+    def _probe(self) -> bool:
+        probe = f"{self._folder}/probe-{uuid.uuid4().hex}"
+        self._fs.pipe_file(probe, b"")
+        try:
+            return not (
+                self._put(probe, b"x", {"IfNoneMatch": "*"})
+                or self._put(probe, b"x", {"IfMatch": f'"{"0" * 32}"'})
+            )
+        finally:
+            self._fs.rm_file(probe)
+
+    def update(self, key: str, change: Change, options: Mapping[str, Any]) -> bool:
+        """Replace an object by what ``change`` makes of it; returns whether it differs.
+
+        Raises
+        ------
+        StorageError
+            Others have been changing the object, or holding the lock, for ten minutes.
+        """
+        with self._turn:
+            attempt = self._swap if self.are_honoured else self._take_turns
+            deadline = time.monotonic() + _PATIENCE_S
+            pause = 0.05
+            while (changed := attempt(key, change, options)) is None:
+                if time.monotonic() > deadline:
+                    msg = (
+                        f"s3://{key} could not be changed for {_PATIENCE_S:.0f} s, because others "
+                        "change it all the time: run fewer publications at once, and run again"
+                    )
+                    raise StorageError(msg)
+                # Spread at random: writers that collided must not collide again.
+                time.sleep(random.uniform(0, pause))  # noqa: S311 - no secret
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+            return changed
+
+    def _swap(self, key: str, change: Change, options: Mapping[str, Any]) -> bool | None:
+        before, etag = self._read(key)
+        after = change(before)
+        if after == before:
+            return False
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        return True if self._put(key, after, {**options, **condition}) else None
+
+    def _take_turns(self, key: str, change: Change, options: Mapping[str, Any]) -> bool | None:
+        before, _ = self._read(key)
+        if change(before) == before:
+            # Nothing to write: nobody needs to wait.
+            return False
+        with ObjectLock(self._fs, f"{self._folder}/turns/{PurePosixPath(key).name}") as lock:
+            before, _ = self._read(key)
+            after = change(before)
+            if after == before:
+                return False
+            if not lock.is_safe:
+                return None
+            self._put(key, after, dict(options))
+            return True
+
+    def _read(self, key: str) -> tuple[bytes | None, str | None]:
+        bucket, _, name = key.partition("/")
+
+        async def get() -> tuple[bytes, str]:
+            answer = await self._fs._call_s3("get_object", Bucket=bucket, Key=name)  # noqa: SLF001 - the public call cannot read a body
+            async with answer["Body"] as body:
+                return await body.read(), answer["ETag"]
+
+        try:
+            content, etag = sync(self._fs.loop, get)
+        except FileNotFoundError:
+            return None, None
+        return content, etag
+
+    def _put(self, key: str, content: bytes, options: dict[str, Any]) -> bool:
+        """Write an object; False if the server refused it for its condition."""
+        try:
+            self._fs.pipe_file(key, content, **options)
+        except OSError as error:
+            if _was_refused(error) or (
+                isinstance(error, FileNotFoundError) and "IfMatch" in options
+            ):
+                return False
+            raise
+        return True
+
+
+def _was_refused(error: BaseException) -> bool:
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    return isinstance(cause, ClientError) and cause.response["Error"]["Code"] in _REFUSED
+
+
+class ObjectLock:
+    """A lock made of objects, for servers without conditional writes.
+
+    Lamport's bakery algorithm (Communications of the ACM 17(8), 1974): who comes draws a number
+    higher than all that are listed, and waits until nobody has a lower one. It needs nothing that
+    is atomic, only that a listing shows what was written before it. Whoever stays first for a
+    minute is taken for dead, and its ticket is removed.
+
+    Parameters
+    ----------
+    fs
+        The file system of the bucket, without listings cache.
+    folder
+        Key prefix of the tickets.
+    """
+
+    def __init__(self, fs: s3fs.S3FileSystem, folder: str) -> None:
+        self._fs = fs
+        self._folder = folder
+        self._name = uuid.uuid4().hex
+        self._ticket = ""
+        self._since = 0.0
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the lock is held so briefly yet that nobody can have taken it away."""
+        return time.monotonic() - self._since < _HOLD_S
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._acquire(deadline):
+            self._remove(self._ticket)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._remove(self._ticket)
+
+    def _acquire(self, deadline: float) -> bool:
+        """Draw a ticket and wait for it; False if it was lost on the way."""
+        started = time.monotonic()
+        with self._choosing():
+            numbers = [int(ticket.split("-")[1]) for ticket in self._listed("ticket")]
+            self._ticket = f"ticket-{max(numbers, default=0) + 1:012d}-{self._name}"
+            self._write(self._ticket)
+        if time.monotonic() - started > _HOLD_S:
+            return False
+        # Who begins to choose later sees this ticket, and draws a higher number.
+        choosing = {name: time.monotonic() for name in self._listed("choosing")}
+        first, first_since = "", 0.0
+        while True:
+            asked = time.monotonic()
+            present = self._listed()
+            choosing = {name: since for name, since in choosing.items() if name in present}
+            tickets = sorted(name for name in present if name.startswith("ticket-"))
+            if self._ticket not in tickets:
+                return False
+            if not choosing and tickets[0] == self._ticket:
+                self._since = asked
+                return True
+            if tickets[0] != first:
+                first, first_since = tickets[0], asked
+            late = [name for name, since in choosing.items() if asked - since > _LEASE_S]
+            late += [first] if first != self._ticket and asked - first_since > _LEASE_S else []
+            for name in late:
+                self._remove(name)
+            if asked > deadline:
+                self._remove(self._ticket)
+                msg = f"s3://{self._folder} has been held for {_PATIENCE_S:.0f} s: run again later"
+                raise StorageError(msg)
+            time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret
+
+    @contextmanager
+    def _choosing(self) -> Iterator[None]:
+        name = f"choosing-{self._name}"
+        self._write(name)
+        try:
+            yield
+        finally:
+            self._remove(name)
+
+    def _listed(self, kind: str = "") -> list[str]:
+        try:
+            keys = self._fs.ls(self._folder, detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        names = [PurePosixPath(key).name for key in keys]
+        return [name for name in names if name.startswith(kind)]
+
+    def _write(self, name: str) -> None:
+        self._fs.pipe_file(f"{self._folder}/{name}", b"")
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._fs.rm_file(f"{self._folder}/{name}")
+        except FileNotFoundError:
+            return

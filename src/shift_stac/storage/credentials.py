@@ -1,0 +1,351 @@
+"""Who asks the bucket: the standard AWS chain, a role, and sessions that begin with an MFA code.
+
+Keys come from where every AWS tool takes them (environment, profile, instance). What is obtained
+for them here, a session with MFA or a role's, ends by itself, and is kept in a file that only its
+owner can read, as the AWS command line keeps its own; later runs use it until it ends.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_serializer
+
+from shift_stac.errors import CodeRefusedError, CredentialsError
+from shift_stac.model import FrozenModel
+
+logger = logging.getLogger(__name__)
+
+# A session is renewed this long before it ends: longer than one object takes.
+_MARGIN = timedelta(minutes=10)
+_LONGEST_ROLE = timedelta(hours=1)
+_TRIES = 3
+
+SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidToken"}
+"""What servers say of a session that they take no more."""
+
+# What AWS says of a code that is wrong, was used before, or came too late.
+_WRONG_CODE = "MultiFactorAuthentication failed"
+
+AskCode = Callable[[str, Callable[[], bool], str], str | None]
+"""Asks a person for a code of the device that is named.
+
+It is also given what tells whether a session was begun elsewhere meanwhile (then it may give up, and
+return None), and why the code before was refused: nothing at first.
+"""
+
+
+class ObjectOptions(FrozenModel):
+    """How the bucket keeps objects of one kind."""
+
+    encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
+        default=None, description="server-side encryption: AES256 is SSE-S3, aws:kms is SSE-KMS"
+    )
+    kms_key: str | None = Field(default=None, description="key for aws:kms, if not the default one")
+    storage_class: str | None = Field(
+        default=None, description="storage class, for example INTELLIGENT_TIERING"
+    )
+    tags: dict[str, str] = Field(default={}, description="tags of each object")
+    acl: str | None = Field(
+        default=None, description="canned ACL, for example bucket-owner-full-control"
+    )
+
+
+class S3Options(FrozenModel):
+    """How the bucket is reached and used, where the standard AWS settings do not say it."""
+
+    endpoint_url: str | None = Field(
+        default=None, description="address of an S3 server that is not Amazon's"
+    )
+    profile: str | None = Field(default=None, description="named profile of the AWS configuration")
+    region: str | None = Field(default=None, description="region of the bucket")
+    requester_pays: bool = Field(
+        default=False, description="pay for requests and transfers from somebody else's bucket"
+    )
+    role: str | None = Field(default=None, description="ARN of the role to act in")
+    mfa_serial: str | None = Field(
+        default=None, description="ARN or serial number of the MFA device whose code is asked for"
+    )
+    sts_endpoint_url: str | None = Field(
+        default=None, description="address of a token service that is not Amazon's"
+    )
+    session_hours: float = Field(
+        default=12, ge=0.25, le=36, description="hours that a session with MFA lasts"
+    )
+    code_wait_minutes: float = Field(
+        default=15,
+        ge=0,
+        le=24 * 60,
+        description="minutes that a run without a terminal waits for an MFA code in the Prefect UI; "
+        "with 0 it ends at once, and says what to do",
+    )
+    session_dir: Path = Field(
+        default=Path("~/.cache/shift-stac/sessions"),
+        description="folder in which sessions wait for later runs, readable by their owner alone",
+    )
+    parallel: int = Field(default=16, gt=0, description="objects in transfer at once")
+    data: ObjectOptions = Field(
+        default_factory=ObjectOptions, description="how the bucket keeps the stores' objects"
+    )
+    metadata: ObjectOptions = Field(
+        default_factory=ObjectOptions, description="how it keeps catalog, items and pictures"
+    )
+
+
+class Keys(FrozenModel):
+    """Keys that are good until a time; ``until`` is None where they do not end."""
+
+    access_key: str
+    secret_key: SecretStr
+    token: SecretStr | None = None
+    until: AwareDatetime | None = None
+
+    @field_serializer("secret_key", "token", when_used="json")
+    def _reveal(self, secret: SecretStr | None) -> str | None:
+        # JSON is what the owner's file holds; everything else shows asterisks.
+        return None if secret is None else secret.get_secret_value()
+
+    @property
+    def are_good(self) -> bool:
+        """Whether they last a while yet."""
+        return self.until is None or datetime.now(UTC) + _MARGIN < self.until
+
+
+def needs_session(options: S3Options) -> bool:
+    """Whether the plain chain of AWS is not enough."""
+    return bool(options.mfa_serial or options.role)
+
+
+class Sessions:
+    """Keys for a bucket behind MFA, a role, or both.
+
+    Parameters
+    ----------
+    options
+        With ``mfa_serial``, ``role``, or both. With both, the session with MFA takes the role's
+        keys as often as they end, and only its own end needs another code.
+    ask
+        Asks for a code, and again for one that is refused, up to three times; None where nobody
+        can be asked.
+    """
+
+    def __init__(self, options: S3Options, ask: AskCode | None = None) -> None:
+        self._options = options
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._mfa: Keys | None = None
+        self._role: Keys | None = None
+
+    def current(self) -> Keys:
+        """Keys that last a while yet.
+
+        Raises
+        ------
+        CredentialsError
+            There is no session and nobody to ask, three codes were wrong, or AWS refuses.
+        """
+        with self._lock:
+            if self._options.role:
+                if self._role is None or not self._role.are_good:
+                    self._role = self._assume(self._options.role)
+                return self._role
+            return self._with_mfa()
+
+    def with_mfa(self) -> Keys:
+        """The session with MFA itself, of which a role's keys are made; see :meth:`current`."""
+        with self._lock:
+            return self._with_mfa()
+
+    @property
+    def needs_code(self) -> bool:
+        """Whether a code has to be asked for before anything can be done."""
+        if not self._options.mfa_serial:
+            return False
+        keys = self._mfa or self._kept()
+        return keys is None or not keys.are_good
+
+    def begin(self, code: str) -> datetime | None:
+        """Begin a session with MFA by a code, and keep it for later runs; returns its end."""
+        with self._lock:
+            self._mfa = self._get_session_token(code)
+            self._role = None
+            self._keep(self._mfa)
+            return self._mfa.until
+
+    def renew(self) -> Keys:
+        """Ask for a code, and begin another session with MFA, whether or not one has ended.
+
+        Raises
+        ------
+        CredentialsError
+            There is nobody to ask, three codes were wrong, or AWS refuses.
+        """
+        with self._lock:
+            self._role = None
+            self._mfa = self._ask_and_begin()
+            return self._mfa
+
+    def end(self, access_key: str | None) -> None:
+        """Forget what the server no longer takes: the role's keys, or else the session itself.
+
+        ``access_key`` is that with which it was asked: where another thread has begun a new session
+        meanwhile, that one is kept.
+        """
+        with self._lock:
+            keys = self._role or self._mfa or self._kept()
+            if keys is None or keys.access_key != access_key:
+                return
+            if self._role is not None:
+                self._role = None
+            else:
+                self._forget()
+
+    def _forget(self) -> None:
+        self._mfa = None
+        self._file.unlink(missing_ok=True)
+
+    def _with_mfa(self) -> Keys:
+        keys = self._mfa if self._mfa and self._mfa.are_good else self._kept()
+        if keys is None or not keys.are_good:
+            keys = self._ask_and_begin()
+        self._mfa = keys
+        return keys
+
+    def _ask_and_begin(self) -> Keys:
+        serial = self._options.mfa_serial
+        if self._ask is None:
+            msg = (
+                f"there is no session with MFA device {serial}, or it has ended, and nobody "
+                "here to ask for a code: begin one with `python -m flows.session`, or with "
+                "the deployment aws-session, and run again; what is done stays done"
+            )
+            raise CredentialsError(msg)
+        before = self._kept()
+
+        def is_settled() -> bool:
+            kept = self._kept()
+            return kept is not None and kept != before and kept.are_good
+
+        refusal = ""
+        for tries_left in reversed(range(_TRIES)):
+            code = self._ask(str(serial), is_settled, refusal)
+            if code is None and (kept := self._kept()) is not None:
+                return kept
+            try:
+                keys = self._get_session_token(code or "")
+            except CodeRefusedError as error:
+                if not tries_left:
+                    raise
+                refusal = str(error)
+            else:
+                break
+        self._keep(keys)
+        return keys
+
+    def _get_session_token(self, code: str) -> Keys:
+        if not re.fullmatch(r"\d{6}", code.strip()):
+            msg = f"a code of {self._options.mfa_serial} is six digits: look at the device again"
+            raise CodeRefusedError(msg)
+        seconds = int(timedelta(hours=self._options.session_hours).total_seconds())
+        return self._call(
+            "get_session_token",
+            None,
+            SerialNumber=self._options.mfa_serial,
+            TokenCode=code.strip(),
+            DurationSeconds=seconds,
+        )
+
+    def _assume(self, role: str) -> Keys:
+        keys = self._with_mfa() if self._options.mfa_serial else None
+        duration = min(timedelta(hours=self._options.session_hours), _LONGEST_ROLE)
+        return self._call(
+            "assume_role",
+            keys,
+            RoleArn=role,
+            RoleSessionName="shift-stac",
+            DurationSeconds=int(duration.total_seconds()),
+        )
+
+    def _call(self, action: str, keys: Keys | None, **request: Any) -> Keys:
+        options = self._options
+        as_whom = (
+            {
+                "aws_access_key_id": keys.access_key,
+                "aws_secret_access_key": keys.secret_key.get_secret_value(),
+                "aws_session_token": keys.token.get_secret_value() if keys.token else None,
+            }
+            if keys
+            else {}
+        )
+        try:
+            session = botocore.session.Session(profile=options.profile)
+            client = session.create_client(
+                "sts",
+                region_name=options.region or session.get_config_variable("region") or "us-east-1",
+                endpoint_url=options.sts_endpoint_url,
+                **as_whom,
+            )
+            answer = getattr(client, action)(**request)["Credentials"]
+        except (BotoCoreError, ClientError) as error:
+            answered = error.response["Error"]["Code"] if isinstance(error, ClientError) else None
+            if keys is not None and answered in SESSION_ENDED:
+                self._forget()
+            subject = request.get("RoleArn") or request.get("SerialNumber")
+            msg = (
+                f"AWS refuses sts:{_camel(action)} for {subject}: {error}; check the code (each "
+                "serves once), the device, the role, and the keys of the profile"
+            )
+            kind = CodeRefusedError if _WRONG_CODE in str(error) else CredentialsError
+            raise kind(msg) from error
+        return Keys(
+            access_key=answer["AccessKeyId"],
+            secret_key=answer["SecretAccessKey"],
+            token=answer["SessionToken"],
+            until=answer["Expiration"],
+        )
+
+    @property
+    def _file(self) -> Path:
+        options = self._options
+        whose = "\n".join(
+            str(part)
+            for part in (
+                options.mfa_serial,
+                options.profile or os.environ.get("AWS_PROFILE"),
+                options.sts_endpoint_url,
+            )
+        )
+        name = hashlib.sha256(whose.encode()).hexdigest()[:16]
+        return options.session_dir.expanduser() / f"{name}.json"
+
+    def _kept(self) -> Keys | None:
+        try:
+            return Keys.model_validate_json(self._file.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def _keep(self, keys: Keys) -> None:
+        folder = self._file.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # mkstemp's files are for their owner alone from the beginning.
+            handle, name = tempfile.mkstemp(dir=folder)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(keys.model_dump_json())
+            Path(name).replace(self._file)
+        except OSError as error:
+            # This run has its session; only later ones will have to ask.
+            logger.warning("the session cannot be kept for later runs: %s", error)
+
+
+def _camel(action: str) -> str:
+    return "".join(part.capitalize() for part in action.split("_"))

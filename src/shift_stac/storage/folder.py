@@ -1,0 +1,149 @@
+"""An archive in a folder."""
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import override
+
+from filelock import FileLock, Timeout
+
+from shift_stac.errors import StorageError
+from shift_stac.storage.base import Change, Progress, Storage, StoredFile
+from shift_stac.store.store_format import ROOT_METADATA
+
+# In the archive's root: what runs on one file system hold while they change things.
+_LOCKS = ".shift-stac"
+_LOCK_TIMEOUT_S = 3600
+
+
+class FolderStorage(Storage):
+    """An archive in a folder. Several processes of one machine may publish into it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        super().__init__(str(self.root))
+
+    def _path(self, path: str) -> Path:
+        return self.root / PurePosixPath(path)
+
+    @contextmanager
+    def _reporting(self, action: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            msg = f"cannot {action} {self._path(path)}: {error.strerror or error}"
+            raise StorageError(msg) from error
+
+    @override
+    def read(self, path: str) -> bytes | None:
+        with self._reporting("read", path):
+            try:
+                return self._path(path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    @override
+    def write(self, path: str, content: bytes) -> None:
+        if self.read(path) == content:
+            return
+        target = self._path(path)
+        with self._reporting("write", path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Threads and processes that write the same file must not share the temporary one.
+            part = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
+            try:
+                part.write_bytes(content)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+
+    @override
+    def update(self, path: str, change: Change) -> bool:
+        # One lock for each file: whoever changes another one need not wait.
+        with self._held(hashlib.sha256(path.encode()).hexdigest()[:16]):
+            before = self.read(path)
+            after = change(before)
+            if after == before:
+                return False
+            self.write(path, after)
+            return True
+
+    @override
+    def find(self, folder: str = "") -> dict[str, StoredFile]:
+        top = self._path(folder)
+        with self._reporting("list", folder):
+            return {
+                file.relative_to(self.root).as_posix(): _describe(file)
+                for file in sorted(top.rglob("*"))
+                # What a writer has not finished is hidden, as its locks are.
+                if file.is_file()
+                and not any(part.startswith(".") for part in file.relative_to(top).parts)
+            }
+
+    @override
+    def remove(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            with self._reporting("remove", path):
+                self._path(path).unlink(missing_ok=True)
+                # Folders that have become empty go too, as they do in a bucket.
+                for parent in self._path(path).parents:
+                    if parent == self.root or (parent.is_dir() and any(parent.iterdir())):
+                        break
+                    if parent.is_dir():
+                        parent.rmdir()
+
+    @override
+    def has_store(self, path: str) -> bool:
+        return (self._path(path) / ROOT_METADATA).is_file()
+
+    @override
+    def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
+        with self._held(PurePosixPath(path).name):
+            self._replace_store(local, path, progress)
+
+    def _replace_store(self, local: Path, path: str, progress: Progress | None) -> None:
+        target = self._path(path)
+        incoming, outgoing = (target.with_name(f".{target.name}.{w}") for w in ("in", "out"))
+        with self._reporting("publish", path):
+            for leftover in (incoming, outgoing):
+                shutil.rmtree(leftover, ignore_errors=True)
+            size = sum(file.stat().st_size for file in local.rglob("*") if file.is_file())
+            sent = 0
+
+            def link_or_copy(source: str, destination: str) -> None:
+                nonlocal sent
+                try:
+                    os.link(source, destination)
+                except OSError:  # another file system, or one without links
+                    shutil.copyfile(source, destination)
+                sent += Path(source).stat().st_size
+                if progress is not None:
+                    progress(sent, size)
+
+            shutil.copytree(local, incoming, copy_function=link_or_copy)
+            if target.exists():
+                target.rename(outgoing)
+            incoming.rename(target)
+            shutil.rmtree(outgoing, ignore_errors=True)
+
+    @contextmanager
+    def _held(self, name: str) -> Iterator[None]:
+        locks = self.root / _LOCKS
+        with self._reporting("lock", _LOCKS):
+            locks.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(locks / f"{name}.lock", timeout=_LOCK_TIMEOUT_S):
+                yield
+        except Timeout as error:
+            msg = f"{locks / name}.lock has been held for {_LOCK_TIMEOUT_S} s by another run"
+            raise StorageError(msg) from error
+
+
+def _describe(file: Path) -> StoredFile:
+    status = file.stat()
+    return StoredFile(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))

@@ -1,0 +1,20 @@
+"""The media types under which the archive's files are served."""
+
+from pathlib import PurePosixPath
+
+CLOUD_OPTIMIZED_GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+_MEDIA_TYPES = {
+    ".geojson": "application/geo+json",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+    ".sha256": "text/plain",
+    ".tif": CLOUD_OPTIMIZED_GEOTIFF,
+}
+
+
+def media_type(path: str) -> str:
+    """The media type under which a file of the archive is served."""
+    return _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")

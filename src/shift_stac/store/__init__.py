@@ -1,0 +1,1 @@
+"""The Zarr store of a flight line: its structure, and how it is made."""

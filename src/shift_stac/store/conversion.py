@@ -1,0 +1,347 @@
+"""Conversion of one flight line's ENVI files into one Zarr store."""
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from pyproj import CRS
+
+from shift_stac.campaigns import Campaign
+from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.image import EnviImage, open_envi
+from shift_stac.errors import EnviError, StoreError
+from shift_stac.model import FrozenModel
+from shift_stac.rows import row_blocks
+from shift_stac.sources import Product, ProductLevel, SourceLine
+from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkSizes
+from shift_stac.store.glt_group import write_map_group
+from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA, ROOT_METADATA, STORE_FORMAT
+from shift_stac.store.summary import StoreSummary, VariableSummary
+from shift_stac.store.template import StoreText, store_template
+from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
+from shift_stac.swath.igm import crs_from_igm, mask_igm
+from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers, summarize_observation
+from shift_stac.swath.spectral import shared_axis
+
+# Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
+# 3 of the format does not specify them.
+warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part in the Zarr")
+
+Progress = Callable[[int, int], None]
+"""Told, after each block of scan lines: blocks done, blocks in all."""
+
+
+class ConversionOptions(FrozenModel):
+    """What shapes a store, besides its input.
+
+    ``sharded`` packs a row of chunks into one object. ``threads`` (None: one a core) does not
+    shape it: it is not part of the fingerprint.
+    """
+
+    level: ProductLevel = ProductLevel.ALL
+    chunks: ChunkSizes = DEFAULT_CHUNKS
+    sharded: bool = False
+    threads: int | None = Field(default=None, gt=0)
+
+
+def fingerprint(sources: SourceLine, options: ConversionOptions) -> str:
+    """SHA-256 (hex) over all that determines a store's content."""
+    wanted = set(options.level.products)
+    description = {
+        "format": STORE_FORMAT,
+        "level": options.level,
+        "chunks": options.chunks.model_dump(),
+        "sharded": options.sharded,
+        "files": sorted(
+            (pair.product, file.name, file.sha256)
+            for pair in sources.products
+            if pair.product in wanted
+            for file in (pair.header, pair.data)
+        ),
+    }
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+
+
+def summary_path(store: Path) -> Path:
+    """Where the summary of a converted store lies: beside it."""
+    return store.with_name(store.name + ".summary.json")
+
+
+def converted_summary(store: Path, wanted: str) -> StoreSummary | None:
+    """The summary of a store that an earlier run converted, if its fingerprint is the wanted."""
+    try:
+        summary = StoreSummary.model_validate_json(summary_path(store).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    complete = (store / ROOT_METADATA).is_file()
+    return summary if complete and summary.fingerprint == wanted else None
+
+
+def convert_line(
+    sources: SourceLine,
+    store: Path,
+    campaign: Campaign,
+    options: ConversionOptions | None = None,
+    progress: Progress | None = None,
+) -> StoreSummary:
+    """Write the Zarr store of a flight line.
+
+    Blocks of scan lines go from the mapped files to whole chunks; memory does not grow with the
+    line. Radiance and Reflectance keep their bits
+    and their data type. The store appears under its name when it is
+    complete; until then it grows in ``<store>.part``, without the metadata that would let it be
+    opened. What an earlier, killed run left there is removed.
+
+    Parameters
+    ----------
+    sources
+        The line's verified files.
+    store
+        Where the store shall appear; replaced if it exists. Its summary is written beside it.
+    campaign
+        For the texts, the fallback CRS and the good wavelength windows.
+    options
+        Level, chunks and threads.
+    progress
+        Called from this thread after each block.
+
+    Raises
+    ------
+    EnviError
+        A file is unreadable, or the line's files contradict each other.
+    GeolocationError
+        No pixel of the line can be located.
+    StoreError
+        The store cannot be written, for example because the disk is full.
+    """
+    options = options or ConversionOptions()
+    images = _open_images(sources, options.level)
+    cubes = {product: images[product] for product in options.level.cubes}
+    _check_shapes(images)
+    first = next(iter(cubes.values()))
+    lines, _, samples = first.data.shape
+    axis = shared_axis([image.header for image in cubes.values()], campaign.spectral.good_windows)
+    fallback = campaign.portal.version(sources.portal_version).crs
+    igm = images[Product.IGM]
+    crs = crs_from_igm(igm.header, fallback)
+    chunks = options.chunks.clipped(samples=samples, lines=lines, bands=first.header.bands)
+    obs = images.get(Product.OBS)
+    layers = None if obs is None else ObservationLayers(obs)
+    template, encoding = store_template(
+        sources.line,
+        {product: image.header for product, image in cubes.items()},
+        axis,
+        crs,
+        chunks,
+        sharded=options.sharded,
+        observation=layers,
+        text=_store_text(campaign),
+    )
+
+    part = store.with_name(store.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in (part, store):
+        shutil.rmtree(leftover, ignore_errors=True)
+    summary_path(store).unlink(missing_ok=True)
+    # The setting is the process's: two conversions at once would share it, and want the same.
+    with zarr.config.set(_engine_settings(options.threads)):
+        try:
+            template.to_zarr(part, mode="w", zarr_format=3, encoding=encoding, compute=False)
+            # Without it a store does not open: it goes missing until the last chunk is written.
+            metadata = part / ROOT_METADATA
+            withheld = metadata.rename(part / f"{ROOT_METADATA}.withheld")
+            finite_share = _write_arrays(
+                part, cubes, igm.data, crs, layers=layers, progress=progress
+            )
+            table = write_map_group(part, sources.get(Product.GLT), igm, crs)
+            withheld.rename(metadata)
+            # Readers over https find the group's arrays through the root.
+            zarr.consolidate_metadata(part)
+        except OSError as error:
+            msg = f"{part} cannot be written: {error}; make room or choose another --work-dir"
+            raise StoreError(msg) from error
+    geolocation = summarize_geolocation(
+        igm.data, crs, name=str(igm.path), finite_share=finite_share
+    )
+    summary = StoreSummary(
+        line=sources.line,
+        portal_version=sources.portal_version,
+        level=options.level,
+        store_format=STORE_FORMAT,
+        fingerprint=fingerprint(sources, options),
+        chunks=options.chunks,
+        sharded=options.sharded,
+        shape={str(name): size for name, size in template.sizes.items()},
+        wavelengths=axis.wavelengths,
+        fwhm=axis.fwhm,
+        good_bands=axis.good,
+        variables=_describe(template, encoding),
+        geolocation=geolocation,
+        map=table,
+        observation=None if obs is None else summarize_observation(obs, sources.line),
+        size_bytes=sum(file.stat().st_size for file in _files(part)),
+        object_count=sum(1 for _ in _files(part)),
+        software={name: version(name) for name in ("shift-stac", "zarr", "xarray", "numpy")},
+    )
+    summary_path(store).write_text(summary.model_dump_json(indent=1), encoding="utf-8")
+    part.rename(store)
+    return summary
+
+
+def _engine_settings(threads: int | None) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        # Compresses and writes on a pool of threads, without a coroutine for each chunk.
+        "codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline",
+        # A chunk of fill values is written like any other, so that a missing object is an error.
+        "array.write_empty_chunks": True,
+    }
+    if threads is not None:
+        settings["codec_pipeline.max_workers"] = threads
+    return settings
+
+
+def _open_images(sources: SourceLine, level: ProductLevel) -> dict[Product, EnviImage]:
+    images: dict[Product, EnviImage] = {}
+    for product in level.products:
+        pair = sources.get(product)
+        if pair is not None and product is not Product.GLT:
+            images[product] = open_envi(pair.data.path, pair.header.path)
+        elif product in (*level.cubes, Product.IGM):
+            msg = f"{sources.line}: the {product} file is missing, and the store needs it"
+            raise EnviError(msg)
+    return images
+
+
+def _check_shapes(images: Mapping[Product, EnviImage]) -> None:
+    """Scan lines and samples must agree: arrays are joined by position, never by label."""
+    reference = images[Product.IGM]
+    expected = {Product.IGM: 3, Product.OBS: len(OBS_LAYERS)}
+    for product, image in images.items():
+        for axis, place in (("scan lines", 0), ("samples", 2)):
+            if image.data.shape[place] != reference.data.shape[place]:
+                msg = (
+                    f"{image.path} has {image.data.shape[place]} {axis} and {reference.path} has "
+                    f"{reference.data.shape[place]}: they are not of the same line or version"
+                )
+                raise EnviError(msg)
+        if product in expected and image.header.bands != expected[product]:
+            msg = f"{image.path} has {image.header.bands} bands; {product} has {expected[product]}"
+            raise EnviError(msg)
+        if product not in expected and not _holds_nodata(image.header):
+            nodata = DEFAULT_NODATA if image.header.nodata is None else image.header.nodata
+            msg = (
+                f"{image.path} holds {image.header.dtype}, which has no {nodata:g} for missing "
+                'values: correct the header\'s "data ignore value" or "data type"'
+            )
+            raise EnviError(msg)
+
+
+def _holds_nodata(header: EnviHeader) -> bool:
+    """Whether a cube's data type can spell what marks a missing value."""
+    if header.dtype.kind not in "iu":
+        return header.dtype.kind == "f"
+    nodata = DEFAULT_NODATA if header.nodata is None else header.nodata
+    limits = np.iinfo(header.dtype)
+    return nodata.is_integer() and limits.min <= nodata <= limits.max
+
+
+def _store_text(campaign: Campaign) -> StoreText:
+    collection = campaign.collection
+    producers = [p.name for p in collection.providers if "producer" in p.roles]
+    return StoreText(
+        title=collection.title,
+        institution=", ".join(producers) or "unknown",
+        platform=campaign.item.platform,
+        instruments=campaign.item.instruments,
+        references=f"https://doi.org/{collection.doi}" if collection.doi else None,
+    )
+
+
+def _write_arrays(
+    part: Path,
+    cubes: Mapping[Product, EnviImage],
+    igm: NDArray[Any],
+    crs: CRS,
+    *,
+    layers: ObservationLayers | None,
+    progress: Progress | None,
+) -> float:
+    """Fill the template's arrays, one block of whole chunk rows after another.
+
+    Returns the share of pixels that have a location.
+    """
+    lines, _, samples = igm.shape
+    arrays = {
+        path.parent.name: zarr.open_array(path.parent, mode="r+")
+        for path in part.glob("*/zarr.json")
+    }
+    geometry_rows = arrays["longitude"].chunks[0]
+    blocks = [
+        (product, rows)
+        for product in cubes
+        for rows in row_blocks(lines, arrays[CUBE_NAMES[product]].chunks[1])
+    ]
+    geometry_blocks = list(row_blocks(lines, geometry_rows))
+    steps = len(blocks) + len(geometry_blocks)
+    for done, (product, rows) in enumerate(blocks, start=1):
+        # A view: each chunk is copied out of the map by the thread that compresses it.
+        arrays[CUBE_NAMES[product]][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
+        cubes[product].release()
+        if progress is not None:
+            progress(done, steps)
+    located = 0
+    for done, rows in enumerate(geometry_blocks, start=len(blocks) + 1):
+        location = _locate(igm[rows], crs)
+        located += int(np.isfinite(location["longitude"]).sum())
+        for name, values in location.items():
+            arrays[name][rows, :] = values
+        if layers is not None:
+            for layer in OBS_LAYERS:
+                arrays[layer.name][rows, :] = layers.read(layer.name, rows).astype(layer.dtype)
+        if progress is not None:
+            progress(done, steps)
+    return float(located / (lines * samples))
+
+
+def _describe(
+    template: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]
+) -> tuple[VariableSummary, ...]:
+    return tuple(
+        VariableSummary(
+            name=str(name),
+            dims=tuple(str(dim) for dim in variable.dims),
+            dtype=str(variable.dtype),
+            units=variable.attrs["units"],
+            long_name=variable.attrs["long_name"],
+            standard_name=variable.attrs.get("standard_name"),
+            nodata=encoding[str(name)].get("fill_value"),
+        )
+        for name, variable in template.variables.items()
+        if name in encoding
+    )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.is_file())
+
+
+def _locate(block: NDArray[Any], crs: CRS) -> dict[str, NDArray[np.float64]]:
+    easting, northing, elevation = mask_igm(block)
+    longitude, latitude = to_lonlat(easting, northing, crs)
+    return {
+        "Easting": easting,
+        "Northing": northing,
+        "Elevation": elevation,
+        "longitude": longitude,
+        "latitude": latitude,
+    }

@@ -1,0 +1,15 @@
+"""The names and numbers by which a store is known: small, so that whoever needs one needs no Zarr."""
+
+from shift_stac.sources import Product
+
+ROOT_METADATA = "zarr.json"
+"""The file without which a Zarr store does not open."""
+
+STORE_FORMAT = 2
+"""Raised when the structure or the values of a store change for the same input, so that lines
+published before are converted again."""
+
+CUBE_NAMES = {Product.RADIANCE: "Radiance", Product.REFLECTANCE: "Reflectance"}
+
+DEFAULT_NODATA = -9999.0
+"""AVIRIS-NG's nodata value, which the headers often do not tell."""

@@ -1,0 +1,79 @@
+"""What a conversion tells of the store that it made: small values, no pixels."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import ConfigDict
+
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.sources import ProductLevel
+from shift_stac.store.chunking import ChunkSizes
+from shift_stac.swath.geolocation import GeolocationSummary
+from shift_stac.swath.observation import ObservationSummary
+
+
+class TableOrigin(StrEnum):
+    """Where a store's lookup table comes from."""
+
+    PORTAL = "portal"
+    IGM = "igm"
+
+
+class MapSummary(FrozenModel):
+    """What a conversion tells of a store's lookup table.
+
+    ``transform`` has the six coefficients a to f of column and row to x and y; ``shape`` rows and
+    columns; ``infilled_share`` is of the cells that show a pixel. ``note`` says why the portal's
+    table was not taken, where it has one.
+    """
+
+    origin: TableOrigin
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    shape: tuple[int, int]
+    infilled_share: float
+    note: str | None = None
+
+
+class VariableSummary(FrozenModel):
+    """A variable of a store, in CF's words. Without ``nodata``, NaN stands for no value."""
+
+    # NaN and infinity must survive JSON: they are nodata values like any other.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+    standard_name: str | None = None
+    nodata: float | None = None
+
+
+class StoreSummary(FrozenModel):
+    """All that an item, a report or a later run needs to know of a converted store.
+
+    ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``. ``chunks`` are those asked for;
+    the store's are no larger than its shape. Wavelengths and fwhm are in nanometres.
+    ``fingerprint`` is that of :func:`shift_stac.store.conversion.fingerprint`.
+    """
+
+    line: FlightLine
+    portal_version: str
+    level: ProductLevel
+    store_format: int
+    fingerprint: str
+    chunks: ChunkSizes
+    sharded: bool = False
+    shape: Mapping[str, int]
+    wavelengths: tuple[float, ...]
+    fwhm: tuple[float, ...] | None
+    good_bands: tuple[bool, ...]
+    variables: tuple[VariableSummary, ...]
+    geolocation: GeolocationSummary
+    map: MapSummary
+    observation: ObservationSummary | None
+    size_bytes: int
+    object_count: int
+    software: Mapping[str, str]

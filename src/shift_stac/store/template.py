@@ -1,0 +1,246 @@
+"""The structure of a line's Zarr store: its variables, attributes and encodings, without pixels.
+
+Zarr v3 with consolidated metadata, CF-1.11 conventions: a swath with 2-D longitude and latitude,
+and Easting and Northing in the line's own UTM zone.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+from pyproj import CRS
+
+from shift_stac.envi.header import EnviHeader
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.sources import Product
+from shift_stac.store.chunking import (
+    ChunkSizes,
+    cube_codec,
+    geometry_chunks,
+    geometry_codec,
+    shard_shape,
+)
+from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA
+from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers
+from shift_stac.swath.spectral import SpectralAxis
+
+_GRID_MAPPING = "spatial_ref"
+
+_CUBE_ATTRIBUTES: dict[Product, dict[str, Any]] = {
+    Product.RADIANCE: {
+        "standard_name": "upwelling_radiance_per_unit_wavelength_in_air",
+        "long_name": "measured radiance at sensor",
+        "units": "uW cm-2 nm-1 sr-1",
+    },
+    Product.REFLECTANCE: {
+        "standard_name": "surface_bidirectional_reflectance",
+        "long_name": "surface reflectance",
+        "units": "1",
+        "comment": "bands that are not good_wavelength hold -0.01; noise makes dark pixels "
+        "negative, which is valid data",
+    },
+}
+
+_LOCATION_ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "Easting": {
+        "standard_name": "projection_x_coordinate",
+        "long_name": "easting of the pixel centre",
+        "units": "m",
+        "grid_mapping": _GRID_MAPPING,
+    },
+    "Northing": {
+        "standard_name": "projection_y_coordinate",
+        "long_name": "northing of the pixel centre",
+        "units": "m",
+        "grid_mapping": _GRID_MAPPING,
+    },
+    "Elevation": {
+        "standard_name": "surface_altitude",
+        "long_name": "elevation of the ground",
+        "units": "m",
+    },
+    "longitude": {
+        "standard_name": "longitude",
+        "long_name": "longitude of the pixel centre, WGS 84",
+        "units": "degrees_east",
+    },
+    "latitude": {
+        "standard_name": "latitude",
+        "long_name": "latitude of the pixel centre, WGS 84",
+        "units": "degrees_north",
+    },
+}
+# As coordinates they follow a variable when it is selected, so that
+# `store.Radiance.plot(x="longitude", y="latitude")` works.
+_COORDINATES = ("longitude", "latitude", "Easting", "Northing")
+
+
+class StoreText(FrozenModel):
+    """The campaign's words in the store's global attributes."""
+
+    title: str
+    institution: str
+    platform: str
+    instruments: tuple[str, ...]
+    references: str | None = None
+
+
+def store_template(
+    line: FlightLine,
+    cubes: Mapping[Product, EnviHeader],
+    axis: SpectralAxis,
+    crs: CRS,
+    chunks: ChunkSizes,
+    *,
+    sharded: bool = False,
+    observation: ObservationLayers | None,
+    text: StoreText,
+) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
+    """Describe the store of a line.
+
+    Parameters
+    ----------
+    line
+        The flight line.
+    cubes
+        Headers of the cubes to be stored; all of one shape.
+    axis
+        The wavelengths that they share.
+    crs
+        Of the line's Easting and Northing.
+    chunks
+        Of the cubes, not larger than they are.
+    sharded
+        Whether each row of chunks is packed into one object.
+    observation
+        The OBS layers, where the line has them.
+    text
+        Global attributes.
+
+    Returns
+    -------
+    tuple
+        A dataset whose large variables are lazy zeros, shaped (wavelength, y, x) and (y, x), and
+        the encoding of each variable for :meth:`xarray.Dataset.to_zarr`.
+    """
+    header = next(iter(cubes.values()))
+    shape = {"wavelength": header.bands, "y": header.lines, "x": header.samples}
+    cube_encoding: dict[str, Any] = {
+        "chunks": (chunks.wavelength, chunks.y, chunks.x),
+        "compressors": (cube_codec(),),
+    }
+    if sharded:
+        cube_encoding["shards"] = shard_shape(
+            chunks, bands=header.bands, lines=header.lines, samples=header.samples
+        )
+    flat_encoding = {
+        "chunks": geometry_chunks(chunks, lines=header.lines, samples=header.samples),
+        "compressors": (geometry_codec(),),
+        "_FillValue": np.nan,
+    }
+
+    variables: dict[str, xr.Variable] = {}
+    encoding: dict[str, dict[str, Any]] = {}
+    for product, cube in cubes.items():
+        name = CUBE_NAMES[product]
+        dtype = cube.dtype.newbyteorder("=")
+        nodata = dtype.type(DEFAULT_NODATA if cube.nodata is None else cube.nodata)
+        variables[name] = _lazy(
+            ("wavelength", "y", "x"),
+            shape,
+            dtype,
+            _CUBE_ATTRIBUTES[product] | {"grid_mapping": _GRID_MAPPING},
+        )
+        encoding[name] = cube_encoding | {"_FillValue": nodata, "fill_value": float(nodata)}
+    for name, location in _LOCATION_ATTRIBUTES.items():
+        variables[name] = _lazy(("y", "x"), shape, np.float64, location)
+        encoding[name] = flat_encoding
+    if observation is not None:
+        for layer in OBS_LAYERS:
+            comment = observation.comment(layer.name)
+            attributes = layer.attributes | ({"comment": comment} if comment else {})
+            variables[layer.name] = _lazy(("y", "x"), shape, layer.dtype, attributes)
+            encoding[layer.name] = flat_encoding
+
+    coordinates = _axis_coordinates(axis, shape) | {
+        name: variables.pop(name) for name in _COORDINATES
+    }
+    dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, text))
+    dataset[_GRID_MAPPING] = xr.Variable(
+        (),
+        np.int32(0),
+        {
+            **crs.to_cf(),
+            "spatial_ref": crs.to_wkt(),
+            "long_name": "coordinate reference system of Easting and Northing",
+        },
+    )
+    return dataset.set_coords(_GRID_MAPPING), encoding
+
+
+def _lazy(
+    dims: tuple[str, ...], shape: Mapping[str, int], dtype: Any, attributes: Mapping[str, Any]
+) -> xr.Variable:
+    # One dask chunk: the pixels are written by region afterwards, and never through this array.
+    zeros = dask.array.zeros(tuple(shape[dim] for dim in dims), dtype=dtype, chunks=-1)
+    return xr.Variable(dims, zeros, dict(attributes))
+
+
+def _axis_coordinates(axis: SpectralAxis, shape: Mapping[str, int]) -> dict[str, xr.Variable]:
+    wavelength = xr.Variable(
+        ("wavelength",),
+        np.asarray(axis.wavelengths),
+        {
+            "standard_name": "sensor_band_central_radiation_wavelength",
+            "long_name": "centre of the band",
+            "units": "nm",
+        },
+        {"_FillValue": None},
+    )
+    good = xr.Variable(
+        ("wavelength",),
+        np.asarray(axis.good, dtype=np.int8),
+        {
+            "long_name": "whether the band is usable",
+            "flag_values": np.array([0, 1], dtype=np.int8),
+            "flag_meanings": "bad good",
+            "comment": f"from the {axis.good_source}",
+        },
+    )
+    coordinates = {"wavelength": wavelength, "good_wavelength": good}
+    if axis.fwhm is not None:
+        coordinates["fwhm"] = xr.Variable(
+            ("wavelength",),
+            np.asarray(axis.fwhm),
+            {"long_name": "full width of the band at half maximum", "units": "nm"},
+            {"_FillValue": None},
+        )
+    for name, meaning in (
+        ("x", "sample across the flight direction, counted from 0"),
+        ("y", "scan line along the flight direction, counted from 0"),
+    ):
+        # No standard name: these are places in the swath, not on the map.
+        coordinates[name] = xr.Variable(
+            (name,), np.arange(shape[name], dtype=np.int32), {"long_name": meaning, "units": "1"}
+        )
+    return coordinates
+
+
+def _global_attributes(line: FlightLine, text: StoreText) -> dict[str, Any]:
+    attributes = {
+        "Conventions": "CF-1.11",
+        "title": f"{text.title}: {line.id}",
+        "institution": text.institution,
+        "source": f"{', '.join(text.instruments)} on {text.platform}",
+        # Without a date: the same input makes the same bytes.
+        "history": f"written from ENVI files by shift-stac {version('shift-stac')}",
+        "flight_line": line.id,
+        "time_coverage_start": line.start.isoformat().replace("+00:00", "Z"),
+    }
+    if text.references:
+        attributes["references"] = text.references
+    return attributes

@@ -1,0 +1,1 @@
+"""What a line's files mean: wavelengths, places (IGM), observation geometry (OBS), footprint."""

@@ -1,0 +1,201 @@
+"""The outline of a flight line on the ground."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from shapely.affinity import translate
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
+from shapely.geometry.base import BaseGeometry
+
+from shift_stac.errors import GeolocationError
+from shift_stac.swath.igm import mask_igm
+
+# Of the outline, in ground sampling distances: two pixels.
+_TOLERANCE_PIXELS = 2.0
+# For a line of a single pixel, whose ground sampling is unknown.
+_SINGLE_PIXEL_M = 5.0
+
+# A straight edge in UTM is not straight in longitude and latitude. At 5 km the two differ by less
+# than half a metre (length^2 / 8 R * tan(latitude), at 45 degrees).
+_LONGEST_EDGE_M = 5_000.0
+
+# About a centimetre, as RFC 7946 section 11.2 finds enough.
+_DEGREE_PRECISION = 1e-7
+
+# Scan lines that are read at once.
+_BLOCK_LINES = 128
+
+# Scan lines of a strip; strips are united. A ring of many edges is slower to make valid.
+_STRIP_LINES = 128
+
+
+def footprint(
+    igm: NDArray[Any], crs: CRS, gsd: float | None, *, name: str = "the IGM"
+) -> tuple[Polygon | MultiPolygon, float]:
+    """The outline of a line's located pixels.
+
+    It follows the outer edges of the first and the last located pixel of every scan line, half a
+    pixel outside their centres, and is then simplified. It stays within the tolerance of those
+    edges, and every located pixel's centre lies in it or within the tolerance of it, also where
+    the swath crosses itself or scan lines run backwards; this asks only that the pixels of a scan
+    line lie between its ends, as those of a line of sight that sweeps do. Holes inside a scan line
+    are bridged; where no pixel of several successive scan lines has a location, the outline has
+    parts.
+
+    Parameters
+    ----------
+    igm
+        Shaped (scan lines, 3, samples), metres; may be memory-mapped.
+    crs
+        Of the IGM.
+    gsd
+        Ground sampling distance in metres, if known.
+    name
+        Of the IGM's file, for messages.
+
+    Raises
+    ------
+    GeolocationError
+        No pixel has a location, or those that have one enclose no area.
+
+    Returns
+    -------
+    tuple
+        The outline in WGS 84 degrees, valid, exterior rings counter-clockwise and cut at the
+        antimeridian (RFC 7946), and the tolerance in metres.
+    """
+    pixel = gsd or _SINGLE_PIXEL_M
+    tolerance = _TOLERANCE_PIXELS * pixel
+    numbers, left, right = _edges(igm)
+    if numbers.size == 0:
+        msg = (
+            f"{name}: no pixel has a location; the line cannot be placed on a map. Download the "
+            "IGM again; if it stays empty, leave the line out"
+        )
+        raise GeolocationError(msg)
+    # A gap of so few scan lines is bridged: its middle is within the tolerance of a pixel.
+    largest_gap = int(_TOLERANCE_PIXELS * 2)
+    pieces: list[BaseGeometry] = []
+    for part in np.split(np.arange(numbers.size), _breaks(np.diff(numbers) > largest_gap + 1)):
+        # Between the first and the last scan line, the edges alone bound the swath.
+        pieces += (_scan_line(igm, numbers[part[0]]), _scan_line(igm, numbers[part[-1]]))
+        pieces += _strips(left[part], right[part])
+    edge = shapely.union_all(pieces).buffer(
+        pixel / 2, cap_style="square", join_style="mitre", mitre_limit=2
+    )
+    # A line of a few scan lines is narrower than the tolerance, and must not lose its corners.
+    narrow_side = min(igm.shape[0], igm.shape[2]) * pixel
+    outline = edge.simplify(min(tolerance - pixel / 2, narrow_side / 8))
+    degrees = _to_degrees(outline.segmentize(_LONGEST_EDGE_M), crs)
+    rounded = shapely.set_precision(_cut_at_antimeridian(degrees), _DEGREE_PRECISION)
+    area = shapely.orient_polygons(shapely.make_valid(rounded))
+    if area.is_empty or not isinstance(area, (Polygon, MultiPolygon)):
+        msg = (
+            f"{name}: the located pixels enclose no area, but a {area.geom_type}; the IGM is "
+            "damaged, download it again"
+        )
+        raise GeolocationError(msg)
+    return area, tolerance
+
+
+def _to_degrees(outline: BaseGeometry, crs: CRS) -> BaseGeometry:
+    transformer = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+
+    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+
+    return shapely.transform(outline, place)
+
+
+def _edges(
+    igm: NDArray[Any],
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """Numbers of the scan lines that have a location, and their outermost pixels' centres.
+
+    The centres are shaped (located scan lines, 2), metres.
+    """
+    numbers, left, right = [], [], []
+    for start in range(0, igm.shape[0], _BLOCK_LINES):
+        easting, northing, _ = mask_igm(igm[start : start + _BLOCK_LINES])
+        located = np.isfinite(easting)
+        rows = np.flatnonzero(located.any(axis=1))
+        first = located[rows].argmax(axis=1)
+        last = located.shape[1] - 1 - located[rows, ::-1].argmax(axis=1)
+        numbers.append(rows + start)
+        left.append(np.column_stack((easting[rows, first], northing[rows, first])))
+        right.append(np.column_stack((easting[rows, last], northing[rows, last])))
+    return np.concatenate(numbers), np.concatenate(left), np.concatenate(right)
+
+
+def _breaks(after: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where to split a sequence, from whether to split after each element but the last."""
+    return np.flatnonzero(after) + 1
+
+
+def _scan_line(igm: NDArray[Any], number: int) -> BaseGeometry:
+    """The path through a scan line's located centres."""
+    easting, northing, _ = mask_igm(igm[number : number + 1])
+    located = np.isfinite(easting[0])
+    return _path(np.column_stack((easting[0, located], northing[0, located])))
+
+
+def _path(points: NDArray[np.float64]) -> BaseGeometry:
+    # A path of one place has no direction in which a square cap could be laid.
+    if (points == points[0]).all():
+        return Point(points[0])
+    return LineString(points)
+
+
+def _strips(left: NDArray[np.float64], right: NDArray[np.float64]) -> Iterator[BaseGeometry]:
+    """The area between the edges, in strips that unite to it.
+
+    Where pitch or a tight turn moves scan lines backwards, a ring around them would run around
+    some places once in either sense, and lose them. Each strip therefore keeps to one sense; a
+    scan line that crosses the one before makes a strip with it alone.
+    """
+    single = (left == right).all(axis=1)
+    if single.any():
+        # Scan lines of one pixel enclose no area: a ring drops them.
+        yield _path(left)
+    if single.all():
+        return
+    senses = np.sign(
+        (_turn(left[:-1], right[:-1], right[1:]), _turn(left[:-1], right[1:], left[1:]))
+    )
+    low, high = senses.min(axis=0), senses.max(axis=0)
+    crossing = low * high < 0
+    sense = low + high
+    ends = _breaks(crossing[:-1] | crossing[1:] | (sense[:-1] * sense[1:] < 0))
+    for strip in np.split(np.arange(sense.size), ends):
+        for start in range(0, strip.size, _STRIP_LINES):
+            quads = strip[start : start + _STRIP_LINES]
+            if quads.size:
+                rows = slice(quads[0], quads[-1] + 2)
+                ring = np.concatenate((left[rows], right[rows][::-1]))
+                yield shapely.make_valid(Polygon(ring), method="structure", keep_collapsed=True)
+
+
+def _turn(
+    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Twice the signed area of each triangle, positive if counter-clockwise."""
+    ab, ac = b - a, c - a
+    return np.asarray(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0])
+
+
+def _cut_at_antimeridian(outline: BaseGeometry) -> BaseGeometry:
+    west, _, east, _ = outline.bounds
+    if east - west <= 180:  # noqa: PLR2004 - half a turn: no line flies around the Earth
+        return outline
+    eastern = shapely.transform(
+        outline, lambda points: points + (points < 0) * np.array((360.0, 0.0))
+    )
+    halves = (
+        eastern.intersection(box(0, -90, 180, 90)),
+        translate(eastern.intersection(box(180, -90, 360, 90)), xoff=-360),
+    )
+    return shapely.union_all(halves)

@@ -1,0 +1,102 @@
+"""What is expected of a store, and what its validation found: small values, no pixels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shift_stac.errors import InvalidStoreError
+from shift_stac.model import FrozenModel
+from shift_stac.store.summary import StoreSummary
+
+
+class Expectations(FrozenModel):
+    """What is known of a store beforehand, from its conversion or from its item.
+
+    ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``; ``located_share`` is that of the
+    pixels with a location.
+    """
+
+    shape: Mapping[str, int]
+    size_bytes: int
+    object_count: int
+    located_share: float
+    crs: str
+
+    @classmethod
+    def of_summary(cls, summary: StoreSummary) -> "Expectations":
+        """What a conversion told."""
+        return cls(
+            shape=summary.shape,
+            size_bytes=summary.size_bytes,
+            object_count=summary.object_count,
+            located_share=summary.geolocation.finite_share,
+            crs=summary.geolocation.crs,
+        )
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> "Expectations":
+        """What a published item tells.
+
+        Raises
+        ------
+        InvalidStoreError
+            It does not tell it.
+        """
+        try:
+            properties = item["properties"]
+            lines, samples = properties["proj:shape"]
+            bands = max(len(asset.get("bands", ())) for asset in item["assets"].values())
+            return cls(
+                shape={"wavelength": bands, "y": lines, "x": samples},
+                size_bytes=properties["shift:store_bytes"],
+                object_count=properties["shift:store_objects"],
+                located_share=properties["shift:located_share"],
+                crs=properties["shift:crs"],
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            msg = f"the item does not describe a store ({type(error).__name__}: {error})"
+            raise InvalidStoreError(msg) from error
+
+
+class Check(FrozenModel):
+    """One thing that was looked at, and what was found."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Validation(FrozenModel):
+    """What the validation of a store found.
+
+    Shares are of the values in the sampled blocks, by cube; negative ones of the good bands'.
+    Negative reflectance is valid: noise makes it, over dark water above all.
+    """
+
+    store: str
+    checks: tuple[Check, ...]
+    located_share: float | None = None
+    nodata_share: Mapping[str, float] = {}
+    negative_share: Mapping[str, float] = {}
+    blocks: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def sentence(self) -> str:
+        """How many checks passed, or what is wrong."""
+        wrong = [f"{check.name}: {check.detail}" for check in self.checks if not check.passed]
+        return "; ".join(wrong) or f"{len(self.checks)} checks passed"
+
+    def figures(self) -> dict[str, Any]:
+        """What an item tells of it."""
+        return {
+            "passed": self.passed,
+            "checks": [check.name for check in self.checks if check.passed],
+            "blocks_sampled": self.blocks,
+            "located_share": self.located_share,
+            "nodata_share": dict(self.nodata_share),
+            "negative_share": dict(self.negative_share),
+        }

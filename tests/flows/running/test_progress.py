@@ -1,0 +1,72 @@
+"""What a server is told of progress, whatever it answers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from shift_stac.simulate.serving import QuietHandler, serve_handler
+
+ID = "7d1f0e54-6f3a-4c55-9d0c-6a5d5f5f9f10"
+
+
+class Server:
+    """Takes artifacts as Prefect's server does, but for the requests that it shall refuse."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.refusals = 0
+        self.told: list[tuple[str, float]] = []
+
+    def take(self, method: str, content: dict[str, float]) -> tuple[int, object]:
+        if self.refusals:
+            self.refusals -= 1
+            return 500, {}
+        self.told.append((method, content["data"]))
+        return 201, {"id": ID}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    taking = Server()
+
+    class Handler(QuietHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if "/artifacts/" in self.path:
+                status, content = taking.take(self.command, json.loads(body))
+            elif "/csrf-token" in self.path:
+                status, content = 422, {"detail": "CSRF protection is disabled."}
+            else:
+                status, content = 200, "3.0.0"
+            answer = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = do_PATCH = answer  # noqa: N815 - the names that http.server calls
+
+    with serve_handler(Handler) as taking.url:
+        yield taking
+
+
+def test_one_artifact_a_stage_ends_where_the_stage_did_though_a_busy_server_refuses(server):
+    server.refusals = 2
+    # In a process of its own, as a run is: the reporter's thread reads the process' settings.
+    program = """if True:
+        from prefect.client.schemas.actions import ArtifactCreate
+        from flows.running.progress import _Reporter
+
+        reporter = _Reporter()
+        for percent in (40.0, 100.0):
+            artifact = ArtifactCreate(key="convert-ang20220224t195402", type="progress")
+            reporter.follow(artifact).percent = percent
+        reporter.stop()
+        """
+    env = os.environ | {"PREFECT_API_URL": f"{server.url}/api"}
+    subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=120)
+    assert server.told == [("POST", 100.0)]

@@ -1,0 +1,159 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shift_stac.archive.catalog_lines import CatalogLine
+from shift_stac.monitoring.alerts import Health, examine, health_of
+from shift_stac.monitoring.metrics import publications
+from shift_stac.monitoring.run_history import RunStatus
+from shift_stac.monitoring.run_report import LineState
+from support.history import flow_run, line_run
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+LINE = "ang20220224t195402"
+
+
+def ago(**span):
+    return NOW - timedelta(**span)
+
+
+def look(runs, catalogued=(), quiet_days=3, stuck_hours=12):
+    made = publications(runs, catalogued)
+    return examine(runs, made, catalogued, NOW, quiet_days=quiet_days, stuck_hours=stuck_hours)
+
+
+def failed(when, **more):
+    return line_run(LINE, when, 5, LineState.FAILED, reason="it is short", **more)
+
+
+def done(when, **more):
+    lines = [line_run("ang20220224t200332", when)]
+    return flow_run(when, lines, message="1 published", **more)
+
+
+def test_all_is_well_after_a_good_night():
+    assert look([done(ago(hours=9))]) == []
+    assert health_of([]) is Health.WELL
+
+
+def test_nothing_at_all_wants_a_look():
+    (finding,) = look([])
+    assert finding.severity is Health.LOOK
+    assert "Nothing has been ingested yet" in finding.what
+    assert look([flow_run(ago(hours=1), status=RunStatus.RUNNING)]) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "step"),
+    [
+        ("EnviError", "download", "tell the portal's keepers"),
+        ("JobLostError", "convert", "cluster profile"),
+        ("CredentialsError", "publish", "flows.session"),
+        ("SomethingNew", "publish", "archive can be reached"),
+        ("SomethingNew", "convert", "Open the run for its log"),
+        ("", "", "Open the run for its log"),
+    ],
+)
+def test_a_failed_line_has_its_reason_and_the_next_step(error, stage, step):
+    run = flow_run(
+        ago(hours=9),
+        [failed(ago(hours=9), error=error, stage=stage)],
+        message="1 published, 1 failed",
+        status=RunStatus.FAILED,
+    )
+    finding, *others = look([run, done(ago(hours=8))])
+    assert not others
+    assert finding.severity is Health.LOOK
+    assert LINE in finding.what
+    assert finding.why == "it is short"
+    assert step in finding.next_step
+
+
+def test_a_failure_is_over_when_the_line_is_published_since_whoever_did_it():
+    bad = flow_run(ago(days=2), [failed(ago(days=2))], message="1 failed, 1 published")
+    assert len(look([done(ago(hours=1)), bad])) == 1
+    by_run = flow_run(ago(hours=2), [line_run(LINE, ago(hours=2))], message="1 published")
+    assert look([by_run, bad]) == []
+    item = CatalogLine(line=LINE, published=ago(hours=3), updated=ago(hours=3))
+    assert look([done(ago(hours=1)), bad], [item]) == []
+    # Published before it failed: its update failed.
+    item = CatalogLine(line=LINE, published=ago(days=3), updated=ago(days=3))
+    assert len(look([done(ago(hours=1)), bad], [item])) == 1
+
+
+def test_failures_in_a_row_are_counted():
+    runs = [flow_run(ago(days=n), [failed(ago(days=n))], message="1 failed, 1 up to date") for n in range(3)]  # fmt: skip
+    runs.append(flow_run(ago(days=3), [line_run(LINE, ago(days=3))]))
+    runs.append(flow_run(ago(days=4), [failed(ago(days=4))]))
+    (finding,) = [f for f in look(runs) if LINE in f.what]
+    assert "3 times in a row" in finding.what
+
+
+def test_a_run_without_a_sign_of_life_is_stuck():
+    run = flow_run(ago(hours=40), status=RunStatus.RUNNING, state="Running")
+    assert [f.severity for f in look([run, done(ago(hours=9))])] == [Health.BAD]
+    alive = run.model_copy(update={"sign_of_life": ago(hours=1)})
+    assert look([alive, done(ago(hours=9))]) == []
+
+
+def test_late_runs_are_told_once_a_flow():
+    late = [
+        flow_run(None, due=ago(hours=n), flow="campaign", status=RunStatus.SCHEDULED, state="Late")
+        for n in (1, 25)
+    ]
+    (finding,) = look([*late, done(ago(hours=9))])
+    assert finding.severity is Health.BAD
+    assert "2 runs of campaign" in finding.what
+    assert finding.since == ago(hours=25)
+    soon = flow_run(None, due=ago(minutes=2), status=RunStatus.SCHEDULED, state="Scheduled")
+    waiting = flow_run(None, due=ago(hours=2), status=RunStatus.SCHEDULED, state="AwaitingRetry")
+    assert look([soon, waiting, done(ago(hours=9))]) == []
+
+
+def test_a_night_that_waits_for_the_one_at_work_is_not_late():
+    waits = flow_run(ago(hours=3), flow="campaign", status=RunStatus.SCHEDULED, due=ago(hours=3))
+    works = flow_run(ago(hours=27), flow="campaign", status=RunStatus.RUNNING, sign_of_life=NOW)
+    assert look([waits, works, done(ago(hours=9))]) == []
+
+
+@pytest.mark.parametrize("name", ["20220301", "catalog"])
+def test_what_is_no_line_is_well_when_a_later_run_does_not_tell_it_again(name):
+    row = line_run(name, ago(hours=30), 5, LineState.FAILED, reason="no answer")
+    bad = flow_run(ago(hours=30), [row], message="1 failed, 1 published", status=RunStatus.FAILED)
+    (finding,) = [finding for finding in look([bad]) if finding.what == f"{name} failed"]
+    assert ("rebuild" in finding.next_step) == (name == "catalog")
+    assert look([bad, done(ago(hours=9))]) == []
+
+
+def test_only_the_latest_run_of_a_flow_can_have_ended_badly():
+    crashed = flow_run(ago(hours=9), status=RunStatus.CRASHED)
+    assert look([crashed, done(ago(hours=20))])[0].severity is Health.BAD
+    assert look([done(ago(hours=1)), crashed]) == []
+    bad_stores = flow_run(
+        ago(hours=2), flow="validate", status=RunStatus.FAILED, message="5 good, 1 bad"
+    )
+    (finding,) = look([bad_stores, done(ago(hours=9))])
+    assert finding.severity is Health.LOOK
+    assert finding.why == "5 good, 1 bad"
+
+
+def test_a_run_whose_lines_all_failed_is_bad():
+    run = flow_run(
+        ago(hours=9), [failed(ago(hours=9))], status=RunStatus.FAILED, message="1 failed"
+    )
+    assert health_of(look([run])) is Health.BAD
+    some = run.model_copy(update={"message": "3 published, 1 failed"})
+    assert health_of(look([some])) is Health.LOOK
+
+
+def test_quiet_days_are_a_finding_only_if_there_was_something_to_do():
+    old = CatalogLine(line=LINE, published=ago(days=20), updated=ago(days=20))
+    night = flow_run(ago(hours=9), flow="campaign", message="80 up to date")
+    assert look([night], [old]) == []
+    waiting = night.model_copy(update={"message": "80 up to date, 3 waiting"})
+    (finding,) = look([waiting], [old])
+    assert "Nothing has been published since 2026-02-18" in finding.what
+    assert "3 lines" in finding.why
+    assert look([waiting], [old], quiet_days=30) == []
+    (finding,) = look([], [old])
+    assert "No ingest has come to its end" in finding.why

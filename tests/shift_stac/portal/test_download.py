@@ -1,0 +1,239 @@
+import hashlib
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from shift_stac.errors import EnviError, RunCancelledError, StorageError, TransferError
+from shift_stac.flightline import FlightLine
+from shift_stac.portal.download import Downloader, DownloadOptions
+from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
+from support.webserver import faulty_server
+
+LINE = FlightLine("ang20220224t195402")
+CONTENT = bytes(range(256)) * 4096  # 1 MiB: several network reads
+HEADER = b"ENVI\nsamples = 256\nlines = 1024\nbands = 1\ndata type = 4\ninterleave = bil\n"
+FAST = DownloadOptions(attempts=3, backoff=0.01, read_timeout=0.5, lock_timeout=0.2)
+
+
+@pytest.fixture
+def server():
+    with faulty_server() as (url, faults):
+        faults.files |= {"cube": CONTENT, "cube.hdr": HEADER}
+        yield url, faults
+
+
+def remote_line(url, faults, size=None, etag='"one"', last_modified=None):
+    def remote(name):
+        return RemoteFile(
+            name=name,
+            url=f"{url}/{name}",
+            size=len(faults.files[name]) if name == "cube.hdr" or size is None else size,
+            etag=etag,
+            last_modified=last_modified,
+        )
+
+    product = RemoteProduct(
+        product=Product.RADIANCE, data=remote("cube"), header=remote("cube.hdr")
+    )
+    return RemoteLine(line=LINE, portal_version="v1", products=(product,))
+
+
+def fetch(server, folder, options=FAST, progress=None, **remote):
+    with Downloader(options) as downloader:
+        return downloader.download(remote_line(*server, **remote), folder, progress)
+
+
+def test_a_file_arrives_whole_with_a_record_beside_it(server, tmp_path):
+    source = fetch(server, tmp_path).get(Product.RADIANCE).data
+    assert source.path.read_bytes() == CONTENT
+    assert source.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    record = json.loads((tmp_path / "cube.source.json").read_text())
+    assert (record["size"], record["etag"], record["sha256"]) == (
+        len(CONTENT),
+        '"one"',
+        source.sha256,
+    )
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_second_run_transfers_nothing(server, tmp_path):
+    first = fetch(server, tmp_path)
+    server[1].requests.clear()
+    assert fetch(server, tmp_path) == first
+    assert server[1].requests == []
+
+
+def test_a_file_that_changed_on_the_portal_is_fetched_again(server, tmp_path):
+    fetch(server, tmp_path)
+    _url, faults = server
+    faults.files["cube"] = CONTENT[::-1]
+    faults.etags = {"cube": '"two"', "cube.hdr": '"two"'}
+    again = fetch(server, tmp_path, etag='"two"')
+    assert again.get(Product.RADIANCE).data.path.read_bytes() == CONTENT[::-1]
+
+
+def test_a_file_that_was_damaged_here_is_fetched_again(server, tmp_path):
+    fetch(server, tmp_path)
+    (tmp_path / "cube").write_bytes(b"damaged")
+    assert fetch(server, tmp_path).get(Product.RADIANCE).data.path.read_bytes() == CONTENT
+
+
+def test_a_cut_connection_is_resumed_where_it_ended(server, tmp_path):
+    server[1].script = ["", "cut 300000"]
+    assert fetch(server, tmp_path).get(Product.RADIANCE).data.path.read_bytes() == CONTENT
+    ranges = [wanted for _, name, wanted in server[1].requests if name == "cube"]
+    assert ranges == [None, "bytes=300000-"]
+
+
+def test_a_stalled_connection_is_resumed(server, tmp_path):
+    server[1].script = ["", "stall 1000"]
+    assert fetch(server, tmp_path).get(Product.RADIANCE).data.path.read_bytes() == CONTENT
+
+
+def test_a_server_that_ignores_ranges_is_read_from_the_beginning(server, tmp_path):
+    server[1].script = ["", "cut 300000", "whole"]
+    source = fetch(server, tmp_path).get(Product.RADIANCE).data
+    assert source.path.read_bytes() == CONTENT
+    assert source.sha256 == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_a_part_left_by_a_killed_run_is_continued(server, tmp_path):
+    server[1].script = ["", "cut 400000", "503", "503"]
+    with pytest.raises(TransferError):
+        fetch(server, tmp_path)
+    assert (tmp_path / "cube.part").stat().st_size == 400000
+    server[1].requests.clear()
+    assert fetch(server, tmp_path).get(Product.RADIANCE).data.path.read_bytes() == CONTENT
+    assert ("GET", "cube", "bytes=400000-") in server[1].requests
+
+
+def test_a_part_of_another_version_of_the_file_is_not_continued(server, tmp_path):
+    server[1].script = ["", "cut 400000", "503", "503"]
+    with pytest.raises(TransferError):
+        fetch(server, tmp_path)
+    server[1].files["cube"] = CONTENT[::-1]
+    server[1].etags = {"cube": '"two"', "cube.hdr": '"two"'}
+    again = fetch(server, tmp_path, etag='"two"')
+    assert again.get(Product.RADIANCE).data.path.read_bytes() == CONTENT[::-1]
+
+
+def test_a_file_replaced_between_look_and_fetch_is_not_mixed(server, tmp_path):
+    server[1].script = ["", "cut 300000", "replace other content"]
+    with pytest.raises(TransferError, match="replaced on the portal"):
+        fetch(server, tmp_path)
+    assert not (tmp_path / "cube").exists()
+
+
+@pytest.mark.parametrize("status", ["500", "502", "503", "504"])
+def test_server_errors_are_tried_again(server, tmp_path, status):
+    server[1].script = ["", status, status]
+    assert fetch(server, tmp_path).get(Product.RADIANCE).data.path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_obeyed_up_to_the_cap(server, tmp_path, form):
+    date = format_datetime(datetime.now(UTC) + timedelta(minutes=1), usegmt=True)
+    after = {"seconds": "60", "date": date}[form]
+    server[1].script = ["", f"429 {after}"]
+    options = FAST.model_copy(update={"largest_retry_after": 0.01})
+    assert fetch(server, tmp_path, options).get(Product.RADIANCE).data.path.read_bytes() == CONTENT
+
+
+def test_retry_after_is_waited_for(server, tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
+    server[1].script = ["", "429 7"]
+    fetch(server, tmp_path)
+    assert waited == [7.0]
+
+
+def test_tries_are_bounded_and_the_url_is_named(server, tmp_path):
+    server[1].script = ["", *["503"] * 9]
+    with pytest.raises(TransferError, match=r"/cube: the server answered 503"):
+        fetch(server, tmp_path)
+    assert len([r for r in server[1].requests if r[1] == "cube"]) == FAST.attempts
+
+
+def test_tries_are_counted_from_the_last_byte_gained(server, tmp_path):
+    server[1].script = ["", *["cut 100000"] * 9]
+    assert fetch(server, tmp_path).get(Product.RADIANCE).data.path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("status", ["401", "403", "404"])
+def test_refusals_are_not_tried_again(server, tmp_path, status):
+    server[1].script = ["", status]
+    with pytest.raises(TransferError, match=status):
+        fetch(server, tmp_path)
+    assert len([r for r in server[1].requests if r[1] == "cube"]) == 1
+
+
+def test_a_size_that_the_header_contradicts_is_refused_before_the_data_are_fetched(
+    server, tmp_path
+):
+    server[1].files["cube.hdr"] = HEADER.replace(b"1024", b"1025")
+    with pytest.raises(EnviError, match=r"has 1048576 bytes, but its header implies 1049600"):
+        fetch(server, tmp_path)
+    assert not [r for r in server[1].requests if r[1] == "cube"]
+
+
+def test_progress_reaches_the_total_and_an_exception_in_it_ends_the_download(server, tmp_path):
+    seen = []
+    fetch(server, tmp_path / "a", progress=lambda done, total: seen.append((done, total)))
+    total = len(CONTENT) + len(HEADER)
+    assert seen[-1] == (total, total)
+
+    def cancel(done, total):
+        if done > 1000:
+            raise RunCancelledError
+
+    with pytest.raises(RunCancelledError):
+        fetch(server, tmp_path / "b", progress=cancel)
+    assert (tmp_path / "b/cube.part").exists()
+
+
+def test_two_downloads_of_a_line_take_turns(server, tmp_path):
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold(done, total):
+        inside.set()
+        leave.wait(10)
+
+    first = threading.Thread(target=fetch, args=(server, tmp_path), kwargs={"progress": hold})
+    first.start()
+    assert inside.wait(10)
+    with pytest.raises(StorageError, match="another run has been downloading"):
+        fetch(server, tmp_path)
+    leave.set()
+    first.join()
+
+
+def test_a_full_disk_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
+    # A disk cannot be filled here; only the figure is made up.
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(StorageError, match=r"1000 bytes free.*--work-dir"):
+        fetch(server, tmp_path)
+
+
+def test_a_mirrors_files_are_used_where_they_lie(tmp_path):
+    mirror, work = tmp_path / "mirror", tmp_path / "work"
+    mirror.mkdir()
+    (mirror / "cube").write_bytes(CONTENT)
+    (mirror / "cube.hdr").write_bytes(HEADER)
+
+    def remote(name: str) -> RemoteFile:
+        path: Path = mirror / name
+        return RemoteFile(name=name, url=path.as_uri(), size=path.stat().st_size, etag='"1"')
+
+    product = RemoteProduct(product=Product.IGM, data=remote("cube"), header=remote("cube.hdr"))
+    line = RemoteLine(line=LINE, portal_version="v1", products=(product,))
+    with Downloader() as downloader:
+        source = downloader.download(line, work)
+        assert source.products[0].data.path == mirror / "cube"
+        assert source.products[0].data.sha256 == hashlib.sha256(CONTENT).hexdigest()
+        downloader.forget(source, work)
+    assert (mirror / "cube").exists()
+    assert not (work / "cube").exists()

@@ -1,0 +1,68 @@
+from urllib.parse import quote
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shift_stac.portal.listing import Entry, is_safe_name, parse_listing
+
+URL = "http://portal/pub/v1/20220224/"
+
+# What the servers of Debian 12 print for one folder of one file and one folder.
+NGINX = """<html>
+<head><title>Index of /pub/v1/20220224/</title></head>
+<body>
+<h1>Index of /pub/v1/20220224/</h1><hr><pre><a href="../">../</a>
+<a href="L1/">L1/</a>                                                23-Nov-2026 23:00                   -
+<a href="ang20220224t195402_rfl">ang20220224t195402_rfl</a>                             23-Nov-2026 23:00          5216789012
+</pre><hr></body>
+</html>
+"""
+APACHE_TABLE = """<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">
+<html><body><h1>Index of /pub/v1/20220224</h1>
+  <table>
+   <tr><th valign="top">&nbsp;</th><th><a href="?C=N;O=D">Name</a></th><th><a href="?C=M;O=A">Last modified</a></th><th><a href="?C=S;O=A">Size</a></th><th><a href="?C=D;O=A">Description</a></th></tr>
+   <tr><th colspan="5"><hr></th></tr>
+<tr><td valign="top">&nbsp;</td><td><a href="/pub/v1/">Parent Directory</a>       </td><td>&nbsp;</td><td align="right">  - </td><td>&nbsp;</td></tr>
+<tr><td valign="top">&nbsp;</td><td><a href="L1/">L1/</a>                    </td><td align="right">2026-11-23 23:00  </td><td align="right">  - </td><td>&nbsp;</td></tr>
+<tr><td valign="top">&nbsp;</td><td><a href="ang20220224t195402_rfl">ang20220224t195402_rfl</a> </td><td align="right">2026-11-23 23:00  </td><td align="right">4.9G</td><td>&nbsp;</td></tr>
+</table></body></html>
+"""
+APACHE_PLAIN = """<html><body><h1>Index of /pub/v1/20220224</h1>
+<ul><li><a href="/pub/v1/"> Parent Directory</a></li>
+<li><a href="L1/"> L1/</a></li>
+<li><a href="ang20220224t195402_rfl"> ang20220224t195402_rfl</a></li>
+</ul></body></html>
+"""
+
+
+def test_all_servers_listings_tell_the_same():
+    expected = [Entry("L1", is_folder=True), Entry("ang20220224t195402_rfl", is_folder=False)]
+    for page in (NGINX, APACHE_TABLE, APACHE_PLAIN):
+        assert parse_listing(page, URL) == expected
+
+
+def test_absolute_links_into_the_directory_are_taken():
+    page = f'<a href="{URL}a">a</a><a href="/pub/v1/20220224/b/">b</a>'
+    assert parse_listing(page, URL) == [Entry("a", is_folder=False), Entry("b", is_folder=True)]
+
+
+def test_links_that_leave_the_directory_are_passed_over():
+    targets = [
+        "..", "../", "../x", "/", "/etc/passwd", "./../x", "a/b", "a/../b/c",
+        "%2e%2e%2f", "%2e%2e/x", "..%2fx", "a%2fb", "%2Fetc%2Fpasswd", "a%5cb", "a%00", ".hidden",
+        "http://elsewhere/pub/v1/20220224/x", "//elsewhere/x", "https://portal/pub/v1/20220224/x",
+        "file:///etc/passwd", "javascript:alert(1)", "mailto:a@b", "?C=N;O=D", "x?y", "x#y", "",
+        "http://[", "\nx y", "x;rm -rf", "$(x)", "`x`", "x|y", "-\u00e9",
+    ]  # fmt: skip
+    page = "".join(f'<a href="{target}">x</a>' for target in targets)
+    assert parse_listing(page, URL) == []
+
+
+@given(st.text(max_size=30), st.booleans())
+def test_no_name_escapes_whatever_a_listing_says(target, encode):
+    page = f'<a href="{quote(target) if encode else target}">x</a>'
+    for entry in parse_listing(page, URL):
+        assert "/" not in entry.name
+        assert "\\" not in entry.name
+        assert not entry.name.startswith(".")
+        assert is_safe_name(entry.name)

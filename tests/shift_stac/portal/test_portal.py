@@ -1,0 +1,105 @@
+import pytest
+
+from shift_stac.campaigns import load_campaign
+from shift_stac.errors import MissingProductError, PortalError, TransferError
+from shift_stac.flightline import FlightLine
+from shift_stac.portal.portal import open_portal
+from shift_stac.portal.transfer import HttpOptions
+from shift_stac.sources import Product, ProductLevel
+from support.webserver import faulty_server, free_port
+
+LINE = FlightLine("ang20220224t195402")
+LATER = FlightLine("ang20220224t200332")
+V1 = load_campaign().portal.version("v1")
+
+
+def put(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    root = tmp_path / "mirror"
+    put(
+        root,
+        "v1/20220224/L1/rdn/ang20220224t195402_rdn_v2aa1_clip",
+        "v1/20220224/L1/rdn/ang20220224t195402_rdn_v2aa1_clip.hdr",
+        "v1/20220224/L1/igm/ang20220224t195402_igm",
+        "v1/20220224/L1/igm/ang20220224t195402_igm.hdr",
+        "v1/20220224/L2a/ang20220224t200332_rfl",
+        # None of these is a line of that date in v1:
+        "v1/20220224/L1/rdn/ang20220224t210144_rdn_v2z4_clip",
+        "v1/20220224/L1/rdn/ang20220224t256144_rdn_v2aa1_clip",
+        "v1/20220224/L1/rdn/ang20220228t195402_rdn_v2aa1_clip",
+        "v1/20220224/L1/rdn/ang20220224t211618_rdn_v2aa1_clip.bak",
+        "v1/20220224/L1/rdn/old_ang20220224t211618_rdn_v2aa1_clip",
+        "v1/20220230/x",
+        "v1/readme",
+        "v1/20220301",
+    )
+    (root / "v1/20220224/L2a/ang20220224t213004_rfl").mkdir()
+    return root
+
+
+def test_a_mirror_lists_dates_and_lines_that_match_a_products_name(mirror):
+    with open_portal(str(mirror), V1, "v1") as portal:
+        assert portal.dates() == ["20220224"]
+        assert portal.lines("20220224") == [LINE, LATER]
+        assert portal.lines("20220228") == []
+
+
+def test_files_are_found_with_size_and_optional_ones_may_be_absent(mirror):
+    with open_portal(str(mirror), V1, "v1") as portal:
+        found = portal.find(LINE, ProductLevel.L1.products)
+    assert [product.product for product in found.products] == [Product.RADIANCE, Product.IGM]
+    data = found.products[0].data
+    assert data.name == "ang20220224t195402_rdn_v2aa1_clip"
+    assert data.size == len("v1/20220224/L1/rdn/ang20220224t195402_rdn_v2aa1_clip")
+    assert data.last_modified.endswith("GMT")
+
+
+def test_a_missing_required_product_names_line_and_file(mirror):
+    with open_portal(str(mirror), V1, "v1") as portal:
+        with pytest.raises(
+            MissingProductError, match=r"ang20220224t195402.*L2a/ang20220224t195402_rfl"
+        ):
+            portal.find(LINE, ProductLevel.ALL.products)
+        with pytest.raises(MissingProductError, match=r"ang20220224t200332_rfl\.hdr"):
+            portal.find(LATER, ProductLevel.L2.products)
+
+
+@pytest.mark.parametrize("address", ["ftp://portal/pub", "nowhere"])
+def test_addresses_of_another_kind_are_refused(address):
+    with pytest.raises(PortalError, match=address):
+        open_portal(address, V1, "v1")
+
+
+def test_a_portal_that_lists_no_date_is_told(tmp_path):
+    (tmp_path / "v1/maintenance").mkdir(parents=True)
+    with (
+        open_portal(str(tmp_path), V1, "v1") as portal,
+        pytest.raises(PortalError, match=f"{tmp_path} lists no date"),
+    ):
+        portal.dates()
+
+
+def test_a_portal_without_the_version_is_told(tmp_path):
+    with open_portal(str(tmp_path), V1, "v1") as portal, pytest.raises(PortalError, match="v1"):
+        portal.dates()
+
+
+def test_a_portal_that_cannot_be_reached_is_named():
+    url = f"http://127.0.0.1:{free_port()}"
+    with open_portal(url, V1, "v1") as portal, pytest.raises(TransferError, match=url):
+        portal.lines("20220224")
+
+
+def test_refusals_tell_the_status():
+    with faulty_server() as (url, faults), open_portal(url, V1, "v1", HttpOptions()) as portal:
+        for status, kind in (("403", PortalError), ("503", TransferError), ("429", TransferError)):
+            faults.script = [status]
+            with pytest.raises(kind, match=status):
+                portal.lines("20220224")

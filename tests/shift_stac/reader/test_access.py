@@ -1,0 +1,458 @@
+"""Maps and spectra of a published line, from a folder, from S3 and over HTTP."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import rasterio
+import rioxarray  # noqa: F401 - adds the accessor
+import shapely
+import xarray as xr
+import zarr
+from pyproj import CRS, Transformer
+
+from shift_stac import open_flightline
+from shift_stac.campaigns import load_campaign
+from shift_stac.envi.image import open_envi
+from shift_stac.errors import MapError, StoreError
+from shift_stac.pictures.colour import read_colour
+from shift_stac.pictures.overview import write_overview
+from shift_stac.simulate import simulate_campaign
+from shift_stac.sources import Product
+from shift_stac.store.chunking import ChunkSizes
+from shift_stac.store.conversion import ConversionOptions, convert_line
+from support.s3 import serve_s3
+from support.sources import source_product, sources_in, write_envi
+from support.webserver import serve_nginx
+
+RGB = [672.6, 552.4, 447.2]
+CHUNKS = ChunkSizes(x=16, y=20, wavelength=10)
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """Four lines in both zones that fly north and south, with gaps, and one without a GLT."""
+    root = tmp_path_factory.mktemp("lines")
+    flown = simulate_campaign(root / "portal", lines=4, samples=60, scan_lines=150, bands=24)
+    found = []
+    for line in flown["20220224"]:
+        sources = sources_in(root / "portal", line, "v1")
+        store = root / "archive" / f"{line}.zarr"
+        convert_line(sources, store, load_campaign(), ConversionOptions(chunks=CHUNKS))
+        found.append((sources, store))
+    return found
+
+
+@pytest.fixture(params=range(4), ids=lambda n: f"line {n}")
+def line(lines, request):
+    sources, store = lines[request.param]
+    return sources, open_flightline(store)
+
+
+def arrays(sources, *products):
+    return [np.asarray(open_envi(sources.get(product).data.path).data) for product in products]
+
+
+def naive(sources, ds, bands):
+    """Each cell by itself, from the source files: the stored table's pixel, or NaN."""
+    (cube,) = arrays(sources, Product.REFLECTANCE)
+    cube = np.where(cube == -9999, np.nan, cube)
+    sample, line = np.abs(ds.glt_sample.values), np.abs(ds.glt_line.values)
+    centres = ds.wavelength.values
+    chosen = [int(np.argmin(abs(centres - nm))) for nm in bands]
+    out = cube[line - 1, :, sample - 1][..., chosen]
+    return np.moveaxis(np.where((line > 0)[..., None], out, np.nan), -1, 0)
+
+
+def test_the_dataset_is_lazy_and_carries_its_table(line):
+    _, ds = line
+    assert set(ds.Reflectance.dims) == {"wavelength", "y", "x"}
+    assert ds.glt_line.dims == ("map_y", "map_x")
+    assert ds.Reflectance.chunks is not None
+    assert ds.good_wavelength.chunks is None
+
+
+def test_a_map_shows_in_each_cell_the_pixel_of_the_table(line):
+    sources, ds = line
+    result = ds.swath.orthorectify(bands=RGB)
+    assert result.chunks is not None
+    assert result.dims == ("wavelength", "y", "x")
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, naive(sources, ds, RGB).astype(np.float32))
+    np.testing.assert_allclose(result.wavelength, RGB, atol=60)
+    assert result.rio.crs == ds.rio.crs
+
+
+def test_a_cell_lies_where_longitude_and_latitude_say(line):
+    """The map's elevation at a cell is that of the swath's pixel at the same place."""
+    _, ds = line
+    band = ds.swath.orthorectify(variable="longitude").compute()
+    other = ds.swath.orthorectify(variable="latitude").compute()
+    to_degrees = Transformer.from_crs(band.rio.crs, 4326, always_xy=True)
+    x, y = np.meshgrid(band.x, band.y)
+    longitude, latitude = to_degrees.transform(x, y)
+    shown = np.isfinite(band.values)
+    assert shown.mean() > 0.3
+    metres = np.hypot(
+        (band.values - longitude)[shown] * 111_195 * np.cos(np.radians(34.5)),
+        (other.values - latitude)[shown] * 111_195,
+    )
+    # A pixel anywhere in its cell, or, where the portal filled a hole, anywhere in the next.
+    assert metres.max() <= 5 * 1.5 * np.sqrt(2) + 0.1
+    assert np.median(metres) < 2.5
+
+
+@pytest.mark.parametrize("crs", [None, "EPSG:4326", "EPSG:32610", "EPSG:32611", "EPSG:3310"])
+def test_any_crs_shows_the_same_places(line, crs):
+    _, ds = line
+    result = ds.swath.orthorectify(variable="Easting", crs=crs).compute()
+    if crs is not None:
+        assert result.rio.crs.to_string() == crs
+    to_line = Transformer.from_crs(result.rio.crs, ds.rio.crs, always_xy=True)
+    easting, _ = to_line.transform(*np.meshgrid(result.x, result.y))
+    shown = np.isfinite(result.values)
+    assert np.abs(result.values - easting)[shown].max() <= 5 * 1.5 * np.sqrt(2) + 2.6
+    # About as many cells as the line's own map has pixels.
+    assert 0.6 < shown.sum() / np.isfinite(ds.Easting.values).sum() < 1.8
+
+
+def test_a_line_across_120_degrees_west_is_whole_in_either_zone(tmp_path):
+    (name,) = simulate_campaign(tmp_path, lines=1, samples=160, scan_lines=120, bands=5)["20220224"]
+    store = tmp_path / "line.zarr"
+    summary = convert_line(sources_in(tmp_path, name, "v1"), store, load_campaign())
+    west, _, east, _ = summary.geolocation.bbox
+    assert west < -120.002 < -119.999 < east
+    ds = open_flightline(store)
+    assert ds.rio.crs.to_epsg() == 32610
+    other = ds.swath.orthorectify(variable="longitude", crs="EPSG:32611")
+    to_degrees = Transformer.from_crs(32611, 4326, always_xy=True)
+    longitude, _ = to_degrees.transform(*np.meshgrid(other.x, other.y))
+    shown = np.isfinite(other.values)
+    assert 0.9 < shown.sum() / ds.longitude.size < 1.1
+    assert np.abs(other.values - longitude)[shown].max() < 15 / 91_000
+    assert other.values[shown].min() < -120.002
+    assert other.values[shown].max() > -119.999
+    area = shapely.box(-120.001, 34, -119.9995, 35)
+    inside = shapely.contains_xy(area, ds.longitude.values, ds.latitude.values)
+    assert int(ds.swath.polygon(area)["count"].max()) == inside.sum() > 1000
+
+
+def test_a_box_is_a_window_of_the_whole(line):
+    _, ds = line
+    whole = ds.swath.orthorectify(bands=[650]).compute()
+    lon, lat = (float(ds[name].isel(y=70, x=30)) for name in ("longitude", "latitude"))
+    box = (lon - 5e-4, lat - 4e-4, lon + 5e-4, lat + 4e-4)
+    window = ds.swath.orthorectify(bands=[650], bbox=box)
+    assert window.sizes["x"] < 30
+    xr.testing.assert_equal(window.compute(), whole.sel(x=window.x, y=window.y))
+    assert bool(window.notnull().any())
+    west, south, east, north = window.rio.transform_bounds("EPSG:4326")
+    assert west <= box[0] < box[2] <= east
+    assert south <= box[1] < box[3] <= north
+    degrees = ds.swath.orthorectify(bands=[650], bbox=box, crs="EPSG:4326")
+    west, south, east, north = degrees.rio.bounds()
+    assert west <= box[0] + 1e-9
+    assert north >= box[3] - 1e-9
+    utm = ds.swath.orthorectify(bands=[650], bbox=window.rio.bounds(), bbox_crs=ds.rio.crs)
+    xr.testing.assert_equal(utm, window)
+
+
+def test_lines_of_one_resolution_match_and_a_given_grid_is_taken_to_the_bit(lines):
+    first, second = (open_flightline(store) for _, store in lines[:2])
+    grids = [
+        ds.swath.orthorectify(bands=[650], crs="EPSG:3310", resolution=7) for ds in (first, second)
+    ]
+    for axis in ("x", "y"):
+        steps = np.concatenate([grid[axis].values for grid in grids]) / 7
+        np.testing.assert_allclose(steps - np.floor(steps), 0.5, atol=1e-6)
+    common = first.swath.orthorectify(bands=[650], crs="EPSG:3310", resolution=11)
+    stack = xr.concat(
+        [ds.swath.orthorectify(bands=[650], like=common) for ds in (first, second)],
+        dim="line",
+        join="exact",
+    )
+    assert stack.sizes == {"line": 2, "wavelength": 1, **{d: common.sizes[d] for d in ("y", "x")}}
+    np.testing.assert_array_equal(stack.isel(line=0), common)
+
+
+def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines):
+    ds = open_flightline(lines[0][1])
+    grid = ds.swath.orthorectify(bands=[650])
+    with pytest.raises(MapError, match="like gives the whole grid"):
+        ds.swath.orthorectify(like=grid, crs="EPSG:4326")
+    with pytest.raises(MapError, match="like has no CRS"):
+        ds.swath.orthorectify(like=grid.drop_vars("spatial_ref"))
+    with pytest.raises(MapError, match="like is not north-up"):
+        ds.swath.orthorectify(
+            like=grid.isel(y=slice(None, None, -1)).drop_attrs().rio.write_crs(32610)
+        )
+    with pytest.raises(MapError, match="does not reach into the box"):
+        ds.swath.orthorectify(bbox=(10, 50, 11, 51))
+    with pytest.raises(MapError, match="does not reach into the box"):
+        ds.swath.orthorectify(bbox=(10, 50, 11, 51), crs="EPSG:4326")
+    with pytest.raises(MapError, match="resolution of 0"):
+        ds.swath.orthorectify(resolution=0)
+    with pytest.raises(MapError, match="no variable 'fwhm' of its pixels"):
+        ds.swath.orthorectify(variable="fwhm")
+    with pytest.raises(MapError, match="open the line with shift_stac"):
+        xr.open_zarr(lines[0][1]).swath.orthorectify()
+
+
+def test_a_part_of_a_line_is_mapped_where_it_lies(lines):
+    ds = open_flightline(lines[1][1])
+    part = ds.isel(y=slice(40, 90), x=slice(10, 50))
+    whole = ds.swath.orthorectify(variable="Northing").compute()
+    found = part.swath.orthorectify(variable="Northing").compute()
+    line, sample = np.abs(ds.glt_line.values) - 1, np.abs(ds.glt_sample.values) - 1
+    inside = (line >= 40) & (line < 90) & (sample >= 10) & (sample < 50)
+    np.testing.assert_array_equal(found, whole.where(inside))
+
+
+def test_a_map_of_all_bands_is_written_block_by_block(lines, tmp_path):
+    ds = open_flightline(lines[1][1])
+    result = ds.swath.orthorectify()
+    assert result.sizes["wavelength"] == 24
+    result.rio.to_raster(tmp_path / "map.tif", windowed=True, tiled=True)
+    with rasterio.open(tmp_path / "map.tif") as opened:
+        np.testing.assert_array_equal(opened.read(), result)
+        assert opened.transform == result.rio.transform()
+
+
+def test_the_accessor_shadows_no_method_of_xarray(lines):
+    ds = open_flightline(lines[0][1])
+    moved = ds[["Elevation"]].shift(y=1)
+    np.testing.assert_array_equal(moved.Elevation[1:], ds.Elevation[:-1])
+    assert bool(moved.Elevation[0].isnull().all())
+
+
+def test_only_the_chunks_that_a_window_needs_are_read(lines, tmp_path):
+    """Every other chunk is removed: zarr would give zeros for it, were it asked."""
+    _, store = lines[1]
+    copy = tmp_path / "line.zarr"
+    shutil.copytree(store, copy)
+    ds = open_flightline(store)
+    lon, lat = (float(ds[name].isel(y=30, x=24)) for name in ("longitude", "latitude"))
+    box = (lon - 8e-5, lat - 8e-5, lon + 8e-5, lat + 8e-5)
+    expected = ds.swath.orthorectify(bands=[ds.wavelength[3]], bbox=box).compute()
+    kept = {"c/0/1/1"}
+    for chunk in (copy / "Reflectance" / "c").rglob("*"):
+        if chunk.is_file() and chunk.relative_to(copy / "Reflectance").as_posix() not in kept:
+            chunk.write_bytes(b"damaged")
+    found = open_flightline(copy).swath.orthorectify(bands=[ds.wavelength[3]], bbox=box)
+    np.testing.assert_array_equal(found, expected)
+    assert int(expected.count()) > 4
+
+
+def nearest_pixel(ds, lon, lat):
+    """Line and sample of the pixel whose centre is nearest, by comparing with all of them."""
+    to_map = Transformer.from_crs(4326, ds.rio.crs, always_xy=True)
+    east, north = to_map.transform(lon, lat)
+    away = np.hypot(ds.Easting.values - east, ds.Northing.values - north)
+    return np.unravel_index(np.nanargmin(away), away.shape)
+
+
+def test_a_spectrum_is_that_of_the_nearest_pixel(line):
+    sources, ds = line
+    (cube,) = arrays(sources, Product.REFLECTANCE)
+    random = np.random.default_rng(1)
+    for y, x in zip(random.integers(2, 148, 12), random.integers(2, 58, 12), strict=True):
+        lon, lat = (float(ds[name][y, x]) for name in ("longitude", "latitude"))
+        if not np.isfinite(lon):
+            continue
+        lon, lat = lon + random.uniform(-3e-5, 3e-5), lat + random.uniform(-3e-5, 3e-5)
+        found = ds.swath.spectrum(lon, lat)
+        expected = nearest_pixel(ds, lon, lat)
+        assert (int(found.y), int(found.x)) == expected
+        good = ds.good_wavelength.values == 1
+        np.testing.assert_array_equal(found.values[good], cube[expected[0], good, expected[1]])
+        assert np.isnan(found.values[~good]).all()
+        assert (~good).any()
+        assert 0 <= float(found.distance) < 5 * np.sqrt(2)
+        whole = ds.swath.spectrum(lon, lat, mask_bad_bands=False)
+        np.testing.assert_array_equal(whole, cube[expected[0], :, expected[1]])
+    (radiance,) = arrays(sources, Product.RADIANCE)
+    found = ds.swath.spectrum(lon, lat, variable="Radiance", mask_bad_bands=False)
+    np.testing.assert_array_equal(found, radiance[int(found.y), :, int(found.x)])
+
+
+def test_where_the_line_is_not_there_is_no_spectrum(lines):
+    ds = open_flightline(lines[0][1])
+    lon, lat = (float(ds[name][75, 59]) for name in ("longitude", "latitude"))
+    ds.swath.spectrum(lon + 3e-5, lat)
+    for where in ((lon + 3e-3, lat), (10.0, 50.0)):
+        with pytest.raises(MapError, match="the line has no pixel at longitude"):
+            ds.swath.spectrum(*where)
+
+
+def square(ds, metres, y=75, x=30):
+    lon, lat = (float(ds[name][y, x]) for name in ("longitude", "latitude"))
+    half = metres / 2 / 111_195
+    return shapely.box(lon - half * 1.21, lat - half, lon + half * 1.21, lat + half)
+
+
+@pytest.mark.parametrize("metres", [30, 200, 5000])
+def test_a_polygon_counts_each_pixel_whose_centre_lies_in_it_once(line, metres):
+    sources, ds = line
+    area = square(ds, metres)
+    inside = shapely.contains_xy(area, ds.longitude.values, ds.latitude.values)
+    (cube,) = arrays(sources, Product.REFLECTANCE)
+    chosen = np.where(cube == -9999, np.nan, cube).astype(float).transpose(1, 0, 2)[:, inside]
+    found = ds.swath.polygon(shapely.geometry.mapping(area))
+    good = ds.good_wavelength.values == 1
+    assert inside.sum() > 20
+    np.testing.assert_array_equal(
+        found["count"].values[good], np.isfinite(chosen).sum(axis=1)[good]
+    )
+    np.testing.assert_allclose(found["mean"][good], np.nanmean(chosen, axis=1)[good], rtol=1e-9)
+    np.testing.assert_allclose(found["std"][good], np.nanstd(chosen, axis=1)[good], rtol=1e-6)
+    assert found["mean"][~good].isnull().all()
+    assert (found["count"].values[~good] == 0).all()
+
+
+def test_polygons_are_understood_in_each_form_of_geojson(lines):
+    ds = open_flightline(lines[1][1])
+    area = square(ds, 100)
+    geometry = shapely.geometry.mapping(area)
+    feature = {"type": "Feature", "properties": {}, "geometry": geometry}
+    left, right = (
+        shapely.geometry.mapping(part)
+        for part in (
+            area.intersection(shapely.box(-180, -90, area.centroid.x, 90)),
+            area.intersection(shapely.box(area.centroid.x, -90, 180, 90)),
+        )
+    )
+    halves = [{"type": "Feature", "properties": {}, "geometry": part} for part in (left, right)]
+    expected = ds.swath.polygon(geometry)
+    for form in (
+        area,
+        feature,
+        json.dumps(feature),
+        {"type": "FeatureCollection", "features": halves},
+        {"type": "MultiPolygon", "coordinates": [geometry["coordinates"]]},
+    ):
+        xr.testing.assert_allclose(ds.swath.polygon(form), expected)
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("no json", "no GeoJSON polygon"),
+        ({"type": "Point", "coordinates": [0, 0]}, "not a polygon with an area"),
+        ({"type": "Polygon", "coordinates": []}, "not a polygon with an area"),
+        ({"features": []}, "no GeoJSON polygon"),
+        (7, "no GeoJSON polygon"),
+        (shapely.box(10, 50, 11, 51), "no pixel in the polygon"),
+    ],
+    ids=str,
+)
+def test_what_is_no_polygon_of_the_line_is_refused(lines, form, reason):
+    with pytest.raises(MapError, match=reason):
+        open_flightline(lines[0][1]).swath.polygon(form)
+
+
+def test_a_polygon_smaller_than_a_pixel_is_told_so(lines):
+    ds = open_flightline(lines[1][1])
+    lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
+    with pytest.raises(MapError, match="smaller than a pixel"):
+        ds.swath.polygon(shapely.box(lon + 1e-6, lat + 1e-6, lon + 3e-6, lat + 3e-6))
+
+
+@pytest.mark.parametrize("where", ["s3", "http"])
+def test_lines_open_from_a_bucket_and_over_http_as_from_a_folder(
+    lines, tmp_path, monkeypatch, where
+):
+    _, store = lines[3]
+    local = open_flightline(store)
+    area = square(local, 60)
+    if where == "http":
+        server = serve_nginx(store.parent, tmp_path / "nginx")
+    else:
+        server = serve_s3(tmp_path / "s3")
+    with server as served:
+        if where == "s3":
+            shutil.copytree(store, served.folder / store.name)
+            for name, value in served.environment.items():
+                monkeypatch.setenv(name, value)
+        remote = open_flightline(f"{served.url if where == 's3' else served}/{store.name}")
+        maps = [ds.swath.orthorectify(bands=RGB).compute() for ds in (local, remote)]
+        xr.testing.assert_identical(*maps)
+        xr.testing.assert_identical(*[ds.swath.polygon(area) for ds in (local, remote)])
+        lon, lat = area.centroid.x, area.centroid.y
+        xr.testing.assert_identical(*[ds.swath.spectrum(lon, lat) for ds in (local, remote)])
+
+
+@pytest.fixture(scope="module")
+def rotated(lines, tmp_path_factory):
+    """A line whose portal's table is turned by 30 degrees, as real ones are along the flight."""
+    sources, _ = lines[1]
+    root = tmp_path_factory.mktemp("rotated")
+    igm = open_envi(sources.get(Product.IGM).data.path).data
+    east, north = igm[:, 0], igm[:, 1]
+    turn = np.radians(30)
+    # Columns run along (cos, sin), rows along (sin, -cos), from a corner beyond all pixels.
+    along = (east - east.mean()) * np.cos(turn) + (north - north.mean()) * np.sin(turn)
+    down = (east - east.mean()) * np.sin(turn) - (north - north.mean()) * np.cos(turn)
+    left, top = along.min() - 1, down.min() - 1
+    column, row = ((along - left) // 5).astype(int), ((down - top) // 5).astype(int)
+    glt = np.zeros((row.max() + 1, 2, column.max() + 1), dtype="<i4")
+    line, sample = np.indices(east.shape)
+    glt[row, 0, column], glt[row, 1, column] = sample + 1, line + 1
+    corner = (
+        east.mean() + left * np.cos(turn) + top * np.sin(turn),
+        north.mean() + left * np.sin(turn) - top * np.cos(turn),
+    )
+    info = (
+        f"{{UTM, 1, 1, {corner[0]:.6f}, {corner[1]:.6f}, 5, 5, 10, North, WGS-84, units=Meters, "
+        "rotation=30.0}"
+    )
+    path = write_envi(root / "glt", glt, **{"map info": info})
+    products = tuple(
+        source_product(Product.GLT, path) if pair.product is Product.GLT else pair
+        for pair in sources.products
+    )
+    store = root / "line.zarr"
+    options = ConversionOptions(chunks=CHUNKS)
+    turned = sources.model_copy(update={"products": products})
+    return store, convert_line(turned, store, load_campaign(), options)
+
+
+def test_a_rotated_table_of_the_portal_is_kept_and_its_maps_are_north_up(rotated, tmp_path):
+    store, summary = rotated
+    assert summary.map.origin == "portal"
+    assert summary.map.transform[1] != 0
+    table = xr.open_zarr(store, group="glt").glt_line
+    np.testing.assert_allclose(table.rio.transform()[:6], summary.map.transform)
+    ds = open_flightline(store)
+    assert "map_x" not in ds.coords
+    result = ds.swath.orthorectify(variable="Easting").compute()
+    assert result.rio.transform().is_rectilinear
+    easting, _ = np.meshgrid(result.x, result.y)
+    shown = np.isfinite(result.values)
+    assert np.abs(result.values - easting)[shown].max() < 5 * np.sqrt(2) + 0.1
+    # Cells of the table without a pixel of their own stay empty: it has no infill.
+    assert 0.7 < shown.sum() / np.isfinite(ds.Easting.values).sum() < 1.1
+    colour = read_colour(store, summary, (672.6, 552.4, 447.2))
+    write_overview(colour, ds, tmp_path / "o.tif")
+    with rasterio.open(tmp_path / "o.tif") as opened:
+        assert opened.transform == result.rio.transform()
+        np.testing.assert_array_equal(opened.read(4) > 0, shown)
+    lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
+    found = ds.swath.spectrum(lon, lat)
+    assert (int(found.y), int(found.x)) == (75, 30)
+    area = square(ds, 60)
+    inside = shapely.contains_xy(area, ds.longitude.values, ds.latitude.values)
+    assert int(ds.swath.polygon(area)["count"].max()) == inside.sum()
+
+
+def test_what_is_no_store_is_named(tmp_path):
+    for href in (tmp_path / "nothing.zarr", f"file://{tmp_path}/nothing.zarr"):
+        with pytest.raises(StoreError, match=r"nothing\.zarr does not open as a flight line"):
+            open_flightline(href)
+    zarr.create_group(tmp_path / "other.zarr")
+    with pytest.raises(StoreError, match="does not open as a flight line"):
+        open_flightline(tmp_path / "other.zarr")
+
+
+def test_the_crs_of_each_line_is_its_own(lines):
+    assert {CRS(open_flightline(store).rio.crs).to_epsg() for _, store in lines} == {32610, 32611}
