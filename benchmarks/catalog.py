@@ -43,7 +43,7 @@ from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.parents import item_path, parents_of, render
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
-from shift_stac.storage.credentials import S3Options
+from shift_stac.storage.s3_options import S3Options
 from support.counting import counting_proxy
 from support.s3 import Bucket, serve_s3
 

@@ -45,8 +45,10 @@ from shift_stac.envi.image import open_envi
 from shift_stac.flightline import FlightLine
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, SourceLine
-from shift_stac.store.chunking import DEFAULT_CHUNKS, cube_codec
-from shift_stac.store.conversion import ConversionOptions, convert_line
+from shift_stac.store.chunking import DEFAULT_CHUNKS
+from shift_stac.store.codecs import cube_codec
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
 from support.sources import sources_in
 
 CUBES = (Product.RADIANCE, Product.REFLECTANCE)

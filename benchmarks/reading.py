@@ -32,7 +32,8 @@ from zarr.storage import FsspecStore, LocalStore, WrapperStore
 from shift_stac.campaigns import load_campaign
 from shift_stac.simulate import simulate_campaign
 from shift_stac.store.chunking import DEFAULT_LAYOUT, ChunkLayout
-from shift_stac.store.conversion import ConversionOptions, convert_line
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
 from support.s3 import serve_s3
 from support.sources import sources_in
 

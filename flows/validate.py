@@ -21,8 +21,8 @@ from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, write_report
 from flows.running.run_names import dated
 from flows.running.terminal import print_archive_report
+from shift_stac.archive.archive_report import ArchiveReport, LineCheck
 from shift_stac.archive.inventory import published_lines
-from shift_stac.archive.line_check import ArchiveReport, LineCheck
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine

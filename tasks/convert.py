@@ -10,10 +10,9 @@ from shift_stac.cluster import Engine, JobInfo
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import format_size
 from shift_stac.sources import SourceLine
-from shift_stac.store.conversion import (
+from shift_stac.store.conversion_options import (
     ConversionOptions,
     Progress,
-    convert_line,
     converted_summary,
     fingerprint,
 )
@@ -35,6 +34,8 @@ def convert(
     force: bool,
 ) -> StoreSummary:
     """Convert the line in a job of its own, unless an earlier run did so from the same files."""
+    from shift_stac.store.conversion import convert_line  # noqa: PLC0415 - see tasks/__init__.py
+
     logger = get_run_logger()
     if not force:
         summary = converted_summary(store, fingerprint(sources, options))

@@ -6,7 +6,6 @@ from prefect import task
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
-from shift_stac.pictures.companion_files import draw_companions
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
 from tasks.retrying import STAGE
@@ -20,4 +19,6 @@ def draw(
     campaign: Campaign,
 ) -> Companions:
     """Draw the pictures, the overview and the footprint of a converted line, beside its store."""
+    from shift_stac.pictures.companion_files import draw_companions  # noqa: PLC0415 - see tasks/__init__.py
+
     return draw_companions(store, summary, campaign)

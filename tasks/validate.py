@@ -4,17 +4,16 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
-from shift_stac.archive.line_check import LineCheck, check_line
+from shift_stac.archive.archive_report import LineCheck
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import InvalidStoreError
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import SourceLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.storage.base import Storage
-from shift_stac.store.conversion import summary_path
+from shift_stac.store.conversion_options import summary_path
 from shift_stac.store.summary import StoreSummary
 from shift_stac.validation.result import Expectations, Validation
-from shift_stac.validation.store_check import validate_store
 from tasks.retrying import STAGE
 
 
@@ -23,6 +22,8 @@ def validate(
     line: FlightLine, store: Path, summary: StoreSummary, sources: SourceLine
 ) -> Validation:
     """Compare a converted store with its source; one that is not right is never published."""
+    from shift_stac.validation.store_check import validate_store  # noqa: PLC0415 - see tasks/__init__.py
+
     found = validate_store(store, Expectations.of_summary(summary), sources=sources)
     if not found.passed:
         # A run that finds no summary converts the line again.
@@ -38,6 +39,8 @@ def validate_published(
     line: FlightLine, storage: Storage, campaign: Campaign, hrefs: Hrefs, blocks: int | None
 ) -> LineCheck:
     """Look into a published line: its item, its store, and the files beside it."""
+    from shift_stac.archive.line_check import check_line  # noqa: PLC0415 - see tasks/__init__.py
+
     found = check_line(storage, campaign, line, blocks=blocks, hrefs=hrefs)
     get_run_logger().info("%s: %s", line, found.sentence)
     return found

@@ -24,7 +24,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.sources import SourceLine
 from shift_stac.store.companions import Companions
-from shift_stac.store.conversion import fingerprint, summary_path
+from shift_stac.store.conversion_options import fingerprint, summary_path
 from shift_stac.validation.result import Validation
 from tasks.convert import convert
 from tasks.download import download

@@ -27,7 +27,7 @@ from shift_stac.errors import CredentialsError
 from shift_stac.settings import PublishedOptions
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
-from shift_stac.storage.credentials import AskCode, S3Options
+from shift_stac.storage.s3_options import AskCode, S3Options
 
 _SECONDS_BETWEEN_LOOKS = 2
 # The server takes answers for so long after we have stopped waiting.

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from shift_stac.archive.line_check import ArchiveReport
+from shift_stac.archive.archive_report import ArchiveReport
 from shift_stac.monitoring.run_report import RunReport, format_size
 from shift_stac.sources import RemoteFile
 

@@ -3,84 +3,20 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
+from shift_stac.archive.archive_report import LineCheck
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import InvalidStoreError
 from shift_stac.flightline import FlightLine
-from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item import published_state, store_path
 from shift_stac.stac.parents import item_path
 from shift_stac.storage.base import Storage
-from shift_stac.validation.result import Check, Expectations, Validation
-from shift_stac.validation.store_check import SAMPLED_BLOCKS, validate_store
+from shift_stac.validation.result import SAMPLED_BLOCKS, Check, Expectations
+from shift_stac.validation.store_check import validate_store
 
 _SHA256 = "1220"
-
-
-class LineCheck(FrozenModel):
-    """What was found of a published line; without ``validation`` there was no item to go by."""
-
-    line: str
-    checks: tuple[Check, ...]
-    validation: Validation | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether everything is as it should be."""
-        store = self.validation is not None and self.validation.passed
-        return store and all(check.passed for check in self.checks)
-
-    @property
-    def sentence(self) -> str:
-        """How many checks passed, or what is wrong."""
-        checks = (*self.checks, *(self.validation.checks if self.validation else ()))
-        wrong = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
-        return "; ".join(wrong) or f"{len(checks)} checks passed"
-
-
-class ArchiveReport(FrozenModel):
-    """What was found in an archive: one entry for each line."""
-
-    started: datetime
-    finished: datetime
-    store: str
-    software: str
-    lines: tuple[LineCheck, ...]
-
-    @property
-    def bad(self) -> int:
-        """How many lines are not right."""
-        return sum(not line.passed for line in self.lines)
-
-    @property
-    def sentence(self) -> str:
-        """The counts as a phrase, such as ``5 good, 1 bad``."""
-        return f"{len(self.lines) - self.bad} good, {self.bad} bad"
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The table that people read: one row a line."""
-        return [
-            {
-                "line": line.line,
-                "state": "good" if line.passed else "bad",
-                "located": _percent(line.validation.located_share if line.validation else None),
-                "nodata": _percents(line.validation.nodata_share if line.validation else {}),
-                "negative": _percents(line.validation.negative_share if line.validation else {}),
-                "finding": line.sentence,
-            }
-            for line in self.lines
-        ]
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
-
-
-def _percents(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{share:.1%}" for share in shares.values())
 
 
 def check_line(

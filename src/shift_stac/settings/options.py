@@ -10,10 +10,10 @@ from shift_stac.portal.download import DownloadOptions
 from shift_stac.settings.values import Dates, Lines
 from shift_stac.sources import ProductLevel
 from shift_stac.stac.hrefs import HrefOptions
-from shift_stac.storage.credentials import S3Options
+from shift_stac.storage.s3_options import S3Options
 from shift_stac.store.chunking import DEFAULT_LAYOUT, ChunkLayout
-from shift_stac.store.conversion import ConversionOptions
-from shift_stac.validation.store_check import SAMPLED_BLOCKS
+from shift_stac.store.conversion_options import ConversionOptions
+from shift_stac.validation.result import SAMPLED_BLOCKS
 
 
 class PublishedOptions(BaseModel):

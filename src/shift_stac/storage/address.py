@@ -4,9 +4,8 @@ from pathlib import Path
 
 from shift_stac.errors import StorageError
 from shift_stac.storage.base import Storage
-from shift_stac.storage.bucket import S3Storage
-from shift_stac.storage.credentials import AskCode, S3Options
 from shift_stac.storage.folder import FolderStorage
+from shift_stac.storage.s3_options import AskCode, S3Options
 
 
 def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None = None) -> Storage:
@@ -25,6 +24,9 @@ def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None
         The address is of another kind.
     """
     if url.startswith("s3://"):
+        # The clients of a bucket take half a second to import, which a folder does not need.
+        from shift_stac.storage.bucket import S3Storage  # noqa: PLC0415
+
         if not url.removeprefix("s3://").strip("/"):
             msg = f"{url!r} names no bucket: expected s3://bucket or s3://bucket/prefix"
             raise StorageError(msg)

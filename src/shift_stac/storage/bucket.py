@@ -15,16 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shift_stac.errors import StorageError
 from shift_stac.storage.base import Change, Progress, Storage, StoredFile
 from shift_stac.storage.conditional import ConditionalWrites
-from shift_stac.storage.credentials import (
-    SESSION_ENDED,
-    AskCode,
-    ObjectOptions,
-    S3Options,
-    Sessions,
-    needs_session,
-)
+from shift_stac.storage.credentials import SESSION_ENDED, Sessions
 from shift_stac.storage.media_types import media_type
 from shift_stac.storage.object_sender import ObjectSender
+from shift_stac.storage.s3_options import AskCode, ObjectOptions, S3Options, needs_session
 from shift_stac.storage.upload import Upload
 from shift_stac.store.store_format import ROOT_METADATA
 

@@ -11,17 +11,17 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_serializer
+from pydantic import AwareDatetime, SecretStr, ValidationError, field_serializer
 
 from shift_stac.errors import CodeRefusedError, CredentialsError
 from shift_stac.model import FrozenModel
+from shift_stac.storage.s3_options import AskCode, S3Options
 
 logger = logging.getLogger(__name__)
 
@@ -35,70 +35,6 @@ SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "Inv
 
 # What AWS says of a code that is wrong, was used before, or came too late.
 _WRONG_CODE = "MultiFactorAuthentication failed"
-
-AskCode = Callable[[str, Callable[[], bool], str], str | None]
-"""Asks a person for a code of the device that is named.
-
-It is also given what tells whether a session was begun elsewhere meanwhile (then it may give up, and
-return None), and why the code before was refused: nothing at first.
-"""
-
-
-class ObjectOptions(FrozenModel):
-    """How the bucket keeps objects of one kind."""
-
-    encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
-        default=None, description="server-side encryption: AES256 is SSE-S3, aws:kms is SSE-KMS"
-    )
-    kms_key: str | None = Field(default=None, description="key for aws:kms, if not the default one")
-    storage_class: str | None = Field(
-        default=None, description="storage class, for example INTELLIGENT_TIERING"
-    )
-    tags: dict[str, str] = Field(default={}, description="tags of each object")
-    acl: str | None = Field(
-        default=None, description="canned ACL, for example bucket-owner-full-control"
-    )
-
-
-class S3Options(FrozenModel):
-    """How the bucket is reached and used, where the standard AWS settings do not say it."""
-
-    endpoint_url: str | None = Field(
-        default=None, description="address of an S3 server that is not Amazon's"
-    )
-    profile: str | None = Field(default=None, description="named profile of the AWS configuration")
-    region: str | None = Field(default=None, description="region of the bucket")
-    requester_pays: bool = Field(
-        default=False, description="pay for requests and transfers from somebody else's bucket"
-    )
-    role: str | None = Field(default=None, description="ARN of the role to act in")
-    mfa_serial: str | None = Field(
-        default=None, description="ARN or serial number of the MFA device whose code is asked for"
-    )
-    sts_endpoint_url: str | None = Field(
-        default=None, description="address of a token service that is not Amazon's"
-    )
-    session_hours: float = Field(
-        default=12, ge=0.25, le=36, description="hours that a session with MFA lasts"
-    )
-    code_wait_minutes: float = Field(
-        default=15,
-        ge=0,
-        le=24 * 60,
-        description="minutes that a run without a terminal waits for an MFA code in the Prefect UI; "
-        "with 0 it ends at once, and says what to do",
-    )
-    session_dir: Path = Field(
-        default=Path("~/.cache/shift-stac/sessions"),
-        description="folder in which sessions wait for later runs, readable by their owner alone",
-    )
-    parallel: int = Field(default=16, gt=0, description="objects in transfer at once")
-    data: ObjectOptions = Field(
-        default_factory=ObjectOptions, description="how the bucket keeps the stores' objects"
-    )
-    metadata: ObjectOptions = Field(
-        default_factory=ObjectOptions, description="how it keeps catalog, items and pictures"
-    )
 
 
 class Keys(FrozenModel):
@@ -118,11 +54,6 @@ class Keys(FrozenModel):
     def are_good(self) -> bool:
         """Whether they last a while yet."""
         return self.until is None or datetime.now(UTC) + _MARGIN < self.until
-
-
-def needs_session(options: S3Options) -> bool:
-    """Whether the plain chain of AWS is not enough."""
-    return bool(options.mfa_serial or options.role)
 
 
 class Sessions:

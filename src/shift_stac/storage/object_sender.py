@@ -17,7 +17,8 @@ import s3fs
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from shift_stac.storage.credentials import ObjectOptions, S3Options, Sessions
+from shift_stac.storage.credentials import Sessions
+from shift_stac.storage.s3_options import ObjectOptions, S3Options
 
 PART = 8 << 20
 """Objects from twice this size on are sent in parts of it; a transfer keeps no more in memory."""

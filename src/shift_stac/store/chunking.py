@@ -1,12 +1,11 @@
-"""How a line's arrays are cut into chunks and compressed.
+"""How a line's arrays are cut into chunks.
 
-``benchmarks/README.md`` has the tables by which sizes and codecs were chosen.
+``benchmarks/README.md`` has the tables by which the sizes were chosen.
 """
 
 from enum import StrEnum
 
 from pydantic import Field
-from zarr.codecs import BloscCodec
 
 from shift_stac.model import FrozenModel
 
@@ -87,13 +86,3 @@ def geometry_chunks(cube: ChunkSizes, *, lines: int, samples: int) -> tuple[int,
     """
     rows = cube.y * max(1, round(_GEOMETRY_LINES / cube.y))
     return min(rows, lines), samples
-
-
-def cube_codec() -> BloscCodec:
-    """Lossless codec of the cubes, whose values are noisy in the low bits."""
-    return BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle")
-
-
-def geometry_codec() -> BloscCodec:
-    """Lossless codec of the smooth float64 geometry."""
-    return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")

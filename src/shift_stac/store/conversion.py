@@ -1,10 +1,8 @@
 """Conversion of one flight line's ENVI files into one Zarr store."""
 
-import hashlib
-import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,17 +11,20 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
 from pyproj import CRS
 
 from shift_stac.campaigns import Campaign
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.errors import EnviError, StoreError
-from shift_stac.model import FrozenModel
 from shift_stac.rows import row_blocks
 from shift_stac.sources import Product, ProductLevel, SourceLine
-from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkSizes
+from shift_stac.store.conversion_options import (
+    ConversionOptions,
+    Progress,
+    fingerprint,
+    summary_path,
+)
 from shift_stac.store.glt_group import write_map_group
 from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA, ROOT_METADATA, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary, VariableSummary
@@ -36,55 +37,6 @@ from shift_stac.swath.spectral import shared_axis
 # Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
 # 3 of the format does not specify them.
 warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part in the Zarr")
-
-Progress = Callable[[int, int], None]
-"""Told, after each block of scan lines: blocks done, blocks in all."""
-
-
-class ConversionOptions(FrozenModel):
-    """What shapes a store, besides its input.
-
-    ``sharded`` packs a row of chunks into one object. ``threads`` (None: one a core) does not
-    shape it: it is not part of the fingerprint.
-    """
-
-    level: ProductLevel = ProductLevel.ALL
-    chunks: ChunkSizes = DEFAULT_CHUNKS
-    sharded: bool = False
-    threads: int | None = Field(default=None, gt=0)
-
-
-def fingerprint(sources: SourceLine, options: ConversionOptions) -> str:
-    """SHA-256 (hex) over all that determines a store's content."""
-    wanted = set(options.level.products)
-    description = {
-        "format": STORE_FORMAT,
-        "level": options.level,
-        "chunks": options.chunks.model_dump(),
-        "sharded": options.sharded,
-        "files": sorted(
-            (pair.product, file.name, file.sha256)
-            for pair in sources.products
-            if pair.product in wanted
-            for file in (pair.header, pair.data)
-        ),
-    }
-    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-
-
-def summary_path(store: Path) -> Path:
-    """Where the summary of a converted store lies: beside it."""
-    return store.with_name(store.name + ".summary.json")
-
-
-def converted_summary(store: Path, wanted: str) -> StoreSummary | None:
-    """The summary of a store that an earlier run converted, if its fingerprint is the wanted."""
-    try:
-        summary = StoreSummary.model_validate_json(summary_path(store).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    complete = (store / ROOT_METADATA).is_file()
-    return summary if complete and summary.fingerprint == wanted else None
 
 
 def convert_line(

@@ -26,7 +26,7 @@ from shift_stac.maps.glt import BuiltTable, LookupTable, portal_table
 from shift_stac.maps.grid import MapGrid, grid_attributes
 from shift_stac.rows import row_blocks
 from shift_stac.sources import SourceProduct
-from shift_stac.store.chunking import geometry_codec
+from shift_stac.store.codecs import geometry_codec
 from shift_stac.store.summary import MapSummary, TableOrigin
 
 GLT_GROUP = "glt"

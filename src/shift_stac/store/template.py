@@ -17,13 +17,8 @@ from shift_stac.envi.header import EnviHeader
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
-from shift_stac.store.chunking import (
-    ChunkSizes,
-    cube_codec,
-    geometry_chunks,
-    geometry_codec,
-    shard_shape,
-)
+from shift_stac.store.chunking import ChunkSizes, geometry_chunks, shard_shape
+from shift_stac.store.codecs import cube_codec, geometry_codec
 from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA
 from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers
 from shift_stac.swath.spectral import SpectralAxis

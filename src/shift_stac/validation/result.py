@@ -7,6 +7,9 @@ from shift_stac.errors import InvalidStoreError
 from shift_stac.model import FrozenModel
 from shift_stac.store.summary import StoreSummary
 
+SAMPLED_BLOCKS = 8
+"""Chunks of each cube that are read, of the thousands that a long line has."""
+
 
 class Expectations(FrozenModel):
     """What is known of a store beforehand, from its conversion or from its item.

@@ -19,11 +19,9 @@ from shift_stac.reader.access import open_flightline
 from shift_stac.sources import SourceLine
 from shift_stac.store.glt_group import read_grid, read_table
 from shift_stac.store.store_format import CUBE_NAMES
-from shift_stac.validation.result import Check, Expectations, Validation
+from shift_stac.validation.result import SAMPLED_BLOCKS, Check, Expectations, Validation
 from shift_stac.validation.sampling import Sample, compare_geometry, sample_cubes
 
-# Chunks of each cube that are read, of the thousands that a long line has.
-SAMPLED_BLOCKS = 8
 _BAND_ROWS = 512
 
 

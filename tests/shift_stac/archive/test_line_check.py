@@ -3,16 +3,17 @@ import shutil
 
 import pytest
 
+from shift_stac.archive.archive_report import ArchiveReport
 from shift_stac.archive.inventory import published_lines
-from shift_stac.archive.line_check import ArchiveReport, check_line
+from shift_stac.archive.line_check import check_line
 from shift_stac.archive.publication import publish_data, publish_item
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
 from shift_stac.pictures.companion_files import draw_companions
 from shift_stac.storage.address import open_storage
-from shift_stac.storage.credentials import S3Options
 from shift_stac.storage.folder import FolderStorage
+from shift_stac.storage.s3_options import S3Options
 from shift_stac.store.conversion import convert_line
 from shift_stac.validation.result import Expectations
 from shift_stac.validation.store_check import validate_store

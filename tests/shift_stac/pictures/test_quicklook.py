@@ -13,7 +13,8 @@ from shift_stac.pictures.colour import average, read_colour
 from shift_stac.pictures.quicklook import write_footprint, write_quicklook
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import ChunkSizes
-from shift_stac.store.conversion import ConversionOptions, convert_line
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
 from support.sources import LINE, small_line
 
 CAMPAIGN = load_campaign()

@@ -21,7 +21,8 @@ from shift_stac.pictures.overview import write_overview
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
 from shift_stac.store.chunking import ChunkSizes
-from shift_stac.store.conversion import ConversionOptions, convert_line
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
 from support.s3 import serve_s3
 from support.sources import source_product, sources_in, write_envi
 from support.webserver import serve_nginx

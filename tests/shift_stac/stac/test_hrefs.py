@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
 from shift_stac.storage.address import open_storage
-from shift_stac.storage.credentials import S3Options
+from shift_stac.storage.s3_options import S3Options
 
 ITEM = "AVIRIS-NG/ang20220224t195402/ang20220224t195402.json"
 STORE = "aviris/20220224/ang20220224t195402.zarr"

@@ -13,7 +13,8 @@ from shift_stac.sources import Product, ProductLevel
 from shift_stac.stac.item import AssetFile, build_item, published_state, refresh_sources
 from shift_stac.stac.parents import add_items, build_catalog, render
 from shift_stac.storage.media_types import CLOUD_OPTIMIZED_GEOTIFF
-from shift_stac.store.conversion import ConversionOptions, convert_line
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.store.summary import StoreSummary
 from shift_stac.validation.result import Check, Validation
 from support.sources import small_line, sources_in

@@ -9,8 +9,8 @@ import zarr
 from shift_stac.errors import StorageError
 from shift_stac.storage import conditional
 from shift_stac.storage.address import open_storage
-from shift_stac.storage.credentials import S3Options
 from shift_stac.storage.folder import FolderStorage
+from shift_stac.storage.s3_options import S3Options
 from support.s3 import serve_moto, serve_s3
 from support.webserver import free_port
 

@@ -14,7 +14,8 @@ import pytest
 from flows import session
 from shift_stac.errors import CredentialsError, StorageError
 from shift_stac.storage.address import open_storage
-from shift_stac.storage.credentials import Keys, S3Options, Sessions
+from shift_stac.storage.credentials import Keys, Sessions
+from shift_stac.storage.s3_options import S3Options
 from support.gate import GOOD_CODE, serve_gate
 
 DEVICE = "arn:aws:iam::123456789012:mfa/somebody"

@@ -13,7 +13,7 @@ import pytest
 from shift_stac.errors import StorageError
 from shift_stac.storage import object_sender, upload
 from shift_stac.storage.address import open_storage
-from shift_stac.storage.credentials import ObjectOptions, S3Options
+from shift_stac.storage.s3_options import ObjectOptions, S3Options
 from support.s3 import serve_moto, serve_s3
 
 RNG = np.random.default_rng(0)

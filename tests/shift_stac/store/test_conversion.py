@@ -16,9 +16,9 @@ from shift_stac.errors import EnviError, GeolocationError, RunCancelledError
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.store.chunking import ChunkLayout, ChunkSizes
-from shift_stac.store.conversion import (
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import (
     ConversionOptions,
-    convert_line,
     converted_summary,
     fingerprint,
     summary_path,

@@ -12,7 +12,8 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.store.chunking import ChunkSizes
-from shift_stac.store.conversion import ConversionOptions, convert_line
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.validation.result import Expectations, Validation
 from shift_stac.validation.sampling import chunk_corners
 from shift_stac.validation.store_check import validate_store

@@ -1,0 +1,13 @@
+"""How a store's arrays are compressed. ``benchmarks/README.md`` has the tables behind the choice."""
+
+from zarr.codecs import BloscCodec
+
+
+def cube_codec() -> BloscCodec:
+    """Lossless codec of the cubes, whose values are noisy in the low bits."""
+    return BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle")
+
+
+def geometry_codec() -> BloscCodec:
+    """Lossless codec of the smooth float64 geometry."""
+    return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
