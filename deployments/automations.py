@@ -26,7 +26,7 @@ from flows.running.outcome import (
     SOME_FAILED,
     TAG,
 )
-from shift_stac.settings import ServiceOptions
+from flows.settings import ServiceOptions
 
 # Three heartbeats that did not come, and some seconds for the way.
 SILENT_SECONDS = 3 * HEARTBEAT_SECONDS + 15

@@ -26,12 +26,12 @@ from rich.console import Console
 from flows import CLUSTER_PROFILES
 from flows.chain.preparation import count_at_once
 from flows.running.terminal import print_rows, print_usage_error
+from flows.settings import ArchiveOptions, read_options
 from shift_stac.campaigns import load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile, open_engine
 from shift_stac.errors import ShiftError
 from shift_stac.monitoring.run_report import format_size
 from shift_stac.portal.portal import open_portal
-from shift_stac.settings import ArchiveOptions, read_options
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.credentials import Sessions
 

@@ -26,9 +26,7 @@ from flows.ingest import ingest
 from flows.report import report
 from flows.running.outcome import TAG
 from flows.session import session
-from flows.validate import validate
-from shift_stac.campaigns import load_campaign
-from shift_stac.settings import (
+from flows.settings import (
     ArchiveOptions,
     CampaignOptions,
     CatalogCheckOptions,
@@ -41,6 +39,8 @@ from shift_stac.settings import (
     ValidateOptions,
     site_options,
 )
+from flows.validate import validate
+from shift_stac.campaigns import load_campaign
 
 NIGHT_QUEUE = "nightly"
 """The work queue of nights, which takes one at a time."""

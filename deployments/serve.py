@@ -34,7 +34,7 @@ from deployments.processes import Child, ServiceError, run_prefect
 from deployments.unfinished_runs import watch_again
 from flows import HEARTBEAT_SECONDS
 from flows.running.terminal import print_usage_error
-from shift_stac.settings import ServiceOptions, read_options
+from flows.settings import ServiceOptions, read_options
 
 _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"

@@ -24,6 +24,7 @@ from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.run_names import dated
 from flows.running.terminal import print_report
+from flows.settings import CampaignOptions, complete
 from shift_stac.archive.inventory import published_lines
 from shift_stac.archive.plan import Action
 from shift_stac.cluster import load_profile
@@ -37,7 +38,6 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import WENT_WELL, LineOutcome, LineState, RunReport
 from shift_stac.portal.portal import ListedLine
 from shift_stac.portal.survey import Budget, Census, Ledger, take_census
-from shift_stac.settings import CampaignOptions, complete
 from shift_stac.store.store_format import STORE_FORMAT
 from tasks.portal import find_files, list_dates, survey
 

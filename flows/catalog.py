@@ -22,6 +22,14 @@ from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, write_report
 from flows.running.run_names import dated
 from flows.running.terminal import print_rows
+from flows.settings import (
+    CampaignOptions,
+    CatalogCheckOptions,
+    DiffOptions,
+    PruneOptions,
+    PublishedOptions,
+    complete,
+)
 from shift_stac.archive.documents import read_published
 from shift_stac.archive.inventory import published_lines
 from shift_stac.archive.plan import Action, level_to_hold, plan_line
@@ -31,14 +39,6 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import format_size
 from shift_stac.portal.comparison import ComparedLine, Comparison, Standing, sort_lines
 from shift_stac.portal.portal import Portal, open_portal
-from shift_stac.settings import (
-    CampaignOptions,
-    CatalogCheckOptions,
-    DiffOptions,
-    PruneOptions,
-    PublishedOptions,
-    complete,
-)
 from shift_stac.stac.hrefs import Hrefs
 from tasks.catalog import inventory, rebuild, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from flows.ingest import run
 from flows.running.terminal import end_log, print_report
+from flows.settings import IngestOptions
 from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineState
-from shift_stac.settings import IngestOptions
 from shift_stac.simulate import simulate_campaign
 from shift_stac.simulate.serving import serve_folder
 from shift_stac.stac.item import store_path

@@ -21,9 +21,9 @@ from flows.running.command import run_command
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.terminal import print_report
+from flows.settings import IngestOptions, complete
 from shift_stac.cluster import load_profile
 from shift_stac.monitoring.run_report import RunReport
-from shift_stac.settings import IngestOptions, complete
 from tasks.portal import list_lines
 
 

@@ -22,6 +22,7 @@ from flows.running.mfa_codes import open_archive
 from flows.running.outcome import run_flow
 from flows.running.run_names import dated
 from flows.running.terminal import print_rows
+from flows.settings import ReportOptions, complete
 from shift_stac.campaigns import load_campaign
 from shift_stac.monitoring.alerts import Health
 from shift_stac.monitoring.campaign_report import (
@@ -31,7 +32,6 @@ from shift_stac.monitoring.campaign_report import (
 )
 from shift_stac.monitoring.report_page import HEALTH_WORDS, render_report_page, report_rows
 from shift_stac.monitoring.run_history import Memory, Past, read_reports, with_reports
-from shift_stac.settings import ReportOptions, complete
 from tasks.report import read_catalog
 
 _NIGHTS = 7

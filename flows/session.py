@@ -17,8 +17,8 @@ from rich.console import Console
 from flows.running.mfa_codes import code_source
 from flows.running.run_names import dated
 from flows.running.terminal import print_usage_error
+from flows.settings import SessionOptions, complete, read_options
 from shift_stac.errors import CredentialsError
-from shift_stac.settings import SessionOptions, complete, read_options
 from shift_stac.storage.credentials import Keys, Sessions
 
 _PROGRAM = "python -m flows.session"

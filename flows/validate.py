@@ -21,12 +21,12 @@ from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, write_report
 from flows.running.run_names import dated
 from flows.running.terminal import print_archive_report
+from flows.settings import ValidateOptions, complete
 from shift_stac.archive.archive_report import ArchiveReport, LineCheck
 from shift_stac.archive.inventory import published_lines
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
-from shift_stac.settings import ValidateOptions, complete
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.validation.result import Check
 from tasks.validate import validate_published

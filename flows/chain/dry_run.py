@@ -5,11 +5,11 @@ from rich.console import Console
 from flows.chain.preparation import RunContext, examine, select_lines
 from flows.running.progress import ProgressBoard
 from flows.running.terminal import print_plan
+from flows.settings import IngestOptions
 from shift_stac.archive.plan import Action
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineOutcome, LineState
-from shift_stac.settings import IngestOptions
 
 
 def dry_run(options: IngestOptions, console: Console) -> int:

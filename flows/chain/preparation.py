@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from flows import CLUSTER_PROFILES
 from flows.running.mfa_codes import code_source
 from flows.running.progress import ProgressBoard
+from flows.settings import ArchiveOptions, CampaignOptions, IngestOptions
 from shift_stac.archive.documents import read_published
 from shift_stac.archive.plan import LinePlan, level_to_hold, plan_line
 from shift_stac.campaigns import Campaign, load_campaign
@@ -20,7 +21,6 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, open_portal
-from shift_stac.settings import ArchiveOptions, CampaignOptions, IngestOptions
 from shift_stac.sources import Product, ProductLevel, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item import PublishedState

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from flows.running.artifacts import REFUSALS
 from flows.running.terminal import end_log, print_usage_error
+from flows.settings import ServiceOptions, read_options, site_options
 from shift_stac.errors import ShiftError
-from shift_stac.settings import ServiceOptions, read_options, site_options
 
 
 def run_command[Options: BaseModel, Found](
@@ -30,7 +30,7 @@ def run_command[Options: BaseModel, Found](
     Parameters
     ----------
     kind, arguments, program, purpose
-        See :func:`shift_stac.settings.read_options`.
+        See :func:`flows.settings.read_options`.
     run
         Run the flow with the options.
     show

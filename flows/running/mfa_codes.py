@@ -23,11 +23,11 @@ from pydantic import Field
 from rich.console import Console
 
 from flows.running.form_fields import say_with_pattern
+from flows.settings import BucketOptions, PublishedOptions
 from shift_stac.errors import CredentialsError
-from shift_stac.settings import PublishedOptions
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
-from shift_stac.storage.s3_options import AskCode, S3Options
+from shift_stac.storage.s3_options import AskCode
 
 _SECONDS_BETWEEN_LOOKS = 2
 # The server takes answers for so long after we have stopped waiting.
@@ -45,7 +45,7 @@ class MfaCode(RunInput):
     )
 
 
-def code_source(options: S3Options) -> AskCode | None:
+def code_source(options: BucketOptions) -> AskCode | None:
     """How a code can be asked for here; None where there is nobody."""
     if sys.stdin.isatty() and sys.stderr.isatty():
         return _ask_in_terminal

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 
-from shift_stac.settings import (
+from flows.settings import (
     SECRETS_VARIABLE,
     ArchiveOptions,
     ServiceOptions,

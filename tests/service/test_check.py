@@ -4,7 +4,7 @@ import pytest
 
 from deployments import check
 from deployments.check import Verdict
-from shift_stac.settings import ArchiveOptions
+from flows.settings import ArchiveOptions
 from shift_stac.simulate import simulate_campaign
 
 

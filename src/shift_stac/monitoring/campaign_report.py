@@ -69,8 +69,10 @@ def make_campaign_report(
         The run history, and what the catalog tells.
     title, store, software
         Of the campaign, of the archive, and of this program.
-    days, quiet_days, stuck_hours
-        See :class:`shift_stac.settings.ReportOptions`.
+    days
+        How many days, up to now, are reported on.
+    quiet_days, stuck_hours
+        See :func:`shift_stac.monitoring.alerts.examine`.
     latest_campaign
         The report of the latest campaign run, where it is at hand.
     """

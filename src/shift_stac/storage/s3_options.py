@@ -53,13 +53,6 @@ class S3Options(FrozenModel):
     session_hours: float = Field(
         default=12, ge=0.25, le=36, description="hours that a session with MFA lasts"
     )
-    code_wait_minutes: float = Field(
-        default=15,
-        ge=0,
-        le=24 * 60,
-        description="minutes that a run without a terminal waits for an MFA code in the Prefect UI; "
-        "with 0 it ends at once, and says what to do",
-    )
     session_dir: Path = Field(
         default=Path("~/.cache/shift-stac/sessions"),
         description="folder in which sessions wait for later runs, readable by their owner alone",

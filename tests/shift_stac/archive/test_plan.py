@@ -1,8 +1,8 @@
 import pytest
 
+from flows.settings import IngestOptions
 from shift_stac.archive.plan import Action, level_to_hold, plan_line
 from shift_stac.flightline import FlightLine
-from shift_stac.settings import IngestOptions
 from shift_stac.sources import Product, ProductLevel, RemoteFile, RemoteLine, RemoteProduct
 from shift_stac.stac.item import PublishedState
 from shift_stac.store.chunking import ChunkSizes

@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from flows.settings import IngestOptions, read_options
 from shift_stac.flightline import FlightLine
-from shift_stac.settings import IngestOptions, read_options
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkLayout
 

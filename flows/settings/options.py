@@ -5,15 +5,27 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from flows.settings.values import Dates, Lines
 from shift_stac.campaigns import load_campaign
 from shift_stac.portal.download import DownloadOptions
-from shift_stac.settings.values import Dates, Lines
 from shift_stac.sources import ProductLevel
 from shift_stac.stac.hrefs import HrefOptions
 from shift_stac.storage.s3_options import S3Options
 from shift_stac.store.chunking import DEFAULT_LAYOUT, ChunkLayout
 from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.validation.result import SAMPLED_BLOCKS
+
+
+class BucketOptions(S3Options):
+    """How the bucket is reached, and what a run does that needs a person's code for it."""
+
+    code_wait_minutes: float = Field(
+        default=15,
+        ge=0,
+        le=24 * 60,
+        description="minutes that a run without a terminal waits for an MFA code in the Prefect UI; "
+        "with 0 it ends at once, and says what to do",
+    )
 
 
 class PublishedOptions(BaseModel):
@@ -28,8 +40,8 @@ class PublishedOptions(BaseModel):
         default="shift", description="campaign that comes with the package, or path of its file"
     )
     work_dir: Path = Field(default=Path("work"), description="folder for reports")
-    s3: S3Options = Field(
-        default_factory=S3Options,
+    s3: BucketOptions = Field(
+        default_factory=BucketOptions,
         description="access to the bucket, beside the standard AWS settings",
     )
     catalog: HrefOptions = Field(
@@ -99,8 +111,8 @@ class ArchiveOptions(BaseModel):
     download: DownloadOptions = Field(
         default_factory=DownloadOptions, description="transfers from the portal"
     )
-    s3: S3Options = Field(
-        default_factory=S3Options,
+    s3: BucketOptions = Field(
+        default_factory=BucketOptions,
         description="access to the bucket, beside the standard AWS settings",
     )
     catalog: HrefOptions = Field(
@@ -263,8 +275,8 @@ class SessionOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    s3: S3Options = Field(
-        default_factory=S3Options,
+    s3: BucketOptions = Field(
+        default_factory=BucketOptions,
         description="the MFA device, and the keys for which it speaks",
     )
     renew: bool = Field(

@@ -5,8 +5,9 @@ the folder ``SHIFT_SECRETS_DIR`` that has the variable's name in small letters, 
 file, else it has the default that stands here.
 """
 
-from shift_stac.settings.options import (
+from flows.settings.options import (
     ArchiveOptions,
+    BucketOptions,
     CampaignOptions,
     CatalogCheckOptions,
     DiffOptions,
@@ -17,8 +18,8 @@ from shift_stac.settings.options import (
     SessionOptions,
     ValidateOptions,
 )
-from shift_stac.settings.service import ServiceOptions
-from shift_stac.settings.sources import (
+from flows.settings.service import ServiceOptions
+from flows.settings.sources import (
     SECRETS_VARIABLE,
     SETTINGS_VARIABLE,
     complete,
@@ -30,6 +31,7 @@ __all__ = [
     "SECRETS_VARIABLE",
     "SETTINGS_VARIABLE",
     "ArchiveOptions",
+    "BucketOptions",
     "CampaignOptions",
     "CatalogCheckOptions",
     "DiffOptions",

@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from shift_stac.settings.options import (
+from flows.settings.options import (
     CampaignOptions,
     CatalogCheckOptions,
     DiffOptions,
@@ -31,7 +31,7 @@ from shift_stac.settings.options import (
     SessionOptions,
     ValidateOptions,
 )
-from shift_stac.settings.service import ServiceOptions
+from flows.settings.service import ServiceOptions
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import ChunkLayout
 

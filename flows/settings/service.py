@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from shift_stac.settings.values import TimeZone
+from flows.settings.values import TimeZone
 
 
 class ServiceOptions(BaseModel):
