@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from flows.running.hints import set_hints
+
 # Read when Prefect is first imported. Usage statistics wait for a network that compute sites do
 # not have, and write to the database while flows do.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -16,3 +18,5 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 # Flows run from a checkout, or an image of one, and never from an installed wheel. Where a cluster is
 # named and not given by a path, its profile is looked for here.
 CLUSTER_PROFILES = Path(__file__).resolve().parents[1] / "deployments" / "clusters"
+
+set_hints()

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from flows.running.form_fields import say_with_pattern
 from flows.settings import BucketOptions, PublishedOptions
-from shift_stac.errors import CredentialsError
+from shift_stac.errors import CredentialsError, NoSessionError
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
 from shift_stac.storage.s3_options import AskCode
@@ -89,7 +89,7 @@ class _AskerInUi:
     def __call__(self, serial: str, is_settled: Callable[[], bool], refusal: str) -> str | None:
         if self._unanswered:
             # Else each line that comes after would wait as long.
-            raise CredentialsError(self._unanswered)
+            raise NoSessionError(self._unanswered)
         return self._context.copy().run(self._ask, serial, is_settled, refusal)
 
     def _ask(self, serial: str, is_settled: Callable[[], bool], refusal: str) -> str | None:
@@ -135,11 +135,9 @@ class _AskerInUi:
             get_run_logger().info("a session was begun elsewhere; the run goes on")
             return None
         self._unanswered = (
-            f"nobody entered a code of MFA device {serial} within {self._minutes:g} minutes: begin "
-            "a session with the deployment aws-session, or with `python -m flows.session`, and run "
-            "again; what is done stays done"
+            f"nobody entered a code of MFA device {serial} within {self._minutes:g} minutes"
         )
-        raise CredentialsError(self._unanswered)
+        raise NoSessionError(self._unanswered)
 
     def _wait(self, client: SyncPrefectClient, is_settled: Callable[[], bool]) -> _End:
         deadline = time.monotonic() + 60 * self._minutes

@@ -44,7 +44,7 @@ SECRETS_VARIABLE = "SHIFT_SECRETS_DIR"
 DEFAULT_SETTINGS_FILE = Path("shift.toml")
 
 # Together they have every key that a settings file may have.
-_KINDS: tuple[type[BaseModel], ...] = (
+KINDS: tuple[type[BaseModel], ...] = (
     IngestOptions,
     CampaignOptions,
     ValidateOptions,
@@ -77,7 +77,7 @@ class _SettingsFile(TomlConfigSettingsSource):
 
     @override
     def __call__(self) -> dict[str, Any]:
-        others = {name for kind in _KINDS for name in kind.model_fields}
+        others = {name for kind in KINDS for name in kind.model_fields}
         foreign = others - set(self.settings_cls.model_fields)
         return {key: value for key, value in super().__call__().items() if key not in foreign}
 

@@ -1,12 +1,23 @@
 """The errors that shift_stac raises on purpose.
 
-Each message names the file, line or setting at fault and says what to do next, because it is
-shown as it stands in the run's report.
+Each message names the file, line or value at fault and says what happened, because it is shown
+as it stands. What a person can type about it depends on the program that uses the library:
+:attr:`ShiftError.hint` is for that program to set.
 """
+
+from typing import ClassVar, override
 
 
 class ShiftError(Exception):
     """Base of every error that shift_stac raises on purpose."""
+
+    hint: ClassVar[str] = ""
+    """What a person can do about errors of this class, shown after the message; empty here."""
+
+    @override
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}; {self.hint}" if self.hint else message
 
 
 class FlightLineError(ShiftError, ValueError):
@@ -49,8 +60,20 @@ class NothingPublishedError(CatalogError):
     """An archive that holds nothing of the campaign."""
 
 
+class DamagedTableError(CatalogError):
+    """A table of items that cannot be read. It can be made again from the items."""
+
+
+class ForeignLinkError(CatalogError):
+    """A link of an item that is not known to lead into its archive."""
+
+
 class StorageError(ShiftError):
     """A published file or object that cannot be read or written."""
+
+
+class WorkFolderError(StorageError):
+    """A folder for downloads or conversions that has no room, or that another run holds."""
 
 
 class RunCancelledError(ShiftError):
@@ -67,6 +90,10 @@ class InvalidStoreError(StoreError):
 
 class CredentialsError(ShiftError):
     """The credentials for the bucket are missing, refused, or have ended."""
+
+
+class NoSessionError(CredentialsError):
+    """There is no session that an MFA code began, and nobody who gives a code for one."""
 
 
 class CodeRefusedError(CredentialsError):

@@ -13,7 +13,7 @@ from shift_stac.archive.inventory import published_lines, take_inventory
 from shift_stac.archive.line_check import check_line
 from shift_stac.archive.publication import link_items
 from shift_stac.campaigns import load_campaign
-from shift_stac.errors import CampaignError, CatalogError
+from shift_stac.errors import CampaignError, ForeignLinkError
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
 from shift_stac.stac.parents import item_path, render
@@ -186,5 +186,5 @@ def test_an_archive_behind_a_public_address_is_looked_after_as_any_other(tmp_pat
     assert validate_catalog(storage, hrefs=hrefs).items == len(lines)
     assert check_line(storage, campaign, lines[0], hrefs=hrefs).passed
     # Without the address nobody can tell what the items lead to: nothing is called unused.
-    with pytest.raises(CatalogError, match=r"https://data\.example\.org.*catalog\.public-url"):
+    with pytest.raises(ForeignLinkError, match=r"https://data\.example\.org.*public address"):
         take_inventory(storage, campaign)

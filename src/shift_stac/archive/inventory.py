@@ -9,7 +9,12 @@ from typing import Any
 from shift_stac.archive.documents import read_stac
 from shift_stac.archive.publication import VERSION_PREFIX
 from shift_stac.campaigns import Campaign
-from shift_stac.errors import CatalogError, FlightLineError, NothingPublishedError
+from shift_stac.errors import (
+    CatalogError,
+    FlightLineError,
+    ForeignLinkError,
+    NothingPublishedError,
+)
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
@@ -128,6 +133,8 @@ def take_inventory(
     ------
     StorageError
         The archive cannot be read.
+    ForeignLinkError
+        An item leads to what is not known to be in the archive.
     CatalogError
         An item is damaged, or leads out of the archive: nothing can be said about what is unused.
     """
@@ -162,10 +169,10 @@ def _within(hrefs: Hrefs, href: str, document: str) -> str:
     path = hrefs.path_of(href, document)
     if "://" in path or path.startswith("/"):
         msg = (
-            f"{document} leads to {href}, which is not known to be in this archive: tell under "
-            "which address it is read (--catalog.public-url)"
+            f"{document} leads to {href}, which is not known to be in this archive: the public "
+            "address under which the archive is read is missing, or is another"
         )
-        raise CatalogError(msg)
+        raise ForeignLinkError(msg)
     return path
 
 

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from shift_stac.envi.header import read_header
-from shift_stac.errors import EnviError, RunCancelledError, StorageError
+from shift_stac.errors import EnviError, RunCancelledError, WorkFolderError
 from shift_stac.portal.transfer import HttpOptions, fetch, http_client
 from shift_stac.sources import (
     RemoteFile,
@@ -103,8 +103,8 @@ class Downloader:
             A file cannot be fetched.
         EnviError
             A header cannot be understood, or implies another size than its data have.
-        StorageError
-            The folder has no room, or another run holds it for too long.
+        WorkFolderError
+            The folder has no room, or cannot be written, or another run holds it for too long.
         """
         folder.mkdir(parents=True, exist_ok=True)
         tally = _Tally(remote.size, progress)
@@ -122,9 +122,9 @@ class Downloader:
         except Timeout as error:
             msg = (
                 f"{remote.line}: another run has been downloading into {folder} for "
-                f"{self._options.lock_timeout:.0f} s; wait for it, or choose another --work-dir"
+                f"{self._options.lock_timeout:.0f} s; wait for it, or choose another folder"
             )
-            raise StorageError(msg) from error
+            raise WorkFolderError(msg) from error
 
     def forget(self, sources: SourceLine, folder: Path) -> None:
         """Remove a line's downloaded files and their records; a mirror's files stay."""
@@ -176,9 +176,9 @@ class Downloader:
         if missing + _SPARE_BYTES > free:
             msg = (
                 f"{folder} has {free} bytes free, and {remote.name} needs {missing}: make room, "
-                "or choose another --work-dir"
+                "or choose another folder"
             )
-            raise StorageError(msg)
+            raise WorkFolderError(msg)
         try:
             digest = fetch(
                 self._client,
@@ -190,7 +190,7 @@ class Downloader:
             part.replace(target)
         except OSError as error:
             msg = f"{target} cannot be written: {error.strerror or error}"
-            raise StorageError(msg) from error
+            raise WorkFolderError(msg) from error
         return target, digest
 
     def _take_local(self, remote: RemoteFile, tally: "_Tally") -> tuple[Path, str]:

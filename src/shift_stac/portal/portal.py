@@ -278,7 +278,7 @@ class Portal:
                 lacking = path if data is None else f"{path}.hdr"
                 msg = (
                     f"{line}: the portal has no {lacking}, which is required for {product}; "
-                    "ask for another --product, or wait until it is delivered"
+                    "wait until it is delivered, or ask for other products"
                 )
                 raise MissingProductError(msg)
         return RemoteLine(line=line, portal_version=self._version, products=tuple(found))

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
 
 from shift_stac.campaigns import Campaign
-from shift_stac.errors import CatalogError
+from shift_stac.errors import CatalogError, DamagedTableError
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.parents import item_path
@@ -41,7 +41,7 @@ def read_index(content: bytes | None) -> pa.Table | None:
 
     Raises
     ------
-    CatalogError
+    DamagedTableError
         It is damaged.
     """
     if content is None:
@@ -49,8 +49,8 @@ def read_index(content: bytes | None) -> pa.Table | None:
     try:
         return pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
-        msg = f"the table of items is damaged ({error}): `python -m flows.catalog rebuild` makes it"
-        raise CatalogError(msg) from error
+        msg = f"the table of items is damaged ({error})"
+        raise DamagedTableError(msg) from error
 
 
 def indexed_lines(content: bytes | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, SecretStr, ValidationError, field_serializer
 
-from shift_stac.errors import CodeRefusedError, CredentialsError
+from shift_stac.errors import CodeRefusedError, CredentialsError, NoSessionError
 from shift_stac.model import FrozenModel
 from shift_stac.storage.s3_options import AskCode, S3Options
 
@@ -81,8 +81,10 @@ class Sessions:
 
         Raises
         ------
+        NoSessionError
+            There is no session and nobody to ask.
         CredentialsError
-            There is no session and nobody to ask, three codes were wrong, or AWS refuses.
+            Three codes were wrong, or AWS refuses.
         """
         with self._lock:
             if self._options.role:
@@ -117,8 +119,10 @@ class Sessions:
 
         Raises
         ------
+        NoSessionError
+            There is nobody to ask.
         CredentialsError
-            There is nobody to ask, three codes were wrong, or AWS refuses.
+            Three codes were wrong, or AWS refuses.
         """
         with self._lock:
             self._role = None
@@ -155,11 +159,10 @@ class Sessions:
         serial = self._options.mfa_serial
         if self._ask is None:
             msg = (
-                f"there is no session with MFA device {serial}, or it has ended, and nobody "
-                "here to ask for a code: begin one with `python -m flows.session`, or with "
-                "the deployment aws-session, and run again; what is done stays done"
+                f"there is no session with MFA device {serial}, or it has ended, and there is nobody "
+                "here to ask for a code"
             )
-            raise CredentialsError(msg)
+            raise NoSessionError(msg)
         before = self._kept()
 
         def is_settled() -> bool:

@@ -16,7 +16,7 @@ from pyproj import CRS
 from shift_stac.campaigns import Campaign
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, open_envi
-from shift_stac.errors import EnviError, StoreError
+from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.rows import row_blocks
 from shift_stac.sources import Product, ProductLevel, SourceLine
 from shift_stac.store.conversion_options import (
@@ -73,7 +73,7 @@ def convert_line(
         A file is unreadable, or the line's files contradict each other.
     GeolocationError
         No pixel of the line can be located.
-    StoreError
+    WorkFolderError
         The store cannot be written, for example because the disk is full.
     """
     options = options or ConversionOptions()
@@ -120,8 +120,8 @@ def convert_line(
             # Readers over https find the group's arrays through the root.
             zarr.consolidate_metadata(part)
         except OSError as error:
-            msg = f"{part} cannot be written: {error}; make room or choose another --work-dir"
-            raise StoreError(msg) from error
+            msg = f"{part} cannot be written: {error}; make room, or choose another folder"
+            raise WorkFolderError(msg) from error
     geolocation = summarize_geolocation(
         igm.data, crs, name=str(igm.path), finite_share=finite_share
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shift_stac.errors import EnviError, RunCancelledError, StorageError, TransferError
+from shift_stac.errors import EnviError, RunCancelledError, TransferError, WorkFolderError
 from shift_stac.flightline import FlightLine
 from shift_stac.portal.download import Downloader, DownloadOptions
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
@@ -205,7 +205,7 @@ def test_two_downloads_of_a_line_take_turns(server, tmp_path):
     first = threading.Thread(target=fetch, args=(server, tmp_path), kwargs={"progress": hold})
     first.start()
     assert inside.wait(10)
-    with pytest.raises(StorageError, match="another run has been downloading"):
+    with pytest.raises(WorkFolderError, match="another run has been downloading"):
         fetch(server, tmp_path)
     leave.set()
     first.join()
@@ -214,7 +214,7 @@ def test_two_downloads_of_a_line_take_turns(server, tmp_path):
 def test_a_full_disk_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
     # A disk cannot be filled here; only the figure is made up.
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-    with pytest.raises(StorageError, match=r"1000 bytes free.*--work-dir"):
+    with pytest.raises(WorkFolderError, match=r"1000 bytes free.*make room"):
         fetch(server, tmp_path)
 
 
