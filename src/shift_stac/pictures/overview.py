@@ -13,6 +13,7 @@ import xarray as xr
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
+from shift_stac.files import replacing
 from shift_stac.pictures.colour import ColourBands, find_stretch
 from shift_stac.reader.orthorectify import north_up_grid, pixels_on
 from shift_stac.rows import row_blocks
@@ -56,6 +57,7 @@ def write_overview(colour: ColourBands, swath: xr.Dataset, tif: Path) -> None:
     }
     with (
         tempfile.TemporaryDirectory(dir=tif.parent, prefix=f".{tif.stem}-") as folder,
+        replacing(tif) as finished,
         rasterio.Env(GDAL_CACHEMAX=_CACHE_MB),
     ):
         plain = Path(folder) / "plain.tif"
@@ -68,7 +70,6 @@ def write_overview(colour: ColourBands, swath: xr.Dataset, tif: Path) -> None:
                 cells = np.where((line >= 0)[..., None], rgba[line, sample], np.uint8(0))
                 window = Window(0, rows.start, grid.width, rows.stop - rows.start)
                 opened.write(np.moveaxis(cells, -1, 0), window=window)
-        finished = Path(folder) / "overview.tif"
         rasterio.shutil.copy(
             plain,
             finished,
@@ -79,4 +80,3 @@ def write_overview(colour: ColourBands, swath: xr.Dataset, tif: Path) -> None:
             overview_resampling="average",
             bigtiff="if_safer",
         )
-        finished.replace(tif)

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from shift_stac.envi.header import read_header
 from shift_stac.errors import EnviError, RunCancelledError, WorkFolderError
+from shift_stac.files import write_whole
 from shift_stac.portal.transfer import HttpOptions, fetch, http_client
 from shift_stac.sources import (
     RemoteFile,
@@ -161,10 +162,7 @@ class Downloader:
             known = _Record(
                 **remote.model_dump(), path=path, sha256=digest, mtime_ns=path.stat().st_mtime_ns
             )
-            record = _record_path(remote, folder)
-            part = record.with_name(record.name + ".part")
-            part.write_text(known.model_dump_json(indent=1), encoding="utf-8")
-            part.replace(record)
+            write_whole(_record_path(remote, folder), known.model_dump_json(indent=1), durable=True)
         tally.advance(remote.name, remote.size)
         return SourceFile.model_validate(known.model_dump(exclude={"mtime_ns"}))
 

@@ -14,6 +14,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
+from shift_stac.files import write_whole
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.portal.portal import ListedLine
@@ -84,9 +85,7 @@ class Ledger:
             "purpose": self._purpose,
             "lines": {line: known.model_dump() for line, known in sorted(self._known.items())},
         }
-        part = self._path.with_name(self._path.name + ".part")
-        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        part.replace(self._path)
+        write_whole(self._path, json.dumps(content, indent=1), durable=True)
 
 
 @dataclass(frozen=True)

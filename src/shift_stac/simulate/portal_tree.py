@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shift_stac.campaigns import PortalVersion
 from shift_stac.envi.header import write_header
+from shift_stac.files import replacing
 from shift_stac.simulate.flight import PIXEL_M, Flight
 from shift_stac.simulate.geometry import look, lookup_table, observe
 from shift_stac.simulate.radiometry import (
@@ -57,32 +58,34 @@ def write_line(
         # A campaign of more lines, written here before, may have left one.
         _header_of(glt).unlink(missing_ok=True)
         glt.unlink(missing_ok=True)
-    parts = {product: _part_of(path) for product, path in paths.items()}
     interleave = _GEOMETRY_INTERLEAVE.get(version, "bil")
     wavelengths = wavelength_axis(bands)
     scan_lines, samples = len(flight.easting), len(flight.across)
 
     with ExitStack() as stack:
-        files = {product: stack.enter_context(part.open("wb")) for product, part in parts.items()}
+        # Headers take their places after the data, as they leave the stack in reverse order.
+        asides = {
+            product: (
+                stack.enter_context(replacing(_header_of(path))),
+                stack.enter_context(replacing(path)),
+            )
+            for product, path in paths.items()
+        }
+        files = {
+            product: stack.enter_context(data.open("wb")) for product, (_, data) in asides.items()
+        }
         geometry = _write_blocks(flight, files, wavelengths, interleave, seed, with_gaps=with_gaps)
         headers = _headers(flight, version, interleave, wavelengths, (scan_lines, samples))
         if Product.GLT in files:
             table, west, north = lookup_table(*geometry)
             _write_block(files[Product.GLT], table, interleave)
             headers[Product.GLT] |= _glt_header(table, west, north, flight)
-    for product, path in paths.items():
-        write_header(_part_of(_header_of(path)), headers[product])
-    for path in paths.values():
-        _part_of(path).rename(path)
-        _part_of(_header_of(path)).rename(_header_of(path))
+        for product, (header, _) in asides.items():
+            write_header(header, headers[product])
 
 
 def _header_of(path: Path) -> Path:
     return path.with_name(path.name + ".hdr")
-
-
-def _part_of(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
 
 
 def _write_blocks(

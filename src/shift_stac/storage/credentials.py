@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import re
-import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, SecretStr, ValidationError, field_serializer
 
 from shift_stac.errors import CodeRefusedError, CredentialsError, NoSessionError
+from shift_stac.files import write_whole
 from shift_stac.model import FrozenModel
 from shift_stac.storage.s3_options import AskCode, S3Options
 
@@ -268,14 +268,9 @@ class Sessions:
             return None
 
     def _keep(self, keys: Keys) -> None:
-        folder = self._file.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # mkstemp's files are for their owner alone from the beginning.
-            handle, name = tempfile.mkstemp(dir=folder)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(keys.model_dump_json())
-            Path(name).replace(self._file)
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(self._file, keys.model_dump_json(), durable=True, private=True)
         except OSError as error:
             # This run has its session; only later ones will have to ask.
             logger.warning("the session cannot be kept for later runs: %s", error)

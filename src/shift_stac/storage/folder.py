@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import override
 from filelock import FileLock, Timeout
 
 from shift_stac.errors import StorageError
+from shift_stac.files import write_whole
 from shift_stac.storage.base import Change, Progress, Storage, StoredFile
 from shift_stac.store.store_format import ROOT_METADATA
 
@@ -54,13 +54,7 @@ class FolderStorage(Storage):
         target = self._path(path)
         with self._reporting("write", path):
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Threads and processes that write the same file must not share the temporary one.
-            part = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
-            try:
-                part.write_bytes(content)
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+            write_whole(target, content, durable=True)
 
     @override
     def update(self, path: str, change: Change) -> bool:
