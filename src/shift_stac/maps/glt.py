@@ -74,7 +74,8 @@ class PortalTable:
 class BuiltTable:
     """A GLT made from the IGM: north-up, of square cells, in the line's own CRS.
 
-    Each cell shows the pixel whose centre is nearest to its own, if that is near enough; the
+    A cell is as large as the line's ground sampling. It shows the pixel whose centre is nearest to
+    its own, if that is no further than :data:`~shift_stac.maps.grid.FARTHEST_PIXEL` cells; the
     first of those that are equally near. Ties are decided to 1e-7 of a cell's area.
 
     Parameters
@@ -83,10 +84,6 @@ class BuiltTable:
         Shaped (scan lines, 3, samples), metres; may be memory-mapped.
     crs
         Of the IGM.
-    cell_size
-        Metres; by default the line's ground sampling.
-    farthest
-        Distance of the farthest pixel that a cell may show, in cells; at most 1.5.
     name
         Of the IGM's file, for messages.
 
@@ -96,21 +93,9 @@ class BuiltTable:
         No pixel has a location, or a few lie so far away that no map can hold them.
     """
 
-    def __init__(
-        self,
-        igm: NDArray[Any],
-        crs: CRS,
-        cell_size: float | None = None,
-        *,
-        farthest: float = FARTHEST_PIXEL,
-        name: str = "the IGM",
-    ) -> None:
-        if not 0 < farthest <= 1.5:  # noqa: PLR2004 - what surely lies within 3 x 3 cells
-            msg = f"farthest is {farthest} cells: it must be above 0 and at most 1.5"
-            raise ValueError(msg)
+    def __init__(self, igm: NDArray[Any], crs: CRS, *, name: str = "the IGM") -> None:
         self._igm = igm
-        self._farthest = farthest
-        size = cell_size or ground_sampling(igm) or _SINGLE_PIXEL_M
+        size = ground_sampling(igm) or _SINGLE_PIXEL_M
         self._blocks = list(_block_bounds(igm))
         found = np.array([bounds for _, bounds in self._blocks])
         if found.size == 0:
@@ -144,14 +129,7 @@ class BuiltTable:
             row = row - rows.start
             with np.errstate(invalid="ignore"):
                 near = np.flatnonzero((row > -_REACH) & (row < height + _REACH))
-            _scatter(
-                nearest,
-                occupied,
-                row[near],
-                column[near],
-                near + lines.start * samples,
-                self._farthest,
-            )
+            _scatter(nearest, occupied, row[near], column[near], near + lines.start * samples)
         line, sample = np.divmod(nearest & ((1 << _NUMBER_BITS) - 1), samples)
         sign = np.where(occupied, 1, -1)
         sign[nearest == _NO_PIXEL] = 0
@@ -171,7 +149,6 @@ def _scatter(
     row: NDArray[np.float64],
     column: NDArray[np.float64],
     number: NDArray[np.intp],
-    farthest: float,
 ) -> None:
     """Offer pixels to the cell in which each lies, and to its eight neighbours.
 
@@ -185,7 +162,7 @@ def _scatter(
             r, c = own_row + down, own_column + right
             away = (row - r - 0.5) ** 2 + (column - c - 0.5) ** 2
             offered = (
-                (away <= farthest**2) & (r >= 0) & (r < height) & (c >= 0) & (c < width)
+                (away <= FARTHEST_PIXEL**2) & (r >= 0) & (r < height) & (c >= 0) & (c < width)
             ).nonzero()[0]
             key = (away[offered] * _DISTANCE_SCALE).astype(np.int64) << _NUMBER_BITS
             np.minimum.at(flat, r[offered] * width + c[offered], key | number[offered])
@@ -195,8 +172,7 @@ def _scatter(
 
 def _block_bounds(igm: NDArray[Any]) -> Iterator[tuple[slice, tuple[float, float, float, float]]]:
     """West, south, east and north of each block of scan lines that has a location."""
-    for start in range(0, igm.shape[0], _BLOCK_LINES):
-        lines = slice(start, min(start + _BLOCK_LINES, igm.shape[0]))
+    for lines in row_blocks(igm.shape[0], _BLOCK_LINES):
         easting, northing, _ = mask_igm(igm[lines])
         located = np.isfinite(easting)
         if located.any():

@@ -8,6 +8,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from shift_stac.rows import row_blocks
 from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.store.summary import StoreSummary
 from shift_stac.swath.spectral import nearest_band
@@ -54,8 +55,7 @@ class Stretch:
         """
         rgba = np.zeros((*values.shape[1:], 4), dtype=np.uint8)
         # In blocks of rows: in between, a pixel is held in float64.
-        for start in range(0, values.shape[1], _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
+        for rows in row_blocks(values.shape[1], _BLOCK_ROWS):
             self._apply(values[:, rows], rgba[rows])
         return rgba
 
@@ -93,8 +93,7 @@ def read_colour(store: Path, summary: StoreSummary, rgb: tuple[float, float, flo
     cube = zarr.open_array(store / name, mode="r")
     bands = [nearest_band(summary.wavelengths, nm, summary.good_bands) for nm in rgb]
     values = np.empty((3, *cube.shape[1:]), dtype=np.float32)
-    for start in range(0, cube.shape[1], cube.chunks[1]):
-        rows = slice(start, start + cube.chunks[1])
+    for rows in row_blocks(cube.shape[1], cube.chunks[1]):
         # All bands at once: no chunk is decompressed twice.
         values[:, rows] = cube.oindex[np.array(bands), rows, :]
     values[~np.isfinite(values) | (values == cube.fill_value)] = np.nan
@@ -109,10 +108,9 @@ def averaged(values: NDArray[np.float32], largest_side: int) -> NDArray[np.float
     Each square is the mean of those of its pixels that have all bands.
     """
     step = max(1, -(-max(values.shape[1:]) // largest_side))
-    rows = step * math.ceil(_BLOCK_ROWS / step)
     pieces = []
-    for start in range(0, values.shape[1], rows):
-        block = values[:, start : start + rows]
+    for rows in row_blocks(values.shape[1], step * math.ceil(_BLOCK_ROWS / step)):
+        block = values[:, rows]
         whole = np.where(np.isfinite(block).all(axis=0), block, np.float32(np.nan))
         pieces.append(average(whole, step))
     return np.concatenate(pieces, axis=1)

@@ -17,6 +17,7 @@ from PIL import Image
 from shift_stac.maps.grid import MapGrid
 from shift_stac.pictures.colour import ColourBands, averaged, find_stretch
 from shift_stac.reader.orthorectify import north_up_grid, pixels_on
+from shift_stac.rows import row_blocks
 from shift_stac.store.summary import StoreSummary
 
 _THUMBNAIL_PIXELS = 1024
@@ -34,16 +35,11 @@ _ROBUST_PERCENT = 2.0
 _NARROWEST_INCHES = 2.6
 
 
-def write_quicklook(
-    colour: ColourBands,
-    png: Path,
-    *,
-    exposure: float = 1.0,
-    largest_side: int = _THUMBNAIL_PIXELS,
-) -> None:
+def write_quicklook(colour: ColourBands, png: Path, *, exposure: float = 1.0) -> None:
     """Write a true-colour PNG of a line, in the flight's own rows and columns.
 
-    Pixels without data are transparent.
+    Pixels without data are transparent; a line that is longer than a picture's longer side is
+    scaled down by averaging.
 
     Parameters
     ----------
@@ -53,10 +49,8 @@ def write_quicklook(
         Where the picture goes.
     exposure
         Times the usual brightness.
-    largest_side
-        Pixels; a longer line is scaled down by averaging.
     """
-    picture = averaged(colour.values, largest_side)
+    picture = averaged(colour.values, _THUMBNAIL_PIXELS)
     stretch = find_stretch(picture).exposed(exposure)
     Image.fromarray(stretch.apply(picture), "RGBA").save(png, optimize=True)
 
@@ -137,9 +131,7 @@ def _every(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Scan line and sample of every so many cells of the map in both directions; -1 for none."""
     bands = []
-    rows_at_once = step * max(1, _BAND_ROWS // step)
-    for start in range(0, grid.height, rows_at_once):
-        rows = slice(start, min(start + rows_at_once, grid.height))
+    for rows in row_blocks(grid.height, step * max(1, _BAND_ROWS // step)):
         line, sample = pixels_on(swath, grid, rows, slice(0, grid.width))
         bands.append((line[::step, ::step], sample[::step, ::step]))
     lines, samples = zip(*bands, strict=True)

@@ -16,6 +16,7 @@ from shift_stac.crs import transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import FARTHEST_PIXEL, Bounds, transform_bounds
 from shift_stac.reader.orthorectify import pixels_of, read
+from shift_stac.rows import row_blocks
 from shift_stac.store.glt_group import read_grid
 
 _WGS84 = CRS.from_epsg(4326)
@@ -232,10 +233,9 @@ def _parts(
 ) -> Iterator[tuple[slice, slice, NDArray[np.bool_]]]:
     """Blocks of scan lines, each as wide as the pixels chosen in it, and which those are."""
     rows = max(1, _READ_BYTES // (bytes_per_pixel * inside.shape[1]))
-    for start in range(0, inside.shape[0], rows):
-        block = inside[start : start + rows]
-        line, sample = np.nonzero(block)
+    for block in row_blocks(inside.shape[0], rows):
+        line, sample = np.nonzero(inside[block])
         if line.size:
-            lines = slice(int(line.min()), int(line.max()) + 1)
+            lines = slice(block.start + int(line.min()), block.start + int(line.max()) + 1)
             samples = slice(int(sample.min()), int(sample.max()) + 1)
-            yield slice(start + lines.start, start + lines.stop), samples, block[lines, samples]
+            yield lines, samples, inside[lines, samples]

@@ -1,6 +1,6 @@
 """Writing one invented line as the files that the portal has of a real one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shift_stac.campaigns import PortalVersion
 from shift_stac.envi.header import write_header
 from shift_stac.files import replacing
+from shift_stac.rows import row_blocks
 from shift_stac.simulate.flight import PIXEL_M, Flight
 from shift_stac.simulate.geometry import look, lookup_table, observe
 from shift_stac.simulate.radiometry import (
@@ -105,7 +106,7 @@ def _write_blocks(
     materials = spectra(wavelengths).T.copy()
     good = _good(wavelengths)
     located = np.empty((2, scan_lines, samples))
-    for rows in _blocks(scan_lines):
+    for rows in row_blocks(scan_lines, _BLOCK_LINES):
         view = look(flight, rows)
         obs = observe(flight, rows, view)
         cos_sun = float(np.cos(np.radians(obs[0, 4, 0])))
@@ -139,11 +140,6 @@ def _shade(obs: NDArray[np.float64]) -> NDArray[np.float32]:
     zenith, azimuth = np.radians(obs[:, 4]), np.radians(obs[:, 3])
     lit = np.cos(zenith) * np.cos(slope) + np.sin(zenith) * np.sin(slope) * np.cos(azimuth - aspect)
     return np.asarray(np.clip(lit / np.cos(zenith), 0.2, 2.0), dtype=np.float32)
-
-
-def _blocks(scan_lines: int) -> Iterator[slice]:
-    for start in range(0, scan_lines, _BLOCK_LINES):
-        yield slice(start, min(start + _BLOCK_LINES, scan_lines))
 
 
 def _gaps(rows: slice, scan_lines: int, samples: int) -> NDArray[np.bool_]:

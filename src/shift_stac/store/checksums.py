@@ -11,8 +11,10 @@ from pathlib import Path
 
 MANIFEST_SUFFIX = ".sha256"
 
+_READ_AT_ONCE = 4
 
-def write_manifest(store: Path, manifest: Path, threads: int = 4) -> None:
+
+def write_manifest(store: Path, manifest: Path) -> None:
     """Write the manifest of a local store: SHA-256 (hex), two spaces, path beginning at the store.
 
     Parameters
@@ -21,11 +23,9 @@ def write_manifest(store: Path, manifest: Path, threads: int = 4) -> None:
         The Zarr store.
     manifest
         Where the manifest goes; published beside the store, its paths lead to the objects.
-    threads
-        Objects read at once.
     """
     paths = sorted(path for path in store.rglob("*") if path.is_file())
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
         checksums = pool.map(_sha256, paths)
         lines = [
             f"{checksum}  {path.relative_to(store.parent).as_posix()}\n"

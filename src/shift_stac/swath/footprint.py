@@ -12,6 +12,7 @@ from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from shift_stac.errors import GeolocationError
+from shift_stac.rows import row_blocks
 from shift_stac.swath.igm import mask_igm
 
 # Of the outline, in ground sampling distances: two pixels.
@@ -119,13 +120,13 @@ def _edges(
     The centres are shaped (located scan lines, 2), metres.
     """
     numbers, left, right = [], [], []
-    for start in range(0, igm.shape[0], _BLOCK_LINES):
-        easting, northing, _ = mask_igm(igm[start : start + _BLOCK_LINES])
+    for block in row_blocks(igm.shape[0], _BLOCK_LINES):
+        easting, northing, _ = mask_igm(igm[block])
         located = np.isfinite(easting)
         rows = np.flatnonzero(located.any(axis=1))
         first = located[rows].argmax(axis=1)
         last = located.shape[1] - 1 - located[rows, ::-1].argmax(axis=1)
-        numbers.append(rows + start)
+        numbers.append(rows + block.start)
         left.append(np.column_stack((easting[rows, first], northing[rows, first])))
         right.append(np.column_stack((easting[rows, last], northing[rows, last])))
     return np.concatenate(numbers), np.concatenate(left), np.concatenate(right)
@@ -171,12 +172,11 @@ def _strips(left: NDArray[np.float64], right: NDArray[np.float64]) -> Iterator[B
     sense = low + high
     ends = _breaks(crossing[:-1] | crossing[1:] | (sense[:-1] * sense[1:] < 0))
     for strip in np.split(np.arange(sense.size), ends):
-        for start in range(0, strip.size, _STRIP_LINES):
-            quads = strip[start : start + _STRIP_LINES]
-            if quads.size:
-                rows = slice(quads[0], quads[-1] + 2)
-                ring = np.concatenate((left[rows], right[rows][::-1]))
-                yield shapely.make_valid(Polygon(ring), method="structure", keep_collapsed=True)
+        for block in row_blocks(strip.size, _STRIP_LINES):
+            quads = strip[block]
+            rows = slice(quads[0], quads[-1] + 2)
+            ring = np.concatenate((left[rows], right[rows][::-1]))
+            yield shapely.make_valid(Polygon(ring), method="structure", keep_collapsed=True)
 
 
 def _turn(

@@ -16,6 +16,7 @@ import zarr
 from shift_stac.crs import parse_crs
 from shift_stac.errors import InvalidStoreError
 from shift_stac.reader.access import open_flightline
+from shift_stac.rows import row_blocks
 from shift_stac.sources import SourceLine
 from shift_stac.store.glt_group import read_grid, read_table
 from shift_stac.store.store_format import CUBE_NAMES
@@ -170,10 +171,9 @@ class _Store:
         """As many pixels have a location as were told, and it is one on Earth."""
         located, (west, south, east, north) = 0, (math.inf, math.inf, -math.inf, -math.inf)
         lines, samples = self._swath["longitude"].shape
-        for start in range(0, lines, _BAND_ROWS):
-            rows = {"y": slice(start, start + _BAND_ROWS)}
+        for rows in row_blocks(lines, _BAND_ROWS):
             longitude, latitude = (
-                self._swath[name].isel(rows).to_numpy() for name in ("longitude", "latitude")
+                self._swath[name].isel(y=rows).to_numpy() for name in ("longitude", "latitude")
             )
             here = np.isfinite(longitude)
             if (here != np.isfinite(latitude)).any():
@@ -200,8 +200,7 @@ class _Store:
             _fail(f"it is in {grid.crs.name}, not in {self._expected.crs}")
         lines, samples = self._swath["Easting"].shape
         shown = 0
-        for start in range(0, grid.height, _BAND_ROWS):
-            rows = slice(start, min(start + _BAND_ROWS, grid.height))
+        for rows in row_blocks(grid.height, _BAND_ROWS):
             sample, line = np.abs(read_table(self._swath, rows, slice(0, grid.width)))
             if (sample > samples).any() or (line > lines).any():
                 _fail("the lookup table names pixels that the line has not")

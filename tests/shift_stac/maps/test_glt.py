@@ -35,14 +35,14 @@ def whole(table):
     return table.read(slice(0, table.grid.height))
 
 
-def brute_force(igm, grid, farthest):
+def brute_force(igm, grid):
     """Nearest pixel of each cell, by comparing with all of them; counted from 1, 0 if too far."""
     x, y = grid.centres(slice(0, grid.height), slice(0, grid.width))
     east, north = (igm[:, band].reshape(-1) for band in (0, 1))
     away = np.hypot(x[..., None] - east, y[..., None] - north)
     away[np.isnan(away)] = np.inf
     line, sample = np.divmod(away.argmin(axis=-1), igm.shape[2])
-    shown = away.min(axis=-1) <= farthest * grid.cell_size
+    shown = away.min(axis=-1) <= FARTHEST_PIXEL * grid.cell_size
     return np.where(shown, (sample + 1, line + 1), 0), away
 
 
@@ -52,15 +52,12 @@ def brute_force(igm, grid, farthest):
     samples=st.integers(1, 14),
     degrees=st.floats(0, 360),
     along=st.floats(2.0, 11.0),
-    farthest=st.floats(0.4, 1.5),
 )
-def test_every_cell_shows_its_nearest_pixel_if_that_is_near_enough(
-    lines, samples, degrees, along, farthest
-):
+def test_every_cell_shows_its_nearest_pixel_if_that_is_near_enough(lines, samples, degrees, along):
     igm = igm_of(lines, samples, degrees, along, jitter=1.0)
-    table = BuiltTable(igm, UTM, 5.0, farthest=farthest)
+    table = BuiltTable(igm, UTM)
     found = np.abs(whole(table))
-    expected, away = brute_force(igm, table.grid, farthest)
+    expected, away = brute_force(igm, table.grid)
     # Where two pixels are equally near, or one is at the very bound, either answer is right.
     differs = (found != expected).any(axis=0)
     if differs.any():
@@ -70,7 +67,7 @@ def test_every_cell_shows_its_nearest_pixel_if_that_is_near_enough(
         taken = np.where(
             found[0][rows, columns] > 0,
             away[rows, columns, number[rows, columns]],
-            farthest * 5.0,
+            FARTHEST_PIXEL * table.grid.cell_size,
         )
         np.testing.assert_allclose(taken, nearest, atol=1e-3)
 
@@ -79,7 +76,7 @@ def test_every_cell_shows_its_nearest_pixel_if_that_is_near_enough(
 @given(degrees=st.floats(0, 360), along=st.floats(3.0, 9.0))
 def test_a_cell_in_which_no_pixel_lies_is_negative_and_only_that(degrees, along):
     igm = igm_of(12, 12, degrees, along)
-    table = BuiltTable(igm, UTM, 5.0)
+    table = BuiltTable(igm, UTM)
     row, column, inside = table.grid.cells(igm[:, 0].ravel(), igm[:, 1].ravel())
     assert inside.all()
     occupied = np.zeros(table.grid.shape, dtype=bool)
@@ -116,7 +113,7 @@ def test_a_line_has_no_hole_and_lies_where_it_is_in_each_direction_of_flight(deg
 def test_pixel_centres_of_a_straight_line_are_the_cells_centres():
     # Centres at 2.5 beyond a multiple of the cell size: the outer corner is such a multiple.
     igm = igm_of(3, 4) + np.array([2.5, 2.5, 0.0])[None, :, None]
-    table = BuiltTable(igm, UTM, 5.0)
+    table = BuiltTable(igm, UTM)
     assert table.grid.transform[:6] == (5.0, 0.0, WEST, 0.0, -5.0, NORTH + 15.0)
     assert table.grid.shape == (3, 4)
     sample, line = whole(table)
@@ -177,7 +174,7 @@ def test_our_table_fills_the_cells_of_the_portals(simulated):
             continue
         glt, igm = images(sources)
         theirs = portal_table(glt, igm.data, UTM)
-        ours = BuiltTable(igm.data, UTM, theirs.grid.cell_size)
+        ours = BuiltTable(igm.data, UTM)
         row = round((theirs.grid.transform.f - ours.grid.transform.f) / 5)
         column = round((ours.grid.transform.c - theirs.grid.transform.c) / 5)
         window = slice(row, row + ours.grid.height), slice(column, column + ours.grid.width)

@@ -41,10 +41,8 @@ def test_sha256sum_checks_a_copy_and_names_what_differs(store, tmp_path):
 
 
 def test_the_manifest_lists_every_object_in_one_order(store, tmp_path):
-    for threads in (1, 4):
-        write_manifest(store, tmp_path / f"{threads}.sha256", threads=threads)
-    text = (tmp_path / "1.sha256").read_text()
-    assert text == (tmp_path / "4.sha256").read_text()
+    write_manifest(store, tmp_path / "line.zarr.sha256")
+    text = (tmp_path / "line.zarr.sha256").read_text()
     assert [row.split("  ")[1] for row in text.splitlines()] == [
         "line.zarr/a/c/0",
         "line.zarr/a/c/10",
