@@ -28,36 +28,24 @@ class BucketOptions(S3Options):
     )
 
 
-class PublishedOptions(BaseModel):
-    """Which published archive: what every way to look at one has in common."""
+class CampaignChoice(BaseModel):
+    """Which campaign."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    store: str = Field(
-        default="store", description="the published archive: a folder or s3://bucket/prefix"
-    )
     campaign: str = Field(
         default="shift", description="campaign that comes with the package, or path of its file"
-    )
-    work_dir: Path = Field(default=Path("work"), description="folder for reports")
-    s3: BucketOptions = Field(
-        default_factory=BucketOptions,
-        description="access to the bucket, beside the standard AWS settings",
-    )
-    catalog: HrefOptions = Field(
-        default_factory=HrefOptions, description="how the catalog leads to things"
     )
 
     @model_validator(mode="after")
     def _check_campaign(self) -> Self:
+        # Here, so that a form refuses it too.
         load_campaign(self.campaign)
         return self
 
 
-class ArchiveOptions(BaseModel):
-    """Where lines come from, where they go, and how: what every way to ingest has in common."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class PortalOptions(CampaignChoice):
+    """Which products of which portal."""
 
     portal: str | None = Field(
         default=None,
@@ -68,10 +56,32 @@ class ArchiveOptions(BaseModel):
     product: ProductLevel = Field(
         default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
     )
+
+    @model_validator(mode="after")
+    def _check_version(self) -> Self:
+        load_campaign(self.campaign).portal.version(self.portal_version)
+        return self
+
+
+class PublishedOptions(CampaignChoice):
+    """Which published archive: what every way to look at one, or to add to it, has in common."""
+
     store: str = Field(
-        default="store",
-        description="where the archive is published: a folder or s3://bucket/prefix",
+        default="store", description="the published archive: a folder or s3://bucket/prefix"
     )
+    work_dir: Path = Field(default=Path("work"), description="folder for reports")
+    s3: BucketOptions = Field(
+        default_factory=BucketOptions,
+        description="access to the bucket, beside the standard AWS settings",
+    )
+    catalog: HrefOptions = Field(
+        default_factory=HrefOptions, description="how the catalog leads to things"
+    )
+
+
+class ArchiveOptions(PublishedOptions, PortalOptions):
+    """Where lines come from, where they go, and how: what every way to ingest has in common."""
+
     work_dir: Path = Field(
         default=Path("work"), description="folder for downloads, conversions and reports"
     )
@@ -97,9 +107,6 @@ class ArchiveOptions(BaseModel):
     cluster: str = Field(
         default="local", description="where conversions run: a cluster profile's name or path"
     )
-    campaign: str = Field(
-        default="shift", description="campaign that comes with the package, or path of its file"
-    )
     lines_at_once: int = Field(
         default=4,
         gt=0,
@@ -111,19 +118,6 @@ class ArchiveOptions(BaseModel):
     download: DownloadOptions = Field(
         default_factory=DownloadOptions, description="transfers from the portal"
     )
-    s3: BucketOptions = Field(
-        default_factory=BucketOptions,
-        description="access to the bucket, beside the standard AWS settings",
-    )
-    catalog: HrefOptions = Field(
-        default_factory=HrefOptions, description="how the catalog leads to things"
-    )
-
-    @model_validator(mode="after")
-    def _check_campaign(self) -> Self:
-        # Here, so that a form refuses it too.
-        load_campaign(self.campaign).portal.version(self.portal_version)
-        return self
 
     @property
     def requested_chunks(self) -> dict[str, int]:
@@ -228,26 +222,12 @@ class PruneOptions(PublishedOptions):
     )
 
 
-class DiffOptions(PublishedOptions):
+class DiffOptions(PublishedOptions, PortalOptions):
     """Everything that a comparison with the portal can be told. Also its flow's parameters."""
 
-    portal: str | None = Field(
-        default=None,
-        description="address of the portal, or the folder of a local mirror (default: the "
-        "campaign's real portal)",
-    )
-    portal_version: str = Field(default="v1", description="version of the portal's products")
-    product: ProductLevel = Field(
-        default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
-    )
     date: Dates = Field(
         default=(), description="only this date YYYYMMDD; may be given several times"
     )
-
-    @model_validator(mode="after")
-    def _check_version(self) -> Self:
-        load_campaign(self.campaign).portal.version(self.portal_version)
-        return self
 
 
 class ReportOptions(PublishedOptions):
