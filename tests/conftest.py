@@ -5,12 +5,37 @@ from pathlib import Path
 
 import pytest
 
+import support
+
+# A layer is what a test needs besides Python; a folder of tests has one, and others are marked where
+# they stand. Without any, a test needs nothing: `make test-fast`.
+LAYERS = {
+    "integration": "prefect",
+    "service": "prefect",
+    "browser": "browser",
+    "slurm": "slurm",
+    "docker": "image",
+}
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_configure() -> None:
     """Let what tests start be ended by Ctrl-C: a shell has all ignore it that it runs behind."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Mark the tests of a folder with its layer."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in LAYERS:
+            item.add_marker(LAYERS[folder])
+
+
+def pytest_runtest_setup(item) -> None:
+    """Tell what starts servers whether this test is of a layer that has them."""
+    marks = {mark.name for mark in item.iter_markers()}
+    support.servers_are_expected = bool(marks & {"server", *LAYERS.values()})
 
 
 @pytest.fixture

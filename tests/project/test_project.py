@@ -87,6 +87,7 @@ def test_the_library_is_usable_without_prefect():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.prefect
 def test_the_demo_runs_from_an_empty_folder(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "flows.demo", "--folder", str(tmp_path / "demo")],

@@ -159,6 +159,7 @@ def publish_some(url, writer):
         link_items(storage, campaign, [item], Hrefs.of(storage))
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("kind", ["folder", "s3", "s3-with-conditions"])
 def test_flows_that_publish_at_once_lose_nothing(kind, tmp_path, monkeypatch):
     def at_once(url):

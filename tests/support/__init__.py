@@ -6,6 +6,9 @@ from typing import NoReturn
 
 import pytest
 
+# Set for each test by tests/conftest.py; outside of tests, as in benchmarks, servers may be started.
+servers_are_expected = True
+
 STRICT = os.environ.get("SHIFT_TEST_STRICT") == "1"
 
 

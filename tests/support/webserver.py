@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+import support
 from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support import require_program
 
@@ -41,6 +42,9 @@ def running(
     command: list[str], url: str, *, seconds: float = 20, **options: object
 ) -> Iterator[None]:
     """A server process that answers at the address, ended by its id."""
+    assert support.servers_are_expected, (
+        "mark the test with pytest.mark.server, or its folder's layer"
+    )
     process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
 
     def answers() -> bool:

@@ -54,6 +54,7 @@ def server() -> Iterator[Server]:
         yield taking
 
 
+@pytest.mark.prefect
 def test_one_artifact_a_stage_ends_where_the_stage_did_though_a_busy_server_refuses(server):
     server.refusals = 2
     # In a process of its own, as a run is: the reporter's thread reads the process' settings.

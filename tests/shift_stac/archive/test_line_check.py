@@ -99,6 +99,7 @@ def test_an_archive_without_the_campaign_is_an_error(tmp_path, storage):
         published_lines(storage, CAMPAIGN)
 
 
+@pytest.mark.server
 def test_a_bucket_is_reached_by_the_archives_own_options(archive, tmp_path, monkeypatch):
     with serve_s3(tmp_path / "s3") as bucket:
         shutil.copytree(archive, bucket.folder / "archive")

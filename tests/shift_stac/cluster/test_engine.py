@@ -19,6 +19,8 @@ from shift_stac.cluster import (
 from shift_stac.errors import RunCancelledError
 from support import jobs
 
+pytestmark = pytest.mark.server
+
 LOG = logging.getLogger("line")
 LOCAL = ClusterProfile(max_jobs=2)
 PROCESSES = ClusterProfile.model_validate(

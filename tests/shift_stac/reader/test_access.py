@@ -359,6 +359,7 @@ def test_a_polygon_smaller_than_a_pixel_is_told_so(lines):
         ds.swath.polygon(shapely.box(lon + 1e-6, lat + 1e-6, lon + 3e-6, lat + 3e-6))
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("where", ["s3", "http"])
 def test_lines_open_from_a_bucket_and_over_http_as_from_a_folder(
     lines, tmp_path, monkeypatch, where

@@ -14,6 +14,8 @@ from shift_stac.storage.s3_options import S3Options
 from support.s3 import serve_moto, serve_s3
 from support.webserver import free_port
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def local_store(tmp_path):

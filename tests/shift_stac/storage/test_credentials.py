@@ -18,6 +18,8 @@ from shift_stac.storage.credentials import Keys, Sessions
 from shift_stac.storage.s3_options import S3Options
 from support.gate import GOOD_CODE, serve_gate
 
+pytestmark = pytest.mark.server
+
 DEVICE = "arn:aws:iam::123456789012:mfa/somebody"
 ROLE = "arn:aws:iam::123456789012:role/publisher"
 

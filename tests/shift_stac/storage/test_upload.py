@@ -16,6 +16,8 @@ from shift_stac.storage.address import open_storage
 from shift_stac.storage.s3_options import ObjectOptions, S3Options
 from support.s3 import serve_moto, serve_s3
 
+pytestmark = pytest.mark.server
+
 RNG = np.random.default_rng(0)
 
 

@@ -227,6 +227,7 @@ def test_a_store_of_one_cube_is_good(tmp_path):
     assert sources.get(Product.OBS) is None
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("where", ["s3", "http"])
 def test_stores_in_a_bucket_and_behind_a_web_server(good, tmp_path, monkeypatch, where):
     _, store, expected = good
