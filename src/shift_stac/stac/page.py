@@ -4,16 +4,13 @@ It works from a folder, by double click, as from a bucket: style, script and the
 within; thumbnails and links are relative.
 """
 
-import html
-import json
-from importlib.resources import files
-from string import Template
 from typing import Any
 
 import pyarrow as pa
 import shapely
 
 from shift_stac.campaigns import Campaign
+from shift_stac.html_pages import render_html
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import STORE_ASSET
 from shift_stac.stac.parents import CATALOG_PATH
@@ -60,7 +57,8 @@ def render_page(table: pa.Table, campaign: Campaign) -> bytes:
         for row in range(len(table))
     ]
     text = campaign.collection
-    return _fill(
+    return render_html(
+        __package__,
         "page.html",
         title=text.title,
         description=text.description,
@@ -69,34 +67,25 @@ def render_page(table: pa.Table, campaign: Campaign) -> bytes:
         collection="collection.json",
         items="items.parquet",
         store=STORE_ASSET,
-        data=json.dumps(lines, separators=(",", ":"), ensure_ascii=False),
+        lines=lines,
     )
 
 
 def render_entrance(catalog: dict[str, Any], hrefs: Hrefs) -> bytes:
     """The page in the archive's root: it leads to the page of each collection."""
-    children = [link for link in catalog["links"] if link["rel"] == "child"]
-    pages = {
+    children = {
         hrefs.path_of(link["href"], CATALOG_PATH).rpartition("/")[0] + "/index.html": link.get(
             "title", link["href"]
         )
-        for link in children
+        for link in catalog["links"]
+        if link["rel"] == "child"
     }
-    entries = "".join(
-        f'<li><a href="{html.escape(page)}">{html.escape(title)}</a></li>'
-        for page, title in sorted(pages.items())
+    return render_html(
+        __package__,
+        "entrance.html",
+        title=catalog.get("title", catalog["id"]),
+        pages=[{"path": path, "title": title} for path, title in sorted(children.items())],
     )
-    onward = (
-        f'<meta http-equiv="refresh" content="0; url={html.escape(next(iter(pages)))}">'
-        if len(pages) == 1
-        else ""
-    )
-    title = html.escape(catalog.get("title", catalog["id"]))
-    return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>{onward}'
-        '<link rel="icon" href="data:,">'
-        f"<h1>{title}</h1><ul>{entries}</ul></html>\n"
-    ).encode()
 
 
 def _rings(outline: Any) -> list[list[list[float]]]:
@@ -106,10 +95,3 @@ def _rings(outline: Any) -> list[list[list[float]]]:
         [[round(x, _DECIMALS), round(y, _DECIMALS)] for x, y in part.exterior.coords]
         for part in parts
     ]
-
-
-def _fill(name: str, *, data: str, **texts: str) -> bytes:
-    template = Template((files(__package__) / name).read_text(encoding="utf-8"))
-    escaped = {key: html.escape(text) for key, text in texts.items()}
-    # Within a script element, only "</" would end it.
-    return template.substitute(escaped, data=data.replace("</", "<\\/")).encode()

@@ -1,0 +1,39 @@
+"""HTML pages from templates; every text that goes into one is escaped."""
+
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+
+
+def render_html(package: str, name: str, **values: object) -> bytes:
+    """Fill the template ``name`` of a package: same values, same bytes.
+
+    Parameters
+    ----------
+    package, name
+        Where the template lies, and its file's name.
+    values
+        What it calls by these names. Texts are escaped. In a script element the template writes
+        ``{{ value | tojson }}``, which nothing in the value can end.
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        The template asks for what is not among the values.
+    """
+    return _template(package, name).render(values).encode()
+
+
+@cache
+def _template(package: str, name: str) -> Template:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # As small as can be, in the order in which it is given.
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
+    return environment.from_string((files(package) / name).read_text(encoding="utf-8"))
