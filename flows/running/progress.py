@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 from uuid import UUID
 
@@ -122,13 +121,8 @@ class ProgressBoard:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is not None:
+    def __exit__(self, *exception: object) -> None:
+        if any(exception):
             self.cancel()
         self._progress.stop()
         self._reporter.stop()

@@ -28,7 +28,7 @@ from shift_stac.archive.inventory import take_inventory
 from shift_stac.campaigns import load_campaign
 from shift_stac.stac.hrefs import HrefOptions
 from shift_stac.storage.address import open_storage
-from support.archive import DATES, publish_campaign
+from support.archive import DATES, is_clean, publish_campaign
 from support.s3 import serve_s3
 from support.stac import use_schemas
 from support.webserver import serve_nginx
@@ -213,7 +213,7 @@ def test_from_s3_everything_reads_as_from_a_folder(archive, tmp_path, monkeypatc
         assert scheme["type"] == "custom-s3"
         assert scheme["bucket"] == "archive"
         assert item["assets"]["overview"]["storage:refs"] == ["archive"]
-        assert take_inventory(storage, load_campaign()).is_clean
+        assert is_clean(take_inventory(storage, load_campaign()))
 
 
 def test_relative_hrefs_tell_the_other_ways(tmp_path, monkeypatch, shared):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shift_stac.archive.inventory import Inventory
 from shift_stac.archive.publication import publish_data, publish_item
 from shift_stac.archive.search_pages import refresh_search_pages
 from shift_stac.campaigns import Campaign, load_campaign
@@ -54,3 +55,8 @@ def publish_campaign(
         )
     refresh_search_pages(storage, campaign, hrefs, published=published)
     return storage, published
+
+
+def is_clean(inventory: Inventory) -> bool:
+    """Whether items and data match."""
+    return not (inventory.without_data or inventory.superseded or inventory.orphans)

@@ -105,11 +105,6 @@ class Inventory(FrozenModel):
     superseded: dict[str, int]
     orphans: dict[str, int]
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether items and data match."""
-        return not (self.without_data or self.superseded or self.orphans)
-
 
 def take_inventory(
     storage: Storage,

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from shift_stac.simulate.noise import cell_hash, smooth_noise
 
-MATERIALS = ("vegetation", "dry grass", "soil", "water", "sand")
 _FIELD_M = 420.0
 _COAST_WIDTH_M = 60.0
 
@@ -30,7 +29,7 @@ def _ramp(values: NDArray[np.float64], width: float) -> NDArray[np.float64]:
 
 
 def abundances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Share of each material at each place; sums to one.
+    """Share of vegetation, dry grass, soil, water and sand at each place; sums to one.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ def abundances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def spectra(wavelengths: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Reflectance of each material, shaped (materials, bands); wavelengths in nanometres.
+    """Reflectance of vegetation, dry grass, soil, water and sand, shaped (materials, bands); wavelengths in nanometres.
 
     Shapes after the USGS Spectral Library (Kokaly et al. 2017, doi:10.3133/ds1035), drawn by
     hand from edges and absorption bands.

@@ -275,7 +275,6 @@ def _describe(
             dtype=str(variable.dtype),
             units=variable.attrs["units"],
             long_name=variable.attrs["long_name"],
-            standard_name=variable.attrs.get("standard_name"),
             nodata=encoding[str(name)].get("fill_value"),
         )
         for name, variable in template.variables.items()

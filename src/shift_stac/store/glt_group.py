@@ -104,19 +104,14 @@ def write_map_group(store: Path, glt: SourceProduct | None, igm: EnviImage, crs:
     template, encoding = _template(grid, origin)
     template.to_zarr(group, mode="w", zarr_format=3, encoding=encoding, compute=False)
     arrays = [zarr.open_array(group / name, mode="r+") for name in LAYERS]
-    shown = infilled = 0
     for rows in row_blocks(grid.height, arrays[0].chunks[0]):
-        band = table.read(rows)
-        for array, layer in zip(arrays, band, strict=True):
+        for array, layer in zip(arrays, table.read(rows), strict=True):
             array[rows] = layer
-        shown += int(np.count_nonzero(band[0]))
-        infilled += int(np.count_nonzero(band[0] < 0))
     return MapSummary(
         origin=origin,
         crs=_code(crs) or crs.to_wkt(),
         transform=grid.transform[:6],
         shape=grid.shape,
-        infilled_share=round(infilled / max(shown, 1), 6),
         note=note,
     )
 

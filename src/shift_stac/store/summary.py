@@ -24,15 +24,13 @@ class MapSummary(FrozenModel):
     """What a conversion tells of a store's lookup table.
 
     ``transform`` has the six coefficients a to f of column and row to x and y; ``shape`` rows and
-    columns; ``infilled_share`` is of the cells that show a pixel. ``note`` says why the portal's
-    table was not taken, where it has one.
+    columns. ``note`` says why the portal's table was not taken, where it has one.
     """
 
     origin: TableOrigin
     crs: str
     transform: tuple[float, float, float, float, float, float]
     shape: tuple[int, int]
-    infilled_share: float
     note: str | None = None
 
 
@@ -47,7 +45,6 @@ class VariableSummary(FrozenModel):
     dtype: str
     units: str
     long_name: str
-    standard_name: str | None = None
     nodata: float | None = None
 
 

@@ -109,8 +109,7 @@ class ObservationSummary(FrozenModel):
     angles from the vertical, at the sensor and at the ground, and ``view_azimuth`` is the
     direction from the point below the sensor to the pixel; these are of the swath's middle,
     because to its edges the sensor looks in opposite directions. ``view_azimuth`` is None where
-    the sensor looks straight down on average. ``largest_incidence_angle`` is of the whole swath.
-    ``notes`` say what of the file was not believed.
+    the sensor looks straight down on average. ``notes`` say what of the file was not believed.
     """
 
     start: datetime
@@ -120,9 +119,6 @@ class ObservationSummary(FrozenModel):
     off_nadir: float | None
     view_azimuth: float | None
     incidence_angle: float | None
-    largest_incidence_angle: float | None
-    earth_sun_distance: float | None
-    slope_corrected: bool
     notes: tuple[str, ...] = ()
 
 
@@ -278,11 +274,6 @@ def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSumm
         off_nadir=incidence,
         view_azimuth=_mean_direction(sample["to_sensor_azimuth"][:, middle] + 180.0),
         incidence_angle=incidence,
-        largest_incidence_angle=round(float(np.nanmax(view_zenith)), 4)
-        if np.isfinite(view_zenith).any()
-        else None,
-        earth_sun_distance=_mean(sample["earth_sun_distance"]),
-        slope_corrected=_slope_is_offset(sample["slope"]),
         notes=notes,
     )
 

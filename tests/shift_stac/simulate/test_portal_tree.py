@@ -260,7 +260,7 @@ def test_the_time_starts_with_the_name_and_rises_with_each_scan_line(tree):
         summary = summarize_observation(image, line)
         assert summary.notes == ()
         assert summary.start == line.start
-        assert summary.slope_corrected
+        assert ObservationLayers(image).slope_is_offset
 
 
 def test_the_obs_has_the_real_ones_band_names(tree, shared):

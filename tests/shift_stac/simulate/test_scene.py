@@ -10,9 +10,10 @@ from shift_stac.simulate.radiometry import (
     transmittance,
     wavelength_axis,
 )
-from shift_stac.simulate.scene import MATERIALS, abundances, elevation, spectra
+from shift_stac.simulate.scene import abundances, elevation, spectra
 
 NM = wavelength_axis(425)
+MATERIALS = ("vegetation", "dry grass", "soil", "water", "sand")
 
 
 def spectrum(material: str) -> np.ndarray:

@@ -47,7 +47,6 @@ def test_the_portals_table_is_stored_bit_by_bit_and_a_missing_one_is_made(conver
             for band, name in enumerate(LAYERS):
                 np.testing.assert_array_equal(table[name], source[:, band])
         assert summary.map.note is None
-        assert 0 < summary.map.infilled_share < 0.2
         assert summary.map.crs == summary.geolocation.crs
     assert origins == [TableOrigin.PORTAL, TableOrigin.PORTAL, TableOrigin.IGM]
     assert {summary.map.crs for _, _, summary in converted} == {"EPSG:32610", "EPSG:32611"}

@@ -205,7 +205,6 @@ def test_a_plausible_slope_is_left_alone_and_says_nothing():
     np.testing.assert_array_equal(layers.read("aspect", ALL), 200.0)
     np.testing.assert_array_equal(layers.read("cosine_i", ALL), 0.8)
     assert [layers.comment(name) for name in ("slope", "aspect", "cosine_i")] == [None] * 3
-    assert not summarize(obs(slope=slope)).slope_corrected
 
 
 def test_a_block_is_corrected_as_the_line_is_even_if_it_alone_looks_sound():
@@ -258,7 +257,6 @@ def test_a_real_file_has_the_slope_defect_and_a_cosine_made_from_it(shared: Path
     np.testing.assert_allclose(layers.read("cosine_i", ALL), level, atol=1e-9)
 
     summary = summarize(image, FlightLine("ang20170323t202244"))
-    assert summary.slope_corrected
     # Scan lines 7000 to 7010 of the flight, 11 minutes after its start.
     assert summary.start == datetime(2017, 3, 23, 20, 33, 47, 118_000, tzinfo=UTC)
     assert summary.end == datetime(2017, 3, 23, 20, 33, 47, 954_000, tzinfo=UTC)
@@ -341,7 +339,6 @@ def test_the_view_is_of_the_swaths_middle_from_below_the_sensor_to_the_pixel():
     summary = summarize(obs(to_sensor_zenith=zenith, to_sensor_azimuth=azimuth))
     assert summary.off_nadir == summary.incidence_angle == 2.0
     assert summary.view_azimuth == pytest.approx(260.0)
-    assert summary.largest_incidence_angle == 12.0
 
 
 def test_an_even_number_of_samples_has_two_in_the_middle():
@@ -361,16 +358,13 @@ def test_a_sensor_that_looks_straight_down_looks_in_no_direction():
 def test_a_file_without_a_single_value_gives_no_angles():
     nothing = dict.fromkeys(LAYER_NAMES, -9999.0)
     summary = summarize(obs(**nothing))
-    assert summary.model_dump(exclude={"start", "end", "slope_corrected", "notes"}) == {
+    assert summary.model_dump(exclude={"start", "end", "notes"}) == {
         "sun_azimuth": None,
         "sun_elevation": None,
         "off_nadir": None,
         "view_azimuth": None,
         "incidence_angle": None,
-        "largest_incidence_angle": None,
-        "earth_sun_distance": None,
     }
-    assert not summary.slope_corrected
     assert not ObservationLayers(obs(**nothing)).slope_is_offset
 
 
