@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -31,8 +32,12 @@ _BAND_ROWS = 512
 # Each panel: its longer side in inches and in cells, and what its colours leave out at each end.
 _PANEL_INCHES, _PANEL_CELLS = 8.0, 900
 _ROBUST_PERCENT = 2.0
-# A narrower panel has no room for its axes.
-_NARROWEST_INCHES = 2.6
+# A narrower or lower panel has no room for its titles and axes: more room is left around it.
+_LEAST_INCHES = 1.5
+# Room around the panels: for northings and their label, for a colour scale, for the titles, and for
+# eastings that stand at an angle. The size of every text is known, so that no layout is searched, which
+# would draw each picture three times.
+_LEFT_INCHES, _SCALE_INCHES, _TOP_INCHES, _BELOW_INCHES = 0.95, 0.95, 0.75, 0.95
 
 
 def write_quicklook(colour: ColourBands, png: Path, *, exposure: float = 1.0) -> None:
@@ -78,7 +83,7 @@ def write_band_panels(
     line, sample = _every(swath, grid, step)
     shown = line >= 0
     figure, axes = _panels(grid)
-    for panel, band, nm, name in zip(
+    for (panel, scale), band, nm, name in zip(
         axes, colour.values, colour.wavelengths, ("R", "G", "B"), strict=True
     ):
         cells = np.where(shown, band[line, sample], np.nan)
@@ -98,31 +103,51 @@ def write_band_panels(
             interpolation="nearest",
         )
         panel.set_title(f"{name} {nm:.1f} nm", fontsize=10)
-        panel.set_xlabel("Easting (m)")
         panel.ticklabel_format(useOffset=False, style="plain")
         panel.tick_params(labelsize=7)
         panel.tick_params(axis="x", labelrotation=45)
-        panel.locator_params(nbins=5)
-        scale = figure.colorbar(image, ax=panel, extend="both", shrink=0.6, pad=0.02)
-        scale.ax.tick_params(labelsize=7)
-    axes[0].set_ylabel("Northing (m)")
+        figure.colorbar(image, cax=scale, extend="both").ax.tick_params(labelsize=7)
     unit = f" ({colour.units})" if colour.units != "1" else ""
     figure.suptitle(
         f"{summary.line}: {colour.quantity}{unit}, {summary.geolocation.crs}", fontsize=11
     )
-    # Maps of equal aspect do not always leave the layout room for the labels below them.
-    figure.savefig(png, dpi=_PANEL_CELLS / _PANEL_INCHES, bbox_inches="tight")
+    figure.savefig(png, dpi=_PANEL_CELLS / _PANEL_INCHES)
 
 
-def _panels(grid: MapGrid) -> tuple[Figure, Any]:
-    """Three panels of the map's shape, side by side, or one above the other where it is wide."""
+def _panels(grid: MapGrid) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """Three panels of the map's shape, side by side, or one above the other where it is wide.
+
+    Each with the axes of its colour scale.
+    """
     height, width = (side * _PANEL_INCHES / max(grid.shape) for side in grid.shape)
-    width, height = max(width, _NARROWEST_INCHES), max(height, _NARROWEST_INCHES)
     is_tall = height >= width
-    size = (3 * (width + 1.4), height + 1.6) if is_tall else (width + 2.0, 3 * (height + 1.4))
-    figure = Figure(figsize=size, layout="constrained")
+    across, down = (3, 1) if is_tall else (1, 3)
+    step_x = max(width, _LEAST_INCHES) + _SCALE_INCHES
+    step_y = max(height, _LEAST_INCHES) + _TOP_INCHES / 2
+    whole_x = _LEFT_INCHES + across * step_x
+    whole_y = _BELOW_INCHES + down * step_y + _TOP_INCHES / 2
+    figure = Figure(figsize=(whole_x, whole_y))
     FigureCanvasAgg(figure)
-    axes = figure.subplots(*((1, 3) if is_tall else (3, 1)), sharex=True, sharey=True)
+
+    def place(left: float, bottom: float, wide: float, high: float) -> Axes:
+        return figure.add_axes((left / whole_x, bottom / whole_y, wide / whole_x, high / whole_y))
+
+    axes = []
+    for number in range(3):
+        column, row = (number, 0) if is_tall else (0, 2 - number)
+        left, bottom = _LEFT_INCHES + column * step_x, _BELOW_INCHES + row * step_y
+        panel = place(left, bottom, width, height)
+        panel.tick_params(labelleft=column == 0, labelbottom=row == 0)
+        if column == 0:
+            panel.set_ylabel("Northing (m)")
+        if row == 0:
+            panel.set_xlabel("Easting (m)")
+        # As many numbers as have room, which those of the eastings need slantwise.
+        panel.locator_params(axis="x", nbins=min(5, max(2, round(width / 0.5))))
+        panel.locator_params(axis="y", nbins=min(5, max(2, round(height / 0.3))))
+        long = min(height, max(0.6 * height, _LEAST_INCHES))
+        scale = place(left + width + 0.08, bottom + (height - long) / 2, 0.12, long)
+        axes.append((panel, scale))
     return figure, axes
 
 
