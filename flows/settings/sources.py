@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -180,27 +179,15 @@ def read_options[Options: BaseModel](
         help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
         "if it exists)",
     )
-    if arguments is None:
-        arguments = sys.argv[1:]
-    source: Any = CliSettingsSource(_settings_of(kind), root_parser=parser)
-    _make_readable(parser)
-    named = parser.parse_args(arguments).settings
+    source: Any = CliSettingsSource(
+        _settings_of(kind), root_parser=parser, add_argument_method=_add_argument
+    )
+    given = vars(parser.parse_args(arguments))
+    named = given.pop("settings")
     if named:
         # For the processes that the command starts, too.
         os.environ[SETTINGS_VARIABLE] = named
-    return site_options(kind, _cli_settings_source=source(args=_without_settings(arguments)))
-
-
-def _without_settings(arguments: Sequence[str]) -> list[str]:
-    """The arguments without ``--settings``, which is no setting."""
-    kept: list[str] = []
-    remaining = iter(arguments)
-    for argument in remaining:
-        if argument == "--settings":
-            next(remaining, None)
-        elif not argument.startswith("--settings="):
-            kept.append(argument)
-    return kept
+    return site_options(kind, _cli_settings_source=source(parsed_args=given))
 
 
 _METAVARS = {
@@ -216,14 +203,13 @@ _METAVARS = {
 }
 
 
-def _make_readable(parser: argparse.ArgumentParser) -> None:
-    """Replace Python's type names in the help, and defaults that say nothing."""
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to list options
-        name = action.metavar
-        if isinstance(name, str):
-            # What is chosen from a list is spelled as it stands there.
-            plain = name if name.startswith("{") else name.upper()
-            action.metavar = _METAVARS.get(action.dest) or _METAVARS.get(name) or plain
-        if action.help:
-            for nothing in (" (default: None)", " (default: ())", " (default: False)"):
-                action.help = action.help.removesuffix(nothing)
+def _add_argument(group: argparse.ArgumentParser, *names: str, **described: Any) -> None:
+    """Add an option, without Python's type names in its help, and defaults that say nothing."""
+    name = described.get("metavar")
+    if name is not None:
+        # What is chosen from a list is spelled as it stands there.
+        plain = name if name.startswith("{") else name.upper()
+        described["metavar"] = _METAVARS.get(described["dest"]) or _METAVARS.get(name) or plain
+    for nothing in (" (default: None)", " (default: ())", " (default: False)"):
+        described["help"] = described["help"].removesuffix(nothing)
+    group.add_argument(*names, **described)
