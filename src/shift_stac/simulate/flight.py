@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Proj, Transformer
+from pyproj import CRS, Proj
 
+from shift_stac.crs import WGS84, transformer
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.simulate.noise import smooth_noise
@@ -101,9 +102,7 @@ def _fly(
     )
     zone = int((longitude + 180) // 6) + 1
     crs = CRS.from_epsg(32600 + zone)
-    centre = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(
-        longitude, _CENTRE_LATITUDE
-    )
+    centre = transformer(WGS84, crs).transform(longitude, _CENTRE_LATITUDE)
     # The grids of neighbouring zones are turned against each other; the lines are parallel.
     factors = Proj(crs).get_factors(longitude, _CENTRE_LATITUDE)
     convergence = np.radians(factors.meridian_convergence)

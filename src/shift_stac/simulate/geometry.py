@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 
+from shift_stac.crs import WGS84, transformer
 from shift_stac.simulate.flight import PIXEL_M, Flight
 from shift_stac.simulate.scene import elevation
 from shift_stac.simulate.sun import sun_position
@@ -54,7 +54,7 @@ def look(flight: Flight, rows: slice) -> View:
 def _scene_place(
     flight: Flight, easting: NDArray[np.float64], northing: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    to_degrees = Transformer.from_crs(flight.crs, "EPSG:4326", always_xy=True)
+    to_degrees = transformer(flight.crs, WGS84)
     longitude, latitude = to_degrees.transform(easting, northing)
     x = (longitude - _SCENE_ORIGIN[0]) * _METRES_PER_DEGREE * np.cos(np.radians(_SCENE_ORIGIN[1]))
     return x, (latitude - _SCENE_ORIGIN[1]) * _METRES_PER_DEGREE
