@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import support
 
@@ -16,6 +17,10 @@ LAYERS = {
     "slurm": "slurm",
     "docker": "image",
 }
+# A busy machine is slow, not wrong.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

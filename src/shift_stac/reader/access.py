@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from pyproj import CRS
 
 from shift_stac.errors import MapError, StoreError
 from shift_stac.reader import spectra
 from shift_stac.reader.orthorectify import has_table, orthorectify
-from shift_stac.store.glt_group import GLT_GROUP, read_grid
+from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
 
 # What is shown unless another variable is named.
 _PREFERRED = ("Reflectance", "Radiance")
@@ -56,10 +57,19 @@ def open_flightline(
     except (OSError, KeyError, ValueError) as error:
         msg = f"{address} does not open as a flight line ({type(error).__name__}: {error})"
         raise StoreError(msg) from error
-    swath = swath.assign_coords(table.set_coords(list(table.data_vars)).coords)
+    swath = _without_misleading_crs(swath)
+    swath = swath.assign_coords(hide_crs(table).set_coords(list(table.data_vars)).coords)
     # What describes bands and grids is small, and asked for by everything.
     small = {name: swath[name].load() for name in swath.coords if swath[name].ndim <= 1}
     return swath.assign_coords(small)
+
+
+def _without_misleading_crs(swath: xr.Dataset) -> xr.Dataset:
+    """A store of format 2 or older gave its cubes the CRS of Easting and Northing."""
+    for variable in swath.variables.values():
+        variable.attrs.pop("grid_mapping", None)
+        variable.encoding.pop("grid_mapping", None)
+    return swath.drop_vars("spatial_ref", errors="ignore")
 
 
 @xr.register_dataset_accessor("swath")  # type: ignore[no-untyped-call]
@@ -68,6 +78,17 @@ class FlightLineAccessor:
 
     def __init__(self, dataset: xr.Dataset) -> None:
         self._dataset = dataset
+
+    @property
+    def crs(self) -> CRS:
+        """The CRS of Easting and Northing, and of maps unless another one is asked for.
+
+        Raises
+        ------
+        MapError
+            The dataset has no lookup table.
+        """
+        return read_grid(self._swath()).crs
 
     def orthorectify(
         self,

@@ -2,8 +2,8 @@
 
 Its dimensions are ``map_y`` and ``map_x``, because ``y`` and ``x`` are those of the swath. The
 place of the grid is told in three ways: as a CF grid mapping with GDAL's ``GeoTransform``, which
-rioxarray reads too; by the Zarr conventions ``spatial`` 0.1 and ``proj`` 1
-(https://github.com/zarr-conventions); and, on a grid that is not rotated, by the coordinates of
+rioxarray reads too; by the Zarr conventions ``spatial`` and ``proj``
+(https://github.com/zarr-conventions), as their reference library writes them; and, on a grid that is not rotated, by the coordinates of
 the cells' centres. GDAL 3.12 goes by these coordinates, and cannot place a rotated table.
 """
 
@@ -15,6 +15,7 @@ import dask.array
 import numpy as np
 import xarray as xr
 import zarr
+import zarr_cm
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
@@ -36,22 +37,8 @@ _GRID_MAPPING = "map_ref"
 # Rows and columns of a chunk: 1 MB, of which a window on the map needs few.
 _CHUNK = 512
 
-_CONVENTIONS: tuple[dict[str, str], ...] = (
-    {
-        "schema_url": "https://raw.githubusercontent.com/zarr-conventions/spatial/refs/tags/v0.1/schema.json",
-        "spec_url": "https://github.com/zarr-conventions/spatial/blob/v0.1/README.md",
-        "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
-        "name": "spatial",
-        "description": "Spatial coordinate information",
-    },
-    {
-        "schema_url": "https://raw.githubusercontent.com/zarr-experimental/geo-proj/refs/tags/v1/schema.json",
-        "spec_url": "https://github.com/zarr-experimental/geo-proj/blob/v1/README.md",
-        "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f",
-        "name": "proj:",
-        "description": "Coordinate reference system information for geospatial data",
-    },
-)
+# The grid's CRS, under a name that no reader of maps looks for.
+_HIDDEN_CRS = "map_crs"
 
 
 def choose_table(
@@ -128,7 +115,6 @@ def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str,
         TableOrigin.PORTAL: "the GLT of the portal",
         TableOrigin.IGM: "nearest neighbours, computed from the IGM",
     }
-    axes = {"spatial:dimensions": ["map_y", "map_x"]}
     variables = {
         name: xr.Variable(
             ("map_y", "map_x"),
@@ -140,25 +126,28 @@ def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str,
                 "source": sources[origin],
                 "units": "1",
                 "grid_mapping": _GRID_MAPPING,
-                **axes,
             },
         )
         for name, what in zip(LAYERS, ("sample", "scan line"), strict=True)
     }
     code = _code(grid.crs)
-    attributes = {
-        "Conventions": "CF-1.11",
-        "history": f"written by shift-stac {version('shift-stac')}",
-        "title": "geographic lookup table: the pixel of the swath for each cell of the map",
-        "zarr_conventions": [dict(entry) for entry in _CONVENTIONS],
-        **axes,
-        "spatial:transform": list(grid.transform[:6]),
-        "spatial:transform_type": "affine",
-        "spatial:registration": "pixel",
-        "spatial:shape": list(grid.shape),
-        "spatial:bbox": list(grid.bounds),
-        **({"proj:code": code} if code else {"proj:wkt2": grid.crs.to_wkt()}),
-    }
+    attributes = zarr_cm.spatial.insert(
+        {
+            "Conventions": "CF-1.11",
+            "history": f"written by shift-stac {version('shift-stac')}",
+            "title": "geographic lookup table: the pixel of the swath for each cell of the map",
+        },
+        zarr_cm.spatial.create(
+            dimensions=["map_y", "map_x"],
+            transform=list(grid.transform[:6]),
+            transform_type="affine",
+            registration="pixel",
+            shape=list(grid.shape),
+            bbox=list(grid.bounds),
+        ),
+    )
+    wkt2 = None if code else grid.crs.to_wkt()
+    attributes = zarr_cm.proj.insert(attributes, zarr_cm.proj.create(code=code, wkt2=wkt2))
     dataset = xr.Dataset(variables, coords=_coordinates(grid), attrs=attributes)
     return dataset, {name: {"chunks": chunks, "compressors": (codec,)} for name in variables}
 
@@ -195,7 +184,7 @@ def read_grid(dataset: xr.Dataset) -> MapGrid:
         attributes = dataset[_GRID_MAPPING].attrs
         coefficients = [float(value) for value in attributes["GeoTransform"].split()]
         transform = Affine.from_gdal(*coefficients)
-        crs = parse_crs(attributes["spatial_ref"])
+        crs = parse_crs(attributes.get(_HIDDEN_CRS) or attributes["spatial_ref"])
         height, width = dataset[LAYERS[0]].shape
     except (KeyError, TypeError, ValueError) as error:
         msg = (
@@ -204,6 +193,21 @@ def read_grid(dataset: xr.Dataset) -> MapGrid:
         )
         raise MapError(msg) from error
     return MapGrid(crs, transform, height, width)
+
+
+def hide_crs(table: xr.Dataset) -> xr.Dataset:
+    """A lookup table as a part of its line: :func:`read_grid` alone finds the CRS of its grid.
+
+    Beside the swath, readers that look at each coordinate for a CRS (odc-geo) would take it for that of
+    the cubes, whose x and y count pixels.
+    """
+    table = table.copy()
+    place = table[_GRID_MAPPING]
+    wkt = place.attrs.get("spatial_ref")
+    kept = {k: v for k, v in place.attrs.items() if k not in ("spatial_ref", "crs_wkt")}
+    table[_GRID_MAPPING] = place.copy()
+    table[_GRID_MAPPING].attrs = {**kept, _HIDDEN_CRS: wkt}
+    return table
 
 
 def read_table(dataset: xr.Dataset, rows: slice, columns: slice) -> NDArray[np.int32]:

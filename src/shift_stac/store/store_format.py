@@ -5,7 +5,7 @@ from shift_stac.sources import Product
 ROOT_METADATA = "zarr.json"
 """The file without which a Zarr store does not open."""
 
-STORE_FORMAT = 2
+STORE_FORMAT = 3
 """Raised when the structure or the values of a store change for the same input, so that lines
 published before are converted again."""
 

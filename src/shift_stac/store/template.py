@@ -23,7 +23,12 @@ from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA
 from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers
 from shift_stac.swath.spectral import SpectralAxis
 
-_GRID_MAPPING = "spatial_ref"
+# Of Easting and Northing alone. The cubes' x and y count pixels of the swath, to which no CRS belongs: a
+# reader that found one would place the line beside the equator. Readers look for a CRS in what they are
+# pointed to, in a coordinate of the name spatial_ref (rioxarray), and in an attribute spatial_ref or
+# crs_wkt of any variable (odc-geo). So it is told by CF's parameters, and in full in the group glt.
+_GRID_MAPPING = "projection"
+_WKT = ("crs_wkt", "spatial_ref")
 
 _CUBE_ATTRIBUTES: dict[Product, dict[str, Any]] = {
     Product.RADIANCE: {
@@ -148,7 +153,7 @@ def store_template(
             ("wavelength", "y", "x"),
             shape,
             dtype,
-            _CUBE_ATTRIBUTES[product] | {"grid_mapping": _GRID_MAPPING},
+            _CUBE_ATTRIBUTES[product],
         )
         encoding[name] = cube_encoding | {"_FillValue": nodata, "fill_value": float(nodata)}
     for name, location in _LOCATION_ATTRIBUTES.items():
@@ -165,16 +170,13 @@ def store_template(
         name: variables.pop(name) for name in _COORDINATES
     }
     dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, text))
+    parameters = crs.to_cf()
+    if "grid_mapping_name" in parameters:
+        parameters = {key: value for key, value in parameters.items() if key not in _WKT}
     dataset[_GRID_MAPPING] = xr.Variable(
-        (),
-        np.int32(0),
-        {
-            **crs.to_cf(),
-            "spatial_ref": crs.to_wkt(),
-            "long_name": "coordinate reference system of Easting and Northing",
-        },
+        (), np.int32(0), {**parameters, "long_name": "map projection of Easting and Northing"}
     )
-    return dataset.set_coords(_GRID_MAPPING), encoding
+    return dataset, encoding
 
 
 def _lazy(

@@ -89,10 +89,10 @@ def test_every_variable_has_a_name_and_units_and_what_cf_names_has_its_standard_
     with xr.open_zarr(stores[0]) as opened:
         for name, variable in opened.variables.items():
             assert variable.attrs["long_name"], name
-            assert "units" in variable.attrs or name in ("spatial_ref", "good_wavelength"), name
+            assert "units" in variable.attrs or name in ("projection", "good_wavelength"), name
         unnamed = {n for n, v in opened.variables.items() if "standard_name" not in v.attrs}
     # CF's table (version 93) has no name for these.
     assert unnamed == {
-        "cosine_i", "fwhm", "good_wavelength", "path_length", "solar_phase", "spatial_ref",
+        "cosine_i", "fwhm", "good_wavelength", "path_length", "projection", "solar_phase",
         "utc_time", "x", "y",
     }  # fmt: skip

@@ -9,6 +9,7 @@ import xarray as xr
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import CRS
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.envi.image import open_envi
@@ -181,7 +182,7 @@ def test_the_store_is_a_swath_that_xarray_and_rioxarray_understand(simulated, tm
         with xr.open_zarr(store) as opened:
             assert opened.Reflectance.dims == opened.Radiance.dims == ("wavelength", "y", "x")
             assert opened.Reflectance.dtype == opened.Radiance.dtype == np.float32
-            assert opened.rio.crs.to_epsg() == epsg
+            assert CRS.from_cf(opened.projection.attrs).to_epsg() == epsg
             assert {
                 "longitude",
                 "latitude",

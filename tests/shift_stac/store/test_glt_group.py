@@ -89,21 +89,11 @@ def test_a_reader_that_cannot_list_finds_the_group_from_the_root_and_by_itself(c
     assert set(tree.groups) == {"/", f"/{GLT_GROUP}"}
 
 
-def test_the_group_follows_the_conventions_it_names(converted, shared):
+def test_the_group_follows_the_schema_of_the_spatial_convention(converted, shared):
     _, store, _ = converted[0]
-    folder = shared / "schemas" / "zarr-conventions"
-    for path in (store / GLT_GROUP, *(store / GLT_GROUP / name for name in LAYERS)):
-        metadata = json.loads((path / "zarr.json").read_text())
-        for name in ("spatial", "geo-proj") if metadata["node_type"] == "group" else ("spatial",):
-            schema = json.loads((folder / name / "schema.json").read_text())
-            if name == "geo-proj":
-                # A code is given, and no projjson: its schema is never needed.
-                schema["$defs"]["projAttributes"]["properties"].pop("proj:projjson")
-            if metadata["node_type"] == "array":
-                # The group declares the conventions for its arrays.
-                group = json.loads((store / GLT_GROUP / "zarr.json").read_text())
-                metadata["attributes"]["zarr_conventions"] = group["attributes"]["zarr_conventions"]
-            jsonschema.validate(metadata, schema)
+    metadata = json.loads((store / GLT_GROUP / "zarr.json").read_text())
+    schema = shared / "schemas" / "zarr-conventions" / "spatial" / "schema.json"
+    jsonschema.validate(metadata, json.loads(schema.read_text()))
 
 
 def test_a_table_that_does_not_fit_is_replaced_and_the_summary_says_why(converted, tmp_path):
