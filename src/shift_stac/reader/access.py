@@ -16,6 +16,7 @@ from shift_stac.errors import MapError, StoreError
 from shift_stac.reader import spectra
 from shift_stac.reader.orthorectify import has_table, orthorectify
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
+from shift_stac.store.store_format import STORE_FORMAT
 
 # What is shown unless another variable is named.
 _PREFERRED = ("Reflectance", "Radiance")
@@ -43,7 +44,7 @@ def open_flightline(
     Raises
     ------
     StoreError
-        There is no such store, or it has no lookup table.
+        There is no such store, it has no lookup table, or a newer version of this package wrote it.
     """
     address = str(href)
     options = dict(storage_options) if storage_options is not None else None
@@ -57,6 +58,13 @@ def open_flightline(
     except (OSError, KeyError, ValueError) as error:
         msg = f"{address} does not open as a flight line ({type(error).__name__}: {error})"
         raise StoreError(msg) from error
+    written = int(swath.attrs.get("store_format", STORE_FORMAT))
+    if written > STORE_FORMAT:
+        msg = (
+            f"{address} has store format {written}, and this shift-stac reads formats up to "
+            f"{STORE_FORMAT}: install a newer shift-stac"
+        )
+        raise StoreError(msg)
     swath = _without_misleading_crs(swath)
     swath = swath.assign_coords(hide_crs(table).set_coords(list(table.data_vars)).coords)
     # What describes bands and grids is small, and asked for by everything.

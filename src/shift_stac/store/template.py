@@ -19,7 +19,7 @@ from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
 from shift_stac.store.chunking import ChunkSizes, geometry_chunks, shard_shape
 from shift_stac.store.codecs import cube_codec, geometry_codec
-from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA
+from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA, STORE_FORMAT
 from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers
 from shift_stac.swath.spectral import SpectralAxis
 
@@ -236,6 +236,7 @@ def _global_attributes(line: FlightLine, text: StoreText) -> dict[str, Any]:
         # Without a date: the same input makes the same bytes.
         "history": f"written from ENVI files by shift-stac {version('shift-stac')}",
         "flight_line": line.id,
+        "store_format": STORE_FORMAT,
         "time_coverage_start": line.start.isoformat().replace("+00:00", "Z"),
     }
     if text.references:
