@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from shift_stac.campaigns import Campaign, load_campaign
-from shift_stac.envi.header import write_header
+from shift_stac.envi.header_text import write_header
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, SourceFile, SourceLine, SourceProduct
 

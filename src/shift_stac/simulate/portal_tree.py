@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shift_stac.campaigns import PortalVersion
-from shift_stac.envi.header import write_header
+from shift_stac.envi.header_text import write_header
 from shift_stac.files import replacing
 from shift_stac.rows import row_blocks
 from shift_stac.simulate.flight import PIXEL_M, Flight

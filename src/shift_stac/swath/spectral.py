@@ -49,7 +49,10 @@ def shared_axis(
     """
     for header in headers:
         if header.wavelengths is None:
-            msg = f"{header.name} names no wavelengths, so its bands cannot be placed on an axis"
+            msg = (
+                header.axis_fault
+                or f"{header.name} names no wavelengths, so its bands cannot be placed on an axis"
+            )
             raise EnviError(msg)
     first = headers[0]
     wavelengths = np.asarray(first.wavelengths, dtype=np.float64)

@@ -1,0 +1,146 @@
+"""The text of an ENVI header as entries: keys and what stands behind their ``=``.
+
+Format: L3Harris Geospatial, "ENVI Header Files", and where that is silent, what Spectral Python and
+GDAL read: lines without ``=`` belong to no entry, lines that begin with ``;`` are comments also
+inside braces, and the last of several entries of one key counts.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from shift_stac.errors import EnviError
+
+# Of the line ends that Python knows, only these end a line of a header: a byte 0x85 or 0x0C stands
+# within a word.
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+# What Microsoft's C library writes for numbers that are none: "-1.#IND00", "1.#QNAN", "-nan(ind)".
+_NOT_A_NUMBER = re.compile(r"[-+]?(?:1\.#(?:IND|QNAN|SNAN)\d*|nan\([a-z0-9_]*\))", re.IGNORECASE)
+_INFINITE = re.compile(r"([-+]?)1\.#INF\d*", re.IGNORECASE)
+
+
+def decode(content: bytes) -> str:
+    """The text of a header's bytes.
+
+    UTF-8 where it is that; else Latin-1, which never fails: descriptions contain whatever the
+    producer's editor left.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def parse_fields(text: str, name: str) -> dict[str, str]:
+    """Split a header into its entries.
+
+    Keys are in lower case, with single spaces also where the header has underscores. A value in
+    braces keeps them; it is joined over lines, without comments and without what follows the brace.
+
+    Parameters
+    ----------
+    text
+        The whole header.
+    name
+        The file's name, for messages.
+
+    Raises
+    ------
+    EnviError
+        Its first line is not ``ENVI``, or a brace is never closed.
+    """
+    rows = _LINE_END.split(text.removeprefix("\ufeff"))
+    if rows[0].strip() != "ENVI":
+        msg = f"{name} is not an ENVI header: its first line is not 'ENVI'; download it again"
+        raise EnviError(msg)
+    fields: dict[str, str] = {}
+    place = 1
+    while place < len(rows):
+        row = rows[place]
+        place += 1
+        key, equals, value = row.partition("=")
+        if not equals or row.lstrip().startswith(";"):
+            continue
+        key = " ".join(key.lower().replace("_", " ").split())
+        value = value.strip()
+        if value.startswith("{"):
+            value, place = _braced(value, rows, place, f"{name}: the entry {key!r}")
+        fields[key] = value
+    return fields
+
+
+def _braced(first: str, rows: list[str], place: int, what: str) -> tuple[str, int]:
+    """A value in braces, and the row behind it.
+
+    Braces within it are counted. If they do not add up, the value ends in the first line that
+    closes one.
+    """
+    end: tuple[str, int] | None = None
+    parts: list[str] = []
+    depth = 0
+    for number, row in enumerate([first, *rows[place:]]):
+        if number and row.lstrip().startswith(";"):
+            continue
+        for column, letter in enumerate(row):
+            depth += {"{": 1, "}": -1}.get(letter, 0)
+            if letter == "}" and (depth == 0 or end is None):
+                whole = "\n".join([*parts, row[: column + 1]])
+                if depth == 0:
+                    return whole, place + number
+                end = whole, place + number
+        parts.append(row)
+    if end is None:
+        msg = f"{what} is never closed; the header is truncated, download it again"
+        raise EnviError(msg)
+    return end
+
+
+def unbrace(value: str) -> str:
+    """What stands inside of a value's braces."""
+    return value.strip().removeprefix("{").removesuffix("}").strip()
+
+
+def items(value: str) -> tuple[str, ...]:
+    """The entries of a list, in braces or not; a comma behind the last of them ends it."""
+    content = unbrace(value).removesuffix(",").rstrip()
+    return tuple(entry.strip() for entry in content.split(",")) if content else ()
+
+
+def number_items(value: str) -> tuple[str, ...]:
+    """The entries of a list of numbers, which some programs write as ``[ 1  2  3 ]``."""
+    content = unbrace(value).removeprefix("[").removesuffix("]")
+    return items(content) if "," in content else tuple(content.split())
+
+
+def number(text: str) -> float:
+    """A number as C libraries write it, NaN and infinity among them.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    text = text.strip()
+    if _NOT_A_NUMBER.fullmatch(text):
+        return float("nan")
+    if match := _INFINITE.fullmatch(text):
+        return float(f"{match[1]}inf")
+    return float(text)
+
+
+def write_header(path: Path, fields: Mapping[str, object]) -> None:
+    """Write an ENVI header.
+
+    Sequences are written as ``{ a , b }``, as the AVIRIS-NG pipeline does; everything else as
+    its text. A text that spans lines must bring its own braces.
+    """
+    rows = ["ENVI"]
+    for key, value in fields.items():
+        if isinstance(value, (list, tuple, np.ndarray)):
+            rows.append(f"{key} = {{ {' , '.join(str(entry) for entry in value)} }}")
+        else:
+            rows.append(f"{key} = {value}")
+    path.write_text("\n".join(rows) + "\n", encoding="latin-1")
