@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import httpx
 import s3fs
 
@@ -27,6 +29,16 @@ class Bucket:
     def endpoint(self) -> str:
         """The server's address."""
         return self.environment["AWS_ENDPOINT_URL"]
+
+    def client(self) -> Any:
+        """Another client than ours, to see what lies there."""
+        return botocore.session.Session().create_client(
+            "s3",
+            region_name=self.environment["AWS_DEFAULT_REGION"],
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+        )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The published archive, wherever it is."""
 
+import re
 from pathlib import Path
 
 from shift_stac.errors import StorageError
@@ -7,9 +8,13 @@ from shift_stac.storage.base import Storage
 from shift_stac.storage.folder import FolderStorage
 from shift_stac.storage.s3_options import AskCode, S3Options
 
+# "Characters to avoid" in Amazon's S3 user guide, "Naming Amazon S3 objects", and the question mark;
+# the names . and .. besides.
+_AVOIDED = re.compile(r"""[\x00-\x1f\x7f\\{}^%`\[\]"<>~#|*?]|(?<=/)\.\.?(?=/|$)""")
+
 
 def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None = None) -> Storage:
-    """Open the archive at a folder's path or an ``s3://bucket/prefix`` address.
+    """Open the archive at a folder's path (``~`` is the home folder) or an ``s3://bucket/prefix`` address.
 
     Parameters
     ----------
@@ -21,17 +26,31 @@ def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None
     Raises
     ------
     StorageError
-        The address is of another kind.
+        The address is of another kind, or no server would take it.
     """
-    if url.startswith("s3://"):
+    if re.match(r"(?i)s3:", url):
+        _check_bucket(url)
         # The clients of a bucket take half a second to import, which a folder does not need.
         from shift_stac.storage.bucket import S3Storage  # noqa: PLC0415
 
-        if not url.removeprefix("s3://").strip("/"):
-            msg = f"{url!r} names no bucket: expected s3://bucket or s3://bucket/prefix"
-            raise StorageError(msg)
         return S3Storage(url, options or S3Options(), ask)
-    if "://" in url:
-        msg = f"{url!r} is neither a folder nor an s3:// address"
+    if not url or re.match(r"[A-Za-z][\w+.-]*:/", url):
+        msg = f"{url!r} is no place for an archive: expected a folder or s3://bucket/prefix"
         raise StorageError(msg)
-    return FolderStorage(Path(url))
+    return FolderStorage(Path(url).expanduser())
+
+
+def _check_bucket(url: str) -> None:
+    address = re.fullmatch(r"s3://([^/]+)((?:/.*)?)", url, re.DOTALL)
+    if address is None:
+        msg = f"{url!r} names no bucket: expected s3://bucket or s3://bucket/prefix"
+        raise StorageError(msg)
+    bucket, prefix = address[1], address[2].rstrip("/")
+    if "//" in prefix:
+        shorter = re.sub("//+", "/", prefix)
+        msg = f"{url!r} has an empty folder in its prefix: write s3://{bucket}{shorter}"
+        raise StorageError(msg)
+    found = re.search(r"[^\w.-]", bucket, re.ASCII) or _AVOIDED.search(prefix)
+    if found:
+        msg = f"{url!r} has {found[0]!r} in it, which S3 servers take differently: leave out that"
+        raise StorageError(msg)

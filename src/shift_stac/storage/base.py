@@ -5,7 +5,7 @@ see :meth:`Storage.write` and :meth:`Storage.publish_store`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,11 @@ Progress = Callable[[int, int], None]
 """Told while a store is sent: bytes done, bytes in all."""
 
 Change = Callable[[bytes | None], bytes]
-"""From a file's content, None where there is none, to what it shall be. May be called again."""
+"""From a file's content, None where there is none, to what it shall be.
+
+It is called again after a conflict. Where an answer got lost and others wrote on top of it, the
+content may hold the change already: it must then be left as it is.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,15 @@ class Storage(ABC):
     def prepare(self) -> None:  # noqa: B027 - most need nothing
         """Obtain what is needed to begin, so that it is not missing in the middle.
 
+        A bucket is listed once. Where only the listing is denied, that is a warning: policies
+        may allow it below other prefixes than the archive's.
+
         Raises
         ------
         CredentialsError
             A session with the bucket cannot be had.
+        StorageError
+            There is no such bucket, or the folder is none.
         """
 
     @abstractmethod
@@ -75,8 +84,15 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def walk(self, folder: str = "") -> Iterator[tuple[str, StoredFile]]:
+        """All files below a folder with their paths, except those that writers have not finished.
+
+        Files of a folder come together. However many there are, some thousand are in memory.
+        """
+
     def find(self, folder: str = "") -> dict[str, StoredFile]:
-        """All files below a folder by their paths, except those that writers have not finished."""
+        """All files below a folder by their paths, sorted; see :meth:`walk`."""
+        return dict(sorted(self.walk(folder)))
 
     @abstractmethod
     def remove(self, paths: Sequence[str]) -> None:

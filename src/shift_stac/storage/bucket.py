@@ -1,31 +1,32 @@
 """An archive in an S3 bucket."""
 
+import logging
 import os
-import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, override
-from urllib.parse import urlencode
 
-import s3fs
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shift_stac.errors import StorageError
 from shift_stac.storage.base import Change, Progress, Storage, StoredFile
 from shift_stac.storage.conditional import ConditionalWrites
-from shift_stac.storage.credentials import SESSION_ENDED, Sessions
+from shift_stac.storage.credentials import SESSION_ENDED, Sessions, aws_code
 from shift_stac.storage.media_types import media_type
-from shift_stac.storage.object_sender import ObjectSender
-from shift_stac.storage.s3_options import AskCode, ObjectOptions, S3Options, needs_session
+from shift_stac.storage.objects import ObjectError, Objects, StoredObject
+from shift_stac.storage.s3_options import AskCode, S3Options, needs_session
+from shift_stac.storage.server import Place, find_bucket
 from shift_stac.storage.upload import Upload
 from shift_stac.store.store_format import ROOT_METADATA
+
+logger = logging.getLogger(__name__)
 
 # Below the archive's root: what writers need between themselves.
 _WORKING = ".shift-stac"
 
-# How often an upload goes on with a new session after the server took the old one no more.
+# How often work goes on with a new session after the server took the old one no more.
 _RENEWALS = 2
 
 
@@ -44,12 +45,12 @@ class S3Storage(Storage):
 
     def __init__(self, url: str, options: S3Options, ask: AskCode | None = None) -> None:
         super().__init__(url.rstrip("/"))
-        self._prefix = self.url.removeprefix("s3://")
+        self._bucket, _, self._prefix = self.url.removeprefix("s3://").partition("/")
         self.options = options
         self.sessions = Sessions(options, ask) if needs_session(options) else None
         self._lock = threading.Lock()
-        self._made: tuple[str | None, s3fs.S3FileSystem] | None = None
-        self._conditional: ConditionalWrites | None = None
+        self._place: Place | None = None
+        self._made: _Clients | None = None
 
     @property
     @override
@@ -79,8 +80,10 @@ class S3Storage(Storage):
     @override
     def stac_scheme(self) -> dict[str, Any]:
         options = self.options
-        bucket = self._prefix.partition("/")[0]
-        described: dict[str, Any] = {"bucket": bucket, "requester_pays": options.requester_pays}
+        described: dict[str, Any] = {
+            "bucket": self._bucket,
+            "requester_pays": options.requester_pays,
+        }
         if options.region:
             described["region"] = options.region
         variables = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -91,141 +94,142 @@ class S3Storage(Storage):
         address = "https://{bucket}.s3.{region}.amazonaws.com"
         return {"type": "aws-s3", "platform": address, **described}
 
-    @property
-    def _fs(self) -> s3fs.S3FileSystem:
-        """The file system, made anew when the session's keys have been renewed."""
+    def _clients(self) -> "_Clients":
+        """What asks the bucket, made anew when the session's keys have been renewed."""
         with self._lock:
             key = self.sessions.current().access_key if self.sessions else None
-            if self._made is None or self._made[0] != key:
-                fs = s3fs.S3FileSystem(
-                    **self.fsspec_options,
-                    # Others write too: what was listed a minute ago may not be there now.
-                    use_listings_cache=False,
-                    skip_instance_cache=True,
+            if self._made is None or self._made.access_key != key:
+                self._place = self._place or find_bucket(self._bucket, self.options)
+                data, metadata = (
+                    Objects(self._place, self.options, kept, self.sessions)
+                    for kept in (self.options.data, self.options.metadata)
                 )
-                self._made = key, fs
-                honoured = None if self._conditional is None else self._conditional.honoured
-                self._conditional = ConditionalWrites(fs, self._key(_WORKING), honoured=honoured)
-            return self._made[1]
+                honoured = self._made.conditional.honoured if self._made else None
+                writes = ConditionalWrites(metadata, self._key(_WORKING), honoured=honoured)
+                self._made = _Clients(key, data, metadata, writes)
+            return self._made
 
     def _key(self, path: str) -> str:
-        return f"{self._prefix}/{path}".rstrip("/")
+        return "/".join(part for part in (self._prefix, path) if part)
 
-    @contextmanager
-    def _reporting(self, action: str, path: str) -> Iterator[None]:
-        used = self._made[0] if self._made else None
-        try:
-            yield
-        except (OSError, BotoCoreError, ClientError) as error:
-            code = error_code(error)
-            if code in SESSION_ENDED and self.sessions is not None:
-                self.sessions.end(used)
-            msg = (
-                f"cannot {action} {self.href(path)}: {error}; {_advice(code, action, self._prefix)}"
-            )
-            raise StorageError(msg) from error
+    def _asking[T](self, action: str, path: str, work: "Callable[[_Clients], T]") -> T:
+        """Do something with the bucket, with a new session where the server takes the old no more."""
+        renewals = 0
+        while True:
+            try:
+                clients = self._clients()
+                return work(clients)
+            except (OSError, BotoCoreError, ClientError) as error:
+                code = _code(error)
+                if self.sessions is not None and code in SESSION_ENDED:
+                    self.sessions.end(clients.access_key)
+                    renewals += 1
+                    if renewals <= _RENEWALS:
+                        continue
+                msg = f"cannot {action} {self.href(path)}: {error}; {self._advice(error, action)}"
+                raise StorageError(msg) from error
 
     @override
     def read(self, path: str) -> bytes | None:
-        with self._reporting("read", path):
-            try:
-                content: bytes = self._fs.cat_file(self._key(path))
-            except FileNotFoundError:
-                return None
-            return content
+        found = self._asking("read", path, lambda ask: ask.metadata.read(self._key(path)))
+        return None if found is None else found.content
 
     @override
     def write(self, path: str, content: bytes) -> None:
         if self.read(path) == content:
             return
-        with self._reporting("write", path):
-            self._fs.pipe_file(self._key(path), content, **self._metadata_options(path))
-
-    def _metadata_options(self, path: str) -> dict[str, Any]:
-        return {"ContentType": media_type(path)} | put_options(self.options.metadata)
+        told = {"Content-Type": media_type(path)}
+        self._asking("write", path, lambda ask: ask.metadata.write(self._key(path), content, told))
 
     @override
     def update(self, path: str, change: Change) -> bool:
-        with self._reporting("change", path):
-            _ = self._fs
-            assert self._conditional is not None  # noqa: S101 - made with the file system
-            return self._conditional.update(self._key(path), change, self._metadata_options(path))
+        told = {"Content-Type": media_type(path)}
+        return self._asking(
+            "change", path, lambda ask: ask.conditional.update(self._key(path), change, told)
+        )
 
     @override
-    def find(self, folder: str = "") -> dict[str, StoredFile]:
-        with self._reporting("list", folder):
-            found = self._fs.find(self._key(folder), detail=True)
-        return {
-            path: StoredFile(entry["size"], entry["LastModified"])
-            for name, entry in sorted(found.items())
-            if entry["type"] == "file"
-            and not (path := name.removeprefix(f"{self._prefix}/")).startswith(_WORKING)
-        }
+    def walk(self, folder: str = "") -> Iterator[tuple[str, StoredFile]]:
+        listing: Iterator[StoredObject] = iter(())
+        listed_by: _Clients | None = None
+        last: StoredObject | None = None
+
+        def next_one(ask: _Clients) -> StoredObject | None:
+            nonlocal listing, listed_by
+            if listed_by is not ask:
+                # A new session goes on from where the old one ended.
+                listing = ask.metadata.list(self._key(folder), last.key if last else None)
+                listed_by = ask
+            return next(listing, None)
+
+        while (last := self._asking("list", folder, next_one)) is not None:
+            path = last.key.removeprefix(f"{self._prefix}/")
+            if not path.startswith(_WORKING):
+                yield path, StoredFile(last.size, last.modified)
 
     @override
     def remove(self, paths: Sequence[str]) -> None:
         if paths:
-            with self._reporting("remove", paths[0]):
-                try:
-                    self._fs.rm([self._key(path) for path in paths])
-                except FileNotFoundError:
-                    return
+            keys = [self._key(path) for path in paths]
+            self._asking("remove", paths[0], lambda ask: ask.metadata.remove(keys))
 
     @override
     def has_store(self, path: str) -> bool:
-        with self._reporting("look for", path):
-            return bool(self._fs.exists(f"{self._key(path)}/{ROOT_METADATA}"))
+        root = f"{self._key(path)}/{ROOT_METADATA}"
+        return self._asking("look for", path, lambda ask: ask.metadata.exists(root))
 
     @override
     def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
-        with self._reporting("publish", path):
-            for renewals_left in reversed(range(_RENEWALS + 1)):
-                used = self.sessions.current().access_key if self.sessions else None
-                try:
-                    self._upload(path).run(local, progress or (lambda *_: None))
-                except OSError as error:
-                    if self.sessions is None or error_code(error) not in SESSION_ENDED:
-                        raise
-                    if not renewals_left:
-                        raise
-                    # It ended before its time. With a new one, what has arrived is not sent again.
-                    self.sessions.end(used)
-                else:
-                    return
+        def send(ask: _Clients) -> None:
+            upload = Upload(ask.data, self._key(path), parallel=self.options.parallel)
+            upload.run(local, progress or (lambda *_: None))
 
-    def _upload(self, path: str) -> Upload:
-        fs, options = self._fs, self.options
-        bucket = self._prefix.partition("/")[0]
-        sender = ObjectSender(fs, bucket, options, options.data, self.sessions)
-        return Upload(fs, sender, self._key(path), parallel=options.parallel)
+        # With a new session, what has arrived is not sent again.
+        self._asking("publish", path, send)
 
     @override
     def prepare(self) -> None:
-        if self.sessions is not None:
-            self.sessions.current()
+        try:
+            next(self.walk(), None)
+        except StorageError as error:
+            if not isinstance(error.__cause__, ObjectError) or error.__cause__.code not in _DENIED:
+                raise
+            # Such a bucket is there. What it then refuses of a line is told with the line.
+            logger.warning("%s", error)
+
+    def _advice(self, error: BaseException, action: str) -> str:
+        code, bucket = _code(error), self._bucket
+        if code in SESSION_ENDED:
+            return "the session has ended: begin another one and run again, which goes on from here"
+        if isinstance(error, ObjectError) and not error.is_answered:
+            return "check the server's address and the network, and run again"
+        if code in _DENIED or code is None:
+            right = _RIGHTS.get(action, "s3:PutObject and s3:ListBucket")
+            return (
+                f"check that the bucket {bucket} exists and that the credentials in use have "
+                f"{right} on it"
+            )
+        if code == "NoSuchBucket":
+            return f"create the bucket {bucket}, or correct the name"
+        return f"check the bucket {bucket} and the credentials in use"
 
 
-def put_options(options: ObjectOptions) -> dict[str, Any]:
-    """Parameters of S3's PutObject and CreateMultipartUpload for objects of a kind."""
-    parameters = {
-        "ServerSideEncryption": options.encryption,
-        "SSEKMSKeyId": options.kms_key,
-        "StorageClass": options.storage_class,
-        "Tagging": urlencode(options.tags) or None,
-        "ACL": options.acl,
-    }
-    return {name: value for name, value in parameters.items() if value is not None}
+@dataclass(frozen=True)
+class _Clients:
+    """The bucket's objects as one session reaches them."""
+
+    access_key: str | None
+    data: Objects
+    metadata: Objects
+    conditional: ConditionalWrites
 
 
-def error_code(error: BaseException) -> str | None:
-    """S3's word for what went wrong, which s3fs and obstore hide behind errors of their own."""
-    cause = error if isinstance(error, ClientError) else error.__cause__
-    if isinstance(cause, ClientError):
-        return str(cause.response.get("Error", {}).get("Code"))
-    # obstore passes the server's answer on as it came.
-    answer = re.search(r"<Code>(\w+)</Code>", str(error))
-    return answer[1] if answer else None
+def _code(error: BaseException) -> str | None:
+    """S3's word for what went wrong."""
+    return error.code if isinstance(error, ObjectError) else aws_code(error)
 
+
+_DENIED = {"AccessDenied", "403", "Forbidden"}
 
 # What is to be allowed for each thing that we do.
 _RIGHTS = {
@@ -234,18 +238,3 @@ _RIGHTS = {
     "list": "s3:ListBucket",
     "remove": "s3:DeleteObject",
 }
-
-
-def _advice(code: str | None, action: str, prefix: str) -> str:
-    bucket = prefix.partition("/")[0]
-    if code in SESSION_ENDED:
-        return "the session has ended: begin another one and run again, which goes on from here"
-    if code in {"AccessDenied", "403", "Forbidden"} or code is None:
-        right = _RIGHTS.get(action, "s3:PutObject and s3:ListBucket")
-        return (
-            f"check that the bucket {bucket} exists and that the credentials in use have {right} "
-            "on it"
-        )
-    if code in {"NoSuchBucket", "404"}:
-        return f"create the bucket {bucket}, or correct the name"
-    return f"check the bucket {bucket} and the credentials in use"

@@ -10,19 +10,27 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any, Self
-
-import s3fs
-from botocore.exceptions import ClientError
-from fsspec.asyn import sync
+from typing import Self
 
 from shift_stac.errors import StorageError
 from shift_stac.storage.base import Change
+from shift_stac.storage.objects import (
+    ABSENT,
+    Attributes,
+    ConditionFailedError,
+    ObjectError,
+    Objects,
+)
 
-_REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+# The ETag of no object.
+_NO_ETAG = f'"{"0" * 32}"'
+# Metadata of an object: which change wrote it.
+_MARK = "shift-change"
+# How often in one change no answer may come to a write.
+_UNANSWERED = 5
 _PATIENCE_S = 600.0
 _LONGEST_PAUSE_S = 2.0
 
@@ -32,20 +40,20 @@ _HOLD_S = _LEASE_S / 3
 
 
 class ConditionalWrites:
-    """Changes objects below one prefix of a bucket.
+    """Changes objects of one bucket.
 
     Parameters
     ----------
-    fs
-        The file system of the bucket, without listings cache.
+    objects
+        The bucket's objects.
     folder
-        Key prefix for what the writers need between themselves: probes and locks.
+        Where the writers keep what they need between themselves: probes and locks.
     honoured
         What was found out earlier about the server, if it was.
     """
 
-    def __init__(self, fs: s3fs.S3FileSystem, folder: str, *, honoured: bool | None = None) -> None:
-        self._fs = fs
+    def __init__(self, objects: Objects, folder: str, *, honoured: bool | None = None) -> None:
+        self._objects = objects
         self._folder = folder
         # Threads of one process would only make each other try again.
         self._turn = threading.Lock()
@@ -60,31 +68,37 @@ class ConditionalWrites:
 
     def _probe(self) -> bool:
         probe = f"{self._folder}/probe-{uuid.uuid4().hex}"
-        self._fs.pipe_file(probe, b"")
+        self._objects.write(probe, b"", {})
         try:
-            return not (
-                self._put(probe, b"x", {"IfNoneMatch": "*"})
-                or self._put(probe, b"x", {"IfMatch": f'"{"0" * 32}"'})
-            )
+            return not any(self._takes_place(probe, wrong) for wrong in (ABSENT, _NO_ETAG))
         finally:
-            self._fs.rm_file(probe)
+            self._objects.remove([probe])
 
-    def update(self, key: str, change: Change, options: Mapping[str, Any]) -> bool:
+    def _takes_place(self, key: str, condition: str) -> bool:
+        try:
+            self._objects.write(key, b"x", {}, only_if=condition)
+        except ConditionFailedError:
+            return False
+        return True
+
+    def update(self, key: str, change: Change, attributes: Attributes) -> bool:
         """Replace an object by what ``change`` makes of it; returns whether it differs.
 
         Raises
         ------
         StorageError
             Others have been changing the object, or holding the lock, for ten minutes.
+        ObjectError
+            The server refuses.
         """
         with self._turn:
-            attempt = self._swap if self.are_honoured else self._take_turns
+            attempt = self._swap() if self.are_honoured else self._take_turns
             deadline = time.monotonic() + _PATIENCE_S
             pause = 0.05
-            while (changed := attempt(key, change, options)) is None:
+            while (changed := attempt(key, change, attributes)) is None:
                 if time.monotonic() > deadline:
                     msg = (
-                        f"s3://{key} could not be changed for {_PATIENCE_S:.0f} s, because others "
+                        f"{self._objects.address(key)} could not be changed for {_PATIENCE_S:.0f} s, because others "
                         "change it all the time: run fewer publications at once, and run again"
                     )
                     raise StorageError(msg)
@@ -93,59 +107,56 @@ class ConditionalWrites:
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             return changed
 
-    def _swap(self, key: str, change: Change, options: Mapping[str, Any]) -> bool | None:
-        before, etag = self._read(key)
-        after = change(before)
-        if after == before:
-            return False
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        return True if self._put(key, after, {**options, **condition}) else None
+    def _swap(self) -> "_Attempt":
+        # An answer can get lost after the write took place, and a write that is sent again is then
+        # refused because of itself. The mark tells our own write from another's.
+        mark = uuid.uuid4().hex
+        unanswered = 0
 
-    def _take_turns(self, key: str, change: Change, options: Mapping[str, Any]) -> bool | None:
-        before, _ = self._read(key)
+        def attempt(key: str, change: Change, attributes: Attributes) -> bool | None:
+            nonlocal unanswered
+            before = self._objects.read(key)
+            if before is not None and before.attributes.get(_MARK) == mark:
+                return True
+            content = None if before is None else before.content
+            after = change(content)
+            if after == content:
+                return False
+            condition = ABSENT if before is None else before.etag
+            try:
+                self._objects.write(key, after, {**attributes, _MARK: mark}, only_if=condition)
+            except ConditionFailedError:
+                return None
+            except ObjectError as error:
+                unanswered += 1
+                if error.is_answered or unanswered > _UNANSWERED:
+                    raise
+                return None
+            return True
+
+        return attempt
+
+    def _take_turns(self, key: str, change: Change, attributes: Attributes) -> bool | None:
+        before = self._content(key)
         if change(before) == before:
             # Nothing to write: nobody needs to wait.
             return False
-        with ObjectLock(self._fs, f"{self._folder}/turns/{PurePosixPath(key).name}") as lock:
-            before, _ = self._read(key)
+        with ObjectLock(self._objects, f"{self._folder}/turns/{PurePosixPath(key).name}") as lock:
+            before = self._content(key)
             after = change(before)
             if after == before:
                 return False
             if not lock.is_safe:
                 return None
-            self._put(key, after, dict(options))
+            self._objects.write(key, after, attributes)
             return True
 
-    def _read(self, key: str) -> tuple[bytes | None, str | None]:
-        bucket, _, name = key.partition("/")
-
-        async def get() -> tuple[bytes, str]:
-            answer = await self._fs._call_s3("get_object", Bucket=bucket, Key=name)  # noqa: SLF001 - the public call cannot read a body
-            async with answer["Body"] as body:
-                return await body.read(), answer["ETag"]
-
-        try:
-            content, etag = sync(self._fs.loop, get)
-        except FileNotFoundError:
-            return None, None
-        return content, etag
-
-    def _put(self, key: str, content: bytes, options: dict[str, Any]) -> bool:
-        """Write an object; False if the server refused it for its condition."""
-        try:
-            self._fs.pipe_file(key, content, **options)
-        except OSError as error:
-            if _was_refused(error) or (
-                isinstance(error, FileNotFoundError) and "IfMatch" in options
-            ):
-                return False
-            raise
-        return True
+    def _content(self, key: str) -> bytes | None:
+        found = self._objects.read(key)
+        return None if found is None else found.content
 
 
-def _was_refused(error: BaseException) -> bool:
-    cause = error if isinstance(error, ClientError) else error.__cause__
-    return isinstance(cause, ClientError) and cause.response["Error"]["Code"] in _REFUSED
+_Attempt = Callable[[str, Change, Attributes], bool | None]
 
 
 class ObjectLock:
@@ -158,14 +169,14 @@ class ObjectLock:
 
     Parameters
     ----------
-    fs
-        The file system of the bucket, without listings cache.
+    objects
+        The bucket's objects.
     folder
-        Key prefix of the tickets.
+        Where the tickets lie.
     """
 
-    def __init__(self, fs: s3fs.S3FileSystem, folder: str) -> None:
-        self._fs = fs
+    def __init__(self, objects: Objects, folder: str) -> None:
+        self._objects = objects
         self._folder = folder
         self._name = uuid.uuid4().hex
         self._ticket = ""
@@ -215,7 +226,8 @@ class ObjectLock:
                 self._remove(name)
             if asked > deadline:
                 self._remove(self._ticket)
-                msg = f"s3://{self._folder} has been held for {_PATIENCE_S:.0f} s: run again later"
+                place = self._objects.address(self._folder)
+                msg = f"{place} has been held for {_PATIENCE_S:.0f} s: run again later"
                 raise StorageError(msg)
             time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret
 
@@ -229,18 +241,11 @@ class ObjectLock:
             self._remove(name)
 
     def _listed(self, kind: str = "") -> list[str]:
-        try:
-            keys = self._fs.ls(self._folder, detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
-        names = [PurePosixPath(key).name for key in keys]
+        names = [PurePosixPath(found.key).name for found in self._objects.list(self._folder)]
         return [name for name in names if name.startswith(kind)]
 
     def _write(self, name: str) -> None:
-        self._fs.pipe_file(f"{self._folder}/{name}", b"")
+        self._objects.write(f"{self._folder}/{name}", b"", {})
 
     def _remove(self, name: str) -> None:
-        try:
-            self._fs.rm_file(f"{self._folder}/{name}")
-        except FileNotFoundError:
-            return
+        self._objects.remove([f"{self._folder}/{name}"])

@@ -68,16 +68,24 @@ class FolderStorage(Storage):
             return True
 
     @override
-    def find(self, folder: str = "") -> dict[str, StoredFile]:
+    def prepare(self) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            msg = f"{self.root} is no folder: name one that the archive may be kept in"
+            raise StorageError(msg)
+
+    @override
+    def walk(self, folder: str = "") -> Iterator[tuple[str, StoredFile]]:
         top = self._path(folder)
+        if not top.exists():
+            return
         with self._reporting("list", folder):
-            return {
-                file.relative_to(self.root).as_posix(): _describe(file)
-                for file in sorted(top.rglob("*"))
+            for parent, folders, names in top.walk(on_error=_raise):
                 # What a writer has not finished is hidden, as its locks are.
-                if file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(top).parts)
-            }
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                for name in sorted(names):
+                    file = parent / name
+                    if not name.startswith(".") and file.is_file():
+                        yield file.relative_to(self.root).as_posix(), _describe(file)
 
     @override
     def remove(self, paths: Sequence[str]) -> None:
@@ -136,6 +144,10 @@ class FolderStorage(Storage):
         except Timeout as error:
             msg = f"{locks / name}.lock has been held for {_LOCK_TIMEOUT_S} s by another run"
             raise StorageError(msg) from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _describe(file: Path) -> StoredFile:

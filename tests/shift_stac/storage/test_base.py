@@ -1,4 +1,5 @@
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -139,10 +140,12 @@ def test_what_a_dead_writer_left_holds_up_the_others_only_for_a_while(tmp_path, 
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
         storage = open_storage(bucket.url)
-        storage._fs.pipe_file(f"archive/.shift-stac/turns/a.json/{left}", b"")
+        client = bucket.client()
+        client.put_object(Bucket="archive", Key=f".shift-stac/turns/a.json/{left}", Body=b"")
         assert storage.update("a.json", lambda _: b"{}")
         assert storage.read("a.json") == b"{}"
-        assert storage._fs.find("archive") == ["archive/a.json"]
+        left_over = client.list_objects_v2(Bucket="archive")["Contents"]
+        assert [entry["Key"] for entry in left_over] == ["a.json"]
 
 
 def test_the_server_that_ignores_conditions_is_told_from_the_one_that_honours_them(
@@ -152,8 +155,8 @@ def test_the_server_that_ignores_conditions_is_told_from_the_one_that_honours_th
         with serve(tmp_path / serve.__name__) as bucket:
             for name, value in bucket.environment.items():
                 monkeypatch.setenv(name, value)
-            writes = conditional.ConditionalWrites(open_storage(bucket.url)._fs, "archive/probes")
-            assert writes.are_honoured is honoured
+            storage = open_storage(bucket.url)
+            assert storage._clients().conditional.are_honoured is honoured
 
 
 def test_an_update_that_changes_nothing_writes_nothing(storage):
@@ -181,7 +184,8 @@ def test_media_types_are_told_to_browsers(tmp_path, monkeypatch):
         storage = open_storage(bucket.url)
         for name, expected in (("a.json", "application/json"), ("a.png", "image/png")):
             storage.write(name, b"x")
-            assert storage._fs.info(f"archive/{name}")["ContentType"] == expected
+            found = bucket.client().head_object(Bucket="archive", Key=name)
+            assert found["ContentType"] == expected
 
 
 def test_an_unwritten_file_is_untouched(tmp_path):
@@ -193,10 +197,37 @@ def test_an_unwritten_file_is_untouched(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
-@pytest.mark.parametrize("url", ["s3://", "gs://bucket", "https://bucket"])
-def test_addresses_of_another_kind_are_refused(url):
-    with pytest.raises(StorageError, match=url):
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("s3://", "s3://bucket or s3://bucket/prefix"),
+        ("s3:///prefix", "s3://bucket or s3://bucket/prefix"),
+        ("s3:/bucket", "s3://bucket or s3://bucket/prefix"),
+        ("S3://bucket", "s3://bucket or s3://bucket/prefix"),
+        ("s3://bucket/a//b", "s3://bucket/a/b"),
+        ("s3://bucket/a/../b", "leave out"),
+        ("s3://bucket/a?b", "leave out"),
+        ("s3://a bucket/b", "leave out"),
+        ("gs://bucket", "a folder or s3://bucket/prefix"),
+        ("https://bucket", "a folder or s3://bucket/prefix"),
+        ("", "a folder or s3://bucket/prefix"),
+    ],
+)
+def test_addresses_that_lead_nowhere_are_refused_with_what_to_write(url, advice):
+    with pytest.raises(StorageError, match=re.escape(advice)) as raised:
         open_storage(url)
+    assert repr(url) in str(raised.value)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_storage("~/archive").url == str(tmp_path / "archive")
+
+
+def test_a_store_that_is_a_file_is_refused_before_anything_is_done(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="file is no folder"):
+        open_storage(str(tmp_path / "file")).prepare()
 
 
 def test_a_server_that_is_not_there_is_an_error_that_names_the_place(monkeypatch):
@@ -213,10 +244,10 @@ def test_a_missing_bucket_is_an_error_that_says_what_to_check(tmp_path, monkeypa
     with serve_s3(tmp_path / "s3") as bucket:
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
-        with pytest.raises(
-            StorageError, match=r"cannot write s3://absent/a.json.*create the bucket absent"
-        ):
-            open_storage("s3://absent").write("a.json", b"x")
+        storage = open_storage("s3://absent/prefix")
+        for action in (storage.prepare, lambda: storage.write("a.json", b"x")):
+            with pytest.raises(StorageError, match=r"NoSuchBucket.*create the bucket absent"):
+                action()
 
 
 def test_a_folder_that_may_not_be_written_is_named(tmp_path):

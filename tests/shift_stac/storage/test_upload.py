@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shift_stac.errors import StorageError
-from shift_stac.storage import object_sender, upload
+from shift_stac.storage import objects, upload
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.s3_options import ObjectOptions, S3Options
 from support.s3 import serve_moto, serve_s3
@@ -90,7 +90,7 @@ def test_only_what_is_missing_or_differs_is_sent(store, bucket, sent):
 
 
 def test_a_large_object_goes_in_parts_and_is_recognised(tmp_path, bucket, sent, monkeypatch):
-    monkeypatch.setattr(object_sender, "PART", 5 << 20)
+    monkeypatch.setattr(objects, "PART", 5 << 20)
     folder = tmp_path / "large.zarr"
     folder.mkdir()
     (folder / "shard").write_bytes(RNG.bytes(23 << 20))
@@ -104,7 +104,7 @@ def test_a_large_object_goes_in_parts_and_is_recognised(tmp_path, bucket, sent, 
 
 
 def test_a_large_object_in_parts_has_the_etag_of_its_parts(tmp_path, monkeypatch, sent):
-    monkeypatch.setattr(object_sender, "PART", 5 << 20)
+    monkeypatch.setattr(objects, "PART", 5 << 20)
     folder = tmp_path / "large.zarr"
     folder.mkdir()
     (folder / "shard").write_bytes(RNG.bytes(23 << 20))
@@ -132,7 +132,7 @@ def test_an_object_that_arrives_otherwise_is_told_and_nothing_opens(store, bucke
 
     def other(self, local, name):
         etag = real(self, local, name)
-        return "0" * 32 if name == "a/c/5" else etag
+        return upload._Sent("0" * 32, "0" * 32) if name == "a/c/5" else etag
 
     monkeypatch.setattr(upload.Upload, "_put", other)
     storage = open_storage(bucket.url)
@@ -177,7 +177,7 @@ def test_an_upload_that_is_killed_goes_on_from_where_it_was(store, bucket, sent)
 
 def test_a_server_that_dies_is_an_error_and_the_next_upload_goes_on(store, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setitem(object_sender._RETRIES, "max_retries", 1)
+    monkeypatch.setitem(objects._RETRIES, "max_retries", 1)
     storage = None
     with serve_s3(tmp_path / "s3") as bucket:
         for name, value in bucket.environment.items():
@@ -210,11 +210,13 @@ def test_encryption_class_tags_and_acl_are_set_for_data_and_for_metadata(
         storage.write("a.json", b"{}")
         storage.update("b.json", lambda _: b"{}")
 
+        client = bucket.client()
+
         def head(key):
-            return storage._fs.call_s3("head_object", Bucket="archive", Key=key)
+            return client.head_object(Bucket="archive", Key=key)
 
         def tags(key):
-            found = storage._fs.call_s3("get_object_tagging", Bucket="archive", Key=key)
+            found = client.get_object_tagging(Bucket="archive", Key=key)
             return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
         data = head("line.zarr/a/c/0")
@@ -233,16 +235,31 @@ def test_encryption_class_tags_and_acl_are_set_for_data_and_for_metadata(
 
 
 def test_nothing_is_public_unless_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(objects, "PART", 5 << 20)
+    store = tmp_path / "line.zarr"
+    store.mkdir()
+    (store / "in-parts").write_bytes(bytes(11 << 20))
+    (store / "zarr.json").write_text("{}")
     with serve_moto(tmp_path) as bucket:
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
 
-        def grantees(options):
+        def grantees(options, *keys):
             storage = open_storage(bucket.url, options)
             storage.write("a.json", os.urandom(8))
-            grants = storage._fs.call_s3("get_object_acl", Bucket="archive", Key="a.json")["Grants"]
-            return {grant["Grantee"].get("URI", "owner").rpartition("/")[2] for grant in grants}
+            storage.publish_store(store, "line.zarr")
+            found = []
+            for key in keys:
+                grants = bucket.client().get_object_acl(Bucket="archive", Key=key)["Grants"]
+                found.append({g["Grantee"].get("URI", "owner").rpartition("/")[2] for g in grants})
+            storage.remove(["line.zarr/zarr.json", "line.zarr/in-parts"])
+            return found
 
-        assert grantees(S3Options()) == {"owner"}
-        public = S3Options(metadata=ObjectOptions(acl="public-read"))
-        assert grantees(public) == {"owner", "AllUsers"}
+        owner, everybody = {"owner"}, {"owner", "AllUsers"}
+        public = ObjectOptions(acl="public-read")
+        keys = ("a.json", "line.zarr/zarr.json")
+        assert grantees(S3Options(), *keys) == [owner, owner]
+        assert grantees(S3Options(metadata=public), *keys) == [everybody, owner]
+        # Of an object in parts moto tells the grants only when there are any.
+        keys = (*keys, "line.zarr/in-parts")
+        assert grantees(S3Options(data=public), *keys) == [owner, everybody, everybody]
