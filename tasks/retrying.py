@@ -1,5 +1,7 @@
 """Which failures of a task are worth another try, and when."""
 
+import errno
+from collections.abc import Iterator
 from typing import Any
 
 from prefect.cache_policies import NO_CACHE
@@ -7,7 +9,13 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from shift_stac.cluster import ClusterUnavailableError, JobLostError
-from shift_stac.errors import InvalidStoreError, StorageError, StoreError, TransferError
+from shift_stac.errors import (
+    InvalidStoreError,
+    StorageError,
+    StoreError,
+    TokenServiceError,
+    TransferError,
+)
 
 _PASSING = (
     ClusterUnavailableError,
@@ -15,16 +23,29 @@ _PASSING = (
     OSError,
     StorageError,
     StoreError,
+    TokenServiceError,
     TransferError,
 )
+# A disk that is full or cannot be written stays so for hours; a conversion takes minutes.
+_STAYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def is_passing(error: object) -> bool:
     """Whether an error may be gone at the next try: of a network, a disk, a server or a job.
 
-    Bad input stays bad, and a job that the cluster refuses is refused again.
+    Bad input stays bad, a full disk full, and a job that the cluster refuses is refused again.
     """
-    return isinstance(error, _PASSING) and not isinstance(error, InvalidStoreError)
+    if not isinstance(error, _PASSING) or isinstance(error, InvalidStoreError):
+        return False
+    return not any(
+        isinstance(cause, OSError) and cause.errno in _STAYS for cause in _with_causes(error)
+    )
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001

@@ -98,3 +98,7 @@ class NoSessionError(CredentialsError):
 
 class CodeRefusedError(CredentialsError):
     """An MFA code that is none, or is wrong. The next one may serve."""
+
+
+class TokenServiceError(CredentialsError):
+    """The service that gives sessions cannot be reached, or errs. Trying again may help."""

@@ -32,6 +32,7 @@ class Gate:
     sessions: list[str] = field(default_factory=list)
     puts: dict[str, int] = field(default_factory=dict)
     ends_after_puts: int | None = None
+    errs: bool = False
 
 
 @contextmanager
@@ -70,6 +71,8 @@ def serve_gate(folder: Path) -> Iterator[Gate]:  # noqa: C901 - a handler needs 
                 self.respond(found.status_code, kept, content, size)
 
             def refusal(self, body: bytes) -> tuple[int, str] | None:
+                if gate.errs:
+                    return 503, _S3_ERROR.format("ServiceUnavailable", "Try again later.")
                 form = parse_qs(body.decode("utf-8", "replace")) if self.path == "/" else {}
                 if "TokenCode" in form and form["TokenCode"] != [GOOD_CODE]:
                     return 403, _WRONG_CODE

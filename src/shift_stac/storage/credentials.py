@@ -3,6 +3,11 @@
 Keys come from where every AWS tool takes them (environment, profile, instance). What is obtained
 for them here, a session with MFA or a role's, ends by itself, and is kept in a file that only its
 owner can read, as the AWS command line keeps its own; later runs use it until it ends.
+
+botocore's classes for this cannot tell what is needed here. ``AssumeRoleCredentialFetcher`` knows
+roles, and no session of GetSessionToken; it asks for a code once, and takes no session that begins
+elsewhere meanwhile. ``RefreshableCredentials`` cannot be told that a server took a session no more
+before its end. ``JSONFileCache`` removes by name, and so a session that another process has renewed.
 """
 
 import hashlib
@@ -14,11 +19,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import botocore.exceptions
 import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from pydantic import AwareDatetime, SecretStr, ValidationError, field_serializer
 
-from shift_stac.errors import CodeRefusedError, CredentialsError, NoSessionError
+from shift_stac.errors import CodeRefusedError, CredentialsError, NoSessionError, TokenServiceError
 from shift_stac.files import write_whole
 from shift_stac.model import FrozenModel
 from shift_stac.storage.s3_options import AskCode, S3Options
@@ -29,6 +35,7 @@ logger = logging.getLogger(__name__)
 _MARGIN = timedelta(minutes=10)
 _LONGEST_ROLE = timedelta(hours=1)
 _TRIES = 3
+_SERVER_ERRS = 500
 
 SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidToken"}
 """What servers say of a session that they take no more."""
@@ -83,6 +90,8 @@ class Sessions:
         ------
         NoSessionError
             There is no session and nobody to ask.
+        TokenServiceError
+            The token service cannot be reached, or errs.
         CredentialsError
             Three codes were wrong, or AWS refuses.
         """
@@ -121,6 +130,8 @@ class Sessions:
         ------
         NoSessionError
             There is nobody to ask.
+        TokenServiceError
+            The token service cannot be reached, or errs.
         CredentialsError
             Three codes were wrong, or AWS refuses.
         """
@@ -142,11 +153,14 @@ class Sessions:
             if self._role is not None:
                 self._role = None
             else:
-                self._forget()
+                self._forget(keys)
 
-    def _forget(self) -> None:
+    def _forget(self, ended: Keys) -> None:
         self._mfa = None
-        self._file.unlink(missing_ok=True)
+        # Another process may have begun a new session meanwhile, which is for all.
+        kept = self._kept()
+        if kept is None or kept.access_key == ended.access_key:
+            self._file.unlink(missing_ok=True)
 
     def _with_mfa(self) -> Keys:
         keys = self._mfa if self._mfa and self._mfa.are_good else self._kept()
@@ -230,9 +244,14 @@ class Sessions:
             )
             answer = getattr(client, action)(**request)["Credentials"]
         except (BotoCoreError, ClientError) as error:
-            answered = error.response["Error"]["Code"] if isinstance(error, ClientError) else None
-            if keys is not None and answered in SESSION_ENDED:
-                self._forget()
+            if keys is not None and aws_code(error) in SESSION_ENDED:
+                self._forget(keys)
+            if _is_passing(error):
+                msg = (
+                    f"the token service cannot do sts:{_camel(action)} now: {error}; check the "
+                    "network and the address of the service, and run again"
+                )
+                raise TokenServiceError(msg) from error
             subject = request.get("RoleArn") or request.get("SerialNumber")
             msg = (
                 f"AWS refuses sts:{_camel(action)} for {subject}: {error}; check the code (each "
@@ -274,6 +293,21 @@ class Sessions:
         except OSError as error:
             # This run has its session; only later ones will have to ask.
             logger.warning("the session cannot be kept for later runs: %s", error)
+
+
+def aws_code(error: BaseException) -> str | None:
+    """AWS's word for what went wrong, if botocore found one in the answer."""
+    if not isinstance(error, ClientError):
+        return None
+    code: str | None = error.response.get("Error", {}).get("Code")
+    return code
+
+
+def _is_passing(error: BotoCoreError | ClientError) -> bool:
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= _SERVER_ERRS or "Throttl" in (aws_code(error) or "")
+    return isinstance(error, HTTPClientError | botocore.exceptions.ConnectionError)
 
 
 def _camel(action: str) -> str:

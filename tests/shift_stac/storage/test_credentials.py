@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flows import session
-from shift_stac.errors import CredentialsError, NoSessionError, StorageError
+from shift_stac.errors import CredentialsError, NoSessionError, StorageError, TokenServiceError
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.credentials import Keys, Sessions
 from shift_stac.storage.s3_options import S3Options
 from support.gate import GOOD_CODE, serve_gate
+from support.webserver import free_port
+from tasks.retrying import is_passing
 
 pytestmark = pytest.mark.server
 
@@ -119,6 +121,31 @@ def test_a_session_that_another_thread_has_renewed_is_not_ended(gate, options):
     sessions.end(refused)
     assert sessions.current() == renewed
     assert len(person.asked) == 2
+
+
+def test_a_session_that_another_process_has_renewed_is_not_ended(gate, options):
+    sessions = Sessions(options, Person(GOOD_CODE))
+    refused = sessions.current()
+    renewed = Sessions(options, Person(GOOD_CODE)).renew()
+    sessions.end(refused.access_key)
+    assert sessions.current() == renewed
+    assert Sessions(options).current() == renewed
+
+
+@pytest.mark.parametrize("failure", ["unreachable", "errs"])
+def test_a_token_service_out_of_reach_refuses_nobody_and_is_tried_again(
+    gate, options, monkeypatch, failure
+):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    if failure == "unreachable":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    else:
+        gate.errs = True
+    for kind in (options, S3Options(role=ROLE)):
+        with pytest.raises(TokenServiceError, match="run again") as raised:
+            Sessions(kind, Person(GOOD_CODE)).current()
+        assert "refuses" not in str(raised.value)
+        assert is_passing(raised.value)
 
 
 def test_where_nobody_can_be_asked_there_is_no_session(gate, options):
