@@ -44,7 +44,7 @@ from shift_stac.stac.parents import item_path, parents_of, render
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
 from shift_stac.storage.s3_options import S3Options
-from support.counting import counting_proxy
+from support.proxy import serve_proxy
 from support.s3 import Bucket, serve_s3
 
 CAMPAIGN = load_campaign()
@@ -110,7 +110,7 @@ def add_one_flat(storage: Storage, item: dict[str, Any]) -> None:
 def cost_of_adding(size: int, work: Path) -> dict[str, Any]:
     """Requests, bytes and seconds of one more line in a catalog of so many."""
     items = list(make_items(size + ADDED))
-    with serve_s3(work / f"s3-{size}") as bucket, counting_proxy(bucket.endpoint) as counted:
+    with serve_s3(work / f"s3-{size}") as bucket, serve_proxy(bucket.endpoint) as counted:
         lay_out(bucket.folder, items[:size])
         flat = [
             {"rel": "item", "href": f"./{item['id']}/{item['id']}.json"} for item in items[:size]
