@@ -11,6 +11,8 @@ from shift_stac.storage.s3_options import ObjectOptions, S3Options
 from support.proxy import Fault, Kind, serve_proxy
 from support.s3 import serve_moto, serve_s3
 
+pytestmark = pytest.mark.server
+
 ALWAYS = 10**9
 SLOW_DOWN = {"status": 503, "code": "SlowDown"}
 
