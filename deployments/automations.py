@@ -19,12 +19,12 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import SecretStr
 
 from flows import HEARTBEAT_SECONDS
+from flows.running.journal import OUR_TAG, TAG, WORK_EVENT
 from flows.running.outcome import (
     ARCHIVE_RESOURCE,
     NOTHING_LEFT_EVENT,
     PUBLISHED_EVENT,
     SOME_FAILED,
-    TAG,
 )
 from flows.settings import ServiceOptions
 
@@ -45,9 +45,6 @@ _ENDS |= {f"{_RUN}.TimedOut", f"{_RUN}.{SOME_FAILED}"}
 _TO_LOOK_AT = {
     f"{_RUN}.{state}" for state in ("Failed", "Crashed", "TimedOut", SOME_FAILED, "Late")
 }
-OUR_TAG = {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
-"""What events of the service's runs are related to: the server may serve others too."""
-
 _OUR_RUNS = {"match": {"prefect.resource.id": f"{_RUN}.*"}, "match_related": OUR_TAG}
 _SUBJECT = "{{ flow_run.name }}: {{ flow_run.state.name }}"
 _BODY = "{{ flow_run.state.message or '' }}\n{{ flow_run|ui_url }}"
@@ -58,11 +55,11 @@ class NotificationBlockError(ValueError):
     """The notification block that the settings name does not exist."""
 
 
-def _silence(after: str, expect: set[str], within: timedelta) -> EventTrigger:
+def _silence(after: set[str], expect: set[str], within: timedelta) -> EventTrigger:
     """Fires for each of our runs of which nothing expected is heard in a time after an event."""
     return EventTrigger(
         **_OUR_RUNS,
-        after={after},
+        after=after,
         expect=expect,
         for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
@@ -80,7 +77,7 @@ def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterato
     yield AutomationCore(
         name=f"{_PREFIX}end runs whose process is gone",
         description="A run that is silent for three heartbeats is taken for crashed.",
-        trigger=_silence(f"{_RUN}.heartbeat", {f"{_RUN}.*"}, timedelta(seconds=SILENT_SECONDS)),
+        trigger=_silence({f"{_RUN}.heartbeat"}, {f"{_RUN}.*"}, timedelta(seconds=SILENT_SECONDS)),
         actions=_crash(
             f"Nothing was heard of its process for {SILENT_SECONDS} s: it was killed, or its machine "
             "is gone. Run it again: what is done stays done."
@@ -90,7 +87,7 @@ def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterato
         name=f"{_PREFIX}end runs that do not start",
         description="A run that a worker has taken, and that has not begun ten minutes later.",
         trigger=_silence(
-            f"{_RUN}.Pending",
+            {f"{_RUN}.Pending"},
             _ENDS | {f"{_RUN}.Running", f"{_RUN}.Scheduled", f"{_RUN}.heartbeat"},
             timedelta(seconds=_STARTING_SECONDS),
         ),
@@ -124,11 +121,15 @@ def describe_automations(options: ServiceOptions, block: UUID | None) -> Iterato
         ),
     )
     yield AutomationCore(
-        name=f"{_PREFIX}tell of runs that do not end",
-        description=f"A run that still runs after {options.stuck_hours:g} hours.",
-        trigger=_silence(f"{_RUN}.Running", _ENDS, timedelta(hours=options.stuck_hours)),
+        name=f"{_PREFIX}tell of runs that are stuck",
+        description=f"Nothing of a run has begun or ended for {options.stuck_hours:g} hours.",
+        trigger=_silence(
+            {f"{_RUN}.Running", WORK_EVENT},
+            _ENDS | {WORK_EVENT},
+            timedelta(hours=options.stuck_hours),
+        ),
         actions=notify(
-            f"{{{{ flow_run.name }}}} has been running for {options.stuck_hours:g} hours",
+            f"{{{{ flow_run.name }}}} has done nothing for {options.stuck_hours:g} hours",
             f"{_BODY}\nIf its log has stopped, cancel it there, and run it again.",
         ),
     )

@@ -30,7 +30,7 @@ from flows.settings import ArchiveOptions, read_options
 from shift_stac.campaigns import load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile, open_engine
 from shift_stac.errors import ShiftError
-from shift_stac.monitoring.run_report import format_size
+from shift_stac.monitoring.units import format_size
 from shift_stac.portal.portal import open_portal
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.credentials import Sessions

@@ -24,7 +24,7 @@ from flows.campaign import campaign
 from flows.catalog import diff_flow, prune_flow, rebuild_flow, validate_flow
 from flows.ingest import ingest
 from flows.report import report
-from flows.running.outcome import TAG
+from flows.running.journal import TAG
 from flows.session import session
 from flows.settings import (
     ArchiveOptions,

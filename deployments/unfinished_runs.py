@@ -11,8 +11,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.schemas.events import Event, RelatedResource, Resource
 
-from deployments.automations import OUR_TAG
-from flows.running.outcome import TAG
+from flows.running.journal import OUR_TAG, TAG
 
 _UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 _PAGE = 200

@@ -6,7 +6,6 @@ Run ``python -m flows.campaign --help``.
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,6 +19,7 @@ from flows import CLUSTER_PROFILES
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, examine
 from flows.running.command import run_command
+from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.run_names import dated
@@ -35,11 +35,19 @@ from shift_stac.errors import (
     StorageError,
 )
 from shift_stac.flightline import FlightLine
-from shift_stac.monitoring.run_report import WENT_WELL, LineOutcome, LineState, RunReport
+from shift_stac.monitoring.run_report import (
+    WENT_WELL,
+    LineOutcome,
+    LineState,
+    RunKind,
+    RunReport,
+    Stage,
+)
 from shift_stac.portal.portal import ListedLine
 from shift_stac.portal.survey import Budget, Census, Ledger, take_census
 from shift_stac.store.store_format import STORE_FORMAT
 from tasks.portal import find_files, list_dates, survey
+from tasks.work_log import WorkLog, failed, logging_to
 
 _GIGABYTE = 10**9
 
@@ -74,7 +82,7 @@ def _survey(
         if isinstance(found, list):
             listed += found
         elif isinstance(found, ShiftError):
-            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=str(found)))
+            failures.append(failed(date, found, survey.name))
         elif isinstance(found, BaseException):
             raise found
     return listed, failures
@@ -103,16 +111,18 @@ def _choose(
         if budget.is_spent:
             tell(listed, LineState.WAITING, "over the limits of one run")
             continue
+        log = WorkLog()
         try:
-            found = examine(
-                line, context, lambda line, products: find_files(line, context.portal, products)
-            )
+            with logging_to(log):
+                found = examine(
+                    line, context, lambda line, products: find_files(line, context.portal, products)
+                )
         except MissingProductError as error:
             ledger.note(listed, incomplete=True, reason=str(error))
-            tell(listed, LineState.INCOMPLETE, str(error))
+            outcomes.append(log.failure(line.id, LineState.INCOMPLETE, str(error), error))
         except ShiftError as error:
             ledger.note_failure(listed, str(error))
-            tell(listed, LineState.FAILED, str(error))
+            outcomes.append(log.failure(line.id, LineState.FAILED, str(error), error))
         else:
             if found.plan.action is Action.NOTHING:
                 ledger.note(listed)
@@ -152,7 +162,7 @@ def _settled(census: Census) -> list[LineOutcome]:
 
 
 def _ingest(
-    chosen: dict[FlightLine, ListedLine], context: RunContext, ledger: Ledger
+    chosen: dict[FlightLine, ListedLine], context: RunContext, ledger: Ledger, journal: Journal
 ) -> list[LineOutcome]:
     """Ingest lines, and remember those for which nothing is left to do, and those that failed."""
     if not chosen:
@@ -163,12 +173,12 @@ def _ingest(
             LineOutcome(line=line.id, state=LineState.WAITING, reason=reason) for line in chosen
         ]
     with open_jobs(context, "campaign") as engine:
-        done = ingest_lines(list(chosen), context, engine)
+        done = ingest_lines(list(chosen), context, engine, journal)
     for outcome in done:
         listed = chosen[FlightLine(outcome.line)]
         if outcome.state in WENT_WELL:
             ledger.note(listed)
-        elif outcome.state is LineState.FAILED and "publish" not in outcome.stages:
+        elif outcome.state is LineState.FAILED and Stage.PUBLISH not in outcome.stages:
             # What came to publishing is no bad line: it is nearly done, and comes first again.
             ledger.note_failure(listed, outcome.reason)
     return done
@@ -186,7 +196,7 @@ def _run_name() -> str:
 
 
 @flow(
-    name="campaign",
+    name=RunKind.CAMPAIGN.value,
     flow_run_name=_run_name,
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
@@ -198,44 +208,48 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
         options: which campaign, from where, where to, and how much in one run.
     """
     options = complete(options)
-    started = datetime.now(UTC)
     logger = get_run_logger()
-    with (
-        ProgressBoard(Console(stderr=True)) as board,
-        # First: what is at work already needs no second code.
-        _alone(options.work_dir.absolute()),
-        RunContext(options, board) as context,
-    ):
-        purpose = _purpose(options, context)
-        ledger = Ledger.load(context.work_dir / "ledger.json", purpose)
-        listed, outcomes = _survey(context, options)
-        census = take_census(
-            listed,
-            _published(context),
-            ledger,
-            unseen_dates={outcome.line for outcome in outcomes},
-            newest_first=options.newest_first,
-        )
-        logger.info(
-            "%d lines on the portal: %d up to date, %d to be examined, %d incomplete; %d vanished",
-            len(listed),
-            len(census.up_to_date),
-            len(census.candidates),
-            len(census.incomplete),
-            len(census.vanished),
-        )
-        outcomes += _settled(census)
-        chosen, decided = _choose(census, context, options, ledger)
-        outcomes += decided
-        done = _ingest(chosen, context, ledger)
-        outcomes += done
-        if not options.dry_run:
-            # Also of what an earlier night published before it was killed.
-            unfinished = complete_catalog(context, [*decided, *done])
-            outcomes += unfinished
-            if not unfinished:
-                ledger.save()
-    return conclude(context, started, outcomes, "campaign")
+    with Journal(
+        RunKind.CAMPAIGN, options.store, options.work_dir, dry_run=options.dry_run
+    ) as journal:
+        with (
+            ProgressBoard(Console(stderr=True)) as board,
+            # First: what is at work already needs no second code.
+            _alone(options.work_dir.absolute()),
+            RunContext(options, board) as context,
+        ):
+            purpose = _purpose(options, context)
+            ledger = Ledger.load(context.work_dir / "ledger.json", purpose)
+            journal.tell(portal=context.portal_url, portal_version=options.portal_version)
+            listed, failures = _survey(context, options)
+            journal.note(*failures)
+            census = take_census(
+                listed,
+                _published(context),
+                ledger,
+                unseen_dates={outcome.line for outcome in failures},
+                newest_first=options.newest_first,
+            )
+            logger.info(
+                "%d lines on the portal: %d up to date, %d to be examined, %d incomplete; %d vanished",
+                len(listed),
+                len(census.up_to_date),
+                len(census.candidates),
+                len(census.incomplete),
+                len(census.vanished),
+            )
+            journal.note(*_settled(census))
+            chosen, decided = _choose(census, context, options, ledger)
+            journal.note(*decided)
+            done = _ingest(chosen, context, ledger, journal)
+            journal.note(*done)
+            if not options.dry_run:
+                # Also of what an earlier night published before it was killed.
+                unfinished = complete_catalog(context, [*decided, *done])
+                journal.note(*unfinished)
+                if not unfinished:
+                    ledger.save()
+        return conclude(journal)
 
 
 @contextmanager

@@ -4,12 +4,11 @@ Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help`
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_table_artifact
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.flows import Flow
 from prefect.futures import PrefectFuture
@@ -18,8 +17,9 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from flows.running.command import run_command
+from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
-from flows.running.outcome import end, run_flow, write_report
+from flows.running.outcome import end, run_flow, show_table
 from flows.running.run_names import dated
 from flows.running.terminal import print_rows
 from flows.settings import (
@@ -36,7 +36,8 @@ from shift_stac.archive.plan import Action, level_to_hold, plan_line
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import MissingProductError, NothingPublishedError
 from shift_stac.flightline import FlightLine
-from shift_stac.monitoring.run_report import format_size
+from shift_stac.monitoring.run_report import RunKind
+from shift_stac.monitoring.units import format_size
 from shift_stac.portal.comparison import ComparedLine, Comparison, Standing, sort_lines
 from shift_stac.portal.portal import Portal, open_portal
 from shift_stac.stac.hrefs import Hrefs
@@ -55,46 +56,62 @@ class ActionResult(BaseModel):
     found: BaseModel
 
 
-def _conclude(action: str, options: PublishedOptions, finding: ActionResult) -> State[ActionResult]:
-    path = write_report(finding.found, f"catalog-{action}", datetime.now(UTC), options.work_dir)
-    description = f"{finding.sentence} ({path})"
-    create_table_artifact(finding.rows, key=f"catalog-{action}", description=description)
-    get_run_logger().info("%s; report in %s", finding.sentence, path)
-    return end(finding, finding.sentence, is_well=finding.is_well)
+def _report[T: PublishedOptions](
+    kind: RunKind, options: T, act: Callable[[T], ActionResult]
+) -> State[ActionResult]:
+    """Carry out an action as a run with its report and its table."""
+    options = complete(options)
+    with Journal(kind, options.store, options.work_dir) as journal:
+        finding = act(options)
+        state = end(
+            journal, finding.sentence, finding, found=finding.found, is_well=finding.is_well
+        )
+        show_table(journal, finding.sentence, finding.rows)
+        return state
 
 
-@flow(name="catalog-rebuild", flow_run_name=dated("catalog-rebuild"), persist_result=False)
+@flow(
+    name=RunKind.CATALOG_REBUILD.value,
+    flow_run_name=dated(RunKind.CATALOG_REBUILD),
+    persist_result=False,
+)
 def rebuild_flow(options: PublishedOptions) -> State[ActionResult]:
     """Regenerate collection, months and days from the items that lie in the archive.
 
     Args:
         options: which archive.
     """
-    options = complete(options)
+    return _report(RunKind.CATALOG_REBUILD, options, _rebuild)
+
+
+def _rebuild(options: PublishedOptions) -> ActionResult:
     storage = open_archive(options)
     found = rebuild(storage, load_campaign(options.campaign), Hrefs.of(storage, options.catalog))
     changes = [("written", path) for path in found.changed]
     changes += [("removed", path) for path in found.removed]
-    return _conclude(
-        "rebuild",
-        options,
-        ActionResult(
-            sentence=f"{found.items} items, {len(changes)} documents changed",
-            rows=[{"document": path, "what": what} for what, path in changes],
-            is_well=True,
-            found=found,
-        ),
+    return ActionResult(
+        sentence=f"{found.items} items, {len(changes)} documents changed",
+        rows=[{"document": path, "what": what} for what, path in changes],
+        is_well=True,
+        found=found,
     )
 
 
-@flow(name="catalog-validate", flow_run_name=dated("catalog-validate"), persist_result=False)
+@flow(
+    name=RunKind.CATALOG_VALIDATE.value,
+    flow_run_name=dated(RunKind.CATALOG_VALIDATE),
+    persist_result=False,
+)
 def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
     """Validate every document of the catalog, without a network.
 
     Args:
         options: which archive, and where the schemas of STAC's extensions lie.
     """
-    options = complete(options)
+    return _report(RunKind.CATALOG_VALIDATE, options, _validate)
+
+
+def _validate(options: CatalogCheckOptions) -> ActionResult:
     storage = open_archive(options)
     found = validate_stac(storage, options.schemas, Hrefs.of(storage, options.catalog))
     sentence = f"{found.documents} documents, {found.items} items, {len(found.findings)} findings"
@@ -102,21 +119,24 @@ def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
         sentence += f"; {len(found.unknown_schemas)} extensions without a schema in --schemas"
     rows = [finding.model_dump() for finding in found.findings]
     rows += [{"path": uri, "detail": "no schema at hand"} for uri in found.unknown_schemas]
-    return _conclude(
-        "validate",
-        options,
-        ActionResult(sentence=sentence, rows=rows, is_well=found.passed, found=found),
-    )
+    return ActionResult(sentence=sentence, rows=rows, is_well=found.passed, found=found)
 
 
-@flow(name="catalog-prune", flow_run_name=dated("catalog-prune"), persist_result=False)
+@flow(
+    name=RunKind.CATALOG_PRUNE.value,
+    flow_run_name=dated(RunKind.CATALOG_PRUNE),
+    persist_result=False,
+)
 def prune_flow(options: PruneOptions) -> State[ActionResult]:
     """List items without data, and data without items; with ``delete``, remove the latter.
 
     Args:
         options: which archive, and whether to remove.
     """
-    options = complete(options)
+    return _report(RunKind.CATALOG_PRUNE, options, _prune)
+
+
+def _prune(options: PruneOptions) -> ActionResult:
     storage = open_archive(options)
     before = datetime.now(UTC) - timedelta(days=options.older_than_days)
     hrefs = Hrefs.of(storage, options.catalog)
@@ -131,16 +151,12 @@ def prune_flow(options: PruneOptions) -> State[ActionResult]:
             {"what": f"{what}, {done}", "place": place, "size": format_size(size)}
             for place, size in _by_store(files).items()
         ]
-    return _conclude(
-        "prune",
-        options,
-        ActionResult(
-            sentence=f"{found.items} items, {len(found.without_data)} of them without data; "
-            f"{len(unused)} files of {format_size(sum(unused.values()))} {done}",
-            rows=rows,
-            is_well=not found.without_data,
-            found=found,
-        ),
+    return ActionResult(
+        sentence=f"{found.items} items, {len(found.without_data)} of them without data; "
+        f"{len(unused)} files of {format_size(sum(unused.values()))} {done}",
+        rows=rows,
+        is_well=not found.without_data,
+        found=found,
     )
 
 
@@ -155,8 +171,8 @@ def _by_store(files: Mapping[str, int]) -> dict[str, int]:
 
 
 @flow(
-    name="catalog-diff",
-    flow_run_name=dated("catalog-diff"),
+    name=RunKind.CATALOG_DIFF.value,
+    flow_run_name=dated(RunKind.CATALOG_DIFF),
     task_runner=ThreadPoolTaskRunner(max_workers=_LINES_AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,
 )
@@ -166,7 +182,10 @@ def diff_flow(options: DiffOptions) -> State[ActionResult]:
     Args:
         options: which archive, and which portal.
     """
-    options = complete(options)
+    return _report(RunKind.CATALOG_DIFF, options, _diff)
+
+
+def _diff(options: DiffOptions) -> ActionResult:
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)
     address = options.portal or campaign.portal.url
@@ -227,12 +246,8 @@ def diff_flow(options: DiffOptions) -> State[ActionResult]:
         store=storage.url,
         lines=sort_lines(compared),
     )
-    return _conclude(
-        "diff",
-        options,
-        ActionResult(
-            sentence=result.sentence, rows=result.rows(), is_well=result.is_complete, found=result
-        ),
+    return ActionResult(
+        sentence=result.sentence, rows=result.rows(), is_well=result.is_complete, found=result
     )
 
 

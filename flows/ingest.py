@@ -5,7 +5,6 @@ Run ``python -m flows.ingest --help``.
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -18,12 +17,13 @@ from flows.chain.dry_run import dry_run, foresee
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, select_lines
 from flows.running.command import run_command
+from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.terminal import print_report
 from flows.settings import IngestOptions, complete
 from shift_stac.cluster import load_profile
-from shift_stac.monitoring.run_report import RunReport
+from shift_stac.monitoring.run_report import RunKind, RunReport
 from tasks.portal import list_lines
 
 
@@ -44,7 +44,7 @@ def _dates_and_lines(options: IngestOptions) -> str:
 
 
 @flow(
-    name="ingest",
+    name=RunKind.INGEST.value,
     flow_run_name=_run_name,
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
@@ -56,21 +56,25 @@ def ingest(options: IngestOptions) -> State[RunReport]:
         options: what to ingest, from where, and where to.
     """
     options = complete(options)
-    started = datetime.now(UTC)
     logger = get_run_logger()
-    with (
-        ProgressBoard(Console(stderr=True)) as board,
-        RunContext(options, board) as context,
-        open_jobs(context, _dates_and_lines(options)) as engine,
-    ):
-        lines, outcomes = select_lines(options, lambda date: list_lines(date, context.portal))
-        logger.info("%d lines of %s from %s", len(lines), options.dates, context.portal_url)
-        if options.dry_run:
-            outcomes += foresee(lines, context)
-        else:
-            outcomes += ingest_lines(lines, context, engine)
-            outcomes += complete_catalog(context, outcomes)
-    return conclude(context, started, outcomes, "ingest")
+    with Journal(
+        RunKind.INGEST, options.store, options.work_dir, dry_run=options.dry_run
+    ) as journal:
+        with (
+            ProgressBoard(Console(stderr=True)) as board,
+            RunContext(options, board) as context,
+            open_jobs(context, _dates_and_lines(options)) as engine,
+        ):
+            journal.tell(portal=context.portal_url, portal_version=options.portal_version)
+            lines, failures = select_lines(options, lambda date: list_lines(date, context.portal))
+            journal.note(*failures)
+            logger.info("%d lines of %s from %s", len(lines), options.dates, context.portal_url)
+            if options.dry_run:
+                journal.note(*foresee(lines, context))
+            else:
+                done = ingest_lines(lines, context, engine, journal)
+                journal.note(*complete_catalog(context, [*failures, *done]))
+        return conclude(journal)
 
 
 def run(options: IngestOptions) -> RunReport:

@@ -16,8 +16,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from rich.console import Console
 
-from flows.history.past_runs import read_past, settled
+from flows.history.past_runs import read_past
 from flows.running.command import run_command
+from flows.running.journal import REPORTS
 from flows.running.mfa_codes import open_archive
 from flows.running.outcome import run_flow
 from flows.running.run_names import dated
@@ -25,13 +26,10 @@ from flows.running.terminal import print_rows
 from flows.settings import ReportOptions, complete
 from shift_stac.campaigns import load_campaign
 from shift_stac.monitoring.alerts import Health
-from shift_stac.monitoring.campaign_report import (
-    CampaignReport,
-    latest_ingest,
-    make_campaign_report,
-)
+from shift_stac.monitoring.campaign_report import CampaignReport, make_campaign_report
 from shift_stac.monitoring.report_page import HEALTH_WORDS, render_report_page, report_rows
-from shift_stac.monitoring.run_history import Memory, Past, read_reports, with_reports
+from shift_stac.monitoring.run_history import join_history, latest_survey, read_reports
+from shift_stac.storage.address import whole_address
 from tasks.report import read_catalog
 
 _NIGHTS = 7
@@ -55,18 +53,22 @@ def report(options: ReportOptions) -> State[CampaignReport]:
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)
     catalogued = read_catalog(storage, campaign)
-    memory_path = options.work_dir / "history.json"
-    memory = Memory.load(memory_path, storage.url)
-    reports = read_reports(options.work_dir / "reports", since)
-    past = read_past(options.store, since, now, memory.runs)
-    past = Past(
-        runs=tuple(with_reports(run, reports) for run in past.runs),
-        complete_since=past.complete_since,
-    )
-    memory.joined(settled(past, now)).save(memory_path)
-    latest = latest_ingest([run for run in past.runs if run.flow == "campaign"])
+    reports, passed_over = read_reports(options.work_dir / REPORTS, since)
+    if passed_over:
+        get_run_logger().warning(
+            "%d reports are damaged, or of another version, and passed over: %s",
+            len(passed_over),
+            ", ".join(passed_over),
+        )
+    store = whole_address(options.store)
     made = make_campaign_report(
-        past,
+        join_history(
+            reports,
+            read_past(store, since, now),
+            store,
+            now,
+            timedelta(hours=options.stuck_hours),
+        ),
         catalogued,
         now,
         title=campaign.collection.title,
@@ -75,16 +77,9 @@ def report(options: ReportOptions) -> State[CampaignReport]:
         days=options.days,
         quiet_days=options.quiet_days,
         stuck_hours=options.stuck_hours,
-        latest_campaign=next(
-            (
-                told
-                for kind, told in reversed(reports)
-                if kind == "campaign" and latest is not None and told.started >= latest.begin
-            ),
-            None,
-        ),
+        surveyed=latest_survey(reports, store),
     )
-    path = _write(made, options.work_dir / "reports")
+    path = _write(made, options.work_dir / REPORTS)
     sentence = f"{HEALTH_WORDS[made.health]}. {made.headline}"
     create_markdown_artifact(
         _markdown(made, path), key="report", description=f"{sentence} ({path})"
@@ -149,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def show(console: Console, options: ReportOptions, report: CampaignReport) -> bool:
         print_rows(console, "The last days", report_rows(report, _NIGHTS))
-        page = (options.work_dir / "reports" / "report.html").absolute()
+        page = (options.work_dir / REPORTS / "report.html").absolute()
         for told in (
             *(f"{found.what}: {found.why} {found.next_step}" for found in report.findings),
             f"{HEALTH_WORDS[report.health]}. {report.headline}",

@@ -6,19 +6,18 @@ Run ``python -m flows.validate --help``.
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_table_artifact
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
 from flows.running.command import run_command
+from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
-from flows.running.outcome import end, run_flow, write_report
+from flows.running.outcome import end, run_flow, show_table
 from flows.running.run_names import dated
 from flows.running.terminal import print_archive_report
 from flows.settings import ValidateOptions, complete
@@ -27,13 +26,14 @@ from shift_stac.archive.inventory import published_lines
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import RunKind
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.validation.result import Check
 from tasks.validate import validate_published
 
 
 @flow(
-    name="validate",
+    name=RunKind.VALIDATE.value,
     flow_run_name=dated("validate"),
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
@@ -45,39 +45,40 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
         options: which archive, and which of its lines.
     """
     options = complete(options)
-    started = datetime.now(UTC)
-    campaign = load_campaign(options.campaign)
-    storage = open_archive(options)
-    hrefs = Hrefs.of(storage, options.catalog)
-    lines = [
-        line
-        for line in published_lines(storage, campaign, hrefs)
-        if (not options.date or line.date in options.date)
-        and (not options.line or line in options.line)
-    ]
-    # What was asked for by name and is not there is a finding too.
-    lines = sorted({*lines, *options.line})
-    found: list[LineCheck] = []
-    for start in range(0, len(lines), options.lines_at_once):
-        futures = [
-            (
-                line,
-                validate_published.submit(line, storage, campaign, hrefs, options.blocks or None),
-            )
-            for line in lines[start : start + options.lines_at_once]
+    with Journal(RunKind.VALIDATE, options.store, options.work_dir) as journal:
+        campaign = load_campaign(options.campaign)
+        storage = open_archive(options)
+        hrefs = Hrefs.of(storage, options.catalog)
+        lines = [
+            line
+            for line in published_lines(storage, campaign, hrefs)
+            if (not options.date or line.date in options.date)
+            and (not options.line or line in options.line)
         ]
-        found += [_result(line, future) for line, future in futures]
-    report = ArchiveReport(
-        started=started,
-        finished=datetime.now(UTC),
-        store=storage.url,
-        software=f"shift-stac {version('shift-stac')}",
-        lines=tuple(found),
-    )
-    path = write_report(report, "validate", report.started, options.work_dir)
-    create_table_artifact(report.rows(), key="validate", description=f"{report.sentence} ({path})")
-    get_run_logger().info("%s; report in %s", report.sentence, path)
-    return end(report, report.sentence, is_well=not report.bad)
+        # What was asked for by name and is not there is a finding too.
+        lines = sorted({*lines, *options.line})
+        found: list[LineCheck] = []
+        for start in range(0, len(lines), options.lines_at_once):
+            futures = [
+                (
+                    line,
+                    validate_published.submit(
+                        line, storage, campaign, hrefs, options.blocks or None
+                    ),
+                )
+                for line in lines[start : start + options.lines_at_once]
+            ]
+            found += [_result(line, future) for line, future in futures]
+        report = ArchiveReport(
+            started=journal.run.started,
+            finished=datetime.now(UTC),
+            store=storage.url,
+            software=journal.run.software,
+            lines=tuple(found),
+        )
+        state = end(journal, report.sentence, report, found=report, is_well=not report.bad)
+        show_table(journal, report.sentence, report.rows())
+        return state
 
 
 def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:

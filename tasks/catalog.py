@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 
 from shift_stac.archive.catalog_validation import CatalogCheck, validate_catalog
 from shift_stac.archive.inventory import Inventory, prune, take_inventory
@@ -12,10 +12,10 @@ from shift_stac.archive.search_pages import rebuild_search_pages
 from shift_stac.campaigns import Campaign
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.storage.base import Storage
-from tasks.retrying import STAGE
+from tasks.retrying import stage
 
 
-@task(name="rebuild catalog", **STAGE)
+@stage("rebuild catalog")
 def rebuild(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> Rebuilt:
     """Regenerate the parents, the table and the page from the items."""
     rebuilt = rebuild_catalog(storage, campaign, hrefs, get_run_logger().info)
@@ -23,13 +23,13 @@ def rebuild(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> Rebuilt:
     return rebuilt
 
 
-@task(name="validate catalog", **STAGE)
+@stage("validate catalog")
 def validate_stac(storage: Storage, schemas: Path | None, hrefs: Hrefs) -> CatalogCheck:
     """Validate every document of the catalog."""
     return validate_catalog(storage, schemas, hrefs)
 
 
-@task(name="inventory", **STAGE)
+@stage("inventory")
 def inventory(
     storage: Storage, campaign: Campaign, hrefs: Hrefs, older_than: datetime
 ) -> Inventory:
@@ -37,7 +37,7 @@ def inventory(
     return take_inventory(storage, campaign, hrefs, older_than)
 
 
-@task(name="prune", **STAGE)
+@stage("prune")
 def remove_unused(storage: Storage, found: Inventory) -> int:
     """Remove what no item leads to."""
     freed = prune(storage, found)

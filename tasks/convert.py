@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 
 from shift_stac.campaigns import Campaign
 from shift_stac.cluster import Engine, JobInfo
 from shift_stac.flightline import FlightLine
-from shift_stac.monitoring.run_report import format_size
+from shift_stac.monitoring.run_report import Stage
+from shift_stac.monitoring.units import format_size
 from shift_stac.sources import SourceLine
 from shift_stac.store.conversion_options import (
     ConversionOptions,
@@ -17,10 +18,10 @@ from shift_stac.store.conversion_options import (
     fingerprint,
 )
 from shift_stac.store.summary import StoreSummary
-from tasks.retrying import STAGE
+from tasks.retrying import stage
 
 
-@task(name="convert", task_run_name="convert-{line}", **STAGE)
+@stage(Stage.CONVERT, task_run_name="convert-{line}")
 def convert(
     line: FlightLine,
     sources: SourceLine,

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 
 from shift_stac.flightline import FlightLine
-from shift_stac.monitoring.run_report import format_size
+from shift_stac.monitoring.run_report import Stage
+from shift_stac.monitoring.units import format_size
 from shift_stac.portal.download import Downloader, Progress
 from shift_stac.sources import RemoteLine, SourceLine
-from tasks.retrying import STAGE
+from tasks.retrying import stage
 
 
-@task(name="download", task_run_name="download-{line}", **STAGE)
+@stage(Stage.DOWNLOAD, task_run_name="download-{line}")
 def download(
     line: FlightLine,
     remote: RemoteLine,

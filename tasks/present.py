@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from prefect import task
-
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import Stage
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
-from tasks.retrying import STAGE
+from tasks.retrying import stage
 
 
-@task(name="draw", task_run_name="draw-{line}", **STAGE)
+@stage(Stage.DRAW, task_run_name="draw-{line}")
 def draw(
     line: FlightLine,  # noqa: ARG001 - names the task run
     store: Path,

@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 
 from shift_stac.archive.publication import link_missing, publish_data, publish_item
 from shift_stac.archive.search_pages import refresh_search_pages
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import Stage
 from shift_stac.sources import SourceLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.storage.base import Progress, Storage
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
 from shift_stac.validation.result import Validation
-from tasks.retrying import STAGE
+from tasks.retrying import stage
 
 
-@task(name="publish", task_run_name="publish-{line}", **STAGE)
+@stage(Stage.PUBLISH, task_run_name="publish-{line}")
 def publish(
     line: FlightLine,
     storage: Storage,
@@ -32,7 +33,7 @@ def publish(
     return path
 
 
-@task(name="catalogue", task_run_name="catalogue-{line}", **STAGE)
+@stage(Stage.CATALOGUE, task_run_name="catalogue-{line}")
 def catalogue(
     line: FlightLine,
     storage: Storage,
@@ -51,14 +52,14 @@ def catalogue(
     get_run_logger().info("%s: item %s", line, storage.href(path))
 
 
-@task(name="link", **STAGE)
+@stage("link")
 def link(storage: Storage, campaign: Campaign, lines: list[FlightLine], hrefs: Hrefs) -> None:
     """Link published lines that the catalog does not lead to, if there are any."""
     for line in link_missing(storage, campaign, lines, hrefs):
         get_run_logger().warning("%s was published, but not linked: it is now", line)
 
 
-@task(name="refresh table and page", task_run_name="refresh", **STAGE)
+@stage("refresh table and page", task_run_name="refresh")
 def refresh(
     storage: Storage,
     campaign: Campaign,

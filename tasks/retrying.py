@@ -1,11 +1,14 @@
-"""Which failures of a task are worth another try, and when."""
+"""What all tasks have in common: which failures are worth another try, when, and what is noted."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import task_run
 from prefect.tasks import Task, exponential_backoff
 
 from shift_stac.cluster import ClusterUnavailableError, JobLostError
@@ -16,6 +19,7 @@ from shift_stac.errors import (
     TokenServiceError,
     TransferError,
 )
+from tasks.work_log import log_at_hand
 
 _PASSING = (
     ClusterUnavailableError,
@@ -52,12 +56,30 @@ def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bo
     return is_passing(state.result(raise_on_failure=False))
 
 
-# For the stages of a line. Their values are paths and small models, made anew by each run.
-STAGE: dict[str, Any] = {
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-    "retries": 2,
-    "retry_delay_seconds": exponential_backoff(backoff_factor=5),
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": _worth_retrying,
-}
+def stage[**P, R](
+    name: str, *, task_run_name: str | None = None
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a task of a function: tried again where that may help, and noted in the log at hand.
+
+    Values of these tasks are paths and small models, made anew by each run: none is kept.
+    """
+
+    def make(function: Callable[P, R]) -> Task[P, R]:
+        @wraps(function)
+        def noted(*args: P.args, **kwargs: P.kwargs) -> R:
+            with log_at_hand().stage(name, is_retry=task_run.run_count > 1):
+                return function(*args, **kwargs)
+
+        made = task(
+            name=name,
+            task_run_name=task_run_name,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=2,
+            retry_delay_seconds=exponential_backoff(backoff_factor=5),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=_worth_retrying,
+        )
+        return made(noted)
+
+    return make

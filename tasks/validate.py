@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 
 from shift_stac.archive.archive_report import LineCheck
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import InvalidStoreError
 from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import Stage
 from shift_stac.sources import SourceLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.storage.base import Storage
 from shift_stac.store.conversion_options import summary_path
 from shift_stac.store.summary import StoreSummary
 from shift_stac.validation.result import Expectations, Validation
-from tasks.retrying import STAGE
+from tasks.retrying import stage
 
 
-@task(name="validate", task_run_name="validate-{line}", **STAGE)
+@stage(Stage.VALIDATE, task_run_name="validate-{line}")
 def validate(
     line: FlightLine, store: Path, summary: StoreSummary, sources: SourceLine
 ) -> Validation:
@@ -34,7 +35,7 @@ def validate(
     return found
 
 
-@task(name="validate published", task_run_name="validate-{line}", **STAGE)
+@stage("validate published", task_run_name="validate-{line}")
 def validate_published(
     line: FlightLine, storage: Storage, campaign: Campaign, hrefs: Hrefs, blocks: int | None
 ) -> LineCheck:

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +15,13 @@ from prefect.states import Completed, Failed
 
 from flows.chain.preparation import RunContext, examine
 from flows.running.artifacts import show_line
+from flows.running.journal import Journal
 from shift_stac.archive.plan import Action
 from shift_stac.archive.publication import refresh_item
 from shift_stac.cluster import Engine, open_engine
 from shift_stac.errors import RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
-from shift_stac.monitoring.run_report import LineOutcome, LineState
+from shift_stac.monitoring.run_report import LineOutcome, LineState, Stage
 from shift_stac.sources import SourceLine
 from shift_stac.store.companions import Companions
 from shift_stac.store.conversion_options import fingerprint, summary_path
@@ -32,6 +32,7 @@ from tasks.portal import find_files
 from tasks.present import draw
 from tasks.publish import catalogue, link, publish, refresh
 from tasks.validate import validate
+from tasks.work_log import WorkLog, failed, logging_to
 
 
 class _Done(NamedTuple):
@@ -43,23 +44,7 @@ class _Done(NamedTuple):
     validation: Validation | None = None
 
 
-class _Record:
-    """What is noted of a line on its way: seconds in each stage, and its jobs."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.jobs: list[str] = []
-
-    @contextmanager
-    def clock(self, stage: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = round(time.monotonic() - started, 3)
-
-
-def _pass_through(line: FlightLine, context: RunContext, engine: Engine, record: _Record) -> _Done:
+def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog) -> _Done:
     """Take one line through all stages; each is a task run of its own."""
     options, campaign, storage = context.options, context.campaign, context.storage
     found = examine(
@@ -71,14 +56,13 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, record:
     get_run_logger().info("%s: %s", line, reason)
 
     bar = context.board.bar
-    with record.clock("download"):
-        sources = download(
-            line,
-            found.remote,
-            context.downloads(line),
-            context.downloader,
-            bar(line.id, "download"),
-        )
+    sources = download(
+        line,
+        found.remote,
+        context.downloads(line),
+        context.downloader,
+        bar(line.id, Stage.DOWNLOAD),
+    )
     conversion = options.conversion.model_copy(
         update={"level": found.level, "threads": context.profile.cpus}
     )
@@ -92,35 +76,31 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, record:
         reason = f"{reason}, but not its content"
         return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
     store = context.converted(line)
-    with record.clock("convert"):
-        summary = convert.with_options(retries=context.profile.retries)(
-            line,
-            sources,
-            store,
-            campaign,
-            conversion,
-            engine,
-            bar(line.id, "convert"),
-            context.board.jobs(line.id, record.jobs),
-            force=options.force,
-        )
-    with record.clock("validate"):
-        validation = validate(line, store, summary, sources)
-    with record.clock("draw"):
-        companions = draw(line, store, summary, campaign)
-    with record.clock("publish"):
-        place = publish(line, storage, campaign, store, companions, bar(line.id, "publish"))
-        catalogue(
-            line,
-            storage,
-            campaign,
-            summary,
-            sources,
-            companions,
-            validation,
-            place,
-            context.hrefs,
-        )
+    summary = convert.with_options(retries=context.profile.retries)(
+        line,
+        sources,
+        store,
+        campaign,
+        conversion,
+        engine,
+        bar(line.id, Stage.CONVERT),
+        context.board.jobs(line.id, log.job),
+        force=options.force,
+    )
+    validation = validate(line, store, summary, sources)
+    companions = draw(line, store, summary, campaign)
+    place = publish(line, storage, campaign, store, companions, bar(line.id, Stage.PUBLISH))
+    catalogue(
+        line,
+        storage,
+        campaign,
+        summary,
+        sources,
+        companions,
+        validation,
+        place,
+        context.hrefs,
+    )
     show_line(line, context.hrefs, campaign, companions)
     _drop_converted(store, companions)
     _drop_downloads(line, sources, context)
@@ -139,29 +119,25 @@ def _drop_downloads(line: FlightLine, sources: SourceLine, context: RunContext) 
 
 
 @task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
-def ingest_line(line: FlightLine, context: RunContext, engine: Engine) -> State[LineOutcome]:
+def ingest_line(
+    line: FlightLine, context: RunContext, engine: Engine, journal: Journal
+) -> State[LineOutcome]:
     """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
-    started, record = time.monotonic(), _Record()
-
-    def outcome(done: _Done) -> LineOutcome:
-        seconds = round(time.monotonic() - started, 3)
-        return LineOutcome(
-            line=line.id,
-            seconds=seconds,
-            stages=record.seconds,
-            jobs=tuple(record.jobs),
-            **done._asdict(),
-        )
-
+    log = WorkLog(lambda: journal.note(log.under_way(line.id)))
     try:
-        with context.hold(line):
-            done = outcome(_pass_through(line, context, engine, record))
+        with logging_to(log), context.hold(line):
+            done = _pass_through(line, context, engine, log)
     except RunCancelledError as error:
-        return Failed(message=str(error), data=outcome(_Done(LineState.SKIPPED, str(error))))
+        outcome = log.failure(line.id, LineState.SKIPPED, str(error), error)
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
         reason = str(error) if isinstance(error, ShiftError) else f"{type(error).__name__}: {error}"
-        return Failed(message=reason, data=outcome(_Done(LineState.FAILED, reason)))
-    return Completed(message=f"{done.state}: {done.reason}", data=done)
+        outcome = log.failure(line.id, LineState.FAILED, reason, error)
+    else:
+        outcome = log.outcome(line.id, **done._asdict())
+    journal.note(outcome)
+    if outcome.error:
+        return Failed(message=outcome.reason, data=outcome)
+    return Completed(message=f"{outcome.state}: {outcome.reason}", data=outcome)
 
 
 @contextmanager
@@ -176,14 +152,14 @@ def open_jobs(context: RunContext, run_name: str) -> Iterator[Engine]:
 
 
 def ingest_lines(
-    lines: Sequence[FlightLine], context: RunContext, engine: Engine
+    lines: Sequence[FlightLine], context: RunContext, engine: Engine, journal: Journal
 ) -> list[LineOutcome]:
     """Ingest lines side by side, as many at once as the options allow."""
     slots = threading.BoundedSemaphore(context.lines_at_once)
     futures: list[PrefectFuture[Any]] = []
     for line in lines:
         slots.acquire()
-        future = ingest_line.submit(line, context, engine)
+        future = ingest_line.submit(line, context, engine, journal)
         future.add_done_callback(lambda _: slots.release())
         futures.append(future)
     return [future.result(raise_on_failure=False) for future in futures]
@@ -203,5 +179,5 @@ def complete_catalog(context: RunContext, outcomes: Sequence[LineOutcome]) -> li
         if published or untouched:
             refresh(*place, context.hrefs, published, untouched)
     except ShiftError as error:
-        return [LineOutcome(line="catalog", state=LineState.FAILED, reason=str(error))]
+        return [failed("catalog", error)]
     return []

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +26,8 @@ from shift_stac.sources import Product, ProductLevel, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item import PublishedState
 from shift_stac.storage.address import open_storage
+from tasks.portal import list_lines
+from tasks.work_log import failed
 
 
 class RunContext:
@@ -128,10 +131,14 @@ def select_lines(
         try:
             found = list_date(date)
         except ShiftError as error:
-            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=str(error)))
+            failures.append(failed(date, error, list_lines.name))
             continue
         if not found:
             reason = f"the portal lists no line of this date in {options.portal_version}"
-            failures.append(LineOutcome(line=date, state=LineState.FAILED, reason=reason))
+            failures.append(
+                LineOutcome(
+                    line=date, state=LineState.FAILED, reason=reason, ended=datetime.now(UTC)
+                )
+            )
         lines += found
     return lines, failures

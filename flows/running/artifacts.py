@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 from shift_stac.campaigns import Campaign
 from shift_stac.cluster import JobInfo
 from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.units import format_seconds
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.parents import item_path
 from shift_stac.store.companions import Companions
@@ -28,6 +29,12 @@ def describe_job(line: str, job: JobInfo) -> str:
     rows = [f"# {number} of {line}", "", f"- name: `{job.name}`"]
     if job.log_path:
         rows.append(f"- log, on a machine that sees the cluster's folders: `{job.log_path}`")
+    if job.node:
+        rows.append(f"- node: `{job.node}`")
+    if job.queue_seconds is not None:
+        rows.append(f"- in the queue: {format_seconds(job.queue_seconds)}")
+    if job.run_seconds is not None:
+        rows.append(f"- on its node: {format_seconds(job.run_seconds)}")
     if job.dashboard:
         rows.append(f"- [Dask dashboard]({job.dashboard}), as long as the job runs")
     if job.script:

@@ -1,9 +1,5 @@
-"""How a run ends: its report, its table in the UI, and a state that tells how it went."""
+"""How a run ends: its table in the UI, and a state that tells how it went."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, tags
@@ -14,18 +10,9 @@ from prefect.flows import Flow
 from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
-from flows.chain.preparation import RunContext
 from flows.history.arrival import wait_for_history
-from shift_stac.monitoring.run_report import (
-    WENT_WELL,
-    LineOutcome,
-    LineState,
-    RunReport,
-    sort_outcomes,
-)
-
-TAG = "shift-stac"
-"""Tag of every run of the service, however it was started."""
+from flows.running.journal import TAG, Journal
+from shift_stac.monitoring.run_report import WENT_WELL, LineState, RunKind, RunReport
 
 PUBLISHED_EVENT = "shift-stac.published"
 """Event of a run that has published lines."""
@@ -41,30 +28,27 @@ SOME_FAILED = "SomeLinesFailed"
 Failed: somebody must look."""
 
 
-def conclude(
-    context: RunContext, started: datetime, outcomes: Sequence[LineOutcome], kind: str
-) -> State[RunReport]:
-    """Write a run's report, show its table, and make the state in which it ends."""
-    report = RunReport(
-        started=started,
-        finished=datetime.now(UTC),
-        portal=context.portal_url,
-        portal_version=context.options.portal_version,
-        store=context.storage.url,
-        software=f"shift-stac {version('shift-stac')}",
-        outcomes=sort_outcomes(outcomes),
-    )
-    path = write_report(report, kind, report.started, context.options.work_dir)
-    create_table_artifact(report.rows(), key=kind, description=f"{report.sentence} ({path})")
-    get_run_logger().info("%s; report in %s", report.sentence, path)
-    _announce(report, kind)
+def conclude(journal: Journal) -> State[RunReport]:
+    """End an ingest's report, show its table, and make the state in which the run ends."""
+    report = journal.report
     failed = [outcome for outcome in report.outcomes if outcome.state is LineState.FAILED]
     if not failed:
-        return end(report, report.sentence)
-    # The first cause goes where notifications and lists of runs show it.
-    sentence = f"{report.sentence}: {failed[0].line}: {failed[0].reason}"
-    some = any(outcome.state in WENT_WELL for outcome in report.outcomes)
-    return end(report, sentence, is_well=False, name=SOME_FAILED if some else None)
+        state = end(journal, report.sentence)
+    else:
+        # The first cause goes where notifications and lists of runs show it.
+        sentence = f"{report.sentence}: {failed[0].line}: {failed[0].reason}"
+        some = any(outcome.state in WENT_WELL for outcome in report.outcomes)
+        state = end(journal, sentence, is_well=False, name=SOME_FAILED if some else None)
+    show_table(journal, report.sentence, report.rows())
+    _announce(report)
+    return state
+
+
+def show_table(journal: Journal, sentence: str, rows: list[dict[str, Any]]) -> None:
+    """Show in the UI what a run found, and log where its report is."""
+    description = f"{sentence} ({journal.path})"
+    create_table_artifact(rows, key=journal.run.kind, description=description)
+    get_run_logger().info("%s; report in %s", sentence, journal.path)
 
 
 class NotWellError(Exception):
@@ -75,33 +59,51 @@ class NotWellError(Exception):
         self.found = found
 
 
-def end(found: Any, sentence: str, *, is_well: bool = True, name: str | None = None) -> State[Any]:
-    """The state in which a run ends that has come to its end; :func:`result_of` undoes it."""
+def end(
+    journal: Journal,
+    sentence: str,
+    result: Any = None,
+    *,
+    found: BaseModel | None = None,
+    is_well: bool = True,
+    name: str | None = None,
+) -> State[Any]:
+    """End a report, and make the state in which a run ends that has come to its end.
+
+    Parameters
+    ----------
+    journal
+        The report.
+    sentence
+        The state's message.
+    result
+        What the flow returns (see :func:`result_of`); without, the report of an ingest.
+    found
+        What the report tells of a run that tells nothing line by line.
+    is_well
+        Whether nobody has to look.
+    name
+        The state's name, if not that of its kind.
+    """
+    name = name or ("Completed" if is_well else "Failed")
+    journal.finish(sentence, is_well=is_well, state=name, found=found)
+    result = journal.report if result is None else result
     if is_well:
-        return Completed(message=sentence, data=found)
+        return Completed(message=sentence, data=result)
     # A failed state of anything but an exception would be shown as an error of Prefect's.
-    return Failed(message=sentence, name=name or "Failed", data=NotWellError(sentence, found))
+    return Failed(message=sentence, name=name, data=NotWellError(sentence, result))
 
 
-def _announce(report: RunReport, kind: str) -> None:
+def _announce(report: RunReport) -> None:
     """Let automations know that something was published, or that nothing was left to publish."""
     lines = [line.line for line in report.outcomes if line.state is LineState.PUBLISHED]
     unfinished = {LineState.FAILED, LineState.WAITING, LineState.SKIPPED} & set(report.counts)
-    if lines or (kind == "campaign" and not unfinished):
+    if lines or (report.run.kind is RunKind.CAMPAIGN and not unfinished):
         emit_event(
             PUBLISHED_EVENT if lines else NOTHING_LEFT_EVENT,
             resource={"prefect.resource.id": ARCHIVE_RESOURCE, "prefect.resource.name": "archive"},
             payload={"store": report.store, "lines": lines},
         )
-
-
-def write_report(report: BaseModel, kind: str, started: datetime, work_dir: Path) -> Path:
-    """Write a report as JSON into the working folder; its name tells kind and time."""
-    folder = work_dir / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{kind}-{started:%Y%m%dT%H%M%S.%fZ}.json"
-    path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return path
 
 
 def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:

@@ -152,13 +152,12 @@ class ProgressBoard:
 
         return advance
 
-    def jobs(self, line: str, numbers: list[str]) -> Callable[[JobInfo], None]:
-        """A callback that shows each job of a line, and notes its number."""
+    def jobs(self, line: str, note: Callable[[JobInfo], None]) -> Callable[[JobInfo], None]:
+        """A callback that shows each job of a line, and hands it to another."""
         run = _run_here()
 
         def told(job: JobInfo) -> None:
-            if job.number is not None:
-                numbers.append(job.number)
+            note(job)
             if run is not None:
                 text = describe_job(line, job)
                 artifact = ArtifactCreate(key=f"job-{line}", type="markdown", data=text, **run)

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from shift_stac.archive.archive_report import ArchiveReport
-from shift_stac.monitoring.run_report import RunReport, format_size
+from shift_stac.monitoring.run_report import RunReport
+from shift_stac.monitoring.units import format_size
 from shift_stac.sources import RemoteFile
 
 _STYLES = {

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flows.settings.values import Dates, Lines
+from flows.settings.values import Dates, Lines, QuietDays, StuckHours
 from shift_stac.campaigns import load_campaign
 from shift_stac.portal.download import DownloadOptions
 from shift_stac.sources import ProductLevel
@@ -236,18 +236,8 @@ class ReportOptions(PublishedOptions):
     days: int = Field(
         default=30, gt=0, le=3660, description="days to report on, up to now; days are those of UTC"
     )
-    quiet_days: float = Field(
-        default=3,
-        ge=0,
-        description="days with nothing published, though there is something to do, after which "
-        "somebody shall look; 0 for never",
-    )
-    stuck_hours: float = Field(
-        default=24,
-        gt=0,
-        description="hours in which nothing of a run begins or ends, after which it counts as "
-        "stuck: more than a job may wait in the cluster's queue",
-    )
+    quiet_days: QuietDays = 3
+    stuck_hours: StuckHours = 24
 
 
 class SessionOptions(BaseModel):

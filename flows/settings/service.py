@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from flows.settings.values import TimeZone
+from flows.settings.values import QuietDays, StuckHours, TimeZone
 
 
 class ServiceOptions(BaseModel):
@@ -52,14 +52,8 @@ class ServiceOptions(BaseModel):
     nightly_time_zone: TimeZone = Field(
         default="UTC", description="time zone of the schedules, for example America/Los_Angeles"
     )
-    stuck_hours: float = Field(
-        default=24, gt=0, description="hours after which operators are told that a run still runs"
-    )
-    quiet_days: float = Field(
-        default=3,
-        ge=0,
-        description="days with nothing published after which operators are told; 0 for never",
-    )
+    stuck_hours: StuckHours = 24
+    quiet_days: QuietDays = 3
     webhook: SecretStr | None = Field(
         default=None,
         description="address that is told of what operators must look at, as JSON by POST",

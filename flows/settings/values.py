@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_settings import NoDecode
 
 from shift_stac.flightline import FlightLine, parse_date
@@ -46,6 +46,26 @@ Dates = Annotated[
     AfterValidator(_drop_repeated),
 ]
 """Dates, each once; as one text, with commas between them."""
+
+StuckHours = Annotated[
+    float,
+    Field(
+        gt=0,
+        description="hours in which nothing of a run at work begins or ends, after which it counts "
+        "as stuck: more than a job may wait in the cluster's queue",
+    ),
+]
+"""How long a run may give no sign of life."""
+
+QuietDays = Annotated[
+    float,
+    Field(
+        ge=0,
+        description="days with nothing published, though there is something to do, after which "
+        "somebody shall look; 0 for never",
+    ),
+]
+"""How long nothing may be published."""
 
 Lines = Annotated[tuple[FlightLine, ...], NoDecode, BeforeValidator(_split_commas)]
 """Flight lines; as one text, with commas between them."""

@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from shift_stac.monitoring.campaign_report import make_campaign_report
 from shift_stac.monitoring.report_page import render_report_page
-from shift_stac.monitoring.run_history import Past
 from shift_stac.monitoring.run_report import LineState
 from support.history import flow_run, line_run, nights
 
@@ -16,7 +15,7 @@ NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
 
 def write_page(folder, runs, catalogued=(), days=30):
     made = make_campaign_report(
-        Past(runs=tuple(runs)), catalogued, NOW, title="SHIFT", store="s3://shift",
+        runs, catalogued, NOW, title="SHIFT", store="s3://shift",
         software="shift-stac", days=days, quiet_days=3, stuck_hours=12,
     )  # fmt: skip
     page = folder / "report.html"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from flows.report import _markdown, _plain
 from shift_stac.monitoring.campaign_report import make_campaign_report
-from shift_stac.monitoring.run_history import Past
 from shift_stac.monitoring.run_report import LineState
 from support.history import flow_run, line_run, nights
 
@@ -14,7 +13,7 @@ NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
 
 def markdown(runs, catalogued=()):
     made = make_campaign_report(
-        Past(runs=tuple(runs)), catalogued, NOW, title="SHIFT", store="s3://shift",
+        runs, catalogued, NOW, title="SHIFT", store="s3://shift",
         software="shift-stac", days=30, quiet_days=3, stuck_hours=12,
     )  # fmt: skip
     return made, _markdown(made, Path("reports/report.html"))

@@ -301,6 +301,7 @@ def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect
         "seconds",
         "of which",
         "job",
+        "queued",
     }
 
 

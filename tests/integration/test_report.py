@@ -2,25 +2,27 @@
 
 import json
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Scheduled
+from prefect.states import Crashed, Scheduled
 
-from flows.history.past_runs import read_past, settled
 from flows.report import report as report_flow
 from flows.validate import validate
-from shift_stac.monitoring.run_history import RunStatus
-from shift_stac.monitoring.run_report import LineState
 from shift_stac.simulate import simulate_campaign
 from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support.service import serve_prefect
@@ -126,13 +128,14 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     assert set(day["stage_seconds"]) == {
         "find files", "download", "convert", "validate", "draw", "publish", "catalogue",
     }  # fmt: skip
-    seconds = {row["line"]: row["seconds"] for row in night.report["outcomes"]}
+    seconds = {row["line"]: row.get("seconds", 0) for row in night.report["outcomes"]}
     # The line that waited for another try took longest.
     assert day["busy_seconds"] >= seconds[tried_again] - 1 > 1
     assert day["line_seconds"] == pytest.approx((seconds[tried_again] + seconds[good]) / 2, abs=1)
     (run,) = day["runs"]
     assert run["state"] == "SomeLinesFailed"
     assert run["url"].startswith(prefect_api.removesuffix("/api"))
+    _check_own_report(night.report, run, tried_again, bad)
     (finding,) = figures["findings"]
     assert bad in finding["what"]
     assert "implies" in finding["why"]
@@ -161,6 +164,13 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     assert (total(figures, "busy_seconds"), figures["latest"]) == (0, None)
 
 
+def _check_own_report(told, run, tried_again, bad):
+    rows = {row["line"]: row for row in told["outcomes"]}
+    assert (rows[tried_again]["retries"], rows[bad]["stage"]) == ({"download": 1}, "download")
+    assert rows[bad]["error"] == "EnviError"
+    assert told["run"]["id"] == run["id"]
+
+
 def _check_page_and_artifact(tmp_path, prefect_api, bad, day):
     page = (tmp_path / "work/reports/report.html").read_text()
     assert bad in page
@@ -180,42 +190,88 @@ def test_before_anything_has_run_the_report_says_so(report):
     assert (figures["lines"], figures["latest"]) == (0, None)
 
 
-def test_runs_that_have_ended_are_asked_for_once_and_no_more_than_is_allowed(
-    ingest, source, tmp_path, prefect_api
+def test_a_run_of_which_no_server_knows_is_in_the_history(ingest, report, source, tmp_path):
+    good, bad = lines_of(source)[:2]
+    next(source.glob(f"v1/*/L2a/{bad}_rfl")).unlink()
+    store = ("--store", tmp_path / STORE)
+    done = ingest("--portal", source, "--line", good, "--line", bad, *store, server=False)
+    assert done.states == {good: "published", bad: "failed"}
+    _, figures = report()
+    assert figures["headline"].endswith(": 1 published, 1 failed.")
+    assert (figures["latest"]["id"], figures["latest"]["url"]) == (done.report["run"]["id"], None)
+    assert total(figures, "published") == total(figures, "failed") == 1
+    assert total(figures, "busy_seconds") > 0
+
+
+def test_a_run_that_was_killed_has_told_what_it_did_until_then(
+    ingest_command, environment, report, source, tmp_path, prefect_api
 ):
-    store = str(tmp_path / STORE)
-    for line in lines_of(source)[:2]:
-        assert ingest("--portal", source, "--line", line, "--store", store).status == 0
-    now = datetime.now(UTC) + timedelta(hours=1)
-    since = now - timedelta(days=2)
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
-        first = read_past(store, since, now)
-        assert [run.flow for run in first.runs] == ["ingest", "ingest"]
-        assert first.runs[0].begin > first.runs[1].begin
-        assert [len(run.lines) for run in first.runs] == [1, 1]
-        remembered = settled(first, now)
-        assert len(remembered) == 2
-        assert settled(first, now - timedelta(hours=1)) == []
-        # Two requests for the runs, and none for what they did.
-        assert read_past(store, since, now, remembered, most_requests=2) == first
-        # What a server does not know any more is not forgotten here.
-        assert read_past("/another", since, now, remembered).runs == first.runs
+    first, second = lines_of(source)[:2]
+    command = [*ingest_command, "--line", first, "--line", second, "--lines-at-once", "1"]
+    with serve_until_asked_for(source, f"{second}_igm") as portal:
+        process = subprocess.Popen(
+            [*command, "--portal", portal, "--store", str(tmp_path / STORE)],
+            cwd=tmp_path,
+            env=environment | {"PREFECT_API_URL": prefect_api},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            told = wait_for_lines(tmp_path / "work/reports", {first: "published", second: None})
+        finally:
+            process.kill()
+            process.wait()
+    assert told["run"]["status"] == "running"
+    _, figures = report()
+    assert "is at work since" in figures["headline"]
+    assert figures["headline"].endswith("; 1 published so far.")
 
-        short = read_past(store, since, now, most_requests=2)
-        assert short.complete_since is not None
-        assert [run.lines for run in short.runs] == [(), ()]
-        assert [run.counts for run in short.runs] == [{LineState.PUBLISHED: 1}] * 2
-        assert settled(short, now) == []
-
+    with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(told["run"]["id"]), Crashed(message="gone"), force=True)
         late = datetime.now(UTC) - timedelta(hours=30)
-        with get_client(sync_client=True) as client:
-            parameters = {"options": {"store": store}}
-            client.create_flow_run(
-                validate, parameters=parameters, state=Scheduled(scheduled_time=late)
-            )
-        runs = read_past(store, since, now).runs
-        (run,) = [run for run in runs if run.status is RunStatus.SCHEDULED]
-        assert (run.flow, run.due, run.started) == ("validate", late, None)
+        parameters = {"options": {"store": str(tmp_path / STORE)}}
+        state = Scheduled(scheduled_time=late)
+        client.create_flow_run(validate, parameters=parameters, state=state)
+    _, figures = report()
+    assert {finding["what"] for finding in figures["findings"]} == {
+        f"{told['run']['name']} crashed",
+        "A run of validate was due and did not begin",
+    }
+    assert total(figures, "published") == 1
+    assert total(figures, "busy_seconds") > 0
+
+
+@contextmanager
+def serve_until_asked_for(folder: Path, word: str) -> Iterator[str]:
+    """Serve a folder; who asks for a file with this word in its name waits until the end."""
+    end = Event()
+
+    class Handler(QuietHandler, SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if word in self.path:
+                end.wait()
+                self.close_connection = True
+            else:
+                super().do_GET()
+
+    with serve_handler(partial(Handler, directory=str(folder))) as url:
+        try:
+            yield url
+        finally:
+            end.set()
+
+
+def wait_for_lines(folder: Path, states: dict[str, str | None]) -> dict[str, Any]:
+    """The report of the run in a folder, once it tells these states of its lines."""
+    deadline = time.monotonic() + 120
+    told: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        for path in folder.glob("ingest-*.json"):
+            told = json.loads(path.read_text())
+            if {row["line"]: row["state"] for row in told["outcomes"]} == states:
+                return told
+        time.sleep(0.2)
+    msg = f"the report does not tell {states}, but {told}"
+    raise AssertionError(msg)
 
 
 def test_the_flow_has_the_name_and_the_parameters_of_a_deployment():

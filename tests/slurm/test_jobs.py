@@ -2,6 +2,7 @@
 
 import logging
 import re
+from datetime import datetime
 
 import pytest
 
@@ -31,15 +32,26 @@ def test_six_lines_run_in_six_jobs_on_two_nodes(slurm, run, profile, tmp_path, a
 
 
 def test_the_line_is_told_its_job_and_what_the_function_logs(slurm, run, profile, tmp_path, caplog):
-    progress = []
+    progress, shown = [], []
     with run(profile) as lines:
         lines.engine.run(
             jobs.talk,
             name="line",
             log=logging.getLogger("line"),
             progress=lambda *figures: progress.append(figures),
+            told=shown.append,
         )
     (job,) = slurm.jobs(name="shift-line-run")
+    begun, ended = shown
+    assert (begun.number, begun.node, begun.run_seconds) == (job, "", None)
+    assert (ended.number, ended.node) == (job, slurm.facts(job)["NodeList"])
+    submitted, started, over = (
+        datetime.fromisoformat(slurm.facts(job)[f"{what}Time"])
+        for what in ("Submit", "Start", "End")
+    )
+    assert ended.queue_seconds == (started - submitted).total_seconds()
+    assert ended.run_seconds == (over - started).total_seconds()
+    assert ended.script == begun.script
     told = [record.getMessage() for record in caplog.records if record.name == "line"]
     log = tmp_path / "joblogs" / f"{slurm.facts(job)['JobName']}-{job}.err"
     assert log.is_file()

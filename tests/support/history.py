@@ -1,13 +1,13 @@
 """An invented run history: nights of a campaign, each with some lines."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from random import Random
 
 from shift_stac.archive.catalog_lines import CatalogLine
-from shift_stac.monitoring.metrics import STAGES
-from shift_stac.monitoring.run_history import FlowRun, LineRun, RunStatus
-from shift_stac.monitoring.run_report import LineState
+from shift_stac.monitoring.run_history import FlowRun
+from shift_stac.monitoring.run_report import JobRecord, LineOutcome, LineState, RunStatus, Stage
 
 _MEDIAN_SECONDS = (2, 340, 610, 45, 30, 120, 1)
 REASON = "http://portal/L2a/{line}_rfl has 57500 bytes, but its header implies 57600"
@@ -18,21 +18,28 @@ def line_run(
     started: datetime,
     seconds: float = 60,
     state: LineState | None = LineState.PUBLISHED,
+    retries: int = 0,
     **more: object,
-) -> LineRun:
+) -> LineOutcome:
     ended = None if state is None else started + timedelta(seconds=seconds)
-    return LineRun(line=line, state=state, started=started, ended=ended, **more)
+    values = {"line": line, "state": state, "started": started, "ended": ended, "seconds": seconds}
+    if retries:
+        more["retries"] = {Stage.CONVERT: retries}
+    return LineOutcome.model_validate(values | more)
 
 
 def flow_run(
     started: datetime | None,
-    lines: Sequence[LineRun] = (),
+    lines: Sequence[LineOutcome] = (),
     *,
     flow: str = "ingest",
     seconds: float = 3600,
     status: RunStatus = RunStatus.COMPLETED,
+    message: str = "",
     **more: object,
 ) -> FlowRun:
+    """A run; the counts of its lines are those that its message tells."""
+    told = re.findall(rf"(\d+) ({'|'.join(LineState)})", message.partition(": ")[0])
     values = {
         "id": f"{flow}-{started}-{more.get('due')}",
         "flow": flow,
@@ -43,6 +50,8 @@ def flow_run(
         "started": started,
         "ended": started + timedelta(seconds=seconds) if started and status.is_final else None,
         "lines": tuple(lines),
+        "message": message,
+        "counts": {state: int(count) for count, state in told},
     }
     return FlowRun.model_validate(values | more)
 
@@ -85,10 +94,10 @@ def _nights(last: datetime, count: int, lines: int, random: Random) -> Iterator[
         yield flow_run(night, done, flow="campaign", **told)
 
 
-def _line(name: str, started: datetime, random: Random) -> LineRun:
+def _line(name: str, started: datetime, random: Random) -> LineOutcome:
     stages = {
         stage: round(seconds * random.lognormvariate(0, 0.3), 3)
-        for stage, seconds in zip(STAGES, _MEDIAN_SECONDS, strict=True)
+        for stage, seconds in zip(Stage, _MEDIAN_SECONDS, strict=True)
     }
     retries = random.choice([0, 0, 0, 0, 0, 1, 2])
     if random.random() < 0.06:
@@ -110,4 +119,12 @@ def _line(name: str, started: datetime, random: Random) -> LineRun:
         retries=retries,
         lost_jobs=random.choice([0, 0, retries]),
         size=random.randint(2, 9) * 10**9,
+        jobs=(
+            JobRecord(
+                number=str(random.randint(10**6, 10**7)),
+                node="warp001",
+                queue_seconds=random.randint(5, 900),
+                run_seconds=stages[Stage.CONVERT],
+            ),
+        ),
     )

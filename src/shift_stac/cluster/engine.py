@@ -12,8 +12,9 @@ from shift_stac.model import FrozenModel
 class JobInfo(FrozenModel):
     """A job, as people look it up.
 
-    ``number`` is the job's in its queue; ``dashboard`` the address of its Dask dashboard. What a
-    cluster does not have is None.
+    ``number`` is the job's in its queue; ``dashboard`` the address of its Dask dashboard, as long as
+    it runs. ``node``, and seconds in the queue and on the node, are known when it has ended. What a
+    cluster does not have is None, or empty.
     """
 
     name: str
@@ -21,6 +22,9 @@ class JobInfo(FrozenModel):
     script: str | None = None
     log_path: Path | None = None
     dashboard: str | None = None
+    node: str = ""
+    queue_seconds: float | None = None
+    run_seconds: float | None = None
 
 
 Log = logging.Logger | logging.LoggerAdapter[Any]
@@ -67,7 +71,8 @@ class Engine(Protocol):
             If given, the function gets a keyword ``progress``; what it calls that with arrives
             here.
         told
-            If given, called with each job that is submitted for the function.
+            If given, called with each job that is submitted for the function, and again when a
+            job with a number has ended.
 
         Returns
         -------

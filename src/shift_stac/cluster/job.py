@@ -217,6 +217,7 @@ class DaskJob:
                 cluster.scheduler.close_worker(self._address)
                 await _any_set(self._lost, timeout=_LEAVE_TIMEOUT)
             await self._end_job(finished=finished)
+            await self._tell_end(cluster, call)
             workers = list(cluster.workers.values())
             if cluster.status == Status.running:
                 cluster.worker_spec.clear()
@@ -230,6 +231,9 @@ class DaskJob:
 
     async def _end_job(self, *, finished: bool) -> None:
         """See that nothing of the job is left on its node, where the class leaves that open."""
+
+    async def _tell_end(self, cluster: Any, call: Call) -> None:
+        """Tell what is known of the job now that it has ended, where the cluster keeps account."""
 
 
 def _set_scheduler_defaults(options: dict[str, Any]) -> None:

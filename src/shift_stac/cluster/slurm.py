@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shift_stac.cluster.errors import ClusterUnavailableError, JobRefusedError
@@ -52,7 +53,11 @@ class JobState:
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A job as ``scontrol show job`` describes it."""
+    """A job as ``scontrol show job`` describes it.
+
+    ``submitted``, ``started`` and ``ended`` are None where Slurm does not know; those of a job that
+    has not begun, or not ended, are what Slurm expects.
+    """
 
     state: str = FORGOTTEN
     node: str = ""
@@ -61,6 +66,19 @@ class JobFacts:
     run_time: str = ""
     time_limit: str = ""
     log_path: Path | None = None
+    submitted: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """Seconds in the queue, of a job that is over."""
+        return _span(self.submitted, self.started)
+
+    @property
+    def run_seconds(self) -> float | None:
+        """Seconds on a node, of a job that is over."""
+        return _span(self.started, self.ended)
 
 
 async def run_command(*command: str) -> tuple[int, str, str]:
@@ -170,7 +188,22 @@ def parse_facts(text: str) -> JobFacts:
         run_time=found.get("RunTime", ""),
         time_limit=found.get("TimeLimit", ""),
         log_path=Path(log) if log else None,
+        submitted=_moment(found.get("SubmitTime", "")),
+        started=_moment(found.get("StartTime", "")),
+        ended=_moment(found.get("EndTime", "")),
     )
+
+
+def _moment(text: str) -> datetime | None:
+    """A time of this machine's zone, as Slurm's commands show it unless ``SLURM_TIME_FORMAT`` is set."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None  # "Unknown", "None"
+
+
+def _span(begin: datetime | None, end: datetime | None) -> float | None:
+    return None if begin is None or end is None else max((end - begin).total_seconds(), 0.0)
 
 
 async def cancel_job(job: str) -> None:

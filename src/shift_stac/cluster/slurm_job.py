@@ -160,6 +160,24 @@ class SlurmJob(DaskJob):
             await slurm.cancel_job(self.job_id)
             await self._is_over(_END_TIMEOUT)
 
+    async def _tell_end(self, cluster: Any, call: Call) -> None:
+        # Asked at once: the controller itself knows a job for some minutes after its end, and not
+        # every cluster keeps accounts for longer.
+        if call.told is None or self.job_id is None:
+            return
+        facts = await slurm.read_facts(self.job_id)
+        is_over = slurm.JobState(facts.state).is_over
+        call.told(
+            self._info(cluster).model_copy(
+                update={
+                    "dashboard": None,
+                    "node": facts.node,
+                    "queue_seconds": facts.queue_seconds if is_over else None,
+                    "run_seconds": facts.run_seconds if is_over else None,
+                }
+            )
+        )
+
     async def _see_it_end(self) -> bool:
         """Wait until nothing of the job is left; whether it had to be cancelled for that."""
         if await self._is_over(_SILENT_AFTER):

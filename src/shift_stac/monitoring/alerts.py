@@ -9,8 +9,15 @@ from shift_stac.archive.catalog_lines import CatalogLine
 from shift_stac.flightline import as_flightline
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.metrics import Publication
-from shift_stac.monitoring.run_history import NEVER, FlowRun, LineRun, RunStatus
-from shift_stac.monitoring.run_report import WENT_WELL, LineState
+from shift_stac.monitoring.run_history import FlowRun
+from shift_stac.monitoring.run_report import (
+    NEVER,
+    WENT_WELL,
+    LineOutcome,
+    LineState,
+    RunStatus,
+    Stage,
+)
 
 
 class Health(StrEnum):
@@ -54,6 +61,8 @@ _BY_ERROR = {
     "PortalError": _PORTAL,
     "TransferError": _PORTAL,
     "StorageError": _ARCHIVE,
+    "WorkFolderError": "See that the working folder has room, and that no other run is at work in "
+    "it. Then run again.",
     "CredentialsError": "Renew the access to the bucket (python -m flows.session, if it asks for "
     "MFA). Then run again.",
     "CatalogError": "Run python -m flows.catalog validate, then rebuild.",
@@ -65,7 +74,12 @@ _BY_ERROR = {
     "ClusterUnavailableError": "The cluster does not answer: ask its keepers. The next run tries "
     "again.",
 }
-_BY_STAGE = {"find files": _PORTAL, "download": _PORTAL, "publish": _ARCHIVE, "catalogue": _ARCHIVE}
+_BY_STAGE = {
+    Stage.FIND: _PORTAL,
+    Stage.DOWNLOAD: _PORTAL,
+    Stage.PUBLISH: _ARCHIVE,
+    Stage.CATALOGUE: _ARCHIVE,
+}
 
 
 def health_of(findings: Iterable[Alert]) -> Health:
@@ -159,8 +173,8 @@ def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Alert]:
             why, step = "Its process ended without a word.", "Start it again: it goes on."
         elif run.is_ingest and LineState.FAILED in run.counts and not WENT_WELL & set(run.counts):
             why, step = "Not one of its lines went well:", "See the lines' reasons below."
-        elif run.status is RunStatus.FAILED and not (run.is_ingest and run.counts):
-            why, step = "", "Open the run for its table and its log."
+        elif run.status is RunStatus.FAILED and (run.error or not (run.is_ingest and run.counts)):
+            why, step = "", _BY_ERROR.get(run.error, "Open the run for its table and its log.")
         else:
             continue
         yield Alert(
@@ -176,7 +190,7 @@ def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Alert]:
 def _failed_lines(runs: Sequence[FlowRun], catalogued: Iterable[CatalogLine]) -> Iterator[Alert]:
     """Each line whose latest outcome is a failure, and which nobody has published since."""
     updated = {item.line: item.updated for item in catalogued}
-    outcomes: dict[str, list[tuple[datetime, LineRun, FlowRun]]] = defaultdict(list)
+    outcomes: dict[str, list[tuple[datetime, LineOutcome, FlowRun]]] = defaultdict(list)
     for run in runs:
         for line in run.lines:
             if line.state is not None and line.moment is not None:
@@ -204,7 +218,7 @@ def _failed_lines(runs: Sequence[FlowRun], catalogued: Iterable[CatalogLine]) ->
             why=line.reason,
             next_step=_BY_NAME.get(name)
             or _BY_ERROR.get(line.error)
-            or _BY_STAGE.get(line.stage)
+            or (line.stage in Stage and _BY_STAGE.get(Stage(line.stage)))
             or _CONVERSION,
             since=moment,
             url=run.url,

@@ -7,8 +7,8 @@ from shift_stac.archive.catalog_lines import CatalogLine
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.alerts import Alert, Health, examine, health_of
 from shift_stac.monitoring.metrics import FlightDay, Period, flight_days, measure, publications
-from shift_stac.monitoring.run_history import FlowRun, Past, RunStatus
-from shift_stac.monitoring.run_report import LineState, RunReport
+from shift_stac.monitoring.run_history import FlowRun
+from shift_stac.monitoring.run_report import LineOutcome, LineState, RunStatus, counts_sentence
 
 # More bars than that are too thin: charts then show weeks.
 _MOST_BARS = 60
@@ -28,8 +28,6 @@ class CampaignReport(FrozenModel):
         What charts show: the days, or weeks if those would be too many.
     flights
         How much of each flight date is published.
-    complete_since
-        Where older runs were not read in detail, because there were too many.
     """
 
     created: datetime
@@ -45,11 +43,10 @@ class CampaignReport(FrozenModel):
     days: tuple[Period, ...]
     periods: tuple[Period, ...]
     flights: tuple[FlightDay, ...]
-    complete_since: datetime | None = None
 
 
 def make_campaign_report(
-    past: Past,
+    runs: Sequence[FlowRun],
     catalogued: Sequence[CatalogLine],
     now: datetime,
     *,
@@ -59,31 +56,29 @@ def make_campaign_report(
     days: int,
     quiet_days: float,
     stuck_hours: float,
-    latest_campaign: RunReport | None = None,
+    surveyed: Sequence[LineOutcome] = (),
 ) -> CampaignReport:
     """Make the figures. No I/O; the same history gives the same report.
 
     Parameters
     ----------
-    past, catalogued
-        The run history, and what the catalog tells.
+    runs, catalogued
+        The run history, the latest first, and what the catalog tells.
     title, store, software
         Of the campaign, of the archive, and of this program.
     days
         How many days, up to now, are reported on.
     quiet_days, stuck_hours
         See :func:`shift_stac.monitoring.alerts.examine`.
-    latest_campaign
-        The report of the latest campaign run, where it is at hand.
+    surveyed
+        What the latest campaign run told of all lines that the portal had, where it is at hand.
     """
-    made = publications(past.runs, catalogued)
+    made = publications(runs, catalogued)
     today = now.astimezone(UTC).date()
-    findings = examine(
-        past.runs, made, catalogued, now, quiet_days=quiet_days, stuck_hours=stuck_hours
-    )
-    by_day = measure(past.runs, made, today, periods=days)
+    findings = examine(runs, made, catalogued, now, quiet_days=quiet_days, stuck_hours=stuck_hours)
+    by_day = measure(runs, made, today, periods=days)
     by_week = -(-days // _WEEK)
-    latest = latest_ingest(past.runs)
+    latest = latest_ingest(runs)
     return CampaignReport(
         created=now,
         title=title,
@@ -98,9 +93,8 @@ def make_campaign_report(
         days=by_day,
         periods=by_day
         if days <= _MOST_BARS
-        else measure(past.runs, made, today, periods=by_week, length=_WEEK),
-        flights=flight_days(catalogued, latest_campaign),
-        complete_since=past.complete_since,
+        else measure(runs, made, today, periods=by_week, length=_WEEK),
+        flights=flight_days(catalogued, surveyed),
     )
 
 
@@ -122,5 +116,7 @@ def _headline(run: FlowRun | None, now: datetime) -> str:
     ended = (run.ended or run.started).astimezone(UTC)
     days = (now.astimezone(UTC).date() - ended.date()).days
     when = {0: "Today", 1: "Yesterday"}.get(days, f"{days} days ago")
-    told = run.sentence if run.counts else f"{run.status}: {run.message}".rstrip(": ")
+    told = (
+        counts_sentence(run.counts) if run.counts else f"{run.status}: {run.message}".rstrip(": ")
+    )
     return f"{when}, {ended:%H:%M} UTC, {run.name}: {told or run.state}."

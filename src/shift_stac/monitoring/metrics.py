@@ -5,8 +5,8 @@ Which of the two is the truth for which figure:
 - *A line is published* if the catalog or a run says so. The catalog knows the first publication of
   each line, and the latest that changed it, whoever made them; the history knows those in between,
   and how long they took. A publication that both know is one, at the catalog's time.
-- *Bytes* are those of the published stores: as the run's own report tells them, else as the
-  catalog tells them now. They are not the bytes that were downloaded.
+- *Bytes* are those of the published stores: as the run tells them, else as the catalog tells them
+  now. They are not the bytes that were downloaded.
 - *Failures, retries, lost jobs and seconds* are known to the run history alone.
 - *All lines, all bytes, lines of a flight date* are the catalog's.
 
@@ -21,11 +21,8 @@ from statistics import median
 from shift_stac.archive.catalog_lines import CatalogLine
 from shift_stac.flightline import as_flightline
 from shift_stac.model import FrozenModel
-from shift_stac.monitoring.run_history import NEVER, FlowRun, LineRun
-from shift_stac.monitoring.run_report import LineState, RunReport
-
-STAGES = ("find files", "download", "convert", "validate", "draw", "publish", "catalogue")
-"""The stages of a line, in their order."""
+from shift_stac.monitoring.run_history import FlowRun
+from shift_stac.monitoring.run_report import NEVER, LineOutcome, LineState, Stage
 
 # The catalog's times are whole seconds; a line's task run ends some moments after its item.
 _TOLERANCE = timedelta(seconds=2)
@@ -41,7 +38,7 @@ class Publication(FrozenModel):
     moment: datetime
     size: int | None
     is_first: bool
-    run: LineRun | None = None
+    run: LineOutcome | None = None
 
 
 class Period(FrozenModel):
@@ -61,6 +58,8 @@ class Period(FrozenModel):
         Time in which at least one of the lines published was under way: the union, not the sum.
     line_seconds, stage_seconds
         Medians of the lines published: from start to end, and at work in each stage.
+    queue_seconds, job_seconds
+        Medians of their cluster jobs: in the queue, and on a node.
     """
 
     first: date
@@ -74,6 +73,8 @@ class Period(FrozenModel):
     lost_jobs: int = 0
     line_seconds: float | None = None
     stage_seconds: Mapping[str, float] = {}
+    queue_seconds: float | None = None
+    job_seconds: float | None = None
     runs: tuple[FlowRun, ...] = ()
 
     @property
@@ -138,7 +139,7 @@ def publications(runs: Iterable[FlowRun], catalogued: Iterable[CatalogLine]) -> 
     return sorted(found, key=lambda publication: (publication.moment, publication.line))
 
 
-def _stamp(line: LineRun, ended: datetime, moments: Iterable[datetime]) -> datetime | None:
+def _stamp(line: LineOutcome, ended: datetime, moments: Iterable[datetime]) -> datetime | None:
     """The moment of the catalog that a run's publication made."""
     started = line.started or ended
     inside = [moment for moment in moments if started - _TOLERANCE <= moment <= ended + _TOLERANCE]
@@ -195,12 +196,12 @@ def _group[T](values: Iterable[T], key: Callable[[T], int | None]) -> dict[int, 
 
 
 def _period(
-    first: date, last: date, made: list[Publication], lines: list[LineRun], runs: list[FlowRun]
+    first: date, last: date, made: list[Publication], lines: list[LineOutcome], runs: list[FlowRun]
 ) -> Period:
     known = [publication.run for publication in made if publication.run is not None]
     ended = sorted((line for line in lines if line.state is not None), key=_moment)
     latest = {line.line: line.state for line in ended}
-    seconds = [line.seconds for line in known if line.seconds is not None]
+    jobs = [job for line in known for job in line.jobs]
     return Period(
         first=first,
         last=last,
@@ -210,21 +211,28 @@ def _period(
         failed=sum(state is LineState.FAILED for state in latest.values()),
         size=sum(publication.size or 0 for publication in made),
         busy_seconds=_union([(r.started, r.ended) for r in known if r.started and r.ended]),
-        retries=sum(x.retries for x in lines) + sum(run.retries for run in runs),
+        retries=sum(sum(x.retries.values()) for x in lines) + sum(run.retries for run in runs),
         lost_jobs=sum(x.lost_jobs for x in lines) + sum(run.lost_jobs for run in runs),
-        line_seconds=median(seconds) if seconds else None,
+        line_seconds=_median(line.seconds for line in known),
         stage_seconds={
             stage: median(spent)
-            for stage in STAGES
+            for stage in Stage
             if (spent := [line.stages[stage] for line in known if stage in line.stages])
         },
+        queue_seconds=_median(job.queue_seconds for job in jobs),
+        job_seconds=_median(job.run_seconds for job in jobs),
         runs=tuple(
             run.model_copy(update={"lines": ()}) for run in sorted(runs, key=lambda run: run.name)
         ),
     )
 
 
-def _moment(line: LineRun) -> datetime:
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _moment(line: LineOutcome) -> datetime:
     return line.moment or NEVER
 
 
@@ -240,7 +248,7 @@ def _union(spans: list[tuple[datetime, datetime]]) -> float:
 
 
 def flight_days(
-    catalogued: Iterable[CatalogLine], latest: RunReport | None = None
+    catalogued: Iterable[CatalogLine], surveyed: Iterable[LineOutcome] = ()
 ) -> tuple[FlightDay, ...]:
     """How much of each flight date is published.
 
@@ -248,14 +256,14 @@ def flight_days(
     ----------
     catalogued
         The published lines.
-    latest
-        The report of the latest campaign run, which names all lines that the portal had.
+    surveyed
+        What the latest campaign run told of all lines that the portal had.
     """
     sizes: dict[str, list[int]] = defaultdict(list)
     for item in catalogued:
         sizes[_flown(item.line)].append(item.size or 0)
     listed: dict[str, int] = defaultdict(int)
-    for outcome in latest.outcomes if latest else ():
+    for outcome in surveyed:
         date_flown = _flown(outcome.line)
         if outcome.state is not LineState.VANISHED and date_flown:
             listed[date_flown] += 1

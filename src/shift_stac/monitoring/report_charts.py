@@ -3,7 +3,8 @@
 import html
 from collections.abc import Mapping, Sequence
 
-from shift_stac.monitoring.metrics import STAGES, Period
+from shift_stac.monitoring.metrics import Period
+from shift_stac.monitoring.run_report import Stage
 from shift_stac.monitoring.svg_charts import COLOURS, legend, stacked_bars
 
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
@@ -54,7 +55,7 @@ def draw_charts(periods: Sequence[Period]) -> str:
                 f"Median {time_unit} of a line at work in each stage",
                 {
                     stage: [period.stage_seconds.get(stage, 0.0) / second for period in periods]
-                    for stage in STAGES
+                    for stage in Stage
                 },
                 _STAGE_COLOURS,
                 "Without the time that a stage waited for another try.",

@@ -12,10 +12,11 @@ from string import Template
 
 from shift_stac.monitoring.alerts import Alert, Health
 from shift_stac.monitoring.campaign_report import CampaignReport
-from shift_stac.monitoring.metrics import STAGES, FlightDay, Period
+from shift_stac.monitoring.metrics import FlightDay, Period
 from shift_stac.monitoring.report_charts import draw_charts
 from shift_stac.monitoring.run_history import FlowRun
-from shift_stac.monitoring.run_report import format_size
+from shift_stac.monitoring.run_report import Stage
+from shift_stac.monitoring.units import format_seconds, format_size
 
 HEALTH_WORDS = {
     Health.WELL: "All is well",
@@ -46,7 +47,6 @@ def render_report_page(report: CampaignReport) -> bytes:
         charts=draw_charts(report.periods),
         days=_days(report.days),
         flights=_flights(report.flights),
-        note=_note(report),
     ).encode()
 
 
@@ -154,13 +154,19 @@ def _day(day: Period) -> list[str]:
 
 def _stages(days: Sequence[Period]) -> str:
     rows = [
-        [f"{day.first}", *(_optional(day.stage_seconds.get(stage)) for stage in STAGES)]
+        [
+            f"{day.first}",
+            *(_optional(day.stage_seconds.get(stage)) for stage in Stage),
+            _optional(day.queue_seconds),
+            _optional(day.job_seconds),
+        ]
         for day in reversed(days)
         if day.stage_seconds
     ]
     if not rows:
         return ""
-    table = _table(("day (UTC)", *STAGES), rows, "Median time of each stage")
+    columns = ("day (UTC)", *Stage, "job in the queue", "job on its node")
+    table = _table(columns, rows, "Median time of each stage")
     return f"<details><summary>Median time of each stage</summary>{table}</details>"
 
 
@@ -201,24 +207,6 @@ def _flights(flights: Sequence[FlightDay]) -> str:
         date = f"{flight.date[:4]}-{flight.date[4:6]}-{flight.date[6:]}"
         rows.append([date, f"{flight.published}{of}", format_size(flight.size), bar])
     return _table(("flight date", "lines", "stored", ""), rows, "Lines of each flight date")
-
-
-def _note(report: CampaignReport) -> str:
-    if report.complete_since is None:
-        return ""
-    return (
-        f"<p>Runs before {_moment(report.complete_since)} were too many to be read in detail: "
-        "their failures, retries and seconds are missing here.</p>"
-    )
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration in the two largest units that say something."""
-    if seconds < 60:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest:02} min" if hours else f"{minutes} min"
 
 
 def report_rows(report: CampaignReport, most: int) -> list[dict[str, str]]:

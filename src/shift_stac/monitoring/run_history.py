@@ -1,83 +1,31 @@
 """What a history of runs tells: each run, and what it did with each flight line.
 
-These are plain values, whoever keeps the history. What of it cannot change any more is remembered
-in a file of the working folder: a year of nights is read once, and runs that their server has
-forgotten are not forgotten here.
+It is made of the reports that runs leave below their working folder. Whoever orchestrates runs adds
+what no report can tell: which runs are due, which have crashed, and where their pages are.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from shift_stac.model import FrozenModel
-from shift_stac.monitoring.run_report import LineState, RunReport
+from shift_stac.monitoring.run_report import (
+    NEVER,
+    LineOutcome,
+    LineState,
+    RunKind,
+    RunReport,
+    RunStatus,
+)
 
-NEVER = datetime.min.replace(tzinfo=UTC)
-"""Before everything."""
+KEPT_DAYS = 1100
+"""Reports of runs that began earlier are removed when the next run begins: three years."""
 
-
-class RunStatus(StrEnum):
-    """How far a run has come. ``crashed``: its process ended without a word."""
-
-    SCHEDULED = "scheduled"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CRASHED = "crashed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing follows."""
-        return self not in {RunStatus.SCHEDULED, RunStatus.RUNNING}
-
-
-class LineRun(FrozenModel):
-    """One flight line in one run.
-
-    Parameters
-    ----------
-    line
-        The flight line, or the date where not even its lines could be listed.
-    state
-        How the run left it; None while it is at work, and where it died.
-    stages
-        Seconds at work in each stage, without waiting for another try.
-    retries, lost_jobs
-        How often a stage was tried again, and how many cluster jobs ended before their work did.
-    size
-        Bytes of the store, where the run's report tells.
-    stage, error
-        Where it failed, and the name of the error's class; empty where that is not known.
-    """
-
-    line: str
-    state: LineState | None
-    reason: str = ""
-    started: datetime | None = None
-    ended: datetime | None = None
-    stages: Mapping[str, float] = {}
-    retries: int = 0
-    lost_jobs: int = 0
-    size: int | None = None
-    stage: str = ""
-    error: str = ""
-
-    @property
-    def moment(self) -> datetime | None:
-        """The time under which it is counted: its end, or its start as long as it has none."""
-        return self.ended or self.started
-
-    @property
-    def seconds(self) -> float | None:
-        """From start to end, with the time that it waited for another try."""
-        if self.started is None or self.ended is None:
-            return None
-        return (self.ended - self.started).total_seconds()
+# The second is what a process that was killed has left of one (see shift_stac.files).
+_NAME = re.compile(r"\.?[a-z-]+-(\d{8}T\d{6}\.\d{6})Z\.json(\.[\d-]+\.part)?")
 
 
 class FlowRun(FrozenModel):
@@ -88,14 +36,20 @@ class FlowRun(FrozenModel):
     state, message
         The state's own name and message: for ingests, the counts of lines, and after a colon the
         first cause of a failure.
+    error
+        Class of the error that ended it; empty if it came to its own end, or that is not known.
     due
         When it should have begun.
     sign_of_life
         When it was last seen to begin or end anything.
     retries, lost_jobs
-        As for a line; those of the run itself and of stages that are no line's.
+        Those of what is no line's.
     url
         Its page for people.
+    counts
+        How many lines ended in each state.
+    lines
+        The lines that it worked on; not those that the listings alone decided.
     """
 
     id: str
@@ -104,6 +58,7 @@ class FlowRun(FrozenModel):
     status: RunStatus
     state: str = ""
     message: str = ""
+    error: str = ""
     due: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
@@ -111,7 +66,8 @@ class FlowRun(FrozenModel):
     retries: int = 0
     lost_jobs: int = 0
     url: str | None = None
-    lines: tuple[LineRun, ...] = ()
+    counts: Mapping[LineState, int] = {}
+    lines: tuple[LineOutcome, ...] = ()
 
     @property
     def begin(self) -> datetime:
@@ -119,94 +75,145 @@ class FlowRun(FrozenModel):
         return self.started or self.due or NEVER
 
     @property
-    def sentence(self) -> str:
-        """The message without the cause of a failure."""
-        return self.message.partition(": ")[0]
-
-    @property
-    def counts(self) -> dict[LineState, int]:
-        """Lines by their states, as the run's own last sentence tells them."""
-        found = re.findall(rf"(\d+) ({'|'.join(LineState)})", self.sentence)
-        return {LineState(state): int(count) for count, state in found}
-
-    @property
     def is_ingest(self) -> bool:
         """Whether it brings lines into the archive."""
-        return self.flow in {"ingest", "campaign"}
+        return self.flow in RunKind and RunKind(self.flow).is_ingest
 
 
-class Past(FrozenModel):
-    """Runs, the latest first; ``complete_since`` where older ones were not read in detail."""
-
-    runs: tuple[FlowRun, ...] = ()
-    complete_since: datetime | None = None
+def report_name(kind: RunKind, started: datetime) -> str:
+    """Name of a run's report in its folder; ``started`` is in UTC."""
+    return f"{kind}-{started:%Y%m%dT%H%M%S.%fZ}.json"
 
 
-class Memory(FrozenModel):
-    """Runs of one archive that have ended, and will not change."""
-
-    store: str
-    runs: tuple[FlowRun, ...] = ()
-
-    @classmethod
-    def load(cls, path: Path, store: str) -> "Memory":
-        """Read a memory; one that is damaged, or of another archive, is an empty one."""
-        try:
-            found = cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            return cls(store=store)
-        return found if found.store == store else cls(store=store)
-
-    def joined(self, runs: Iterable[FlowRun]) -> "Memory":
-        """With these runs in place of what it had of them."""
-        known = {run.id: run for run in self.runs} | {run.id: run for run in runs}
-        return Memory(store=self.store, runs=tuple(known.values()))
-
-    def save(self, path: Path) -> None:
-        """Write all of it, or nothing."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(self.model_dump_json(exclude_defaults=True), encoding="utf-8")
-        part.replace(path)
+def remove_old_reports(folder: Path, now: datetime) -> None:
+    """Remove the reports of runs that began more than :data:`KEPT_DAYS` ago."""
+    oldest = f"{now - timedelta(days=KEPT_DAYS):%Y%m%dT%H%M%S}"
+    for path in folder.glob("*.json*"):
+        named = _NAME.fullmatch(path.name)
+        if named and named[1] < oldest:
+            path.unlink(missing_ok=True)
 
 
-def read_reports(folder: Path, since: datetime) -> list[tuple[str, RunReport]]:
-    """The reports that ingests and campaigns left in a working folder, each with its kind.
+def read_reports(folder: Path, since: datetime) -> tuple[list[RunReport], list[str]]:
+    """The reports of runs of which something began or ended since a time, the earliest first.
 
-    Those that cannot be read are passed over: nothing depends on them.
+    Returns
+    -------
+    reports
+        Those that can be read.
+    passed_over
+        Names of the others: damaged, or of another format.
     """
-    found = []
+    reports, passed_over = [], []
     for path in sorted(folder.glob("*.json")):
-        kind, _, moment = path.stem.partition("-")
-        if kind not in {"ingest", "campaign"} or moment < f"{since:%Y%m%dT%H%M%S}":
-            continue
         try:
-            found.append((kind, RunReport.model_validate_json(path.read_bytes())))
+            # Written as long as its run goes on.
+            if not _NAME.fullmatch(path.name) or path.stat().st_mtime < since.timestamp():
+                continue
+            reports.append(RunReport.model_validate_json(path.read_bytes()))
         except (OSError, ValidationError):
-            continue
-    return found
+            passed_over.append(path.name)
+    reports = [report for report in reports if report.run.seen >= since]
+    return sorted(reports, key=lambda report: report.run.started), passed_over
 
 
-def with_reports(run: FlowRun, reports: Iterable[tuple[str, RunReport]]) -> FlowRun:
-    """A run with what only its report tells: sizes, and failures that no stage of it had."""
-    if run.started is None or run.ended is None:
-        return run
-    for kind, report in reports:
-        inside = run.started <= report.started and report.finished <= run.ended
-        if kind != run.flow or not inside or report.sentence != run.sentence:
-            continue
-        told = {outcome.line: outcome for outcome in report.outcomes}
-        lines = tuple(
-            line.model_copy(update={"size": told[line.line].size}) if line.line in told else line
-            for line in run.lines
-        )
-        known = {line.line for line in lines}
-        added = tuple(
-            LineRun(
-                line=outcome.line, state=outcome.state, reason=outcome.reason, ended=report.finished
-            )
-            for outcome in report.outcomes
-            if outcome.state is LineState.FAILED and outcome.line not in known
-        )
-        return run.model_copy(update={"lines": lines + added})
-    return run
+def latest_survey(reports: Iterable[RunReport], store: str) -> tuple[LineOutcome, ...]:
+    """All lines that the latest campaign run found on the portal.
+
+    Parameters
+    ----------
+    reports
+        The earliest first.
+    store
+        The archive of the campaign.
+    """
+    whole = [
+        report.outcomes
+        for report in reports
+        if report.run.kind is RunKind.CAMPAIGN
+        and _is_of(report, store)
+        and report.run.ended is not None
+        and not report.run.error
+    ]
+    return whole[-1] if whole else ()
+
+
+def join_history(
+    reports: Iterable[RunReport],
+    known: Iterable[FlowRun],
+    store: str,
+    now: datetime,
+    patience: timedelta,
+) -> tuple[FlowRun, ...]:
+    """The history of an archive, the latest run first.
+
+    Parameters
+    ----------
+    reports
+        Of runs into this archive or another; dry runs are left out.
+    known
+        Runs into this archive as the orchestrator has them; those without a report may be other
+        folders' runs.
+    store
+        Address of the archive.
+    now, patience
+        A run without an end that nobody else knows of has died if it has been silent for so long.
+    """
+    served = {run.id: run for run in known}
+    found = []
+    for report in reports:
+        run = served.pop(report.run.id, None)
+        if _is_of(report, store):
+            told = _told(report)
+            found.append(_buried(told, now, patience) if run is None else _joined(told, run))
+    return tuple(sorted([*found, *served.values()], key=lambda run: run.begin, reverse=True))
+
+
+def _is_of(report: RunReport, store: str) -> bool:
+    return report.run.store == store and not report.run.dry_run
+
+
+def _told(report: RunReport) -> FlowRun:
+    """A run as its own report tells it."""
+    run = report.run
+    return FlowRun(
+        id=run.id,
+        flow=run.kind,
+        name=run.name,
+        status=run.status,
+        state=run.state,
+        message=run.message,
+        error=run.error,
+        due=run.started,
+        started=run.started,
+        ended=run.ended,
+        sign_of_life=run.seen,
+        retries=sum(run.retries.values()),
+        lost_jobs=run.lost_jobs,
+        counts=report.counts,
+        lines=tuple(line for line in report.outcomes if line.moment is not None),
+    )
+
+
+def _joined(told: FlowRun, served: FlowRun) -> FlowRun:
+    """What the report tells, with what the orchestrator alone knows."""
+    update: dict[str, object] = {"url": served.url, "due": served.due or told.due}
+    # A report that has no end may be that of a run that was killed. One that has an end is written
+    # some moments before the orchestrator hears of it.
+    if served.status.is_final or not told.status.is_final:
+        update |= {
+            "status": served.status,
+            "state": served.state,
+            "message": served.message or told.message,
+            "ended": served.ended or told.ended,
+        }
+    return told.model_copy(update=update)
+
+
+def _buried(told: FlowRun, now: datetime, patience: timedelta) -> FlowRun:
+    """A run that nobody else knows of: crashed, if it has been silent for too long."""
+    seen = told.sign_of_life
+    if told.status.is_final or seen is None or now - seen <= patience:
+        return told
+    dead = {"status": RunStatus.CRASHED, "state": "Crashed", "ended": seen}
+    return told.model_copy(update=dead)

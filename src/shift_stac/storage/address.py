@@ -54,3 +54,8 @@ def _check_bucket(url: str) -> None:
     if found:
         msg = f"{url!r} has {found[0]!r} in it, which S3 servers take differently: leave out that"
         raise StorageError(msg)
+
+
+def whole_address(url: str) -> str:
+    """The address under which an archive opens everywhere: a folder's path is made absolute."""
+    return url.rstrip("/") if "://" in url else str(Path(url).expanduser().absolute())

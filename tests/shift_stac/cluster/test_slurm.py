@@ -10,7 +10,9 @@ from shift_stac.cluster.slurm import FORGOTTEN, JobState, parse_facts, refusal
 SHOWN = (
     "JobId=42 JobName=shift-line-run UserId=me(0) GroupId=me(0) MCS_label=N/A Priority=1 "
     "JobState=TIMEOUT Reason=TimeLimit Dependency=(null) Requeue=0 ExitCode=0:15 "
-    "RunTime=00:01:20 TimeLimit=00:01:00 TimeMin=N/A ReqB:S:C:T=0:0:*:* NodeList=d2 BatchHost=d2 "
+    "RunTime=00:01:20 TimeLimit=00:01:00 TimeMin=N/A SubmitTime=2026-03-10T12:00:00 "
+    "EligibleTime=2026-03-10T12:00:00 StartTime=2026-03-10T12:30:00 EndTime=2026-03-10T12:31:20 "
+    "ReqB:S:C:T=0:0:*:* NodeList=d2 BatchHost=d2 "
     "TRES=cpu=1,mem=100M,node=1,billing=1 Socks/Node=* Command=(null) WorkDir=/a b/c "
     "StdErr=/a b/logs/%x-%J.err StdIn=/dev/null StdOut=/a b/logs/%x-%J.out Power= "
 )
@@ -21,11 +23,16 @@ def test_facts_of_a_job():
     assert (facts.state, facts.reason, facts.node) == ("TIMEOUT", "TimeLimit", "d2")
     assert (facts.exit_code, facts.run_time, facts.time_limit) == ("0:15", "00:01:20", "00:01:00")
     assert facts.log_path == Path("/a b/logs/shift-line-run-42.err")
+    assert (facts.queue_seconds, facts.run_seconds) == (1800, 80)
 
 
 def test_facts_of_a_job_that_has_not_begun():
-    facts = parse_facts("JobId=1 JobName=x JobState=PENDING Reason=None NodeList=(null) StdErr=")
+    facts = parse_facts(
+        "JobId=1 JobName=x JobState=PENDING Reason=None NodeList=(null) StdErr= "
+        "SubmitTime=2026-03-10T12:00:00 StartTime=Unknown EndTime=Unknown"
+    )
     assert (facts.state, facts.reason, facts.node, facts.log_path) == ("PENDING", "", "", None)
+    assert facts.queue_seconds is facts.run_seconds is None
     assert parse_facts("").state == FORGOTTEN
 
 

@@ -5,8 +5,7 @@ import pytest
 from shift_stac.archive.catalog_lines import CatalogLine
 from shift_stac.monitoring.alerts import Health, examine, health_of
 from shift_stac.monitoring.metrics import publications
-from shift_stac.monitoring.run_history import RunStatus
-from shift_stac.monitoring.run_report import LineState
+from shift_stac.monitoring.run_report import LineState, RunStatus
 from support.history import flow_run, line_run
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -142,15 +141,27 @@ def test_a_run_whose_lines_all_failed_is_bad():
         ago(hours=9), [failed(ago(hours=9))], status=RunStatus.FAILED, message="1 failed"
     )
     assert health_of(look([run])) is Health.BAD
-    some = run.model_copy(update={"message": "3 published, 1 failed"})
+    some = run.model_copy(update={"counts": {LineState.PUBLISHED: 3, LineState.FAILED: 1}})
     assert health_of(look([some])) is Health.LOOK
+
+
+def test_a_run_that_an_error_ended_is_told_with_what_to_do_whatever_it_had_done_before():
+    run = flow_run(
+        ago(hours=9),
+        [line_run(LINE, ago(hours=9))],
+        status=RunStatus.FAILED,
+        error="StorageError",
+    ).model_copy(update={"counts": {LineState.PUBLISHED: 1}, "message": "no room"})
+    (finding,) = look([run])
+    assert (finding.severity, finding.why) == (Health.BAD, "no room")
+    assert "archive can be reached" in finding.next_step
 
 
 def test_quiet_days_are_a_finding_only_if_there_was_something_to_do():
     old = CatalogLine(line=LINE, published=ago(days=20), updated=ago(days=20))
     night = flow_run(ago(hours=9), flow="campaign", message="80 up to date")
     assert look([night], [old]) == []
-    waiting = night.model_copy(update={"message": "80 up to date, 3 waiting"})
+    waiting = night.model_copy(update={"counts": {LineState.UP_TO_DATE: 80, LineState.WAITING: 3}})
     (finding,) = look([waiting], [old])
     assert "Nothing has been published since 2026-02-18" in finding.what
     assert "3 lines" in finding.why

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shift_stac.archive.catalog_lines import CatalogLine
 from shift_stac.monitoring.metrics import flight_days, measure, publications
-from shift_stac.monitoring.run_report import LineOutcome, LineState, RunReport
+from shift_stac.monitoring.run_report import JobRecord, LineOutcome, LineState
 from support.history import flow_run, line_run, nights
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -112,6 +112,15 @@ def test_time_at_work_is_the_union_and_medians_are_of_lines():
     assert day.stage_seconds == {"convert": 20.0, "draw": 1.0}
 
 
+def test_seconds_of_cluster_jobs_are_medians_of_the_jobs_that_told_them():
+    told = [JobRecord(number=f"{n}", queue_seconds=n, run_seconds=60) for n in (10, 40, 20)]
+    lines = [line_run(LINE, NOON, jobs=told), line_run(OTHER, NOON, jobs=[JobRecord(number="7")])]
+    day = day_of([flow_run(NOON, lines)])
+    assert (day.queue_seconds, day.job_seconds) == (20, 60)
+    day = day_of([flow_run(NOON, lines[1:])])
+    assert day.queue_seconds is day.job_seconds is None
+
+
 def test_retries_and_lost_jobs_of_lines_and_of_runs_add_up():
     lines = [line_run(LINE, NOON, retries=2, lost_jobs=1), line_run(OTHER, NOON, retries=1)]
     day = day_of([flow_run(NOON, lines, retries=4, lost_jobs=1)])
@@ -187,15 +196,6 @@ def test_flight_dates_tell_what_the_portal_had_where_it_is_known():
             ("20220301", LineState.FAILED),  # a date that could not be listed
         )
     ]
-    latest = RunReport(
-        started=NOON,
-        finished=NOON,
-        portal="",
-        portal_version="v1",
-        store="",
-        software="",
-        outcomes=tuple(outcomes),
-    )
-    found = [(day.date, day.published, day.listed) for day in flight_days(catalogued, latest)]
+    found = [(day.date, day.published, day.listed) for day in flight_days(catalogued, outcomes)]
     assert found == [("20220224", 2, 2), ("20220228", 0, 1)]
     assert [day.listed for day in flight_days(catalogued)] == [None]

@@ -1,90 +1,189 @@
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shift_stac.monitoring.run_history import Memory, read_reports, with_reports
-from shift_stac.monitoring.run_report import LineOutcome, LineState, RunReport
-from support.history import flow_run, line_run, nights
+from shift_stac.monitoring.run_history import (
+    KEPT_DAYS,
+    join_history,
+    latest_survey,
+    read_reports,
+    remove_old_reports,
+    report_name,
+)
+from shift_stac.monitoring.run_report import (
+    LineOutcome,
+    LineState,
+    RunKind,
+    RunRecord,
+    RunReport,
+    RunStatus,
+)
+from support.history import flow_run, line_run
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LINE, OTHER = "ang20220224t195402", "ang20220228t192136"
+STORE = "s3://here"
+PATIENCE = timedelta(hours=12)
 
 
-def report(*outcomes, started=NOON):
-    return RunReport(
-        started=started + timedelta(seconds=1),
-        finished=started + timedelta(seconds=30),
-        portal="",
-        portal_version="v1",
-        store="store",
-        software="",
-        outcomes=outcomes,
-    )
-
-
-def test_counts_are_read_from_a_runs_last_sentence():
-    run = flow_run(NOON, message="12 published, 3 up to date, 1 failed, 38 waiting")
-    assert run.counts == {
-        LineState.PUBLISHED: 12,
-        LineState.UP_TO_DATE: 3,
-        LineState.FAILED: 1,
-        LineState.WAITING: 38,
+def report(
+    *outcomes, started=NOON, minutes=30, status=RunStatus.COMPLETED, kind=RunKind.INGEST, **more
+):
+    ended = started + timedelta(minutes=minutes)
+    record = {
+        "id": f"{kind}-{started}",
+        "name": f"{kind}-shift",
+        "kind": kind,
+        "store": STORE,
+        "software": "shift-stac",
+        "started": started,
+        "seen": ended,
+        "ended": ended if status.is_final else None,
+        "status": status,
+        "state": status.capitalize(),
     }
-    assert flow_run(NOON, message="its process ended").counts == {}
+    return RunReport(run=RunRecord.model_validate(record | more), outcomes=outcomes)
 
 
-def test_what_is_remembered_comes_back_and_is_replaced_by_what_is_newer(tmp_path):
-    path = tmp_path / "work" / "history.json"
-    runs, _ = nights(NOON, 3, 4)
-    Memory(store="here").joined(runs).save(path)
-    memory = Memory.load(path, "here")
-    assert memory.runs == tuple(runs)
-    newer = runs[0].model_copy(update={"message": "another"})
-    assert memory.joined([newer]).runs == (newer, *runs[1:])
-    assert list(path.parent.iterdir()) == [path]
+def served(told, **more):
+    """The same run as its server has it."""
+    return flow_run(told.run.started, flow=told.run.kind, id=told.run.id, **more)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"store": "here", "runs": [{"id": 1}]}'])
-def test_a_damaged_memory_is_an_empty_one(tmp_path, content):
-    (tmp_path / "history.json").write_text(content)
-    assert Memory.load(tmp_path / "history.json", "here") == Memory(store="here")
+def joined(reports, known=(), now=NOON + timedelta(days=1)):
+    return join_history(reports, known, STORE, now, PATIENCE)
 
 
-def test_the_memory_of_another_archive_is_none(tmp_path):
-    Memory(store="there", runs=(flow_run(NOON),)).save(tmp_path / "history.json")
-    assert Memory.load(tmp_path / "history.json", "here").runs == ()
+def write(folder, told, name=None, written=None):
+    path = folder / (name or report_name(told.run.kind, told.run.started))
+    path.write_text(told.model_dump_json())
+    if written is not None:
+        os.utime(path, (written.timestamp(), written.timestamp()))
+    return path
 
 
-def test_reports_tell_sizes_and_failures_that_no_stage_had():
-    published = LineOutcome(line=LINE, state=LineState.PUBLISHED, reason="", size=123)
-    no_line = LineOutcome(line="20220301", state=LineState.FAILED, reason="no line of this date")
-    told = report(published, no_line)
-    run = flow_run(NOON, [line_run(LINE, NOON)], message=f"{told.sentence}: 20220301: no line")
-    known, added = with_reports(run, [("ingest", told)]).lines
-    assert known.size == 123
-    assert (added.line, added.state, added.reason) == ("20220301", "failed", no_line.reason)
-    # Another run's report, another time's, and another flow's.
-    later = report(published, no_line, started=NOON + timedelta(days=1))
-    for reports in ([("ingest", report(published))], [("ingest", later)], [("campaign", told)]):
-        assert with_reports(run, reports) == run
-    campaign = flow_run(NOON, flow="campaign", message=told.sentence)
-    assert with_reports(campaign, [("campaign", told)]).lines == (added,)
+def test_a_run_is_what_its_report_tells_and_where_its_server_shows_it():
+    done = line_run(LINE, NOON, retries=2, size=123)
+    listed = LineOutcome(line=OTHER, state=LineState.WAITING, reason="over the limits of one run")
+    told = report(done, listed, message="1 published, 1 waiting", retries={"link": 2}, lost_jobs=1)
+    (run,) = joined([told])
+    assert run.lines == (done,)
+    assert run.counts == {LineState.PUBLISHED: 1, LineState.WAITING: 1}
+    assert (run.status, run.ended, run.url) == ("completed", told.run.ended, None)
+    assert (run.retries, run.lost_jobs) == (2, 1)
+    (shown,) = joined([told], [served(told, url="http://ui/run", message="1 published, 1 waiting")])
+    assert shown == run.model_copy(update={"url": "http://ui/run", "ended": shown.ended})
 
 
-def test_reports_are_read_by_their_names_and_bad_ones_passed_over(tmp_path):
-    good = report()
-    for name in (
-        "ingest-20260310T120000.000000Z",
-        "campaign-20260310T120000.000000Z",
-        "ingest-20250310T120000.000000Z",
-        "validate-20260310T120000.000000Z",
-        "report",
-    ):
-        (tmp_path / f"{name}.json").write_text(good.model_dump_json())
-    (tmp_path / "ingest-20260311T120000.000000Z.json").write_text(json.dumps({"lines": 1}))
-    assert read_reports(tmp_path, NOON - timedelta(days=1)) == [
-        ("campaign", good),
-        ("ingest", good),
+def test_runs_are_joined_by_their_ids_and_no_run_is_told_twice_or_lost():
+    first, second = report(), report(started=NOON + timedelta(seconds=1))
+    elsewhere = flow_run(NOON + timedelta(hours=1))
+    due = flow_run(None, due=NOON + timedelta(hours=2), status=RunStatus.SCHEDULED)
+    runs = joined([first, second], [served(second), elsewhere, due])
+    assert [run.id for run in runs] == [due.id, elsewhere.id, second.run.id, first.run.id]
+
+
+def test_dry_runs_and_runs_into_another_archive_are_left_out_whatever_the_server_takes_them_for():
+    dry, elsewhere = report(dry_run=True), report(store="s3://there", kind=RunKind.CAMPAIGN)
+    assert joined([dry, elsewhere], [served(dry), served(elsewhere)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "at_server", "status"),
+    [
+        # Killed: the server has found out, the report has no end.
+        (RunStatus.RUNNING, RunStatus.CRASHED, RunStatus.CRASHED),
+        (RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.RUNNING),
+        # At its end the report is written first.
+        (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.COMPLETED),
+        # Nobody but the server knows that somebody has cancelled it.
+        (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CANCELLED),
+    ],
+)
+def test_of_two_states_the_one_counts_that_knows_more(told, at_server, status):
+    done = line_run(LINE, NOON)
+    made = report(done, line_run(OTHER, NOON, state=None), status=told)
+    (run,) = joined([made], [served(made, status=at_server)])
+    assert run.status is status
+    assert [line.state for line in run.lines] == [LineState.PUBLISHED, None]
+    assert (run.ended is None) == (status is RunStatus.RUNNING)
+
+
+@pytest.mark.parametrize(("hours", "status"), [(11, RunStatus.RUNNING), (13, RunStatus.CRASHED)])
+def test_a_run_that_no_server_knows_has_died_when_it_was_silent_for_too_long(hours, status):
+    made = report(line_run(LINE, NOON), status=RunStatus.RUNNING, minutes=0)
+    (run,) = joined([made], now=NOON + timedelta(hours=hours))
+    assert run.status is status
+    assert len(run.lines) == 1
+
+
+def test_the_portals_lines_are_those_of_the_latest_campaign_that_came_to_its_end():
+    def night(day, *outcomes, **more):
+        return report(*outcomes, kind=RunKind.CAMPAIGN, started=NOON + timedelta(days=day), **more)
+
+    lines = [LineOutcome(line=line, state=LineState.UP_TO_DATE) for line in (LINE, OTHER)]
+    whole = night(0, *lines)
+    others = [
+        night(1, lines[0], status=RunStatus.RUNNING),
+        night(2, lines[0], status=RunStatus.FAILED, error="StorageError"),
+        night(3, lines[0], dry_run=True),
+        night(4, lines[0], store="s3://there"),
+        report(lines[0], started=NOON + timedelta(days=5)),
     ]
-    assert read_reports(tmp_path / "nowhere", NOON) == []
+    assert latest_survey([whole, *others], STORE) == whole.outcomes
+    assert latest_survey(others, STORE) == ()
+
+
+def test_reports_are_read_that_something_was_written_to_since_a_time(tmp_path):
+    since = NOON - timedelta(days=1)
+    late = report(kind=RunKind.CATALOG_DIFF)
+    # Two days at work: it began before, and is not forgotten.
+    long = report(started=NOON - timedelta(days=2), minutes=2 * 24 * 60)
+    old = report(started=NOON - timedelta(days=3))
+    for made in (late, long):
+        write(tmp_path, made)
+    write(tmp_path, old, written=old.run.seen)
+    # The same, in a copy of the folder that does not keep times.
+    write(tmp_path, report(started=NOON - timedelta(days=4)))
+    (tmp_path / "report.json").write_text("{}")
+    assert read_reports(tmp_path, since) == ([long, late], [])
+    assert read_reports(tmp_path / "nowhere", since) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        '{"run": ',
+        # As written before a run's id was.
+        '{"started": "2026-03-10T12:00:00Z", "finished": "2026-03-10T12:30:00Z", "outcomes": []}',
+    ],
+)
+def test_reports_that_cannot_be_read_are_told_and_hold_up_nothing(tmp_path, content):
+    good = report()
+    write(tmp_path, good)
+    name = report_name(RunKind.VALIDATE, NOON)
+    (tmp_path / name).write_text(content)
+    assert read_reports(tmp_path, NOON - timedelta(days=1)) == ([good], [name])
+
+
+def test_a_report_of_a_format_to_come_is_not_taken_for_one_of_ours(tmp_path):
+    path = write(tmp_path, report())
+    told = json.loads(path.read_text())
+    told["run"]["format"] += 1
+    path.write_text(json.dumps(told))
+    assert read_reports(tmp_path, NOON - timedelta(days=1)) == ([], [path.name])
+
+
+def test_reports_are_kept_for_three_years_and_nothing_else_is_removed(tmp_path):
+    old = NOON - timedelta(days=KEPT_DAYS, hours=1)
+    kept = [write(tmp_path, report(started=old + timedelta(hours=2))), write(tmp_path, report())]
+    kept.append(write(tmp_path, report(), name="report.json", written=old))
+    write(tmp_path, report(started=old))
+    write(
+        tmp_path, report(started=old), name=f".{report_name(RunKind.CATALOG_PRUNE, old)}.7-8.part"
+    )
+    remove_old_reports(tmp_path, NOON)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)

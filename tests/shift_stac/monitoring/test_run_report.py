@@ -3,12 +3,14 @@ from datetime import UTC, datetime
 import pytest
 
 from shift_stac.monitoring.run_report import (
+    JobRecord,
     LineOutcome,
     LineState,
+    RunKind,
+    RunRecord,
     RunReport,
-    format_size,
-    sort_outcomes,
 )
+from shift_stac.monitoring.units import format_size
 
 NOON = datetime(2022, 2, 24, 12, tzinfo=UTC)
 
@@ -18,30 +20,31 @@ def outcome(line, state):
 
 
 def report(*outcomes):
-    return RunReport(
-        started=NOON,
-        finished=NOON,
-        portal="portal",
-        portal_version="v1",
-        store="store",
-        software="x",
-        outcomes=sort_outcomes(outcomes),
+    run = RunRecord(
+        id="1", name="a-run", kind=RunKind.INGEST, store="store", software="x", started=NOON, seen=NOON
+    )  # fmt: skip
+    return RunReport(run=run, outcomes=outcomes)
+
+
+def test_a_report_counts_its_lines_and_tells_them_in_the_units_that_people_read():
+    jobs = (
+        JobRecord(number="41", queue_seconds=30, run_seconds=5),
+        JobRecord(number="42", queue_seconds=12),
     )
-
-
-def test_a_report_counts_and_sorts_its_lines():
     made = report(
+        outcome("a", LineState.UP_TO_DATE).model_copy(update={"jobs": jobs}),
         outcome("b", LineState.FAILED),
         outcome("c", LineState.PUBLISHED),
-        outcome("a", LineState.UP_TO_DATE),
         outcome("d", LineState.PUBLISHED),
+        outcome("e", None),
     )
     assert made.sentence == "2 published, 1 up to date, 1 failed"
     assert made.failed == 1
-    assert [row["line"] for row in made.rows()] == ["a", "b", "c", "d"]
-    assert made.rows()[0] == {
-        "line": "a", "state": "up to date", "reason": "why", "validation": "", "size": "1.2 MB", "seconds": "2.3", "of which": "", "job": "",
+    rows = made.rows()
+    assert rows[0] == {
+        "line": "a", "state": "up to date", "reason": "why", "validation": "", "size": "1.2 MB", "seconds": "2.3", "of which": "", "job": "41, 42", "queued": "42",
     }  # fmt: skip
+    assert (rows[1]["queued"], rows[4]["state"]) == ("", "under way")
 
 
 def test_a_report_of_nothing_says_so():

@@ -1,0 +1,178 @@
+"""A run's report, written as the run goes on: one that is killed has told what it did until then."""
+
+import json
+import threading
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from prefect import get_run_logger
+from prefect.events import emit_event
+from prefect.runtime import flow_run
+from pydantic import BaseModel
+
+from shift_stac.files import write_whole
+from shift_stac.monitoring.run_history import remove_old_reports, report_name
+from shift_stac.monitoring.run_report import (
+    LineOutcome,
+    RunKind,
+    RunRecord,
+    RunReport,
+    RunStatus,
+)
+from shift_stac.storage.address import whole_address
+from tasks.work_log import WorkLog, error_name, logging_to
+
+REPORTS = "reports"
+"""Folder of the reports, in the working folder."""
+
+TAG = "shift-stac"
+"""Tag of every run of the service, however it was started."""
+
+OUR_TAG = {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
+"""What events of the service's runs are related to: the server may serve others too."""
+
+WORK_EVENT = "shift-stac.work"
+"""Event of a run of which something has begun or ended: its sign of life."""
+
+# Stages of small lines take fractions of a second, and some file systems take as long for a file.
+_SECONDS_BETWEEN_SIGNS = 20.0
+
+
+class Journal:
+    """The report of the flow run in whose context it is made; a context manager.
+
+    Threads may share it. An exception that leaves the context ends the report with it.
+
+    Parameters
+    ----------
+    kind
+        What the run is for.
+    store
+        The archive, as the run's options name it.
+    work_dir
+        The working folder.
+    dry_run
+        Whether the run leaves everything as it is.
+    """
+
+    def __init__(self, kind: RunKind, store: str, work_dir: Path, *, dry_run: bool = False) -> None:
+        now = datetime.now(UTC)
+        self.run = RunRecord(
+            id=str(flow_run.id),
+            name=str(flow_run.name),
+            kind=kind,
+            store=whole_address(store),
+            software=f"shift-stac {version('shift-stac')}",
+            dry_run=dry_run,
+            started=now,
+            seen=now,
+        )
+        self.path = work_dir / REPORTS / report_name(kind, now)
+        self._facts: dict[str, Any] = {}
+        self._outcomes: dict[str, LineOutcome] = {}
+        self._log = WorkLog(self._sign)
+        self._written = 0.0
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        remove_old_reports(self.path.parent, self.run.started)
+        self._stack.enter_context(logging_to(self._log))
+        self._write()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        self._stack.close()
+        if error is not None and self.run.ended is None:
+            # What is no Exception comes from outside: a signal, or the server's word.
+            status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
+            name = error_name(error)
+            self._end(status, status.capitalize(), str(error) or name, name)
+
+    @property
+    def outcomes(self) -> tuple[LineOutcome, ...]:
+        """What became of each line so far, as the lines were flown."""
+        return tuple(self._outcomes[line] for line in sorted(self._outcomes))
+
+    @property
+    def report(self) -> RunReport:
+        """The report of an ingest, as far as it is."""
+        return RunReport(run=self.run, outcomes=self.outcomes, **self._facts)
+
+    def tell(self, **facts: Any) -> None:
+        """Put something beside the run and its lines."""
+        self._facts |= facts
+
+    def note(self, *outcomes: LineOutcome) -> None:
+        """Note what became of lines, in place of what was noted of them before."""
+        with self._lock:
+            # A line that begins or ends is written at once, and its stages now and then.
+            matters = any(o.state is not None or o.line not in self._outcomes for o in outcomes)
+            self._outcomes |= {outcome.line: outcome for outcome in outcomes}
+        if matters:
+            self._try_to_write()
+        else:
+            self._sign()
+
+    def finish(
+        self, message: str, *, is_well: bool, state: str, found: BaseModel | None = None
+    ) -> None:
+        """Note how the run ended, and what it found if that is not told line by line.
+
+        Raises
+        ------
+        OSError
+            The report cannot be written.
+        """
+        if found is not None:
+            self.tell(**found.model_dump(mode="json"))
+        self._end(RunStatus.COMPLETED if is_well else RunStatus.FAILED, state, message)
+
+    def _end(self, status: RunStatus, state: str, message: str, error: str = "") -> None:
+        self._write(
+            ended=datetime.now(UTC), status=status, state=state, message=message, error=error
+        )
+
+    def _sign(self) -> None:
+        if time.monotonic() - self._written > _SECONDS_BETWEEN_SIGNS:
+            self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        try:
+            self._write()
+        except OSError as error:
+            # The line itself is none the worse for it, and the next writing tells all.
+            get_run_logger().warning("the report %s cannot be written: %s", self.path, error)
+
+    def _write(self, **update: Any) -> None:
+        """Write the whole report, or leave the one before."""
+        with self._lock:
+            self._written = time.monotonic()
+            update |= {
+                "seen": datetime.now(UTC),
+                "retries": dict(self._log.retries),
+                "lost_jobs": self._log.lost_jobs,
+            }
+            self.run = self.run.model_copy(update=update)
+            document = {"run": self.run.model_dump(mode="json")} | self._facts
+            if self.run.kind.is_ingest:
+                # Most lines of a night are those that it leaves as they are: short rows.
+                document["outcomes"] = [
+                    outcome.model_dump(mode="json", exclude_defaults=True)
+                    for outcome in self.outcomes
+                ]
+            write_whole(self.path, f"{json.dumps(document, indent=1)}\n")
+        emit_event(
+            WORK_EVENT,
+            resource={
+                "prefect.resource.id": f"prefect.flow-run.{self.run.id}",
+                "prefect.resource.name": self.run.name,
+            },
+            # Prefect leaves out the tags of the run that an event is about.
+            related=[OUR_TAG],
+        )

@@ -1,0 +1,122 @@
+"""What is noted of the work on a line, or of a run's other work, while its tasks do it.
+
+The log at hand is the one of the context in which a task runs: tasks that are submitted to other
+threads take it with them.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from shift_stac.cluster import JobInfo, JobLostError
+from shift_stac.monitoring.run_report import JobRecord, LineOutcome, LineState
+
+_at_hand: ContextVar["WorkLog | None"] = ContextVar("work_log", default=None)
+
+
+class WorkLog:
+    """Seconds and retries of stages, lost jobs, and where it failed. Threads may share it.
+
+    Parameters
+    ----------
+    changed
+        Called when a stage begins or ends.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self.retries: Counter[str] = Counter()
+        self.lost_jobs = 0
+        self._changed = changed
+        self._started = datetime.now(UTC)
+        self._began = time.monotonic()
+        self._seconds: dict[str, float] = {}
+        self._jobs: dict[str, JobRecord] = {}
+        self._failure: tuple[str, Exception] | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def stage(self, name: str, *, is_retry: bool) -> Iterator[None]:
+        """Note one try of a stage: its seconds, and how it ended."""
+        if is_retry:
+            with self._lock:
+                self.retries[name] += 1
+        self._changed()
+        began = time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            with self._lock:
+                self._failure = name, error
+                self.lost_jobs += isinstance(error, JobLostError)
+            raise
+        finally:
+            with self._lock:
+                self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - began
+            self._changed()
+
+    def job(self, job: JobInfo) -> None:
+        """Note a job, or what has become known of it since."""
+        if job.number is not None:
+            self._jobs[job.number] = JobRecord(
+                number=job.number,
+                node=job.node,
+                queue_seconds=job.queue_seconds,
+                run_seconds=job.run_seconds,
+            )
+
+    def under_way(self, line: str) -> LineOutcome:
+        """What is known of a line so far."""
+        with self._lock:
+            return LineOutcome(
+                line=line,
+                state=None,
+                started=self._started,
+                seconds=round(time.monotonic() - self._began, 3),
+                stages={stage: round(spent, 3) for stage, spent in self._seconds.items()},
+                retries=dict(self.retries),
+                lost_jobs=self.lost_jobs,
+                jobs=tuple(self._jobs.values()),
+            )
+
+    def outcome(self, line: str, state: LineState, reason: str, **more: Any) -> LineOutcome:
+        """How a line was left; ``more`` as for :class:`LineOutcome`."""
+        told = {"state": state, "reason": reason, "ended": datetime.now(UTC)} | more
+        return self.under_way(line).model_copy(update=told)
+
+    def failure(
+        self, line: str, state: LineState, reason: str, error: Exception, stage: str = ""
+    ) -> LineOutcome:
+        """How a line was left that an error ended; the stage is found if it is not given."""
+        at, last = self._failure or ("", None)
+        where = stage or (at if last is error else "")
+        return self.outcome(line, state, reason, stage=where, error=error_name(error))
+
+
+def failed(line: str, error: Exception, stage: str = "") -> LineOutcome:
+    """The outcome of what was not begun line by line: a date, or the catalog."""
+    return WorkLog().failure(line, LineState.FAILED, str(error), error, stage)
+
+
+def error_name(error: BaseException) -> str:
+    """The name of an error's class; of one that a module keeps to itself, that of its base."""
+    return next(kind.__name__ for kind in type(error).__mro__ if not kind.__name__.startswith("_"))
+
+
+def log_at_hand() -> WorkLog:
+    """The log of this context; where there is none, one that nobody reads."""
+    return _at_hand.get() or WorkLog()
+
+
+@contextmanager
+def logging_to(log: WorkLog) -> Iterator[WorkLog]:
+    """Let the tasks of this context write to a log."""
+    token = _at_hand.set(log)
+    try:
+        yield log
+    finally:
+        _at_hand.reset(token)

@@ -1,0 +1,147 @@
+"""The report of a run, at each moment at which the run might be killed."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prefect.events.clients import AssertingEventsClient
+from prefect.events.worker import EventsWorker
+from prefect.logging import disable_run_logger
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.running.journal import OUR_TAG, REPORTS, WORK_EVENT, Journal
+from shift_stac.errors import StorageError
+from shift_stac.monitoring.run_history import read_reports
+from shift_stac.monitoring.run_report import LineOutcome, LineState, RunKind, Stage
+from shift_stac.validation.result import Check, Validation
+from tasks.work_log import log_at_hand
+
+LINE, OTHER = "ang20220224t195402", "ang20220228t192136"
+DONE = LineOutcome(line=LINE, state=LineState.PUBLISHED, reason="not published yet", size=7)
+
+
+@pytest.fixture(autouse=True)
+def no_server():
+    """Events go nowhere, and no temporary server is started for them."""
+    EventsWorker.set_client_override(AssertingEventsClient)
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), disable_run_logger():
+        yield
+        EventsWorker.instance().drain()
+    EventsWorker.set_client_override(None)
+    AssertingEventsClient.reset()
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(RunKind.INGEST, "s3://here/", tmp_path)
+
+
+def told(journal):
+    """What the history would make of the report now."""
+    (report,), passed_over = read_reports(
+        journal.path.parent, datetime.now(UTC) - timedelta(days=1)
+    )
+    assert passed_over == []
+    assert list(journal.path.parent.iterdir()) == [journal.path]
+    return report
+
+
+def test_the_report_tells_at_each_moment_what_has_been_done_until_then(journal):
+    with journal:
+        began = told(journal)
+        assert (began.run.status, began.run.store) == ("running", "s3://here")
+        assert (began.run.ended, began.outcomes) == (None, ())
+        journal.tell(portal="https://portal", portal_version="v1")
+        journal.note(LineOutcome(line=OTHER, state=None))
+        journal.note(DONE)
+        half = told(journal)
+        assert half.outcomes == (DONE, LineOutcome(line=OTHER, state=None))
+        assert half.portal == "https://portal"
+        journal.note(LineOutcome(line=OTHER, state=LineState.FAILED))
+        assert told(journal).counts == {LineState.PUBLISHED: 1, LineState.FAILED: 1}
+        with log_at_hand().stage("link", is_retry=True):
+            pass
+        journal.finish("1 published, 1 failed", is_well=False, state="SomeLinesFailed")
+    run = told(journal).run
+    assert (run.status, run.state, run.message) == (
+        "failed", "SomeLinesFailed", "1 published, 1 failed",
+    )  # fmt: skip
+    assert (run.retries, run.error) == ({"link": 1}, "")
+    assert run.started <= run.seen
+    assert run.ended is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(StorageError("no room"), "failed"), (KeyboardInterrupt(), "cancelled")]
+)
+def test_a_run_that_ends_badly_has_its_report_too(journal, error, status):
+    def end_badly():
+        with journal:
+            journal.note(DONE)
+            raise error
+
+    with pytest.raises(type(error)):
+        end_badly()
+    report = told(journal)
+    assert report.outcomes == (DONE,)
+    assert (report.run.status, report.run.error) == (status, type(error).__name__)
+    assert report.run.message == (str(error) or "KeyboardInterrupt")
+    assert report.run.ended is not None
+
+
+def test_a_report_that_cannot_be_written_now_harms_no_line(journal):
+    with journal:
+        folder = journal.path.parent
+        folder.rename(folder.with_name("elsewhere"))
+        journal.note(DONE)
+        folder.with_name("elsewhere").rename(folder)
+        journal.note(LineOutcome(line=OTHER, state=LineState.WAITING))
+        assert len(told(journal).outcomes) == 2
+
+
+def test_stages_are_signs_of_life_but_many_in_a_moment_are_not_as_many_files(journal):
+    with journal:
+        for _ in range(100):
+            journal.note(LineOutcome(line=LINE, state=None))
+    EventsWorker.instance().wait_until_empty()
+    # At the beginning of the run, and of the line.
+    first, second = AssertingEventsClient.last.events
+    assert first.event == second.event == WORK_EVENT
+    assert first.resource.id == f"prefect.flow-run.{journal.run.id}"
+    assert [dict(resource) for resource in first.related] == [OUR_TAG]
+
+
+def test_the_report_of_a_large_night_is_as_small_as_is_promised(journal):
+    """600 lines listed, 40 of them ingested and validated: see docs/operations.md."""
+    reason = "the portal lists it as it was when it was found up to date"
+    listed = [
+        LineOutcome(line=f"ang2022{n:04}t195402", state=LineState.UP_TO_DATE, reason=reason)
+        for n in range(560)
+    ]
+    now = datetime.now(UTC)
+    stages = dict.fromkeys(Stage, 1234.567)
+    validation = Validation(
+        store="/a/working/folder/converted/20220224/ang20220224t191432.zarr",
+        checks=(Check(name="structure", passed=True, detail="16 variables equal the source"),) * 8,
+        located_share=0.75,
+        nodata_share={"Radiance": 0.25, "Reflectance": 0.25},
+        negative_share={"Radiance": 0.0, "Reflectance": 0.0},
+        blocks=2,
+    )
+    worked = [
+        DONE.model_copy(
+            update={
+                "line": f"ang2023{n:04}t195402",
+                "started": now,
+                "ended": now,
+                "stages": stages,
+                "validation": validation,
+            }
+        )
+        for n in range(40)
+    ]
+    with journal:
+        journal.note(*listed, *worked)
+        assert journal.path.stat().st_size < 220_000
+    assert len(json.loads(journal.path.read_text())["outcomes"]) == 600
+    assert journal.path.parent.name == REPORTS
