@@ -20,6 +20,7 @@ from flows.history.past_runs import read_past
 from flows.running.command import run_command
 from flows.running.journal import REPORTS
 from flows.running.mfa_codes import open_archive
+from flows.running.next_steps import next_step
 from flows.running.outcome import run_flow
 from flows.running.run_names import dated
 from flows.running.terminal import print_rows
@@ -77,6 +78,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
         days=options.days,
         quiet_days=options.quiet_days,
         stuck_hours=options.stuck_hours,
+        advise=next_step,
         surveyed=latest_survey(reports, store),
     )
     path = _write(made, options.work_dir / REPORTS)

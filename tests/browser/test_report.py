@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from flows.running.next_steps import next_step
 from shift_stac.monitoring.campaign_report import make_campaign_report
 from shift_stac.monitoring.report_page import render_report_page
 from shift_stac.monitoring.run_report import LineState
@@ -17,6 +18,7 @@ def write_page(folder, runs, catalogued=(), days=30):
     made = make_campaign_report(
         runs, catalogued, NOW, title="SHIFT", store="s3://shift",
         software="shift-stac", days=days, quiet_days=3, stuck_hours=12,
+        advise=next_step,
     )  # fmt: skip
     page = folder / "report.html"
     page.write_bytes(render_report_page(made))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flows.report import _markdown, _plain
+from flows.running.next_steps import next_step
 from shift_stac.monitoring.campaign_report import make_campaign_report
 from shift_stac.monitoring.run_report import LineState
 from support.history import flow_run, line_run, nights
@@ -15,6 +16,7 @@ def markdown(runs, catalogued=()):
     made = make_campaign_report(
         runs, catalogued, NOW, title="SHIFT", store="s3://shift",
         software="shift-stac", days=30, quiet_days=3, stuck_hours=12,
+        advise=next_step,
     )  # fmt: skip
     return made, _markdown(made, Path("reports/report.html"))
 

@@ -1,7 +1,7 @@
-"""Whether somebody must look: what is wrong now, why, and what to do next."""
+"""Whether somebody must look: what is wrong now, and why."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -16,7 +16,6 @@ from shift_stac.monitoring.run_report import (
     LineOutcome,
     LineState,
     RunStatus,
-    Stage,
 )
 
 
@@ -28,58 +27,50 @@ class Health(StrEnum):
     BAD = "bad"
 
 
-class Alert(FrozenModel):
-    """Something that wants attention: what, why, what to do, since when, and where it is shown."""
+class AlertKind(StrEnum):
+    """What is wrong."""
 
+    STUCK = "stuck"
+    LATE = "late"
+    CRASHED = "crashed"
+    ALL_FAILED = "all lines failed"
+    ENDED_BADLY = "ended badly"
+    LINE_FAILED = "line failed"
+    CATALOG_FAILED = "catalog failed"
+    NOTHING_YET = "nothing yet"
+    IDLE = "idle"
+    UNFINISHED = "unfinished"
+
+
+class Alert(FrozenModel):
+    """Something that wants attention.
+
+    Parameters
+    ----------
+    what, why
+        For people.
+    error, stage
+        Name of the class of the error that is behind it, and the stage in which a line failed;
+        empty where there is none.
+    since, url
+        From when on, and where it is shown.
+    next_step
+        What to do, in the words of the program that asked; see :func:`examine`.
+    """
+
+    kind: AlertKind
     severity: Health
     what: str
     why: str
-    next_step: str
+    error: str = ""
+    stage: str = ""
     since: datetime | None = None
     url: str | None = None
+    next_step: str = ""
 
 
 LATE = timedelta(minutes=15)
 """A run that has not begun so long after its time is late: workers ask every few seconds."""
-
-_PORTAL = "See that the portal answers. The next run tries again."
-_ARCHIVE = "See that the archive can be reached and written, and has room. Then run again."
-_FILES = (
-    "The portal's files do not fit together: tell the portal's keepers. Every run tries again, and "
-    "succeeds once they are right."
-)
-_CONVERSION = (
-    "Open the run for its log. If the next run fails in the same way, report it with that log."
-)
-_BY_NAME = {
-    "catalog": "See that the archive can be written. Then run python -m flows.catalog rebuild."
-}
-_BY_ERROR = {
-    "EnviError": _FILES,
-    "GeolocationError": _FILES,
-    "MapError": _FILES,
-    "PortalError": _PORTAL,
-    "TransferError": _PORTAL,
-    "StorageError": _ARCHIVE,
-    "WorkFolderError": "See that the working folder has room, and that no other run is at work in "
-    "it. Then run again.",
-    "CredentialsError": "Renew the access to the bucket (python -m flows.session, if it asks for "
-    "MFA). Then run again.",
-    "CatalogError": "Run python -m flows.catalog validate, then rebuild.",
-    "JobLostError": "The cluster ended the job. If the reason names time or memory, raise it in the "
-    "cluster profile. Then run again.",
-    "JobRefusedError": "The cluster takes no such job: correct the cluster profile.",
-    "QueueTimeoutError": "The cluster had no room in time: run again later, or raise "
-    "queue_timeout_minutes in the cluster profile.",
-    "ClusterUnavailableError": "The cluster does not answer: ask its keepers. The next run tries "
-    "again.",
-}
-_BY_STAGE = {
-    Stage.FIND: _PORTAL,
-    Stage.DOWNLOAD: _PORTAL,
-    Stage.PUBLISH: _ARCHIVE,
-    Stage.CATALOGUE: _ARCHIVE,
-}
 
 
 def health_of(findings: Iterable[Alert]) -> Health:
@@ -96,6 +87,7 @@ def examine(
     *,
     quiet_days: float,
     stuck_hours: float,
+    advise: Callable[[Alert], str],
 ) -> list[Alert]:
     """What wants attention now, the worst first.
 
@@ -109,6 +101,8 @@ def examine(
         Days without a publication after which that is a finding, if there was something to do.
     stuck_hours
         Hours without a sign of life after which a run at work counts as stuck.
+    advise
+        Tells what to do about an alert: that depends on the program in which the runs are.
     """
     found = [
         *_stuck(runs, now, timedelta(hours=stuck_hours)),
@@ -118,7 +112,8 @@ def examine(
         *(_quiet(runs, published, now, timedelta(days=quiet_days)) if quiet_days else ()),
     ]
     order = list(Health)
-    return sorted(found, key=lambda finding: -order.index(finding.severity))
+    found.sort(key=lambda finding: -order.index(finding.severity))
+    return [finding.model_copy(update={"next_step": advise(finding)}) for finding in found]
 
 
 def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Iterator[Alert]:
@@ -126,12 +121,11 @@ def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Itera
         seen = run.sign_of_life or run.started or run.due
         if run.status is RunStatus.RUNNING and seen is not None and now - seen > patience:
             yield Alert(
+                kind=AlertKind.STUCK,
                 severity=Health.BAD,
                 what=f"{run.name} gives no sign of life",
                 why=f"It is {run.state or 'Running'}, and nothing of it has begun or ended for "
                 f"{_hours(now - seen)}.",
-                next_step="Look if its process is alive. If not, cancel the run and start it again: "
-                "it goes on from what is done.",
                 since=seen,
                 url=run.url,
             )
@@ -154,10 +148,10 @@ def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
         first = min(waiting, key=lambda run: run.due or now)
         many = f"{len(waiting)} runs of {flow} were" if len(waiting) > 1 else f"A run of {flow} was"
         yield Alert(
+            kind=AlertKind.LATE,
             severity=Health.BAD,
             what=f"{many} due and did not begin",
             why="No worker has taken it: none is running, or all are busy.",
-            next_step="Look if the worker runs (python -m deployments.serve starts it).",
             since=first.due,
             url=first.url,
         )
@@ -170,18 +164,19 @@ def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Alert]:
         run = max((run for run in begun if run.flow == flow), key=lambda run: run.begin)
         # Lines that failed have findings of their own.
         if run.status is RunStatus.CRASHED:
-            why, step = "Its process ended without a word.", "Start it again: it goes on."
+            kind, why = AlertKind.CRASHED, "Its process ended without a word."
         elif run.is_ingest and LineState.FAILED in run.counts and not WENT_WELL & set(run.counts):
-            why, step = "Not one of its lines went well:", "See the lines' reasons below."
+            kind, why = AlertKind.ALL_FAILED, "Not one of its lines went well:"
         elif run.status is RunStatus.FAILED and (run.error or not (run.is_ingest and run.counts)):
-            why, step = "", _BY_ERROR.get(run.error, "Open the run for its table and its log.")
+            kind, why = AlertKind.ENDED_BADLY, ""
         else:
             continue
         yield Alert(
+            kind=kind,
             severity=Health.BAD if run.is_ingest else Health.LOOK,
             what=f"{run.name} {run.status}",
             why=f"{why} {run.message}".strip(),
-            next_step=step,
+            error=run.error,
             since=run.ended or run.started,
             url=run.url,
         )
@@ -213,13 +208,12 @@ def _failed_lines(runs: Sequence[FlowRun], catalogued: Iterable[CatalogLine]) ->
         again = f" {times} times in a row" if times > 1 else ""
         where = f" ({line.stage})" if line.stage else ""
         yield Alert(
+            kind=AlertKind.CATALOG_FAILED if name == "catalog" else AlertKind.LINE_FAILED,
             severity=Health.LOOK,
             what=f"{name} failed{again}{where}",
             why=line.reason,
-            next_step=_BY_NAME.get(name)
-            or _BY_ERROR.get(line.error)
-            or (line.stage in Stage and _BY_STAGE.get(Stage(line.stage)))
-            or _CONVERSION,
+            error=line.error,
+            stage=line.stage,
             since=moment,
             url=run.url,
         )
@@ -234,10 +228,10 @@ def _quiet(
     if latest is None and last is None:
         if not any(run.status is RunStatus.RUNNING for run in runs):
             yield Alert(
+                kind=AlertKind.NOTHING_YET,
                 severity=Health.LOOK,
                 what="Nothing has been ingested yet",
                 why="Neither the catalog nor the run history has a line.",
-                next_step="Run the campaign (python -m flows.campaign).",
             )
         return
     if last is not None and now - last <= patience:
@@ -251,17 +245,19 @@ def _quiet(
         else 0
     )
     if idle:
-        why, step = "No ingest has come to its end for as long.", "Look at schedule and worker."
+        kind, why = AlertKind.IDLE, "No ingest has come to its end for as long."
     elif waiting:
-        why = f"The latest run left {waiting} lines that failed or wait."
-        step = "See above why they failed, and if the limits of one run are too low."
+        kind, why = (
+            AlertKind.UNFINISHED,
+            f"The latest run left {waiting} lines that failed or wait.",
+        )
     else:
         return
     yield Alert(
+        kind=kind,
         severity=Health.LOOK,
         what=f"Nothing has been published {since}",
         why=why,
-        next_step=step,
         since=last,
         url=latest.url if latest else None,
     )

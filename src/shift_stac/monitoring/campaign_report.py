@@ -1,6 +1,6 @@
 """All that the report on a campaign tells, as one value: the page and the JSON are made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from shift_stac.archive.catalog_lines import CatalogLine
@@ -56,6 +56,7 @@ def make_campaign_report(
     days: int,
     quiet_days: float,
     stuck_hours: float,
+    advise: Callable[[Alert], str],
     surveyed: Sequence[LineOutcome] = (),
 ) -> CampaignReport:
     """Make the figures. No I/O; the same history gives the same report.
@@ -68,14 +69,16 @@ def make_campaign_report(
         Of the campaign, of the archive, and of this program.
     days
         How many days, up to now, are reported on.
-    quiet_days, stuck_hours
+    quiet_days, stuck_hours, advise
         See :func:`shift_stac.monitoring.alerts.examine`.
     surveyed
         What the latest campaign run told of all lines that the portal had, where it is at hand.
     """
     made = publications(runs, catalogued)
     today = now.astimezone(UTC).date()
-    findings = examine(runs, made, catalogued, now, quiet_days=quiet_days, stuck_hours=stuck_hours)
+    findings = examine(
+        runs, made, catalogued, now, quiet_days=quiet_days, stuck_hours=stuck_hours, advise=advise
+    )
     by_day = measure(runs, made, today, periods=days)
     by_week = -(-days // _WEEK)
     latest = latest_ingest(runs)

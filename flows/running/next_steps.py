@@ -1,0 +1,101 @@
+"""What to do about an alert: by its kind, and by the error that is behind it."""
+
+from collections.abc import Iterator, Mapping
+
+from shift_stac.cluster import (
+    ClusterUnavailableError,
+    JobLostError,
+    JobRefusedError,
+    QueueTimeoutError,
+)
+from shift_stac.errors import (
+    CatalogError,
+    CredentialsError,
+    EnviError,
+    GeolocationError,
+    MapError,
+    NothingPublishedError,
+    PortalError,
+    ShiftError,
+    StorageError,
+    TransferError,
+    WorkFolderError,
+)
+from shift_stac.monitoring.alerts import Alert, AlertKind
+from shift_stac.monitoring.run_report import Stage
+
+_PORTAL = "See that the portal answers. The next run tries again."
+_ARCHIVE = "See that the archive can be reached and written, and has room. Then run again."
+_FILES = (
+    "The portal's files do not fit together: tell the portal's keepers. Every run tries again, and "
+    "succeeds once they are right."
+)
+_CONVERSION = (
+    "Open the run for its log. If the next run fails in the same way, report it with that log."
+)
+_CAMPAIGN = "Run the campaign (python -m flows.campaign)."
+_CATALOG = "See that the archive can be written. Then run python -m flows.catalog rebuild."
+_BY_KIND = {
+    AlertKind.STUCK: "Look if its process is alive. If not, cancel the run and start it again: it "
+    "goes on from what is done.",
+    AlertKind.LATE: "Look if the worker runs (python -m deployments.serve starts it).",
+    AlertKind.CRASHED: "Start it again: it goes on.",
+    AlertKind.ALL_FAILED: "See the lines' reasons below.",
+    AlertKind.ENDED_BADLY: "Open the run for its table and its log.",
+    AlertKind.LINE_FAILED: _CONVERSION,
+    AlertKind.CATALOG_FAILED: _CATALOG,
+    AlertKind.NOTHING_YET: _CAMPAIGN,
+    AlertKind.IDLE: "Look at schedule and worker.",
+    AlertKind.UNFINISHED: "See above why they failed, and if the limits of one run are too low.",
+}
+_BY_ERROR: Mapping[type[ShiftError], str] = {
+    EnviError: _FILES,
+    GeolocationError: _FILES,
+    MapError: _FILES,
+    PortalError: _PORTAL,
+    TransferError: _PORTAL,
+    StorageError: _ARCHIVE,
+    WorkFolderError: "See that the working folder has room, and that no other run is at work in "
+    "it. Then run again.",
+    CredentialsError: "Renew the access to the bucket (python -m flows.session, if it asks for "
+    "MFA). Then run again.",
+    NothingPublishedError: _CAMPAIGN,
+    CatalogError: "Run python -m flows.catalog validate, then rebuild.",
+    JobLostError: "The cluster ended the job. If the reason names time or memory, raise it in the "
+    "cluster profile. Then run again.",
+    JobRefusedError: "The cluster takes no such job: correct the cluster profile.",
+    QueueTimeoutError: "The cluster had no room in time: run again later, or raise "
+    "queue_timeout_minutes in the cluster profile.",
+    ClusterUnavailableError: "The cluster does not answer: ask its keepers. The next run tries "
+    "again.",
+}
+_BY_STAGE: Mapping[str, str] = {
+    Stage.FIND: _PORTAL,
+    Stage.DOWNLOAD: _PORTAL,
+    Stage.PUBLISH: _ARCHIVE,
+    Stage.CATALOGUE: _ARCHIVE,
+}
+
+
+def next_step(alert: Alert) -> str:
+    """What an operator does next: a sentence or two, with what to type."""
+    if alert.kind in {AlertKind.LINE_FAILED, AlertKind.ENDED_BADLY}:
+        for kind in _kinds(alert.error):
+            if kind in _BY_ERROR:
+                return _BY_ERROR[kind]
+        if alert.stage in _BY_STAGE:
+            return _BY_STAGE[alert.stage]
+    return _BY_KIND[alert.kind]
+
+
+def _kinds(error: str) -> Iterator[type]:
+    """The class of that name, and those of which it is one; the nearest first."""
+    for kind in _below(ShiftError):
+        if kind.__name__ == error:
+            yield from kind.__mro__
+
+
+def _below(kind: type[ShiftError]) -> Iterator[type[ShiftError]]:
+    for lower in kind.__subclasses__():
+        yield lower
+        yield from _below(lower)
