@@ -26,6 +26,7 @@ from flows.running.run_names import dated
 from flows.running.terminal import print_rows
 from flows.settings import ReportOptions, complete
 from shift_stac.campaigns import load_campaign
+from shift_stac.files import write_whole
 from shift_stac.monitoring.alerts import Health
 from shift_stac.monitoring.campaign_report import CampaignReport, make_campaign_report
 from shift_stac.monitoring.report_page import HEALTH_WORDS, render_report_page, report_rows
@@ -94,11 +95,8 @@ def _write(report: CampaignReport, folder: Path) -> Path:
     """Write page and JSON, each as a whole: somebody may be looking."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
-    data = f"{report.model_dump_json(indent=1)}\n".encode()
-    for path, content in ((page.with_suffix(".json"), data), (page, render_report_page(report))):
-        part = path.with_name(f"{path.name}.part")
-        part.write_bytes(content)
-        part.replace(path)
+    write_whole(page.with_suffix(".json"), f"{report.model_dump_json(indent=1)}\n")
+    write_whole(page, render_report_page(report))
     return page
 
 

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 
 def render_html(package: str, name: str, **values: object) -> bytes:
@@ -12,7 +12,7 @@ def render_html(package: str, name: str, **values: object) -> bytes:
     Parameters
     ----------
     package, name
-        Where the template lies, and its file's name.
+        Where the template lies, beside those that it includes, and its file's name.
     values
         What it calls by these names. Texts are escaped. In a script element the template writes
         ``{{ value | tojson }}``, which nothing in the value can end.
@@ -22,12 +22,13 @@ def render_html(package: str, name: str, **values: object) -> bytes:
     jinja2.UndefinedError
         The template asks for what is not among the values.
     """
-    return _template(package, name).render(values).encode()
+    return _environment(package).get_template(name).render(values).encode()
 
 
 @cache
-def _template(package: str, name: str) -> Template:
+def _environment(package: str) -> Environment:
     environment = Environment(
+        loader=FunctionLoader(lambda name: (files(package) / name).read_text(encoding="utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -36,4 +37,4 @@ def _template(package: str, name: str) -> Template:
     )
     # As small as can be, in the order in which it is given.
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
-    return environment.from_string((files(package) / name).read_text(encoding="utf-8"))
+    return environment

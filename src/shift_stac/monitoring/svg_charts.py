@@ -1,8 +1,11 @@
-"""Bar charts as SVG: no script, no colour that is not the page's, every figure readable as text."""
+"""Bar charts: where their bars, lines and texts stand. ``stacked_bars.svg`` draws them.
 
-import html
+No script, no colour that is not the page's, every figure readable as text.
+"""
+
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 _WIDTH, _HEIGHT = 720, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 6, 20, 26
@@ -14,13 +17,63 @@ _STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 COLOURS = ("s0", "s1", "s2", "s3", "s4", "s5", "s6")
 
 
+@dataclass(frozen=True)
+class GridLine:
+    """A horizontal line, and what it stands for."""
+
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a bar; ``colour`` is its class."""
+
+    colour: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar: its middle, its parts from below, and its texts; those that are not shown are empty."""
+
+    middle: float
+    described: str
+    parts: tuple[Part, ...]
+    value: str
+    label: str
+
+    @property
+    def top(self) -> float:
+        """Where it ends."""
+        return self.parts[-1].y if self.parts else float(_HEIGHT - _BOTTOM)
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """A chart of stacked bars; ``title`` is what a screen reader says of it."""
+
+    title: str
+    grid: tuple[GridLine, ...]
+    bars: tuple[Bar, ...]
+    step: float
+    bar_width: float
+    width: int = _WIDTH
+    height: int = _HEIGHT
+    left: int = _LEFT
+    right: int = _WIDTH - _RIGHT
+    top: int = _TOP
+    bottom: int = _HEIGHT - _BOTTOM
+
+
 def stacked_bars(
     title: str,
     labels: Sequence[str],
     series: Mapping[str, Sequence[float]],
     write: Callable[[float], str],
     colours: Sequence[str] = COLOURS,
-) -> str:
+) -> BarChart:
     """A chart with one bar a label, stacked from the values of each series.
 
     Parameters
@@ -40,60 +93,39 @@ def stacked_bars(
     is_count = all(value.is_integer() for values in series.values() for value in values)
     top = _round_up(max(sums, default=0), 1.0 if is_count else 0.0)
     step = (_WIDTH - _LEFT - _RIGHT) / max(len(labels), 1)
-    width = min(max(step * 0.72, 1.0), 56)
     scale = (_HEIGHT - _TOP - _BOTTOM) / top
     floor = _HEIGHT - _BOTTOM
-    parts = [
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_text(write(value))}</text>'
-        for value, y in _grid(top, scale, floor)
-    ]
     every = math.ceil(len(labels) / (_MOST_LABELS / 2))
+    bars = []
     for number, label in enumerate(labels):
-        middle = _LEFT + step * (number + 0.5)
         described = [
             f"{name} {write(values[number])}" for name, values in series.items() if values[number]
         ]
-        parts.append(f"<g><title>{_text(f'{label}: {", ".join(described) or "none"}')}</title>")
-        parts.append(
-            f'<rect class="hit" x="{middle - step / 2:.1f}" y="{_TOP}" width="{step:.1f}" '
-            f'height="{floor - _TOP}"/>'
-        )
+        parts: list[Part] = []
         y = float(floor)
         for colour, values in zip(colours, series.values(), strict=False):
-            height = values[number] * scale
-            if height > 0:
+            if values[number] > 0:
                 # What is there shall be seen, however small.
-                y -= max(height, 1.0)
-                parts.append(
-                    f'<rect class="{colour}" x="{middle - width / 2:.1f}" y="{y:.1f}" '
-                    f'width="{width:.1f}" height="{max(height, 1.0):.1f}"/>'
-                )
-        if sums[number] and len(labels) <= _MOST_LABELS:
-            parts.append(
-                f'<text class="value" x="{middle:.1f}" y="{y - 4:.1f}" text-anchor="middle">'
-                f"{_text(write(sums[number]))}</text>"
+                height = max(values[number] * scale, 1.0)
+                y -= height
+                parts.append(Part(colour, y, height))
+        bars.append(
+            Bar(
+                middle=_LEFT + step * (number + 0.5),
+                described=f"{label}: {', '.join(described) or 'none'}",
+                parts=tuple(parts),
+                value=write(sums[number]) if sums[number] and len(labels) <= _MOST_LABELS else "",
+                # Counted from the last bar, which is today's.
+                label=label if (len(labels) - 1 - number) % every == 0 else "",
             )
-        # Counted from the last bar, which is today's.
-        if (len(labels) - 1 - number) % every == 0:
-            parts.append(
-                f'<text x="{middle:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">'
-                f"{_text(label)}</text>"
-            )
-        parts.append("</g>")
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{_text(title)}">'
-        f"{''.join(parts)}</svg>"
+        )
+    return BarChart(
+        title=title,
+        grid=tuple(GridLine(y, write(value)) for value, y in _grid(top, scale, floor)),
+        bars=tuple(bars),
+        step=step,
+        bar_width=min(max(step * 0.72, 1.0), 56),
     )
-
-
-def legend(names: Sequence[str], colours: Sequence[str] = COLOURS) -> str:
-    """What the colours of a chart's series mean."""
-    entries = "".join(
-        f'<li><i class="{colour}"></i>{_text(name)}</li>'
-        for colour, name in zip(colours, names, strict=False)
-    )
-    return f'<ul class="legend">{entries}</ul>'
 
 
 def _grid(top: float, scale: float, floor: float) -> list[tuple[float, float]]:
@@ -115,7 +147,3 @@ def _round_up(value: float, least_step: float) -> float:
         if factor * power >= step * (1 - 1e-9) and (not least_step or (factor * power).is_integer())
     )
     return float(nice * power * _LINES)
-
-
-def _text(text: str) -> str:
-    return html.escape(text)

@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from shift_stac.html_pages import render_html
 from shift_stac.monitoring.alerts import Health
 from shift_stac.monitoring.campaign_report import CampaignReport, make_campaign_report
 from shift_stac.monitoring.report_page import render_report_page, report_rows
@@ -145,8 +146,9 @@ def test_durations_are_in_units_that_say_something(seconds, text):
     "values", [[], [0.0], [1.0, 0.0], [3.0], [0.0004], [7e5, 1.0], [8.3] * 200]
 )
 def test_bars_stay_within_their_chart(values):
-    drawn = stacked_bars("t", [str(n) for n in range(len(values))], {"a": values, "b": values}, str)
-    page = Page(drawn.encode())
+    chart = stacked_bars("t", [str(n) for n in range(len(values))], {"a": values, "b": values}, str)
+    content = render_html("shift_stac.monitoring", "stacked_bars.svg", chart=chart)
+    page, drawn = Page(content), content.decode()
     assert page.tags[0] == "svg"
     for y, height in re.findall(r'class="s\d" [^>]* y="([-\d.]+)"[^>]* height="([\d.]+)"', drawn):
         assert 0 <= float(y) <= float(y) + float(height) <= 184.1
