@@ -235,7 +235,7 @@ def _write_arrays(
     lines, _, samples = igm.shape
     arrays = {
         path.parent.name: zarr.open_array(path.parent, mode="r+")
-        for path in part.glob("*/zarr.json")
+        for path in part.glob(f"*/{ROOT_METADATA}")
     }
     geometry_rows = arrays["longitude"].chunks[0]
     blocks = [
