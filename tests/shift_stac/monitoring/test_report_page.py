@@ -14,7 +14,7 @@ from shift_stac.monitoring.units import format_seconds
 from support.history import flow_run, line_run, nights
 
 NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
-HOSTILE = "<script>alert(1)</script> & \"quoted\" 'x' $title </style> | `code`"
+HOSTILE = "<script>alert(1)</script> & \"quoted\" 'x' {{ word }} </style> | `code`"
 
 
 def report(runs=(), catalogued=(), days=30, title="SHIFT", **more):
