@@ -19,6 +19,7 @@ from flows import CLUSTER_PROFILES
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, examine
 from flows.running.command import run_command
+from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
@@ -217,6 +218,7 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
             # First: what is at work already needs no second code.
             _alone(options.work_dir.absolute()),
             RunContext(options, board) as context,
+            ending_soon(board.cancellation),
         ):
             purpose = _purpose(options, context)
             ledger = Ledger.load(context.work_dir / "ledger.json", purpose)

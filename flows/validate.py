@@ -15,6 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
 from flows.running.command import run_command
+from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
@@ -24,6 +25,7 @@ from flows.settings import ValidateOptions, complete
 from shift_stac.archive.archive_report import ArchiveReport, LineCheck
 from shift_stac.archive.inventory import published_lines
 from shift_stac.campaigns import load_campaign
+from shift_stac.cancellation import Cancellation
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import RunKind
@@ -45,7 +47,10 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
         options: which archive, and which of its lines.
     """
     options = complete(options)
-    with Journal(RunKind.VALIDATE, options.store, options.work_dir) as journal:
+    with (
+        Journal(RunKind.VALIDATE, options.store, options.work_dir) as journal,
+        ending_soon(Cancellation()),
+    ):
         campaign = load_campaign(options.campaign)
         storage = open_archive(options)
         hrefs = Hrefs.of(storage, options.catalog)

@@ -1,5 +1,6 @@
 """What every test can ask for."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ LAYERS = {
     "browser": "browser",
     "slurm": "slurm",
     "docker": "image",
+    "faults": "prefect",
 }
 # A busy machine is slow, not wrong.
 settings.register_profile("default", deadline=None)
@@ -50,6 +52,23 @@ def no_settings(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("SHIFT_STORE", raising=False)
     # Set, and not deleted: --settings sets it for what a command starts, which is to be undone.
     monkeypatch.setenv("SHIFT_SETTINGS", "")
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory) -> dict[str, str]:
+    """The process's, without what would lead a test out of its folder."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFECT_", "SHIFT_", "AWS_"))
+    }
+    home = tmp_path_factory.mktemp("prefect")
+    return kept | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "COLUMNS": "200",
+    }
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from prefect.states import Completed, Failed
 
 from flows.chain.preparation import RunContext, examine
 from flows.running.artifacts import show_line
+from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from shift_stac.archive.plan import Action
 from shift_stac.archive.publication import refresh_item
@@ -147,7 +148,10 @@ def open_jobs(context: RunContext, run_name: str) -> Iterator[Engine]:
     Enter it before anything is downloaded.
     """
     work_dir = context.work_dir / "jobs"
-    with open_engine(context.profile, run_name=run_name, work_dir=work_dir) as engine:
+    with (
+        open_engine(context.profile, run_name=run_name, work_dir=work_dir) as engine,
+        ending_soon(context.board.cancellation),
+    ):
         yield engine
 
 

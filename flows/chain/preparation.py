@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock, Timeout
+from prefect import get_run_logger
 
 from flows import CLUSTER_PROFILES
 from flows.running.mfa_codes import code_source
@@ -17,8 +17,9 @@ from shift_stac.archive.documents import read_published
 from shift_stac.archive.plan import LinePlan, level_to_hold, plan_line
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
-from shift_stac.errors import ShiftError, StorageError
+from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
+from shift_stac.locks import held
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, open_portal
@@ -46,7 +47,7 @@ class RunContext:
         self.portal: Portal = open_portal(
             self.portal_url, description.version(options.portal_version), options.portal_version
         )
-        self.downloader = Downloader(options.download)
+        self.downloader = Downloader(options.download, board.cancellation)
         self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)
         self._stack = ExitStack()
 
@@ -78,17 +79,19 @@ class RunContext:
 
         Raises
         ------
-        StorageError
+        WorkFolderError
             The other run does not come to an end.
         """
         folder = self.work_dir / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(folder / f"{line}.lock", timeout=self.options.download.lock_timeout):
-                yield
-        except Timeout as error:
-            msg = f"{line}: another run holds it in {self.work_dir}; wait, or stop that run"
-            raise StorageError(msg) from error
+        with held(
+            folder / f"{line}.lock",
+            what=f"another run that holds {line} in {self.work_dir}",
+            timeout=self.options.download.lock_timeout,
+            cancellation=self.board.cancellation,
+            log=get_run_logger(),
+        ):
+            yield
 
 
 def count_at_once(options: ArchiveOptions, profile: ClusterProfile) -> int:

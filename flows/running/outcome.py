@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from flows.history.arrival import wait_for_history
 from flows.running.journal import TAG, Journal
+from flows.running.temporary_server import start_temporary_server
 from shift_stac.monitoring.run_report import WENT_WELL, LineState, RunKind, RunReport
 
 PUBLISHED_EVENT = "shift-stac.published"
@@ -109,6 +110,7 @@ def _announce(report: RunReport) -> None:
 def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
     """Run a flow in this process, and return what it returned; see :func:`result_of`."""
     # Those who look after the service's runs look after this one too.
+    start_temporary_server()
     with tags(TAG):
         state: Any = flow(options, return_state=True)
         return result_of(state)

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from flows.running.artifacts import REFUSALS, describe_job
+from shift_stac.cancellation import Cancellation
 from shift_stac.cluster import JobInfo
-from shift_stac.errors import RunCancelledError
 
 _SECONDS_BETWEEN_REPORTS = 2.0
 _PAUSES_AT_THE_END = (1, 2, 4, 0)
@@ -114,7 +114,7 @@ class ProgressBoard:
             disable=not self._shown,
             transient=True,
         )
-        self._cancelled = threading.Event()
+        self.cancellation = Cancellation()
         self._reporter = _Reporter()
 
     def __enter__(self) -> Self:
@@ -123,13 +123,9 @@ class ProgressBoard:
 
     def __exit__(self, *exception: object) -> None:
         if any(exception):
-            self.cancel()
+            self.cancellation.cancel()
         self._progress.stop()
         self._reporter.stop()
-
-    def cancel(self) -> None:
-        """End every stage at its next step."""
-        self._cancelled.set()
 
     def bar(self, line: str, stage: str) -> Callable[[int, int], None]:
         """A callback that moves one bar: done, total. The bar goes when it is full."""
@@ -139,9 +135,7 @@ class ProgressBoard:
 
         def advance(done: int, total: int) -> None:
             nonlocal bar, moving
-            if self._cancelled.is_set():
-                msg = f"{line}: {stage} was cancelled"
-                raise RunCancelledError(msg)
+            self.cancellation.check(f"{line}: {stage}")
             if bar is None:
                 bar = self._progress.add_task(f"{line} {stage}", total=total)
                 if artifact is not None:

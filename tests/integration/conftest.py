@@ -1,7 +1,6 @@
 """One Prefect server for all integration tests, and the command that they run."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -40,23 +39,6 @@ class Run:
         """Reason of each line's state."""
         assert self.report is not None, self.errors
         return {row["line"]: row["reason"] for row in self.report["outcomes"]}
-
-
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory) -> dict[str, str]:
-    """The process's, without what would lead a test out of its folder."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PREFECT_", "SHIFT_", "AWS_"))
-    }
-    home = tmp_path_factory.mktemp("prefect")
-    return kept | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "COLUMNS": "200",
-    }
 
 
 @pytest.fixture(scope="session")

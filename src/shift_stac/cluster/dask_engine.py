@@ -173,11 +173,12 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
                 continue
             try:
                 states = await slurm.list_states(jobs)
+                for job_id, state in states.items():
+                    jobs[job_id].told(state)
             except ClusterUnavailableError as error:
                 _logger.warning("%s; it is asked again", error)
-                continue
-            for job_id, state in states.items():
-                jobs[job_id].told(state)
+            except Exception as error:  # noqa: BLE001 - whose watch ends waits for ever
+                _logger.warning("what Slurm says is not understood (%r); it is asked again", error)
 
     async def _shut(self) -> None:
         tasks = {task for task in self._tasks if task is not None}

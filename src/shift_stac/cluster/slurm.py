@@ -6,6 +6,7 @@ nobody but the line that asked.
 
 import asyncio
 import getpass
+import logging
 import re
 import shutil
 import tempfile
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shift_stac.cluster.errors import ClusterUnavailableError, JobRefusedError
+
+_logger = logging.getLogger(__name__)
 
 # A controller under load answers within its own MessageTimeout, some tens of seconds.
 _COMMAND_TIMEOUT = 60.0
@@ -143,6 +146,8 @@ async def check_script(script: str, what: str) -> None:
 async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
     """The states of jobs; a job that Slurm has forgotten is over (:data:`FORGOTTEN`).
 
+    If there is a line that is not understood, nothing is said of jobs that no other line names.
+
     Raises
     ------
     ClusterUnavailableError
@@ -155,11 +160,16 @@ async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
     if code != 0 and "invalid job id" not in err.lower():
         msg = f"squeue failed: {' '.join(err.split())}"
         raise ClusterUnavailableError(msg)
-    states = dict.fromkeys(jobs, JobState(FORGOTTEN))
-    for line in out.splitlines():
-        job, word, node, reason = line.strip().split("|", 3)
-        states[job] = JobState(word, node, reason)
-    return states
+    told, is_clear = {}, True
+    for line in filter(None, map(str.strip, out.splitlines())):
+        job, *words = line.split("|", 3)
+        if job in jobs and len(words) == len(JobState.__dataclass_fields__):
+            told[job] = JobState(*words)
+        else:
+            is_clear = False
+            _logger.warning("squeue says what is not understood: %s", line)
+    forgotten = dict.fromkeys(jobs, JobState(FORGOTTEN)) if is_clear else {}
+    return forgotten | told
 
 
 async def read_facts(job: str) -> JobFacts:

@@ -6,6 +6,7 @@ mirror are used where they lie; only their records are kept.
 """
 
 import hashlib
+import logging
 import shutil
 import threading
 from collections.abc import Callable
@@ -15,12 +16,13 @@ from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
+from shift_stac.cancellation import Cancellation
 from shift_stac.envi.header import read_header
 from shift_stac.errors import EnviError, RunCancelledError, WorkFolderError
 from shift_stac.files import write_whole
+from shift_stac.locks import held
 from shift_stac.portal.transfer import HttpOptions, fetch, http_client
 from shift_stac.sources import (
     RemoteFile,
@@ -31,6 +33,7 @@ from shift_stac.sources import (
     SourceProduct,
 )
 
+_logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 # Room that must remain on the disk beside the files themselves.
 _SPARE_BYTES = 100_000_000
@@ -59,10 +62,21 @@ class _Record(SourceFile):
 
 
 class Downloader:
-    """Downloads files, of all lines of a run together no more than the options allow at once."""
+    """Downloads files, of all lines of a run together no more than the options allow at once.
 
-    def __init__(self, options: DownloadOptions | None = None) -> None:
+    Parameters
+    ----------
+    options
+        How.
+    cancellation
+        Ends all downloads; they can be resumed. Leaving the context by an exception does it too.
+    """
+
+    def __init__(
+        self, options: DownloadOptions | None = None, cancellation: Cancellation | None = None
+    ) -> None:
         self._options = options or DownloadOptions()
+        self._cancellation = cancellation or Cancellation()
         self._client = http_client(self._options)
         self._pool = ThreadPoolExecutor(self._options.parallel_files, "download")
 
@@ -70,7 +84,11 @@ class Downloader:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        if any(exception):
+            self._cancellation.cancel()
+        # Nothing that waits in the queue is cancelled there: nobody would be told. It begins, and
+        # sees that the run ends.
+        self._pool.shutdown()
         self._client.close()
 
     def is_current(self, remote: RemoteFile, folder: Path) -> bool:
@@ -102,24 +120,24 @@ class Downloader:
             The folder has no room, or cannot be written, or another run holds it for too long.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        tally = _Tally(remote.size, progress)
-        try:
-            with FileLock(folder / f".{remote.line}.lock", timeout=self._options.lock_timeout):
-                pairs = [
-                    self._pool.submit(self._download_pair, product, folder, tally)
-                    for product in remote.products
-                ]
-                return SourceLine(
-                    line=remote.line,
-                    portal_version=remote.portal_version,
-                    products=_results(pairs, tally),
-                )
-        except Timeout as error:
-            msg = (
-                f"{remote.line}: another run has been downloading into {folder} for "
-                f"{self._options.lock_timeout:.0f} s; wait for it, or choose another folder"
+        tally = _Tally(remote.size, progress, self._cancellation)
+        with held(
+            folder / f".{remote.line}.lock",
+            what=f"another run that downloads {remote.line} into {folder}",
+            timeout=self._options.lock_timeout,
+            cancellation=self._cancellation,
+            log=_logger,
+        ):
+            self._cancellation.check(f"{remote.line}: download")
+            pairs = [
+                self._pool.submit(self._download_pair, product, folder, tally)
+                for product in remote.products
+            ]
+            return SourceLine(
+                line=remote.line,
+                portal_version=remote.portal_version,
+                products=_results(pairs, tally),
             )
-            raise WorkFolderError(msg) from error
 
     def forget(self, sources: SourceLine, folder: Path) -> None:
         """Remove a line's downloaded files and their records; a mirror's files stay."""
@@ -178,6 +196,7 @@ class Downloader:
                 part,
                 self._options,
                 lambda here: tally.advance(remote.name, here),
+                self._cancellation,
             )
             part.replace(target)
         except OSError as error:
@@ -200,14 +219,15 @@ class Downloader:
 class _Tally:
     """Adds up the bytes of a line's files, and stops all of them when one fails."""
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._total, self._progress = total, progress
+    def __init__(self, total: int, progress: Progress | None, cancellation: Cancellation) -> None:
+        self._total, self._progress, self._cancellation = total, progress, cancellation
         self._lock = threading.Lock()
         self._here: dict[str, int] = {}
         self.failed = threading.Event()
 
     def advance(self, name: str, here: int) -> None:
         """Note that so many bytes of a file are here."""
+        self._cancellation.check(name)
         if self.failed.is_set():
             msg = f"{name}: given up, because another file of the line failed"
             raise RunCancelledError(msg)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import httpx
 from pydantic import Field, ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from shift_stac.cancellation import Cancellation
 from shift_stac.errors import TransferError
 from shift_stac.model import FrozenModel
 from shift_stac.sources import RemoteFile
@@ -77,6 +79,7 @@ def fetch(
     part: Path,
     options: HttpOptions,
     advance: Callable[[int], None],
+    cancellation: Cancellation | None = None,
 ) -> str:
     """Fetch a file's bytes into ``part``, going on with what is there of the same file.
 
@@ -95,6 +98,8 @@ def fetch(
         Attempts and pauses.
     advance
         Told the number of bytes that are here, as they arrive.
+    cancellation
+        Ends the transfer, also one that is stalled or pauses.
 
     Returns
     -------
@@ -105,6 +110,8 @@ def fetch(
     ------
     TransferError
         The file cannot be fetched, or changed on the portal in the meantime.
+    RunCancelledError
+        The run ended first.
     OSError
         It cannot be written.
     """
@@ -113,6 +120,7 @@ def fetch(
     record.write_text(_PartRecord(remote=remote).model_dump_json(), encoding="utf-8")
     pause = wait_random_exponential(multiplier=options.backoff, max=_LONGEST_WAIT_S)
     tries = _Tries(part, options.attempts)
+    cancellation = cancellation or Cancellation()
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -120,9 +128,13 @@ def fetch(
         return float(pause(state)) if asked is None else min(asked, options.largest_retry_after)
 
     retrying = Retrying(
-        retry=retry_if_exception_type(_PassingError), stop=tries.exhausted, wait=wait, reraise=True
+        retry=retry_if_exception_type(_PassingError),
+        stop=tries.exhausted,
+        wait=wait,
+        sleep=lambda seconds: cancellation.sleep(seconds, remote.name),
+        reraise=True,
     )
-    digest: str = retrying(_attempt, client, remote, part, advance)
+    digest: str = retrying(_attempt, client, remote, part, advance, cancellation)
     record.unlink()
     return digest
 
@@ -154,7 +166,11 @@ def _discard_unless_same(part: Path, record: Path, remote: RemoteFile) -> None:
 
 
 def _attempt(
-    client: httpx.Client, remote: RemoteFile, part: Path, advance: Callable[[int], None]
+    client: httpx.Client,
+    remote: RemoteFile,
+    part: Path,
+    advance: Callable[[int], None],
+    cancellation: Cancellation,
 ) -> str:
     present = part.stat().st_size if part.exists() else 0
     if present > remote.size:
@@ -175,7 +191,10 @@ def _attempt(
     if present and validator:
         headers = {"Range": f"bytes={present}-", "If-Range": validator}
     try:
-        with client.stream("GET", remote.url, headers=headers) as response:
+        with (
+            client.stream("GET", remote.url, headers=headers) as response,
+            cancellation.waking(lambda: _hang_up(response)),
+        ):
             begin = _check_response(response, remote, present)
             if begin == 0:
                 digest = hashlib.sha256()
@@ -184,6 +203,13 @@ def _attempt(
         msg = f"{remote.url}: the transfer broke off ({type(error).__name__}: {error})"
         raise _PassingError(msg) from error
     return digest.hexdigest()
+
+
+def _hang_up(response: httpx.Response) -> None:
+    """Wake the thread that waits for bytes: to close a socket would leave it waiting."""
+    connection = response.extensions["network_stream"].get_extra_info("socket")
+    # That of an encrypted connection would change what the waiting thread reads from.
+    socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _check_response(response: httpx.Response, remote: RemoteFile, present: int) -> int:

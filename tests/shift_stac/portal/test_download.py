@@ -1,12 +1,14 @@
 import hashlib
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
+from shift_stac.cancellation import Cancellation
 from shift_stac.errors import EnviError, RunCancelledError, TransferError, WorkFolderError
 from shift_stac.flightline import FlightLine
 from shift_stac.portal.download import Downloader, DownloadOptions
@@ -145,7 +147,7 @@ def test_retry_after_is_obeyed_up_to_the_cap(server, tmp_path, form):
 
 def test_retry_after_is_waited_for(server, tmp_path, monkeypatch):
     waited = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
+    monkeypatch.setattr(Cancellation, "sleep", lambda _self, seconds, _what: waited.append(seconds))
     server[1].script = ["", "429 7"]
     fetch(server, tmp_path)
     assert waited == [7.0]
@@ -205,10 +207,39 @@ def test_two_downloads_of_a_line_take_turns(server, tmp_path):
     first = threading.Thread(target=fetch, args=(server, tmp_path), kwargs={"progress": hold})
     first.start()
     assert inside.wait(10)
-    with pytest.raises(WorkFolderError, match="another run has been downloading"):
+    with pytest.raises(WorkFolderError, match=r"another run that downloads .* has not ended"):
         fetch(server, tmp_path)
     leave.set()
     first.join()
+
+
+def test_what_waits_ends_at_once_when_the_run_does(server, tmp_path):
+    """A transfer that is stalled, files that are still in the queue, and a line that waits for a lock."""
+    _url, faults = server
+    faults.script = ["", "stall 1000"]
+    cancellation = Cancellation()
+    options = DownloadOptions(parallel_files=1)
+    begun, given_up = threading.Event(), []
+    with Downloader(options, cancellation) as downloader:
+
+        def bring(folder):
+            with pytest.raises(RunCancelledError):
+                downloader.download(
+                    remote_line(*server), folder, lambda done, _: done and begun.set()
+                )
+            given_up.append(folder)
+
+        folders = [tmp_path / name for name in ("a", "b", "c", "c")]
+        threads = [threading.Thread(target=bring, args=(folder,)) for folder in folders]
+        for thread in threads:
+            thread.start()
+        assert begun.wait(10)
+        asked = time.monotonic()
+        cancellation.cancel()
+        for thread in threads:
+            thread.join(20)
+    assert sorted(given_up) == folders
+    assert time.monotonic() - asked < options.read_timeout / 4
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):

@@ -1,0 +1,60 @@
+"""The end of a run that is asked for: threads cannot be stopped from outside, so they are told."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from shift_stac.errors import RunCancelledError
+
+
+class Cancellation:
+    """Tells all threads of a run that it ends, and wakes those of them that wait."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._wakers: set[Callable[[], object]] = set()
+
+    def cancel(self) -> None:
+        """End the run: every thread that looks, sleeps, or waits for bytes gives up."""
+        with self._lock:
+            self._event.set()
+            for wake in self._wakers:
+                # What is woken may have ended by itself in the meantime.
+                with suppress(OSError):
+                    wake()
+
+    def check(self, what: str) -> None:
+        """Give up if the run ends.
+
+        Raises
+        ------
+        RunCancelledError
+            It does.
+        """
+        if self._event.is_set():
+            msg = f"{what} was given up: the run was cancelled"
+            raise RunCancelledError(msg)
+
+    def sleep(self, seconds: float, what: str = "a pause") -> None:
+        """Sleep, unless the run ends.
+
+        Raises
+        ------
+        RunCancelledError
+            It does.
+        """
+        self._event.wait(seconds)
+        self.check(what)
+
+    @contextmanager
+    def waking(self, wake: Callable[[], object]) -> Iterator[None]:
+        """Call ``wake`` from another thread if the run ends while the context lasts."""
+        with self._lock:
+            self.check("a transfer")
+            self._wakers.add(wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wakers.discard(wake)

@@ -1,0 +1,76 @@
+"""A run that is told to end does so soon, whatever it is doing, and the next one completes its work.
+
+Real processes; the moments are drawn at random, from a seed that the failure's message tells. As many
+tries as ``SHIFT_TEST_TRIES`` says: a few in the tests, many in ``make faults``.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shift_stac.simulate import simulate_campaign
+from support.service import descendants
+from support.webserver import serve_nginx, wait_until
+
+TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
+SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
+SECONDS_TO_END = 15
+DATE = "20220224"
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    """Three lines whose cubes take some seconds to arrive."""
+    root = tmp_path_factory.mktemp("portal")
+    simulate_campaign(root, dates=[DATE], lines=3, samples=120, scan_lines=200, bands=60)
+    with serve_nginx(root, root.parent / "nginx", slow="_rfl$|_clip$") as url:
+        yield url
+
+
+def start(folder: Path, portal: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "flows.ingest", "--date", DATE, "--portal", portal]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+@pytest.mark.parametrize("attempt", range(TRIES))
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name
+)
+def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(
+    number, attempt, portal, environment, tmp_path
+):
+    run = start(tmp_path, portal, environment)
+    log = tmp_path / "log"
+    wait_until(lambda: b"10 files" in log.read_bytes(), "no download began", 60)
+    moment = random.Random(f"{SEED} {number} {attempt}").uniform(0, 12)
+    time.sleep(moment)
+    about = f"seed {SEED}, {number.name} {moment:.2f} s after the first download"
+    started = descendants(run.pid)
+    run.send_signal(number)
+    try:
+        run.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        run.wait()
+        pytest.fail(f"{about}: it did not end in {SECONDS_TO_END} s")
+    wait_until(lambda: not any(map(_is_there, started)), f"{about}: left {started}", 10)
+    again = start(tmp_path, portal, environment)
+    assert again.wait(120) == 0, f"{about}: {log.read_text()[-3000:]}"
+    assert not list((tmp_path / "store").rglob("*.part")), about
+    items = list((tmp_path / "store" / "AVIRIS-NG").glob("ang*/ang*.json"))
+    assert len(items) == 3, about
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
