@@ -4,7 +4,7 @@ Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help`
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -149,25 +149,15 @@ def _prune(options: PruneOptions) -> ActionResult:
     for what, files in (("superseded", found.superseded), ("orphan", found.orphans)):
         rows += [
             {"what": f"{what}, {done}", "place": place, "size": format_size(size)}
-            for place, size in _by_store(files).items()
+            for place, size in files.items()
         ]
     return ActionResult(
         sentence=f"{found.items} items, {len(found.without_data)} of them without data; "
-        f"{len(unused)} files of {format_size(sum(unused.values()))} {done}",
+        f"{len(unused)} stores and files of {format_size(sum(unused.values()))} {done}",
         rows=rows,
         is_well=not found.without_data,
         found=found,
     )
-
-
-def _by_store(files: Mapping[str, int]) -> dict[str, int]:
-    """Sizes by store, or by file for what is beside one."""
-    sizes: dict[str, int] = {}
-    for path, size in files.items():
-        store, dot, _ = path.partition(".zarr/")
-        place = f"{store}.zarr" if dot else path
-        sizes[place] = sizes.get(place, 0) + size
-    return sizes
 
 
 @flow(

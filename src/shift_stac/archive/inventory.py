@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from shift_stac.archive.documents import read_stac
@@ -24,6 +25,7 @@ from shift_stac.storage.base import Storage
 from shift_stac.store.store_format import ROOT_METADATA
 
 _READ_AT_ONCE = 16
+_IN_STORE = ".zarr/"
 
 
 def published_lines(
@@ -95,15 +97,18 @@ class Inventory(FrozenModel):
     without_data
         Items whose store is not there, or does not open.
     superseded
-        Files of stores, and beside them, that an item led to before its line was replaced.
+        Stores, and files beside them, that an item led to before its line was replaced.
     orphans
-        Files that look like a campaign's data, and that no item leads to.
+        Stores and files that look like a campaign's data, and that no item leads to.
+    older_than
+        What changed later was left out; None where nothing was.
     """
 
     items: int
     without_data: tuple[str, ...]
     superseded: dict[str, int]
     orphans: dict[str, int]
+    older_than: datetime | None = None
 
 
 def take_inventory(
@@ -122,7 +127,8 @@ def take_inventory(
     hrefs
         How the catalog spells its links, if not as a relative or local one.
     older_than
-        Data that changed later are taken for somebody's work in progress, and left out.
+        Stores in which something changed later are taken for somebody's work in progress, and left
+        out, and so are files.
 
     Raises
     ------
@@ -133,30 +139,45 @@ def take_inventory(
     CatalogError
         An item is damaged, or leads out of the archive: nothing can be said about what is unused.
     """
-    files = storage.find()
-    paths = item_paths(files, campaign)
+    paths = item_paths((path for path, _ in storage.walk(campaign.collection.id)), campaign)
     hrefs = hrefs or Hrefs.of(storage)
     used: set[str] = set()
-    without: list[str] = []
+    roots: dict[str, str] = {}
     for item in read_items(storage, list(paths.values())):
         document = item_path(campaign, FlightLine(item["id"]))
-        used |= {_within(hrefs, asset["href"], document) for asset in item["assets"].values()}
+        found = {_within(hrefs, asset["href"], document) for asset in item["assets"].values()}
+        # A store is used as a whole, whatever in it an asset leads to.
+        used |= found | {_place_of(path) for path in found}
         state = published_state(item)
-        if state is not None and f"{state.store_path}/{ROOT_METADATA}" not in files:
-            without.append(item["id"])
+        if state is not None:
+            roots[f"{state.store_path}/{ROOT_METADATA}"] = item["id"]
     superseded: dict[str, int] = {}
     orphans: dict[str, int] = {}
-    for path, file in files.items():
-        if older_than is not None and file.modified > older_than:
-            continue
-        line = _line_of(path, campaign)
-        if line is None or any(part in used for part in _prefixes(path)):
-            continue
-        kind = superseded if line in paths else orphans
-        kind[path] = file.size
+    # Millions of objects pass here, those of a store one after another.
+    for place, files in groupby(storage.walk(), key=lambda entry: _place_of(entry[0])):
+        line = _line_of(place, campaign)
+        is_used = line is None or any(part in used for part in _prefixes(place))
+        size, is_young = 0, False
+        for path, file in files:
+            roots.pop(path, None)
+            size += file.size
+            is_young = is_young or (older_than is not None and file.modified > older_than)
+        if not is_used and not is_young:
+            unused = superseded if line in paths else orphans
+            unused[place] = unused.get(place, 0) + size
     return Inventory(
-        items=len(paths), without_data=tuple(without), superseded=superseded, orphans=orphans
+        items=len(paths),
+        without_data=tuple(roots.values()),
+        superseded=superseded,
+        orphans=orphans,
+        older_than=older_than,
     )
+
+
+def _place_of(path: str) -> str:
+    """The store in which a file lies, or the file itself."""
+    store, ending, _ = path.partition(_IN_STORE)
+    return f"{store}{ending}".removesuffix("/")
 
 
 def _within(hrefs: Hrefs, href: str, document: str) -> str:
@@ -197,16 +218,26 @@ def prune(storage: Storage, inventory: Inventory) -> int:
     """Remove what an inventory found that no item leads to; returns the bytes that are free now.
 
     Items without data are left: whoever has them is to decide between the line's ingest and
-    the item's removal.
+    the item's removal. A store that somebody has begun to write since the inventory is left too.
 
     Raises
     ------
     StorageError
         Something cannot be removed; doing it again goes on.
     """
-    unused = inventory.superseded | inventory.orphans
-    # A store without its root metadata does not open: what is left of it looks like no store.
-    roots = [path for path in unused if path.endswith(f"/{ROOT_METADATA}")]
-    storage.remove(sorted(roots, key=lambda path: (path.count("/"), path)))
-    storage.remove(sorted(unused.keys() - set(roots)))
-    return sum(unused.values())
+    freed = 0
+    for place, size in sorted((inventory.superseded | inventory.orphans).items()):
+        if not f"{place}/".endswith(_IN_STORE):
+            storage.remove([place])
+            freed += size
+            continue
+        files = storage.find(place)
+        until = inventory.older_than
+        if until is not None and any(file.modified > until for file in files.values()):
+            continue
+        # A store without its root metadata does not open: what is left of it looks like no store.
+        roots = [path for path in files if path.endswith(f"/{ROOT_METADATA}")]
+        storage.remove(sorted(roots, key=lambda path: (path.count("/"), path)))
+        storage.remove(sorted(files.keys() - set(roots)))
+        freed += sum(file.size for file in files.values())
+    return freed
