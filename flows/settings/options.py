@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flows.settings.values import Dates, Lines, QuietDays, StuckHours
+from flows.settings.values import Dates, Lines, QuietDays, StuckHours, UserPath
 from shift_stac.campaigns import load_campaign
 from shift_stac.portal.download import DownloadOptions
 from shift_stac.sources import ProductLevel
@@ -69,7 +69,7 @@ class PublishedOptions(CampaignChoice):
     store: str = Field(
         default="store", description="the published archive: a folder or s3://bucket/prefix"
     )
-    work_dir: Path = Field(default=Path("work"), description="folder for reports")
+    work_dir: UserPath = Field(default=Path("work"), description="folder for reports")
     s3: BucketOptions = Field(
         default_factory=BucketOptions,
         description="access to the bucket, beside the standard AWS settings",
@@ -82,7 +82,7 @@ class PublishedOptions(CampaignChoice):
 class ArchiveOptions(PublishedOptions, PortalOptions):
     """Where lines come from, where they go, and how: what every way to ingest has in common."""
 
-    work_dir: Path = Field(
+    work_dir: UserPath = Field(
         default=Path("work"), description="folder for downloads, conversions and reports"
     )
     layout: ChunkLayout | None = Field(
@@ -202,7 +202,7 @@ class ValidateOptions(PublishedOptions):
 class CatalogCheckOptions(PublishedOptions):
     """Everything that a validation of a catalog can be told. Also the parameters of its flow."""
 
-    schemas: Path | None = Field(
+    schemas: UserPath | None = Field(
         default=None,
         description="folder of the JSON schemas of STAC's extensions (default: the core schemas "
         "alone)",

@@ -31,6 +31,7 @@ from flows.settings.options import (
     ValidateOptions,
 )
 from flows.settings.service import ServiceOptions
+from shift_stac.files import at_home
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import ChunkLayout
 
@@ -64,10 +65,10 @@ class _SettingsFile(TomlConfigSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         named = os.environ.get(SETTINGS_VARIABLE)
-        if named and not Path(named).is_file():
+        path = at_home(named) if named else DEFAULT_SETTINGS_FILE
+        if named and not path.is_file():
             msg = f"the settings file {named} does not exist"
             raise FileNotFoundError(msg)
-        path = Path(named) if named else DEFAULT_SETTINGS_FILE
         try:
             super().__init__(settings_cls, path)
         except (TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,11 +1,13 @@
 """Types of settings: how their texts are read, and what forms are told of them."""
 
+from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_settings import NoDecode
 
+from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine, parse_date
 
 
@@ -69,6 +71,10 @@ QuietDays = Annotated[
 
 Lines = Annotated[tuple[FlightLine, ...], NoDecode, BeforeValidator(_split_commas)]
 """Flight lines; as one text, with commas between them."""
+
+
+UserPath = Annotated[Path, AfterValidator(at_home)]
+"""A path as a person writes it; ``~`` is the home folder."""
 
 
 def _check_time_zone(value: str) -> str:

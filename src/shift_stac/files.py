@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, then renamed."""
+"""Files that are whole or not there: written aside, then renamed; and paths that persons write."""
 
 import os
 import threading
@@ -7,6 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _OWNER_ALONE = 0o600
+
+
+def at_home(path: str | Path) -> Path:
+    """A path as a person writes it, ``~`` being the home folder, where no shell has read it."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        # Of a user who is not there; a shell leaves that as it is too.
+        return Path(path)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import json
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from flows.settings import IngestOptions, read_options
+from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
+from shift_stac.portal.portal import open_portal
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkLayout
 
@@ -107,3 +110,15 @@ def test_help_explains_every_option(capsys):
 def test_options_survive_json_as_flow_parameters():
     options = ingest_options([*DATE, "--line", "ang20220224t195402", "--product", "L2"])
     assert IngestOptions.model_validate(json.loads(options.model_dump_json())) == options
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.toml").write_text('date = ["20220224"]\nwork_dir = "~/work"\n')
+    (tmp_path / "mirror").mkdir()
+    options = ingest_options(["--settings", "~/mine.toml"])
+    assert options.work_dir == tmp_path / "work"
+    campaign = load_campaign()
+    open_portal("~/mirror", campaign.portal.version("v1"), "v1")
+    (tmp_path / "own.toml").write_bytes((files("shift_stac.campaigns") / "shift.toml").read_bytes())
+    assert load_campaign("~/own.toml") == campaign

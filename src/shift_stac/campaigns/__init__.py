@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from shift_stac.errors import CampaignError
+from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
@@ -177,7 +178,7 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
         There is no such file, or it is not a campaign file; the message names the key at fault.
     """
     bundled = files(__name__) / f"{name_or_path}.toml"
-    path = bundled if bundled.is_file() else Path(name_or_path)
+    path = bundled if bundled.is_file() else at_home(name_or_path)
     try:
         return Campaign.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:

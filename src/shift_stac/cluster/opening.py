@@ -10,6 +10,7 @@ from shift_stac.cluster.engine import Engine
 from shift_stac.cluster.errors import ProfileError
 from shift_stac.cluster.local_engine import LocalEngine
 from shift_stac.cluster.profile import ClusterProfile
+from shift_stac.files import at_home
 
 
 def load_profile(name_or_path: str | Path, folder: Path) -> ClusterProfile:
@@ -27,7 +28,7 @@ def load_profile(name_or_path: str | Path, folder: Path) -> ClusterProfile:
     ProfileError
         There is no such file, or something in it does not exist; the message names the key.
     """
-    path = Path(name_or_path).expanduser()
+    path = at_home(name_or_path)
     named = folder / f"{name_or_path}.toml"
     if os.sep not in str(name_or_path) and named.is_file():
         path = named

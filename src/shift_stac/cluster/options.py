@@ -16,6 +16,7 @@ from distributed import LocalCluster, Nanny, SpecCluster, Worker
 from shift_stac.cluster.errors import ProfileError
 from shift_stac.cluster.jobqueue import JobQueueCluster, SLURMCluster
 from shift_stac.cluster.profile import ClusterProfile
+from shift_stac.files import at_home
 
 # What the engine decides, and why a profile cannot.
 _RESERVED = {
@@ -199,7 +200,7 @@ def _log_folder(profile: ClusterProfile, work_dir: Path) -> Path:
         msg = f"cluster profile {profile.name}: log_directory uses ${unset[0]}, which is not set"
         raise ProfileError(msg)
     # Absolute, because the tail of a log is read from wherever the flow is by then.
-    folder = Path(text).expanduser().absolute()
+    folder = at_home(text).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

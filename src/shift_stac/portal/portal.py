@@ -17,6 +17,7 @@ import httpx
 
 from shift_stac.campaigns import PortalVersion
 from shift_stac.errors import FlightLineError, MissingProductError, PortalError, TransferError
+from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine, as_flightline, parse_date
 from shift_stac.model import FrozenModel
 from shift_stac.portal.listing import Entry, is_safe_name, parse_listing
@@ -301,5 +302,5 @@ def open_portal(
         msg = f"{address!r} is neither an http(s):// address nor a folder"
         raise PortalError(msg)
     else:
-        tree = _FolderTree(Path(address))
+        tree = _FolderTree(at_home(address))
     return Portal(address, tree, description, version)

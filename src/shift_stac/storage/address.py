@@ -1,9 +1,9 @@
 """The published archive, wherever it is."""
 
 import re
-from pathlib import Path
 
 from shift_stac.errors import StorageError
+from shift_stac.files import at_home
 from shift_stac.storage.base import Storage
 from shift_stac.storage.folder import FolderStorage
 from shift_stac.storage.s3_options import AskCode, S3Options
@@ -37,7 +37,7 @@ def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None
     if not url or re.match(r"[A-Za-z][\w+.-]*:/", url):
         msg = f"{url!r} is no place for an archive: expected a folder or s3://bucket/prefix"
         raise StorageError(msg)
-    return FolderStorage(Path(url).expanduser())
+    return FolderStorage(at_home(url))
 
 
 def _check_bucket(url: str) -> None:
@@ -58,4 +58,4 @@ def _check_bucket(url: str) -> None:
 
 def whole_address(url: str) -> str:
     """The address under which an archive opens everywhere: a folder's path is made absolute."""
-    return url.rstrip("/") if "://" in url else str(Path(url).expanduser().absolute())
+    return url.rstrip("/") if "://" in url else str(at_home(url).absolute())

@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from pydantic import AwareDatetime, SecretStr, ValidationError, field_serializer
 
 from shift_stac.errors import CodeRefusedError, CredentialsError, NoSessionError, TokenServiceError
-from shift_stac.files import write_whole
+from shift_stac.files import at_home, write_whole
 from shift_stac.model import FrozenModel
 from shift_stac.storage.s3_options import AskCode, S3Options
 
@@ -278,7 +278,7 @@ class Sessions:
             )
         )
         name = hashlib.sha256(whose.encode()).hexdigest()[:16]
-        return options.session_dir.expanduser() / f"{name}.json"
+        return at_home(options.session_dir) / f"{name}.json"
 
     def _kept(self) -> Keys | None:
         try:
