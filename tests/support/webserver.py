@@ -3,6 +3,7 @@
 import getpass
 import os
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -143,19 +144,23 @@ class _FaultyHandler(QuietHandler):
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         self._answer(with_body=True)
 
+    def _answer_without_file(self, fault: str) -> None:
+        word, _, value = fault.partition(" ")
+        redirects = word == "redirect"
+        self.send_response(302 if redirects else int(word))
+        if value:
+            self.send_header("Location" if redirects else "Retry-After", value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def _answer(self, *, with_body: bool) -> None:
         faults = self.faults
         name = self.path.strip("/")
         wanted = self.headers.get("Range")
         faults.requests.append((self.command, name, wanted))
         fault = faults.script.pop(0) if with_body and faults.script else ""
-        if fault.isdigit() or fault.startswith("429"):
-            status, _, after = fault.partition(" ")
-            self.send_response(int(status))
-            if after:
-                self.send_header("Retry-After", after)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+        if fault.isdigit() or fault.startswith(("429", "redirect")):
+            self._answer_without_file(fault)
             return
         if name not in faults.files:
             self.send_error(404)
@@ -166,10 +171,12 @@ class _FaultyHandler(QuietHandler):
         content = faults.files[name]
         etag = faults.etags.get(name, '"one"')
         begin = 0
-        if wanted and self.headers.get("If-Range") == etag and fault != "whole":
+        careless = fault.startswith("careless")
+        if wanted and (self.headers.get("If-Range") == etag or careless) and fault != "whole":
             begin = int(wanted.removeprefix("bytes=").rstrip("-"))
         self.send_response(206 if begin else 200)
-        self.send_header("ETag", etag)
+        if fault != "careless":
+            self.send_header("ETag", etag)
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - begin))
@@ -201,8 +208,29 @@ def faulty_server() -> Iterator[tuple[str, Faults]]:
 
     ``cut N``: N bytes, then the connection ends; ``stall N``: then nothing; ``503``, ``429 2``:
     status and Retry-After; ``whole``: ranges are ignored; ``replace TEXT``: another content and
-    ETag from now on; empty: as it should be.
+    ETag from now on; ``careless``: a range of whatever there is, without an ETag, or ``careless
+    etag`` with it; ``redirect URL``; empty: as it should be.
     """
     faults = Faults()
     with serve_handler(partial(_FaultyHandler, faults), _Unmoved) as url:
         yield url, faults
+
+
+@contextmanager
+def encrypted_server(faults: Faults, work: Path) -> Iterator[tuple[str, Path]]:
+    """A faulty server over TLS; yields its address and the file of its certificate."""
+    key, certificate = work / "key.pem", work / "certificate.pem"
+    command = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", certificate]
+    openssl = require_program("openssl")
+    subprocess.run([openssl, *command.split(), *names], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    class Encrypted(_Unmoved):
+        def server_activate(self) -> None:
+            super().server_activate()
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    with serve_handler(partial(_FaultyHandler, faults), Encrypted) as url:
+        yield url.replace("http:", "https:"), certificate

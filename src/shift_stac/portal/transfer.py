@@ -42,15 +42,36 @@ class HttpOptions(FrozenModel):
     backoff: float = Field(
         default=1.0, ge=0, description="seconds to wait before the second try; doubles each time"
     )
+    redirect_hosts: tuple[str, ...] = Field(
+        default=(), description="other hosts to which the portal's server may redirect"
+    )
 
 
 def http_client(options: HttpOptions) -> httpx.Client:
-    """A client for the portal; the caller closes it."""
+    """A client for the portal; the caller closes it.
+
+    It follows a redirect to the same host, or to one that the options name, but never from https
+    to http: its requests raise :class:`TransferError` instead.
+    """
+
+    def check_redirect(response: httpx.Response) -> None:
+        if not response.has_redirect_location:
+            return
+        old, new = response.url, response.url.join(response.headers["Location"])
+        said = f"{old}: the server redirects to {new}"
+        if old.scheme == "https" and new.scheme != "https":
+            msg = f"{said}, which is not encrypted; it is not followed"
+            raise TransferError(msg)
+        if new.host not in {old.host, *options.redirect_hosts}:
+            msg = f"{said}; add {new.host} to `redirect_hosts` if it may"
+            raise TransferError(msg)
+
     cafile = str(options.ca_bundle) if options.ca_bundle else None
     return httpx.Client(
         verify=ssl.create_default_context(cafile=cafile),
         timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
         follow_redirects=True,
+        event_hooks={"response": [check_redirect]},
         headers={
             "User-Agent": f"shift-stac/{version('shift-stac')}",
             # Sizes, ranges and checksums are of the file, not of a compressed transfer.
@@ -65,6 +86,10 @@ class _PassingError(TransferError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class _UnprovenError(_PassingError):
+    """Nothing tells that the rest belongs to the beginning that is here."""
 
 
 class _PartRecord(FrozenModel):
@@ -195,13 +220,20 @@ def _attempt(
             client.stream("GET", remote.url, headers=headers) as response,
             cancellation.waking(lambda: _hang_up(response)),
         ):
-            begin = _check_response(response, remote, present)
+            try:
+                begin = _check_response(response, remote, present)
+            except _UnprovenError:
+                part.unlink()
+                raise
             if begin == 0:
                 digest = hashlib.sha256()
             _receive(response, remote, part, begin, digest, advance)
     except (httpx.TransportError, httpx.StreamError) as error:
         msg = f"{remote.url}: the transfer broke off ({type(error).__name__}: {error})"
         raise _PassingError(msg) from error
+    except httpx.TooManyRedirects as error:
+        msg = f"{remote.url}: the server redirects in a circle"
+        raise TransferError(msg) from error
     return digest.hexdigest()
 
 
@@ -221,6 +253,15 @@ def _check_response(response: httpx.Response, remote: RemoteFile, present: int) 
         if response.headers.get("Content-Range") != wanted:
             msg = f"{said} with {response.headers.get('Content-Range')!r} instead of {wanted!r}"
             raise TransferError(msg)
+        now = _described(response, remote, remote.size)
+        if not remote.is_same(now):
+            msg = f"{said}, but of a file that was replaced on the portal; run again"
+            raise TransferError(msg)
+        # A server that ignores If-Range sends the rest of whatever it has (RFC 9110 section 15.3.7
+        # requires the ETag or the date that the whole file would come with).
+        if not ((remote.etag and now.etag) or (remote.last_modified and now.last_modified)):
+            msg = f"{said} without the ETag or date of the file; it is fetched from its beginning"
+            raise _UnprovenError(msg)
         return present
     if response.is_server_error or status == httpx.codes.TOO_MANY_REQUESTS:
         raise _PassingError(said, _retry_after(response))
@@ -230,13 +271,7 @@ def _check_response(response: httpx.Response, remote: RemoteFile, present: int) 
     if status != httpx.codes.OK:
         msg = f"{said}; check that the portal's files may be read"
         raise TransferError(msg)
-    now = RemoteFile(
-        name=remote.name,
-        url=remote.url,
-        size=int(response.headers.get("Content-Length", remote.size)),
-        etag=response.headers.get("ETag"),
-        last_modified=response.headers.get("Last-Modified"),
-    )
+    now = _described(response, remote, int(response.headers.get("Content-Length", remote.size)))
     if not remote.is_same(now):
         msg = (
             f"{remote.url} was replaced on the portal while it was looked at "
@@ -244,6 +279,17 @@ def _check_response(response: httpx.Response, remote: RemoteFile, present: int) 
         )
         raise TransferError(msg)
     return 0
+
+
+def _described(response: httpx.Response, remote: RemoteFile, size: int) -> RemoteFile:
+    """The file as a response describes it."""
+    return RemoteFile(
+        name=remote.name,
+        url=remote.url,
+        size=size,
+        etag=response.headers.get("ETag"),
+        last_modified=response.headers.get("Last-Modified"),
+    )
 
 
 def _receive(

@@ -13,7 +13,7 @@ from shift_stac.errors import EnviError, RunCancelledError, TransferError, WorkF
 from shift_stac.flightline import FlightLine
 from shift_stac.portal.download import Downloader, DownloadOptions
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
-from support.webserver import faulty_server
+from support.webserver import encrypted_server, faulty_server
 
 LINE = FlightLine("ang20220224t195402")
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several network reads
@@ -268,3 +268,49 @@ def test_a_mirrors_files_are_used_where_they_lie(tmp_path):
         downloader.forget(source, work)
     assert (mirror / "cube").exists()
     assert not (work / "cube").exists()
+
+
+@pytest.mark.parametrize("answer", ["careless", "careless etag"])
+def test_a_file_never_has_the_halves_of_two(server, tmp_path, answer):
+    """Not from a server that ignores If-Range, whether or not it tells what it sends."""
+    _url, faults = server
+    before = remote_line(*server)
+    faults.script = ["", "cut 500000", "503", "503"]
+    with Downloader(FAST) as downloader, pytest.raises(TransferError):
+        downloader.download(before, tmp_path)
+    assert 0 < (tmp_path / "cube.part").stat().st_size < len(CONTENT)
+    faults.files["cube"] = CONTENT[::-1]
+    faults.etags["cube"] = '"two"'
+    faults.script = [answer]
+    with Downloader(FAST) as downloader, pytest.raises(TransferError, match="replaced"):
+        downloader.download(before, tmp_path)
+    assert not (tmp_path / "cube").exists()
+
+
+def test_redirects_lead_to_hosts_that_are_allowed(server, tmp_path):
+    url, faults = server
+    elsewhere = url.replace("127.0.0.1", "localhost") + "/cube.hdr"
+    faults.script = [f"redirect {elsewhere}"]
+    with pytest.raises(TransferError, match="add localhost to `redirect_hosts`"):
+        fetch(server, tmp_path)
+    faults.script = [f"redirect {elsewhere}"]
+    fetch(server, tmp_path, FAST.model_copy(update={"redirect_hosts": ("localhost",)}))
+    assert (tmp_path / "cube.hdr").read_bytes() == HEADER
+
+
+def test_redirects_in_a_circle_are_an_error_of_ours(server, tmp_path):
+    url, faults = server
+    faults.script = [f"redirect {url}/cube.hdr"] * 30
+    with pytest.raises(TransferError, match="in a circle"):
+        fetch(server, tmp_path)
+
+
+def test_an_encrypted_transfer_is_never_redirected_to_one_that_is_not(server, tmp_path):
+    url, faults = server
+    faults.script = [f"redirect {url}/cube.hdr"]
+    with encrypted_server(faults, tmp_path) as (encrypted, authorities):
+        options = FAST.model_copy(update={"ca_bundle": authorities})
+        with pytest.raises(TransferError, match="not encrypted"):
+            fetch((encrypted, faults), tmp_path / "work", options)
+        # The same server's file arrives where it does not redirect.
+        fetch((encrypted, faults), tmp_path / "work", options)
