@@ -247,7 +247,8 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
             journal.note(*done)
             if not options.dry_run:
                 # Also of what an earlier night published before it was killed.
-                unfinished = complete_catalog(context, [*decided, *done])
+                settled = [listed.line for listed in census.up_to_date]
+                unfinished = complete_catalog(context, [*decided, *done], settled)
                 journal.note(*unfinished)
                 if not unfinished:
                     ledger.save()

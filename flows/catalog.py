@@ -41,7 +41,7 @@ from shift_stac.monitoring.units import format_size
 from shift_stac.portal.comparison import ComparedLine, Comparison, Standing, sort_lines
 from shift_stac.portal.portal import Portal, open_portal
 from shift_stac.stac.hrefs import Hrefs
-from tasks.catalog import inventory, rebuild, remove_unused, validate_stac
+from tasks.catalog import inventory, rebuild, refresh_all, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
 
 _LINES_AT_ONCE = 8
@@ -140,11 +140,14 @@ def _prune(options: PruneOptions) -> ActionResult:
     storage = open_archive(options)
     before = datetime.now(UTC) - timedelta(days=options.older_than_days)
     hrefs = Hrefs.of(storage, options.catalog)
-    found = inventory(storage, load_campaign(options.campaign), hrefs, before)
+    campaign = load_campaign(options.campaign)
+    if options.delete:
+        refresh_all(storage, campaign, hrefs)
+    found = inventory(storage, campaign, hrefs, before)
     unused = found.superseded | found.orphans
     done = "removed" if options.delete else "could be removed"
     if options.delete:
-        remove_unused(storage, found)
+        remove_unused(storage, campaign, found)
     rows = [{"what": "item without data", "place": line, "size": ""} for line in found.without_data]
     for what, files in (("superseded", found.superseded), ("orphan", found.orphans)):
         rows += [

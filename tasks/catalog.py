@@ -8,7 +8,7 @@ from prefect import get_run_logger
 from shift_stac.archive.catalog_validation import CatalogCheck, validate_catalog
 from shift_stac.archive.inventory import Inventory, prune, take_inventory
 from shift_stac.archive.rebuild import Rebuilt, rebuild_catalog
-from shift_stac.archive.search_pages import rebuild_search_pages
+from shift_stac.archive.search_pages import bring_up_search_pages, rebuild_search_pages
 from shift_stac.campaigns import Campaign
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.storage.base import Storage
@@ -29,6 +29,12 @@ def validate_stac(storage: Storage, schemas: Path | None, hrefs: Hrefs) -> Catal
     return validate_catalog(storage, schemas, hrefs)
 
 
+@stage("refresh table and page", task_run_name="refresh")
+def refresh_all(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
+    """Bring table and page up to all items, so that they lead to nothing that is superseded."""
+    bring_up_search_pages(storage, campaign, hrefs)
+
+
 @stage("inventory")
 def inventory(
     storage: Storage, campaign: Campaign, hrefs: Hrefs, older_than: datetime
@@ -38,8 +44,8 @@ def inventory(
 
 
 @stage("prune")
-def remove_unused(storage: Storage, found: Inventory) -> int:
+def remove_unused(storage: Storage, campaign: Campaign, found: Inventory) -> int:
     """Remove what no item leads to."""
-    freed = prune(storage, found)
+    freed = prune(storage, campaign, found)
     get_run_logger().info("%d bytes removed from %s", freed, storage.url)
     return freed

@@ -11,6 +11,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import Stage
 from shift_stac.sources import SourceLine
 from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.item import PublishedState
 from shift_stac.storage.base import Progress, Storage
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
@@ -42,12 +43,21 @@ def catalogue(
     sources: SourceLine,
     companions: Companions,
     validation: Validation,
+    planned_from: PublishedState | None,
     store: str,
     hrefs: Hrefs,
 ) -> None:
     """Publish the line's item, then what leads to it."""
     path = publish_item(
-        storage, campaign, summary, sources, companions, validation, store=store, hrefs=hrefs
+        storage,
+        campaign,
+        summary,
+        sources,
+        companions,
+        validation,
+        planned_from=planned_from,
+        store=store,
+        hrefs=hrefs,
     )
     get_run_logger().info("%s: item %s", line, storage.href(path))
 
@@ -64,9 +74,9 @@ def refresh(
     storage: Storage,
     campaign: Campaign,
     hrefs: Hrefs,
-    published: list[FlightLine],
-    present: list[FlightLine],
+    lines: list[FlightLine],
+    settled: list[FlightLine],
 ) -> None:
     """Bring the table of items and the page for people up to the catalog."""
-    read = refresh_search_pages(storage, campaign, hrefs, published=published, present=present)
-    get_run_logger().info("%d items brought into table and page", read)
+    brought = refresh_search_pages(storage, campaign, hrefs, lines=lines, settled=settled)
+    get_run_logger().info("%d items brought into table and page", brought)

@@ -20,7 +20,7 @@ from flows.running.journal import Journal
 from shift_stac.archive.plan import Action
 from shift_stac.archive.publication import refresh_item
 from shift_stac.cluster import Engine, open_engine
-from shift_stac.errors import RunCancelledError, ShiftError
+from shift_stac.errors import PublishedMeanwhileError, RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineOutcome, LineState, Stage
 from shift_stac.sources import SourceLine
@@ -35,6 +35,9 @@ from tasks.publish import catalogue, link, publish, refresh
 from tasks.validate import validate
 from tasks.work_log import WorkLog, failed, logging_to
 
+# Each time another run has published the line, from other files or in another form.
+_TIMES_PLANNED = 20
+
 
 class _Done(NamedTuple):
     """How a line that did not fail was left."""
@@ -43,6 +46,16 @@ class _Done(NamedTuple):
     reason: str
     size: int | None = None
     validation: Validation | None = None
+
+
+def _ingest(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog) -> _Done:
+    """Take one line through all stages, and again if another run publishes it meanwhile."""
+    for _ in range(_TIMES_PLANNED - 1):
+        try:
+            return _pass_through(line, context, engine, log)
+        except PublishedMeanwhileError as error:
+            get_run_logger().warning("%s: %s; it is planned again", line, error)
+    return _pass_through(line, context, engine, log)
 
 
 def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog) -> _Done:
@@ -64,15 +77,13 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: Wo
         context.downloader,
         bar(line.id, Stage.DOWNLOAD),
     )
-    conversion = options.conversion.model_copy(
-        update={"level": found.level, "threads": context.profile.cpus}
-    )
+    conversion = found.conversion.model_copy(update={"threads": context.profile.cpus})
     if (
         published
-        and not options.force
+        and found.plan.unless_same
         and published.fingerprint == fingerprint(sources, conversion)
     ):
-        refresh_item(storage, campaign, sources, found.level)
+        refresh_item(storage, campaign, sources, conversion.level, published)
         _drop_downloads(line, sources, context)
         reason = f"{reason}, but not its content"
         return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
@@ -99,6 +110,7 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: Wo
         sources,
         companions,
         validation,
+        published,
         place,
         context.hrefs,
     )
@@ -127,7 +139,7 @@ def ingest_line(
     log = WorkLog(lambda: journal.note(log.under_way(line.id)))
     try:
         with logging_to(log), context.hold(line):
-            done = _pass_through(line, context, engine, log)
+            done = _ingest(line, context, engine, log)
     except RunCancelledError as error:
         outcome = log.failure(line.id, LineState.SKIPPED, str(error), error)
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
@@ -169,19 +181,30 @@ def ingest_lines(
     return [future.result(raise_on_failure=False) for future in futures]
 
 
-def complete_catalog(context: RunContext, outcomes: Sequence[LineOutcome]) -> list[LineOutcome]:
-    """What is done once a run: links that an earlier run died before, and table and page.
+def complete_catalog(
+    context: RunContext,
+    outcomes: Sequence[LineOutcome],
+    settled: Sequence[FlightLine] = (),
+) -> list[LineOutcome]:
+    """What is done once a run: links that a run died before, this one too, and table and page.
 
-    Returns a failure if that fails: the lines' own outcomes are to be told all the same.
+    ``settled`` lines are published, and were not looked at. Returns a failure if that fails: the
+    lines' own outcomes are to be told all the same.
     """
     place = (context.storage, context.campaign)
-    untouched = [FlightLine(o.line) for o in outcomes if o.state is LineState.UP_TO_DATE]
     published = [FlightLine(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
+    # Of those that failed, who came to publishing may have come as far as to its item.
+    others = [
+        FlightLine(o.line)
+        for o in outcomes
+        if o.state is LineState.UP_TO_DATE
+        or (o.state is not LineState.PUBLISHED and Stage.PUBLISH in o.stages)
+    ]
     try:
-        if untouched:
-            link(*place, untouched, context.hrefs)
-        if published or untouched:
-            refresh(*place, context.hrefs, published, untouched)
-    except ShiftError as error:
+        if others:
+            link(*place, others, context.hrefs)
+        if published or others or settled:
+            refresh(*place, context.hrefs, [*published, *others], list(settled))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the lines' outcomes are told
         return [failed("catalog", error)]
     return []

@@ -14,7 +14,7 @@ from flows.running.mfa_codes import code_source
 from flows.running.progress import ProgressBoard
 from flows.settings import ArchiveOptions, CampaignOptions, IngestOptions
 from shift_stac.archive.documents import read_published
-from shift_stac.archive.plan import LinePlan, level_to_hold, plan_line
+from shift_stac.archive.plan import LinePlan, conversion_to_make, plan_line
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
 from shift_stac.errors import ShiftError
@@ -23,10 +23,11 @@ from shift_stac.locks import held
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, open_portal
-from shift_stac.sources import Product, ProductLevel, RemoteLine
+from shift_stac.sources import Product, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item import PublishedState
 from shift_stac.storage.address import open_storage
+from shift_stac.store.conversion_options import ConversionOptions
 from tasks.portal import list_lines
 from tasks.work_log import failed
 
@@ -105,7 +106,7 @@ class LinePreparation:
 
     remote: RemoteLine
     published: PublishedState | None
-    level: ProductLevel
+    conversion: ConversionOptions
     plan: LinePlan
 
 
@@ -116,10 +117,10 @@ def examine(
 ) -> LinePreparation:
     """Compare what the portal has of a line with what is published; ``find`` asks the portal."""
     published, has_store = read_published(context.storage, context.campaign, line)
-    level = level_to_hold(context.options.product, published)
-    remote = find(line, level.products)
+    conversion = conversion_to_make(context.options, published)
+    remote = find(line, conversion.level.products)
     plan = plan_line(remote, published, has_store=has_store, wanted=context.options)
-    return LinePreparation(remote, published if has_store else None, level, plan)
+    return LinePreparation(remote, published, conversion, plan)
 
 
 def select_lines(

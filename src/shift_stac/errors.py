@@ -56,6 +56,10 @@ class CatalogError(ShiftError):
     """A catalog, collection or item that cannot be read, or is not valid STAC."""
 
 
+class PublishedMeanwhileError(ShiftError):
+    """A line of which another run published a version since this one was planned. Plan it again."""
+
+
 class NothingPublishedError(CatalogError):
     """An archive that holds nothing of the campaign."""
 

@@ -166,11 +166,12 @@ def test_a_page_that_is_no_portal_makes_no_night_in_which_all_lines_vanish(night
     assert night.report is None
 
 
-def test_what_a_killed_night_published_comes_into_the_table_by_the_next(nightly, source, tmp_path):
+@pytest.mark.parametrize("lost", [("work/ledger.json",), ()], ids=["killed", "settled"])
+def test_what_the_table_lost_comes_into_it_by_the_next_night(nightly, source, tmp_path, lost):
     assert nightly("--portal", source, "--max-lines", 2).status == 0
-    # As if it had been killed before its end.
+    # As if the night had been killed before its end, or another run had lost what it wrote.
     table = tmp_path / "store/AVIRIS-NG/items.parquet"
-    for path in (table, tmp_path / "work/ledger.json"):
+    for path in (table, *(tmp_path / name for name in lost)):
         path.unlink()
     night = nightly("--portal", source, "--max-lines", 1)
     assert list(night.states.values()).count("published") == 1

@@ -16,8 +16,11 @@ import rioxarray  # noqa: F401 - adds the accessor
 import xarray as xr
 
 from shift_stac.envi.image import open_envi
+from shift_stac.flightline import FlightLine
 from shift_stac.simulate import simulate_campaign
+from shift_stac.storage.folder import FolderStorage
 from support.stac import comparable, linked_lines, store_of, use_schemas, validate_archive
+from support.versions import faults_of
 from support.webserver import serve_apache, serve_nginx, wait_until
 
 DATE = "20220224"
@@ -160,9 +163,12 @@ def test_a_replaced_file_is_noticed_and_ingested_again(ingest, own_campaign, tmp
         assert float(opened.Reflectance[0, 0, 0]) == 0.25
 
 
-def test_a_file_that_was_only_touched_is_not_converted_again(ingest, own_campaign, tmp_path):
+@pytest.mark.parametrize("layout", [(), ("--layout", "map", "--y-chunk", 10, "--shard")])
+def test_a_file_that_was_only_touched_is_not_converted_again(
+    ingest, own_campaign, tmp_path, layout
+):
     line = lines_of(own_campaign)[1]
-    ingest("--portal", own_campaign, "--line", line)
+    ingest("--portal", own_campaign, "--line", line, *layout)
     (own_campaign / f"v1/{DATE}/L2a/{line}_rfl").touch()
     stores = content(tmp_path / "store/aviris")
     run = ingest("--portal", own_campaign, "--line", line)
@@ -411,6 +417,29 @@ def test_two_runs_at_once_in_one_folder_do_each_line_once(
     # One run published a line, and the other found it up to date.
     assert states == dict.fromkeys(lines, "pu up")
     assert linked_lines(tmp_path / "store") == sorted(lines)
+
+
+def test_two_runs_of_a_new_line_from_two_folders_join_their_levels(
+    own_campaign, tmp_path, environment, prefect_api, ingest_command
+):
+    line = lines_of(own_campaign)[1]
+    runs = [
+        subprocess.Popen(
+            [
+                *(*ingest_command, "--portal", str(own_campaign), "--line", line),
+                *("--product", level, "--work-dir", f"work-{level}"),
+            ],
+            cwd=tmp_path,
+            env=environment | {"PREFECT_API_URL": prefect_api},
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        for level in ("L1", "L2")
+    ]
+    assert [run.wait(timeout=200) for run in runs] == [0, 0]
+    with xr.open_zarr(store_of(tmp_path / "store", line)) as opened:
+        assert {"Radiance", "Reflectance"} <= set(opened.variables)
+    assert faults_of(FolderStorage(tmp_path / "store"), FlightLine(line)) == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -53,7 +53,7 @@ def publish_campaign(
         publish_item(
             storage, campaign, summary, sources, companions, validation, store=place, hrefs=hrefs
         )
-    refresh_search_pages(storage, campaign, hrefs, published=published)
+    refresh_search_pages(storage, campaign, hrefs, lines=published)
     return storage, published
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
-from shift_stac.archive.documents import read_stac
-from shift_stac.archive.publication import VERSION_PREFIX
+from shift_stac.archive.documents import read_published, read_stac
+from shift_stac.archive.versions import VERSION_PREFIX, condemn, release
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import (
     CatalogError,
@@ -16,10 +16,11 @@ from shift_stac.errors import (
     ForeignLinkError,
     NothingPublishedError,
 )
-from shift_stac.flightline import FlightLine
+from shift_stac.flightline import FlightLine, as_flightline
 from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item import published_state
+from shift_stac.stac.item_table import index_path, indexed_assets
 from shift_stac.stac.parents import collection_path, item_path, linked_children
 from shift_stac.storage.base import Storage
 from shift_stac.store.store_format import ROOT_METADATA
@@ -137,7 +138,7 @@ def take_inventory(
     ForeignLinkError
         An item leads to what is not known to be in the archive.
     CatalogError
-        An item is damaged, or leads out of the archive: nothing can be said about what is unused.
+        An item or the table of items is damaged: nothing can be said about what is unused.
     """
     paths = item_paths((path for path, _ in storage.walk(campaign.collection.id)), campaign)
     hrefs = hrefs or Hrefs.of(storage)
@@ -151,19 +152,24 @@ def take_inventory(
         state = published_state(item)
         if state is not None:
             roots[f"{state.store_path}/{ROOT_METADATA}"] = item["id"]
+    # Who found a line in the table is not led to nothing, even if its item leads elsewhere by now.
+    table = index_path(campaign)
+    for name, told in indexed_assets(storage.read(table)).items():
+        if as_flightline(name) in paths:
+            used |= {_within(hrefs, href, table) for href in told}
     superseded: dict[str, int] = {}
     orphans: dict[str, int] = {}
     # Millions of objects pass here, those of a store one after another.
     for place, files in groupby(storage.walk(), key=lambda entry: _place_of(entry[0])):
-        line = _line_of(place, campaign)
-        is_used = line is None or any(part in used for part in _prefixes(place))
+        version = _version_of(place, campaign)
+        is_used = version is None or any(part in used for part in _prefixes(place))
         size, is_young = 0, False
         for path, file in files:
             roots.pop(path, None)
             size += file.size
             is_young = is_young or (older_than is not None and file.modified > older_than)
-        if not is_used and not is_young:
-            unused = superseded if line in paths else orphans
+        if version is not None and not is_used and not is_young:
+            unused = superseded if version.line in paths else orphans
             unused[place] = unused.get(place, 0) + size
     return Inventory(
         items=len(paths),
@@ -192,8 +198,15 @@ def _within(hrefs: Hrefs, href: str, document: str) -> str:
     return path
 
 
-def _line_of(path: str, campaign: Campaign) -> FlightLine | None:
-    """The line whose data a file is, by its place: data, never items or catalogs."""
+class _Version(NamedTuple):
+    """A line, and how the paths of one version of its data begin."""
+
+    line: FlightLine
+    beginning: str
+
+
+def _version_of(path: str, campaign: Campaign) -> _Version | None:
+    """The version whose data a file is, by its place: data, never items or catalogs."""
     for part in path.split("/"):
         try:
             line = FlightLine(part[: len("angYYYYMMDDtHHNNSS")])
@@ -204,8 +217,9 @@ def _line_of(path: str, campaign: Campaign) -> FlightLine | None:
         if below == path:
             return None
         if below.startswith(VERSION_PREFIX):
-            below = below.partition("/")[2]
-        return line if below.startswith(line.id) else None
+            folder, _, below = below.partition("/")
+            home = f"{home}/{folder}"
+        return _Version(line, f"{home}/{line}") if below.startswith(line.id) else None
     return None
 
 
@@ -214,30 +228,50 @@ def _prefixes(path: str) -> Iterator[str]:
     return ("/".join(parts[: count + 1]) for count in range(len(parts)))
 
 
-def prune(storage: Storage, inventory: Inventory) -> int:
+def prune(storage: Storage, campaign: Campaign, inventory: Inventory) -> int:
     """Remove what an inventory found that no item leads to; returns the bytes that are free now.
 
     Items without data are left: whoever has them is to decide between the line's ingest and
-    the item's removal. A store that somebody has begun to write since the inventory is left too.
+    the item's removal. A store that somebody has claimed or begun to write since the inventory is
+    left too, and a version to which an item has come to lead since.
 
     Raises
     ------
     StorageError
         Something cannot be removed; doing it again goes on.
+    CatalogError
+        A line's item is damaged.
     """
-    freed = 0
+    versions: dict[_Version, dict[str, int]] = {}
     for place, size in sorted((inventory.superseded | inventory.orphans).items()):
-        if not f"{place}/".endswith(_IN_STORE):
-            storage.remove([place])
-            freed += size
+        if version := _version_of(place, campaign):
+            versions.setdefault(version, {})[place] = size
+    freed = 0
+    for (line, beginning), places in versions.items():
+        store = f"{beginning}.zarr"
+        word = condemn(storage, campaign, line, store, inventory.older_than)
+        if word is None:
             continue
-        files = storage.find(place)
-        until = inventory.older_than
-        if until is not None and any(file.modified > until for file in files.values()):
-            continue
-        # A store without its root metadata does not open: what is left of it looks like no store.
-        roots = [path for path in files if path.endswith(f"/{ROOT_METADATA}")]
-        storage.remove(sorted(roots, key=lambda path: (path.count("/"), path)))
-        storage.remove(sorted(files.keys() - set(roots)))
-        freed += sum(file.size for file in files.values())
+        state, _ = read_published(storage, campaign, line)
+        if state is None or state.store_path != store:
+            freed += sum(
+                _remove(storage, place, size, inventory.older_than)
+                for place, size in places.items()
+            )
+        release(storage, campaign, line, store, word)
     return freed
+
+
+def _remove(storage: Storage, place: str, size: int, until: datetime | None) -> int:
+    """Remove a store, or a file beside one; returns the bytes that are free now."""
+    if not f"{place}/".endswith(_IN_STORE):
+        storage.remove([place])
+        return size
+    files = storage.find(place)
+    if until is not None and any(file.modified > until for file in files.values()):
+        return 0
+    # A store without its root metadata does not open: what is left of it looks like no store.
+    roots = [path for path in files if path.endswith(f"/{ROOT_METADATA}")]
+    storage.remove(sorted(roots, key=lambda path: (path.count("/"), path)))
+    storage.remove(sorted(files.keys() - set(roots)))
+    return sum(file.size for file in files.values())

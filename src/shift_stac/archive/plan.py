@@ -7,6 +7,7 @@ from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel, RemoteLine
 from shift_stac.stac.item import PublishedState
 from shift_stac.store.chunking import ChunkSizes
+from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.store.store_format import STORE_FORMAT
 
 
@@ -18,10 +19,15 @@ class Action(StrEnum):
 
 
 class LinePlan(FrozenModel):
-    """The decision for one line, and why."""
+    """The decision for one line, and why.
+
+    With ``unless_same`` the portal tells that files changed, and nothing else is to be done: if
+    their content turns out to be the published one, the line is up to date.
+    """
 
     action: Action
     reason: str
+    unless_same: bool = False
 
 
 class Wanted(Protocol):
@@ -47,6 +53,10 @@ class Wanted(Protocol):
     def shard(self) -> bool:
         """Whether shards were asked for; a sharded store does in any case."""
 
+    @property
+    def conversion(self) -> ConversionOptions:
+        """What shapes a store of which nothing is published."""
+
 
 def level_to_hold(wanted: ProductLevel, published: PublishedState | None) -> ProductLevel:
     """What a line's store shall hold: what is wanted, and what it has already.
@@ -54,6 +64,23 @@ def level_to_hold(wanted: ProductLevel, published: PublishedState | None) -> Pro
     Reflectance is delivered later than radiance: ingesting the one must not lose the other.
     """
     return wanted if published is None else wanted.union(published.level)
+
+
+def conversion_to_make(wanted: Wanted, published: PublishedState | None) -> ConversionOptions:
+    """What shapes a line's next store: what is asked for, and else what it is published with.
+
+    A line that was published in another layout keeps it when its files change, until another one
+    is asked for. Shards are given up by force alone, for nothing else asks for none.
+    """
+    if published is None:
+        return wanted.conversion
+    return wanted.conversion.model_copy(
+        update={
+            "level": level_to_hold(wanted.product, published),
+            "chunks": published.chunks.model_copy(update=wanted.requested_chunks),
+            "sharded": wanted.shard or (published.sharded and not wanted.force),
+        }
+    )
 
 
 def plan_line(
@@ -71,8 +98,10 @@ def plan_line(
         return _ingest("not published yet")
     if not has_store:
         return _ingest("its item is published, but its store is not there")
-    if reason := _unfit(published, wanted) or _changed(remote, published):
+    if reason := _unfit(published, wanted):
         return _ingest(reason)
+    if reason := _changed(remote, published):
+        return _ingest(reason).model_copy(update={"unless_same": True})
     return LinePlan(action=Action.NOTHING, reason="published from these files")
 
 

@@ -3,7 +3,6 @@
 Data first, then pictures, then the item, and last its day, month, collection and catalog.
 """
 
-import hashlib
 import posixpath
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from shift_stac.archive.documents import read_stac
+from shift_stac.archive.versions import choose_place
 from shift_stac.campaigns import Campaign
-from shift_stac.errors import CatalogError
+from shift_stac.errors import CatalogError, PublishedMeanwhileError
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import ProductLevel, SourceLine
 from shift_stac.stac.asset_files import describe_file
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item import (
+    PublishedState,
     build_item,
-    multihash,
     published_state,
     refresh_sources,
     stamped,
@@ -40,9 +40,6 @@ from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
 from shift_stac.validation.result import Validation
 
-VERSION_PREFIX = "version-"
-"""How the folder of a store begins that replaced another one."""
-
 
 def publish_data(
     storage: Storage,
@@ -54,25 +51,16 @@ def publish_data(
 ) -> str:
     """Publish the store, then its companions beside it.
 
-    A store that replaces another one goes to a folder of its own, named by its checksum: until
-    its item says so, and after, whoever reads the old one goes on reading it. What no item leads
-    to any more is for ``prune`` to remove.
+    Every version goes to a place of its own (see :mod:`shift_stac.archive.versions`): until the
+    item says so, and after, whoever reads another one goes on reading it. What no item leads to
+    any more is for ``prune`` to remove.
 
     Returns
     -------
     str
         The store's path, relative to the archive's root.
     """
-    path = store_path(campaign, line)
-    item = read_stac(storage, item_path(campaign, line))
-    if item is not None:
-        checksum = hashlib.sha256(companions.manifest.read_bytes()).hexdigest()
-        state = published_state(item)
-        if state is not None and state.manifest == multihash(checksum):
-            # The same again, or what is left to be sent of it.
-            path = state.store_path
-        else:
-            path = f"{posixpath.dirname(path)}/{VERSION_PREFIX}{checksum[:12]}/{line}.zarr"
+    path = choose_place(storage, campaign, line, store, companions)
     storage.publish_store(store, path, progress)
     for local in companions.files.values():
         storage.write(_beside(path, local), local.read_bytes())
@@ -80,21 +68,42 @@ def publish_data(
 
 
 def refresh_item(
-    storage: Storage, campaign: Campaign, sources: SourceLine, level: ProductLevel
+    storage: Storage,
+    campaign: Campaign,
+    sources: SourceLine,
+    level: ProductLevel,
+    planned_from: PublishedState,
 ) -> None:
     """Note in a published item that its source files are the same under another date or ETag.
+
+    Parameters
+    ----------
+    planned_from
+        What was published when the files were compared.
 
     Raises
     ------
     CatalogError
         There is no such item, or it is no JSON.
+    PublishedMeanwhileError
+        It tells of another version now.
     """
     path = item_path(campaign, sources.line)
-    item = read_stac(storage, path)
-    if item is None:
-        msg = f"{storage.href(path)} has disappeared: ingest {sources.line} again"
-        raise CatalogError(msg)
-    storage.write(path, render(refresh_sources(item, sources, level)))
+
+    def change(before: bytes | None) -> bytes:
+        if before is None:
+            msg = f"{storage.href(path)} has disappeared: ingest {sources.line} again"
+            raise CatalogError(msg)
+        item = parse_stac(before, storage.href(path))
+        if published_state(item) != planned_from:
+            raise PublishedMeanwhileError(_meanwhile(storage.href(path)))
+        return render(refresh_sources(item, sources, level))
+
+    storage.update(path, change)
+
+
+def _meanwhile(item: str) -> str:
+    return f"another run has changed {item} since this one looked at it: ingest the line again"
 
 
 def publish_item(
@@ -105,15 +114,20 @@ def publish_item(
     companions: Companions,
     validation: Validation,
     *,
+    planned_from: PublishedState | None = None,
     store: str | None = None,
     hrefs: Hrefs | None = None,
 ) -> str:
     """Publish the item, then link it from its day, and so on up to the catalog.
 
-    Items of other lines are neither read nor written.
+    Items of other lines are neither read nor written. The item is changed only if it still tells
+    what the line was planned from, or this version already: whatever another run published
+    meanwhile may hold what this version does not.
 
     Parameters
     ----------
+    planned_from
+        What was published of the line when it was decided what this version shall hold.
     store
         What :func:`publish_data` returned; the place of a first version by default.
 
@@ -121,6 +135,11 @@ def publish_item(
     -------
     str
         The item's path, relative to the archive's root.
+
+    Raises
+    ------
+    PublishedMeanwhileError
+        The item tells of another version now: it was left so, and the line is to be planned again.
     """
     line = summary.line
     hrefs = hrefs or Hrefs.of(storage)
@@ -131,13 +150,17 @@ def publish_item(
     }
     item = build_item(summary, sources, campaign, files, validation, store=store, hrefs=hrefs)
     path = item_path(campaign, line)
-    content = stamped(
-        item.to_dict(include_self_link=hrefs.options.hrefs == "absolute", transform_hrefs=False),
-        read_stac(storage, path),
-        datetime.now(UTC),
-    )
-    storage.write(path, render(content))
-    link_items(storage, campaign, [content], hrefs)
+    bare = item.to_dict(include_self_link=hrefs.options.hrefs == "absolute", transform_hrefs=False)
+
+    def change(before: bytes | None) -> bytes:
+        published = None if before is None else parse_stac(before, storage.href(path))
+        state = None if published is None else published_state(published)
+        if state != planned_from and (state is None or state.store_path != store):
+            raise PublishedMeanwhileError(_meanwhile(storage.href(path)))
+        return render(stamped(bare, published, datetime.now(UTC)))
+
+    storage.update(path, change)
+    link_items(storage, campaign, [bare], hrefs)
     return path
 
 
@@ -147,10 +170,10 @@ def link_missing(
     lines: Sequence[FlightLine],
     hrefs: Hrefs | None = None,
 ) -> list[FlightLine]:
-    """Link those published lines that the catalog does not lead to.
+    """Link those lines that are published, and that the catalog does not lead to.
 
     A run that dies between an item and its parents leaves such lines; they are up to date, and
-    nobody finds them.
+    nobody finds them. Lines that are not published are passed over.
 
     Returns
     -------
@@ -166,14 +189,13 @@ def link_missing(
             led[parent] = set() if content is None else linked_children(content, parent, hrefs)
         return child in led[parent]
 
-    missing = [
+    unled = [
         line for line in lines if not all(leads(*link) for link in pairwise(way_to(campaign, line)))
     ]
-    paths = (item_path(campaign, line) for line in missing)
-    link_items(
-        storage, campaign, [item for path in paths if (item := read_stac(storage, path))], hrefs
-    )
-    return missing
+    items = {line: read_stac(storage, item_path(campaign, line)) for line in unled}
+    missing = {line: item for line, item in items.items() if item is not None}
+    link_items(storage, campaign, list(missing.values()), hrefs)
+    return list(missing)
 
 
 def link_items(

@@ -1,20 +1,27 @@
 """Regenerate the parents from the items: what they lead to, and extents that are exact."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from shift_stac.archive.documents import read_stac
 from shift_stac.archive.inventory import item_paths, read_items
+from shift_stac.archive.publication import link_items
 from shift_stac.campaigns import Campaign
-from shift_stac.errors import NothingPublishedError
+from shift_stac.errors import CatalogError, NothingPublishedError
 from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.parents import (
     CATALOG_PATH,
     Parent,
+    linked_children,
     parents_of,
     parse_stac,
     render,
 )
-from shift_stac.storage.base import Storage
+from shift_stac.storage.base import Storage, StoredFile
+
+# From a month to its days, and from those to items.
+_DEPTH = 2
 
 
 class Rebuilt(FrozenModel):
@@ -33,8 +40,9 @@ def rebuild_catalog(
 ) -> Rebuilt:
     """Regenerate collection, months and days from the items that lie in the archive.
 
-    Items that are published meanwhile are not lost: their publication links them itself, before
-    or after. Other campaigns' collections stay in the catalog. Doing it twice changes nothing.
+    Items that are published meanwhile are not lost: what a document leads to stays as long as it
+    is there, and what has come or changed since the items were listed is linked once more at the
+    end. Other campaigns' collections stay in the catalog. Doing it twice changes nothing.
 
     Raises
     ------
@@ -56,10 +64,14 @@ def rebuild_catalog(
 
         def change(before: bytes | None, parent: Parent = parent) -> bytes:
             was = None if before is None else parse_stac(before, storage.href(parent.path))
-            if was is not None and parent.path != CATALOG_PATH:
-                # Only what the items say. What else the collection tells, its assets, stays.
-                was = {"assets": was.get("assets"), "links": []}
-            return render(parent.change(was))
+            if was is None or parent.path == CATALOG_PATH:
+                return render(parent.change(was))
+            # Only what the items say. What else the collection tells, its assets, stays.
+            told = parent.change({"assets": was.get("assets"), "links": []})
+            newer = _newer_links(storage, parent.path, was, told, hrefs)
+            if newer:
+                told = parent.change({**told, "links": newer})
+            return render(told)
 
         if storage.update(parent.path, change):
             changed.append(parent.path)
@@ -67,6 +79,64 @@ def rebuild_catalog(
                 progress(parent.path)
     ours = {parent.path for parent in parents}
     dates = f"{campaign.collection.id}/dates/"
-    stale = [path for path in files if path.startswith(dates) and path not in ours]
+    stale = [
+        path
+        for path in files
+        if path.startswith(dates) and path not in ours and not _leads_to_item(storage, path, hrefs)
+    ]
     storage.remove(stale)
+    # Also what was linked from a day that has just been removed: it is found now.
+    recent = _changed_since(files, storage.find(campaign.collection.id), campaign)
+    link_items(storage, campaign, list(read_items(storage, recent)), hrefs)
     return Rebuilt(items=len(items), changed=tuple(changed), removed=tuple(stale))
+
+
+def _changed_since(
+    before: Mapping[str, StoredFile], now: Mapping[str, StoredFile], campaign: Campaign
+) -> list[str]:
+    """Items that came, or may have been replaced, since an earlier listing.
+
+    Listings of a bucket tell whole seconds: what was written in the last one of the earlier listing
+    may have been written again in it.
+    """
+    newest = max(file.modified for file in before.values())
+    return [
+        path
+        for path in item_paths(now, campaign).values()
+        if now[path] != before.get(path) or now[path].modified >= newest
+    ]
+
+
+def _newer_links(
+    storage: Storage,
+    path: str,
+    was: Mapping[str, Any],
+    told: Mapping[str, Any],
+    hrefs: Hrefs,
+) -> list[Mapping[str, Any]]:
+    """Links of a document to what is there, and was not listed: others have published it since."""
+    known = linked_children(told, path, hrefs)
+    there = {
+        child
+        for child in linked_children(was, path, hrefs) - known
+        if "://" not in child and _leads_to_item(storage, child, hrefs)
+    }
+    return [
+        link
+        for link in was["links"]
+        if link["rel"] in {"child", "item"} and hrefs.path_of(link["href"], path) in there
+    ]
+
+
+def _leads_to_item(storage: Storage, path: str, hrefs: Hrefs, depth: int = _DEPTH) -> bool:
+    """Whether a document is an item, or leads down to one, that is there."""
+    try:
+        stac = read_stac(storage, path)
+        if stac is None or stac.get("type") == "Feature":
+            return stac is not None
+        children = linked_children(stac, path, hrefs)
+    except CatalogError:
+        return False
+    return depth > 0 and any(
+        _leads_to_item(storage, child, hrefs, depth - 1) for child in sorted(children)
+    )

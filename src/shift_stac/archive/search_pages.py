@@ -1,11 +1,15 @@
 """What is made anew once a run, since it grows with the catalog: table of items, and page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
+
+from pystac.utils import str_to_datetime
 
 from shift_stac.archive.inventory import item_paths, read_items
 from shift_stac.campaigns import Campaign
-from shift_stac.flightline import FlightLine
+from shift_stac.errors import CatalogError
+from shift_stac.flightline import FlightLine, as_flightline
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import (
     MEDIA_TYPE,
@@ -24,45 +28,109 @@ def refresh_search_pages(
     campaign: Campaign,
     hrefs: Hrefs,
     *,
-    published: Sequence[FlightLine],
-    present: Sequence[FlightLine] = (),
+    lines: Iterable[FlightLine],
+    settled: Iterable[FlightLine] = (),
 ) -> int:
     """Bring table and page up to the catalog.
+
+    Also what earlier runs left undone, because they were killed, or failed before they came so far.
 
     Parameters
     ----------
     storage, campaign, hrefs
         The archive.
-    published
-        Lines whose items are new or replaced.
-    present
-        Lines that are published as they were: those of them that the table lacks, because an
-        earlier run did not come so far, are added.
+    lines
+        Lines that the run dealt with: the table's row of each is compared with its item.
+    settled
+        Further lines that are published: those of them are added that the table lacks.
 
     Returns
     -------
     int
-        How many items were read for it.
+        How many items were brought into the table.
     """
     known = indexed_lines(storage.read(index_path(campaign)))
-    wanted = {*published, *(line for line in present if line.id not in known)}
-    paths = [item_path(campaign, line) for line in sorted(wanted)]
-    items = list(read_items(storage, paths))
+    wanted = sorted({*lines, *(line for line in settled if line.id not in known)})
+    items = {
+        item["id"]: item
+        for item in read_items(storage, [item_path(campaign, line) for line in wanted])
+        if item["id"] not in known or known[item["id"]] != _updated(item)
+    }
     if items:
         storage.update(
-            index_path(campaign), lambda before: merge_items(before, items, campaign, hrefs)
+            index_path(campaign),
+            lambda before: merge_items(
+                before,
+                _reread(storage, campaign, items, indexed_lines(before)).values(),
+                campaign,
+                hrefs,
+            ),
         )
-    if items or (known and storage.read(page_path(campaign)) is None):
+    if items or known:
         _show(storage, campaign, hrefs)
     return len(items)
 
 
 def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
-    """Make table and page from the items that lie in the archive, and from nothing else."""
+    """Make table and page from the items that lie in the archive, and from nothing else.
+
+    Rows that other runs write meanwhile stay as long as their items do.
+    """
     paths = list(item_paths(storage.find(campaign.collection.id), campaign).values())
-    items = list(read_items(storage, paths))
-    storage.update(index_path(campaign), lambda _: merge_items(None, items, campaign, hrefs))
+    items: dict[str, dict[str, Any] | None] = {
+        item["id"]: item for item in read_items(storage, paths)
+    }
+
+    def change(before: bytes | None) -> bytes:
+        try:
+            known = indexed_lines(before)
+        except CatalogError:
+            # It is made anew for that.
+            known = {}
+        others = dict.fromkeys(name for name in known if name not in items and as_flightline(name))
+        found = _reread(storage, campaign, items | others, known)
+        return merge_items(None, found.values(), campaign, hrefs)
+
+    storage.update(index_path(campaign), change)
     _show(storage, campaign, hrefs)
+
+
+def bring_up_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
+    """Bring table and page up to all items, and let go of the rows whose items are gone."""
+    lines = item_paths(storage.find(campaign.collection.id), campaign)
+    known = indexed_lines(storage.read(index_path(campaign)))
+    if lines and known.keys() - {line.id for line in lines}:
+        rebuild_search_pages(storage, campaign, hrefs)
+    else:
+        refresh_search_pages(storage, campaign, hrefs, lines=lines)
+
+
+def _reread(
+    storage: Storage,
+    campaign: Campaign,
+    items: Mapping[str, Mapping[str, Any] | None],
+    known: Mapping[str, datetime | None],
+) -> dict[str, Mapping[str, Any]]:
+    """Items as they are now, where the table tells of another moment of theirs; without the gone.
+
+    To be called while the table is changed: an item that is replaced later is brought in later.
+    """
+    doubtful = [
+        name
+        for name, item in items.items()
+        if item is None or (name in known and known[name] != _updated(item))
+    ]
+    kept = {name: item for name, item in items.items() if item is not None}
+    for name in doubtful:
+        kept.pop(name, None)
+    paths = [item_path(campaign, FlightLine(name)) for name in doubtful]
+    return kept | {item["id"]: item for item in read_items(storage, paths)}
+
+
+def _updated(item: Mapping[str, Any]) -> datetime | None:
+    """The moment of an item's latest publication; none in an item of another program."""
+    told = item["properties"].get("updated")
+    return None if told is None else str_to_datetime(told)
 
 
 def _show(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
@@ -80,9 +148,15 @@ def _show(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
 
     if storage.read(collection_path(campaign)) is not None:
         storage.update(collection_path(campaign), with_assets)
-    catalog = storage.read(CATALOG_PATH)
-    if catalog is not None:
-        storage.write("index.html", render_entrance(parse_stac(catalog, CATALOG_PATH), hrefs))
+
+    def entrance(before: bytes | None) -> bytes:
+        catalog = storage.read(CATALOG_PATH)
+        if catalog is None:
+            return before or b""
+        return render_entrance(parse_stac(catalog, storage.href(CATALOG_PATH)), hrefs)
+
+    if storage.read(CATALOG_PATH) is not None:
+        storage.update("index.html", entrance)
 
 
 def _assets(campaign: Campaign, hrefs: Hrefs) -> dict[str, Any]:

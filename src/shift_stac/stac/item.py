@@ -6,11 +6,12 @@ run can tell from the item alone whether the line is up to date.
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pystac
 from pydantic import ValidationError
+from pystac.utils import str_to_datetime
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
@@ -86,14 +87,13 @@ class PublishedState(FrozenModel):
     sharded: bool
     store_bytes: int
     store_path: str
-    manifest: str | None
     files: tuple[RemoteFile, ...]
 
 
 def store_path(campaign: Campaign, line: FlightLine) -> str:
     """Where the first version of a line's Zarr store stands, relative to the archive's root.
 
-    Where a line was replaced, its item tells the place of the present version.
+    Any other version stands in a folder of its own; the item tells the place of the present one.
     """
     return f"{campaign.layout.directory_for(line)}/{line}.zarr"
 
@@ -231,16 +231,27 @@ def refresh_sources(
 def stamped(item: Mapping[str, Any], published: Mapping[str, Any] | None, now: datetime) -> Any:
     """An item with the moments of its first and latest publication.
 
-    One that says what is published already is that one, to the byte.
+    One that says what is published already is that one, to the byte. Two items of a line never
+    have the same moment of update, and the later one has the later: where writers' clocks do not
+    agree, or are not fine enough, it is a second after that of the item before.
     """
     before = dict(published["properties"]) if published else {}
     bare = {key: value for key, value in before.items() if key not in _MOMENTS}
     if published and {**published, "properties": bare} == item:
         return published
-    moment = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    moment = _later(now, before.get("updated")).isoformat(timespec="seconds").replace("+00:00", "Z")
     first = before.get("published", moment)
     moments = {"created": before.get("created", first), "updated": moment, "published": first}
     return {**item, "properties": {**item["properties"], **moments}}
+
+
+def _later(now: datetime, before: Any) -> datetime:
+    """Now, or the second after an earlier moment as STAC spells it, whichever is later."""
+    try:
+        return max(now, str_to_datetime(before) + timedelta(seconds=1))
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        # There is none, or another program wrote something else there.
+        return now
 
 
 def _store_asset(
@@ -387,7 +398,6 @@ def published_state(item: Mapping[str, Any]) -> PublishedState | None:
             sharded=properties["shift:sharded"],
             store_bytes=properties["shift:store_bytes"],
             store_path=properties["shift:store_path"],
-            manifest=item["assets"].get("manifest", {}).get("file:checksum"),
             files=tuple(
                 RemoteFile(
                     name=link["title"],

@@ -8,6 +8,7 @@ it grows with the catalog. See https://github.com/radiantearth/stac-geoparquet-s
 import io
 import tempfile
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,25 @@ def read_index(content: bytes | None) -> pa.Table | None:
         raise DamagedTableError(msg) from error
 
 
-def indexed_lines(content: bytes | None) -> dict[str, Any]:
-    """When each item in the table was last updated, by its id; see :func:`read_index`."""
+def indexed_lines(content: bytes | None) -> dict[str, datetime | None]:
+    """When each item in the table was last updated, by its id; see :func:`read_index`.
+
+    None for an item of another program, which may not tell.
+    """
     table = read_index(content)
     if table is None:
         return {}
-    columns = table.select(["id", "updated"]).to_pydict()
-    return dict(zip(columns["id"], columns["updated"], strict=True))
+    return _moments(table)
+
+
+def indexed_assets(content: bytes | None) -> dict[str, set[str]]:
+    """The hrefs of each item's assets in the table, by its id; see :func:`read_index`."""
+    table = read_index(content)
+    rows = [] if table is None else table.select(["id", "assets"]).to_pylist()
+    return {
+        row["id"]: {asset["href"] for asset in row["assets"].values() if asset is not None}
+        for row in rows
+    }
 
 
 def merge_items(
@@ -82,7 +95,7 @@ def merge_items(
     if table is not None and new is not None:
         replaced = pc.is_in(table["id"], value_set=new["id"].combine_chunks())
         before = table.filter(replaced)
-        if content is not None and _stamps(before) == _stamps(new):
+        if content is not None and _moments(before) == _moments(new):
             return content
         kept = table.filter(pc.invert(replaced))
         # `permissive` unites structs whose fields differ: not every line has every asset.
@@ -99,9 +112,11 @@ def merge_items(
         return path.read_bytes()
 
 
-def _stamps(table: pa.Table) -> set[tuple[str, Any]]:
-    rows = table.select(["id", "updated"]).to_pydict()
-    return set(zip(rows["id"], rows["updated"], strict=True))
+def _moments(table: pa.Table) -> dict[str, datetime | None]:
+    # Where all items are another program's, there may be no such column.
+    told = "updated" in table.schema.names
+    moments = table["updated"].to_pylist() if told else [None] * len(table)
+    return dict(zip(table["id"].to_pylist(), moments, strict=True))
 
 
 def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[str, Any]:

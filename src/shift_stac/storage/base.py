@@ -11,6 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+WORKING = ".shift-stac"
+"""Below the archive's root: what writers need between themselves. No listing has it."""
+
 Progress = Callable[[int, int], None]
 """Told while a store is sent: bytes done, bytes in all."""
 
@@ -92,7 +95,8 @@ class Storage(ABC):
 
     def find(self, folder: str = "") -> dict[str, StoredFile]:
         """All files below a folder by their paths, sorted; see :meth:`walk`."""
-        return dict(sorted(self.walk(folder)))
+        # While others write, a server may list a file twice.
+        return dict(sorted(self.walk(folder), key=lambda found: found[0]))
 
     @abstractmethod
     def remove(self, paths: Sequence[str]) -> None:

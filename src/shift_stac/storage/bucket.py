@@ -11,7 +11,7 @@ from typing import Any, override
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shift_stac.errors import StorageError
-from shift_stac.storage.base import Change, Progress, Storage, StoredFile
+from shift_stac.storage.base import WORKING, Change, Progress, Storage, StoredFile
 from shift_stac.storage.conditional import ConditionalWrites
 from shift_stac.storage.credentials import SESSION_ENDED, Sessions, aws_code
 from shift_stac.storage.media_types import media_type
@@ -22,9 +22,6 @@ from shift_stac.storage.upload import Upload
 from shift_stac.store.store_format import ROOT_METADATA
 
 logger = logging.getLogger(__name__)
-
-# Below the archive's root: what writers need between themselves.
-_WORKING = ".shift-stac"
 
 # How often work goes on with a new session after the server took the old one no more.
 _RENEWALS = 2
@@ -105,7 +102,7 @@ class S3Storage(Storage):
                     for kept in (self.options.data, self.options.metadata)
                 )
                 honoured = self._made.conditional.honoured if self._made else None
-                writes = ConditionalWrites(metadata, self._key(_WORKING), honoured=honoured)
+                writes = ConditionalWrites(metadata, self._key(WORKING), honoured=honoured)
                 self._made = _Clients(key, data, metadata, writes)
             return self._made
 
@@ -164,7 +161,7 @@ class S3Storage(Storage):
 
         while (last := self._asking("list", folder, next_one)) is not None:
             path = last.key.removeprefix(f"{self._prefix}/")
-            if not path.startswith(_WORKING):
+            if not path.startswith(WORKING):
                 yield path, StoredFile(last.size, last.modified)
 
     @override

@@ -13,11 +13,9 @@ from filelock import FileLock, Timeout
 
 from shift_stac.errors import StorageError
 from shift_stac.files import write_whole
-from shift_stac.storage.base import Change, Progress, Storage, StoredFile
+from shift_stac.storage.base import WORKING, Change, Progress, Storage, StoredFile
 from shift_stac.store.store_format import ROOT_METADATA
 
-# In the archive's root: what runs on one file system hold while they change things.
-_LOCKS = ".shift-stac"
 _LOCK_TIMEOUT_S = 3600
 
 
@@ -135,8 +133,8 @@ class FolderStorage(Storage):
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:
-        locks = self.root / _LOCKS
-        with self._reporting("lock", _LOCKS):
+        locks = self.root / WORKING
+        with self._reporting("lock", WORKING):
             locks.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(locks / f"{name}.lock", timeout=_LOCK_TIMEOUT_S):

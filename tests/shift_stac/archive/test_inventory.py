@@ -55,7 +55,7 @@ def test_a_store_that_is_written_since_the_inventory_is_left(tmp_path):
     assert found.orphans == {place: 12, beside: 4}
     storage.write(f"{place}/a/c/0", b"5678")
     assert take_inventory(storage, CAMPAIGN, older_than=MODIFIED).orphans == {beside: 4}
-    assert prune(storage, found) == 4
+    assert prune(storage, CAMPAIGN, found) == 4
     assert len(storage.find()) == 3
-    assert prune(storage, take_inventory(storage, CAMPAIGN)) == 12
+    assert prune(storage, CAMPAIGN, take_inventory(storage, CAMPAIGN)) == 12
     assert not storage.find()

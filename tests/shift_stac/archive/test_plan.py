@@ -1,7 +1,7 @@
 import pytest
 
 from flows.settings import IngestOptions
-from shift_stac.archive.plan import Action, level_to_hold, plan_line
+from shift_stac.archive.plan import Action, conversion_to_make, level_to_hold, plan_line
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, ProductLevel, RemoteFile, RemoteLine, RemoteProduct
 from shift_stac.stac.item import PublishedState
@@ -28,7 +28,6 @@ def published(**changes):
         sharded=False,
         store_bytes=1,
         store_path="aviris/20220224/ang20220224t195402.zarr",
-        manifest=None,
         files=(HEADER, DATA),
     )
     return state.model_copy(update=changes)
@@ -97,3 +96,27 @@ def test_a_line_keeps_the_cubes_that_it_has():
     assert level_to_hold(ProductLevel.L2, published(level=ProductLevel.L2)) is ProductLevel.L2
     assert level_to_hold(ProductLevel.L2, published(level=ProductLevel.L1)) is ProductLevel.ALL
     assert level_to_hold(ProductLevel.L1, published()) is ProductLevel.ALL
+
+
+def test_what_is_not_asked_for_stays_as_it_is_published():
+    state = published(
+        level=ProductLevel.L1, chunks=ChunkSizes(x=50, y=40, wavelength=30), sharded=True
+    )
+
+    def made(state, **options):
+        return conversion_to_make(IngestOptions(line=(LINE,), **options), state)
+
+    kept = made(state, product="L2")
+    assert (kept.level, kept.chunks, kept.sharded) == (ProductLevel.ALL, state.chunks, True)
+    assert made(state, x_chunk=10).chunks == ChunkSizes(x=10, y=40, wavelength=30)
+    assert made(state, layout="balanced").chunks == IngestOptions(line=(LINE,)).conversion.chunks
+    assert not made(state, force=True).sharded
+    assert made(None, product="L2") == IngestOptions(line=(LINE,), product="L2").conversion
+
+
+def test_only_a_change_on_the_portal_may_turn_out_to_be_none():
+    changed = DATA.model_copy(update={"etag": '"b"'})
+    assert plan(published(), data=changed).unless_same
+    assert not plan(published(portal_version="v0"), data=changed).unless_same
+    assert not plan(published(), data=changed, has_store=False).unless_same
+    assert not plan(published(), data=changed, force=True).unless_same

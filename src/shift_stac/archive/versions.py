@@ -1,0 +1,209 @@
+"""Where each version of a line's store stands: in a place that no other version takes.
+
+The first version of a line stands at the line's own path, where a reader finds it without the
+catalog; every other one in a folder of its own beside it. Whoever publishes claims a place before
+anything is put there, and whoever prunes condemns it before anything is taken away: both change
+one small file of the line, by compare and swap. So two runs that publish a new line at once never
+write into the same store, and none is published into a place that is being emptied.
+"""
+
+import hashlib
+import os
+import platform
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from shift_stac.archive.documents import read_stac
+from shift_stac.campaigns import Campaign
+from shift_stac.errors import StorageError
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.stac.item import multihash, published_state, store_path
+from shift_stac.stac.parents import item_path
+from shift_stac.storage.base import WORKING, Storage
+from shift_stac.store.companions import Companions
+
+VERSION_PREFIX = "version-"
+"""How the folder of a store begins that is not at its line's own path."""
+
+
+class _Claims(FrozenModel):
+    """What is claimed of a line.
+
+    Parameters
+    ----------
+    first
+        The version that has the line's own path: the checksum over its files.
+    owners
+        Who makes that version.
+    since
+        When each place was last claimed.
+    condemned
+        Places that are being emptied, each with a word of everyone who is at it. Of one who died
+        at it the word stays, and nothing is published there any more.
+    """
+
+    first: str | None = None
+    owners: tuple[str, ...] = ()
+    since: Mapping[str, datetime] = {}
+    condemned: Mapping[str, tuple[str, ...]] = {}
+
+
+def choose_place(
+    storage: Storage, campaign: Campaign, line: FlightLine, store: Path, companions: Companions
+) -> str:
+    """The path in the archive for a converted store; the same each time it is asked for.
+
+    Parameters
+    ----------
+    storage, campaign, line
+        The archive, and whose store it is.
+    store, companions
+        The local store, and the files beside it; their manifest tells its content.
+
+    Raises
+    ------
+    StorageError
+        The archive cannot be read, or the place cannot be claimed.
+    CatalogError
+        The published item is no JSON.
+    """
+    checksums = {name: _sha256(file.read_bytes()) for name, file in companions.files.items()}
+    item = read_stac(storage, item_path(campaign, line))
+    state = None if item is None else published_state(item)
+    if item is not None and state is not None and _describes(item, checksums):
+        return state.store_path
+    version = _sha256(
+        "\n".join(f"{checksums[name]}  {name}" for name in sorted(checksums)).encode()
+    )
+    own = store_path(campaign, line)
+    place = ""
+
+    def claim(before: _Claims) -> _Claims:
+        nonlocal place
+        claims, candidates = before, _places(own, version)
+        if item is None and own not in before.condemned:
+            claims = _claim_own_path(before, version, _owner(store))
+            if claims.first == version:
+                candidates = chain([own], candidates)
+        place = next(path for path in candidates if path not in before.condemned)
+        return claims.model_copy(update={"since": {**claims.since, place: datetime.now(UTC)}})
+
+    _change_claims(storage, campaign, line, claim)
+    return place
+
+
+def _describes(item: Mapping[str, Any], checksums: Mapping[str, str]) -> bool:
+    """Whether an item's files, the manifest of its store among them, are those of a version."""
+    told = {name: asset.get("file:checksum") for name, asset in item["assets"].items()}
+    return all(told.get(name) == multihash(checksum) for name, checksum in checksums.items())
+
+
+def _claim_own_path(before: _Claims, version: str, owner: str) -> _Claims:
+    """Claims in which a version has the line's own path, if it can have it.
+
+    A claim by the same owner, and by no other, is replaced: an owner makes one version at a time,
+    so that it has given up that one.
+    """
+    if before.first in {None, version}:
+        owners = tuple(sorted({*before.owners, owner}))
+        return before.model_copy(update={"first": version, "owners": owners})
+    if before.owners == (owner,):
+        return before.model_copy(update={"first": version})
+    return before
+
+
+def _places(own: str, version: str) -> Iterable[str]:
+    """Folders for a version beside a line's own path: the first, and what to take in its stead."""
+    home, _, name = own.rpartition("/")
+    for again in count():
+        yield f"{home}/{VERSION_PREFIX}{_sha256(f'{version} {again}'.encode())[:12]}/{name}"
+
+
+def condemn(
+    storage: Storage,
+    campaign: Campaign,
+    line: FlightLine,
+    place: str,
+    older_than: datetime | None = None,
+) -> str | None:
+    """Keep every run from publishing into a place, so that it can be emptied.
+
+    Returns the word by which it is released; None if it was claimed later than ``older_than``, so
+    that somebody may be at work there.
+
+    Raises
+    ------
+    StorageError
+        The line's claims cannot be changed.
+    """
+    word = uuid.uuid4().hex
+    free = False
+
+    def change(before: _Claims) -> _Claims:
+        nonlocal free
+        since = before.since.get(place)
+        free = older_than is None or since is None or since <= older_than
+        words = (*before.condemned.get(place, ()), word)
+        condemned = {**before.condemned, place: words}
+        return before.model_copy(update={"condemned": condemned}) if free else before
+
+    _change_claims(storage, campaign, line, change)
+    return word if free else None
+
+
+def release(storage: Storage, campaign: Campaign, line: FlightLine, place: str, word: str) -> None:
+    """Take back a condemnation; when nobody else empties the place, it can be claimed again.
+
+    Raises
+    ------
+    StorageError
+        The line's claims cannot be changed.
+    """
+
+    def change(before: _Claims) -> _Claims:
+        words = tuple(other for other in before.condemned.get(place, ()) if other != word)
+        condemned = {path: of for path, of in before.condemned.items() if path != place}
+        if words:
+            condemned[place] = words
+        since = {path: moment for path, moment in before.since.items() if path != place}
+        claims = before.model_copy(update={"since": since, "condemned": condemned})
+        if place == store_path(campaign, line):
+            return claims.model_copy(update={"first": None, "owners": ()})
+        return claims
+
+    _change_claims(storage, campaign, line, change)
+
+
+def _change_claims(
+    storage: Storage,
+    campaign: Campaign,
+    line: FlightLine,
+    change: Callable[[_Claims], _Claims],
+) -> None:
+    path = f"{WORKING}/claims/{campaign.collection.id}/{line}.json"
+
+    def rewrite(before: bytes | None) -> bytes:
+        try:
+            claims = _Claims() if before is None else _Claims.model_validate_json(before)
+        except ValidationError as error:
+            msg = f"{storage.href(path)} is damaged: remove it while no run is at work, and go on"
+            raise StorageError(msg) from error
+        return change(claims).model_dump_json(indent=1).encode()
+
+    storage.update(path, rewrite)
+
+
+def _owner(store: Path) -> str:
+    """Who makes a version: by machine and local path, which nobody can read from it."""
+    return _sha256(f"{platform.node()} {os.path.realpath(store)}".encode())[:16]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
