@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser check bench bench-slurm \
+.PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser test-wheel check bench bench-slurm \
   image test-image lock clean
 
 help: ## list the commands
@@ -66,6 +66,9 @@ $(STAC_BROWSER)/dist/index.html:
 test-stac-browser: install $(STAC_BROWSER)/dist/index.html ## Radiant Earth's STAC Browser on the archive (npm, minutes)
 	SHIFT_STAC_BROWSER=$(STAC_BROWSER)/dist $(BIN)/python -m pytest tests/browser/test_stac_browser.py
 
+test-wheel: install ## the wheel alone in an empty environment opens STORE (network, minutes)
+	tools/try-wheel $(STORE)
+
 image: install ## the container image, by buildah on a debootstrapped Debian (root, network, minutes)
 	PYTHON=$(BIN)/python docker/build-image
 
@@ -100,7 +103,7 @@ lock: install ## resolve the dependencies again, for both Pythons
 	  --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
 	  --generate-hashes --no-annotate --no-header --quiet \
-	  --output-file docker/requirements.lock pyproject.toml
+	  --extra service --output-file docker/requirements.lock pyproject.toml
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.12 \
 	  --constraint requirements.lock --generate-hashes --no-annotate --no-header \
 	  --quiet --output-file docker/build.lock -

@@ -1,6 +1,7 @@
 """Flows: tasks chained, each runnable with ``python -m``."""
 
 import os
+import sys
 from pathlib import Path
 
 from flows.running.hints import set_hints
@@ -15,8 +16,12 @@ os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_SECONDS
 # A busy machine does not start the temporary server within Prefect's 20 seconds.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
-# Flows run from a checkout, or an image of one, and never from an installed wheel. Where a cluster is
-# named and not given by a path, its profile is looked for here.
-CLUSTER_PROFILES = Path(__file__).resolve().parents[1] / "deployments" / "clusters"
+# Flows run from a checkout, or an image of one, and never from an installed wheel. Tasks and deployments
+# lie beside them, and are found before what a working folder has under these names.
+_CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(_CHECKOUT))
+
+# Where a cluster is named and not given by a path, its profile is looked for here.
+CLUSTER_PROFILES = _CHECKOUT / "deployments" / "clusters"
 
 set_hints()

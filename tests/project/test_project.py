@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
@@ -27,7 +28,8 @@ def locked() -> dict[str, list[Requirement]]:
 
 def wanted() -> list[Requirement]:
     groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
-    return [Requirement(text) for group in groups for text in group]
+    found = [Requirement(text) for group in groups for text in group]
+    return [requirement for requirement in found if requirement.name != PROJECT["name"]]
 
 
 @pytest.mark.parametrize("requirement", wanted(), ids=str)
@@ -62,13 +64,45 @@ def test_the_lock_is_complete():
     assert done.returncode == 0, done.stdout
 
 
-def test_every_floor_and_cap_has_its_reason_beside_it():
+@pytest.mark.parametrize("group", ["dependencies", "ingest", "service"])
+def test_every_floor_and_cap_has_its_reason_beside_it(group):
     rows = (ROOT / "pyproject.toml").read_text().splitlines()
-    start = rows.index("dependencies = [") + 1
+    start = rows.index(f"{group} = [") + 1
     end = rows.index("]", start)
     for number, row in enumerate(rows[start:end], start=start):
-        if row.strip().startswith('"'):
+        if row.strip().startswith('"') and PROJECT["name"] not in row:
             assert rows[number - 1].strip().startswith("#"), f"{row.strip()} has no reason"
+
+
+def test_the_wheel_is_the_library_alone_and_asks_for_no_service(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        tmp_path,
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as opened:
+        names = opened.namelist()
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        described = opened.read(metadata).decode()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"shift_stac", metadata.partition("/")[0]}
+    assert {"shift_stac/py.typed", "shift_stac/campaigns/shift.toml"} <= set(names)
+    asked = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", described, re.MULTILINE)
+    assert not {"prefect", "fastapi", "dask-jobqueue", "httpx", "matplotlib"} & set(asked)
+
+
+def test_a_working_folder_with_a_module_of_a_tasks_name_is_no_trouble(tmp_path):
+    (tmp_path / "tasks.py").write_text("raise SystemExit('not these')")
+    command = [sys.executable, "-m", "flows.ingest", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_imports_point_one_way():

@@ -25,7 +25,7 @@ from shift_stac.store.conversion_options import (
     fingerprint,
     summary_path,
 )
-from shift_stac.store.glt_group import write_map_group
+from shift_stac.store.glt_writing import write_map_group
 from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA, ROOT_METADATA, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary, VariableSummary
 from shift_stac.store.template import StoreText, store_template

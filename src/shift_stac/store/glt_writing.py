@@ -1,0 +1,156 @@
+"""Making the group ``glt`` of a line's store: the portal's lookup table, or one made of the IGM."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+import zarr
+import zarr_cm
+from pyproj import CRS
+
+from shift_stac.envi.image import EnviImage, open_envi
+from shift_stac.errors import EnviError
+from shift_stac.maps.glt import BuiltTable, LookupTable, portal_table
+from shift_stac.maps.grid import MapGrid, grid_attributes
+from shift_stac.rows import row_blocks
+from shift_stac.sources import SourceProduct
+from shift_stac.store.codecs import geometry_codec
+from shift_stac.store.glt_group import GLT_GROUP, GRID_MAPPING, LAYERS
+from shift_stac.store.summary import MapSummary, TableOrigin
+
+# Rows and columns of a chunk: 1 MB, of which a window on the map needs few.
+_CHUNK = 512
+
+
+def choose_table(
+    glt: SourceProduct | None, igm: EnviImage, crs: CRS
+) -> tuple[LookupTable, TableOrigin, str | None]:
+    """The portal's table of a line where it has one that fits the IGM, else one made of the IGM.
+
+    Parameters
+    ----------
+    glt
+        The portal's, if it has one.
+    igm
+        Shaped (scan lines, 3, samples), metres.
+    crs
+        Of the IGM.
+
+    Returns
+    -------
+    tuple
+        The table, where it comes from, and why the portal's was not taken.
+
+    Raises
+    ------
+    GeolocationError
+        No table can be made of the IGM.
+    """
+    note = None
+    if glt is not None:
+        try:
+            image = open_envi(glt.data.path, glt.header.path)
+            return portal_table(image, igm.data, crs), TableOrigin.PORTAL, None
+        except EnviError as error:
+            note = str(error)
+    return BuiltTable(igm.data, crs, name=str(igm.path)), TableOrigin.IGM, note
+
+
+def write_map_group(store: Path, glt: SourceProduct | None, igm: EnviImage, crs: CRS) -> MapSummary:
+    """Write the group ``glt`` of a store, band by band, with metadata of its own.
+
+    Raises
+    ------
+    GeolocationError
+        No table can be made of the IGM.
+    OSError
+        The store cannot be written.
+    """
+    table, origin, note = choose_table(glt, igm, crs)
+    grid = table.grid
+    group = store / GLT_GROUP
+    template, encoding = _template(grid, origin)
+    template.to_zarr(group, mode="w", zarr_format=3, encoding=encoding, compute=False)
+    arrays = [zarr.open_array(group / name, mode="r+") for name in LAYERS]
+    for rows in row_blocks(grid.height, arrays[0].chunks[0]):
+        for array, layer in zip(arrays, table.read(rows), strict=True):
+            array[rows] = layer
+    return MapSummary(
+        origin=origin,
+        crs=_code(crs) or crs.to_wkt(),
+        transform=grid.transform[:6],
+        shape=grid.shape,
+        note=note,
+    )
+
+
+def _code(crs: CRS) -> str | None:
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else None
+
+
+def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
+    chunks = (min(_CHUNK, grid.height), min(_CHUNK, grid.width))
+    codec = geometry_codec()
+    sources = {
+        TableOrigin.PORTAL: "the GLT of the portal",
+        TableOrigin.IGM: "nearest neighbours, computed from the IGM",
+    }
+    variables = {
+        name: xr.Variable(
+            ("map_y", "map_x"),
+            dask.array.zeros(grid.shape, dtype=np.int32, chunks=-1),
+            {
+                "long_name": f"{what} of the swath to show in the cell",
+                "comment": "counted from 1; 0: no pixel; negative: the nearest pixel, which lies "
+                "in another cell",
+                "source": sources[origin],
+                "units": "1",
+                "grid_mapping": GRID_MAPPING,
+            },
+        )
+        for name, what in zip(LAYERS, ("sample", "scan line"), strict=True)
+    }
+    code = _code(grid.crs)
+    attributes = zarr_cm.spatial.insert(
+        {
+            "Conventions": "CF-1.11",
+            "history": f"written by shift-stac {version('shift-stac')}",
+            "title": "geographic lookup table: the pixel of the swath for each cell of the map",
+        },
+        zarr_cm.spatial.create(
+            dimensions=["map_y", "map_x"],
+            transform=list(grid.transform[:6]),
+            transform_type="affine",
+            registration="pixel",
+            shape=list(grid.shape),
+            bbox=list(grid.bounds),
+        ),
+    )
+    wkt2 = None if code else grid.crs.to_wkt()
+    attributes = zarr_cm.proj.insert(attributes, zarr_cm.proj.create(code=code, wkt2=wkt2))
+    dataset = xr.Dataset(variables, coords=_coordinates(grid), attrs=attributes)
+    return dataset, {name: {"chunks": chunks, "compressors": (codec,)} for name in variables}
+
+
+def _coordinates(grid: MapGrid) -> dict[str, xr.Variable]:
+    attributes = {**grid_attributes(grid), "long_name": "place of the map's grid"}
+    coordinates = {GRID_MAPPING: xr.Variable((), np.int32(0), attributes)}
+    # A rotated grid's centres have no coordinate that rows or columns share.
+    if grid.is_north_up:
+        for axis, values in (("x", grid.x()), ("y", grid.y())):
+            coordinates[f"map_{axis}"] = xr.Variable(
+                (f"map_{axis}",),
+                values,
+                {
+                    "standard_name": f"projection_{axis}_coordinate",
+                    "long_name": f"{'easting' if axis == 'x' else 'northing'} of the cell's centre",
+                    "units": "m",
+                    "axis": axis.upper(),
+                },
+                {"_FillValue": None},
+            )
+    return coordinates
