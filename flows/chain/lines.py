@@ -117,6 +117,7 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: Wo
     show_line(line, context.hrefs, campaign, companions)
     _drop_converted(store, companions)
     _drop_downloads(line, sources, context)
+    reason = "; ".join((reason, *summary.all_notes))
     return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
 
 

@@ -22,6 +22,10 @@ class Product(StrEnum):
     OBS = "obs"
 
 
+OPTIONAL_PRODUCTS = (Product.GLT, Product.OBS)
+"""What a store can do without: where such a file is damaged, it is left out."""
+
+
 class ProductLevel(StrEnum):
     """Which of the cubes an ingest takes: radiance (L1), reflectance (L2), or both."""
 

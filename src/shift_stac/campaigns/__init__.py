@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from shift_stac.errors import CampaignError
+from shift_stac.crs import parse_crs
+from shift_stac.errors import CampaignError, MapError
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
@@ -51,6 +52,18 @@ class PortalVersion(FrozenModel):
 
     crs: str
     products: dict[Product, ProductLocation]
+
+    @field_validator("crs")
+    @classmethod
+    def _is_projected(cls, crs: str) -> str:
+        try:
+            found = parse_crs(crs)
+        except MapError as error:
+            raise ValueError(str(error)) from error
+        if not found.is_projected:
+            msg = f"{crs!r} is {found.name}, which is not projected: give a UTM zone, such as 'EPSG:32610'"
+            raise ValueError(msg)
+        return crs
 
     @field_validator("products")
     @classmethod

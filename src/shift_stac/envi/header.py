@@ -6,7 +6,7 @@ AVIRIS family publishes; see the notes at each.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from shift_stac.envi.header_text import decode, items, number, parse_fields, unbrace
+from shift_stac.envi.scaling import scaling
 from shift_stac.envi.wavelengths import band_axis, numbers
 from shift_stac.errors import EnviError
 
@@ -43,7 +44,8 @@ class EnviHeader:
     """What an ENVI header says.
 
     Wavelengths and fwhm are in nanometres, whatever the header's unit. ``dtype`` carries the byte
-    order. ``axis_fault`` says why the wavelengths that are listed are none. ``good_bands`` is the
+    order. A physical value is ``scale_factor`` times the file's number, plus ``add_offset``.
+    ``axis_fault`` and ``scale_fault`` say why what is told of wavelengths and scale cannot hold. ``good_bands`` is the
     header's ``bbl``. ``nodata`` is within the range of the data type. ``fields`` holds every entry
     as it was written, with lower-case keys.
     """
@@ -58,6 +60,9 @@ class EnviHeader:
     wavelengths: tuple[float, ...] | None = None
     fwhm: tuple[float, ...] | None = None
     axis_fault: str | None = None
+    scale_factor: float = 1.0
+    add_offset: float = 0.0
+    scale_fault: str | None = None
     good_bands: tuple[bool, ...] | None = None
     nodata: float | None = None
     band_names: tuple[str, ...] = ()
@@ -69,6 +74,23 @@ class EnviHeader:
     def data_size(self) -> int:
         """Bytes that the data file must have."""
         return self.offset + self.samples * self.lines * self.bands * self.dtype.itemsize
+
+    @property
+    def descends(self) -> bool:
+        """Whether the bands stand in the order of falling wavelengths."""
+        return bool(self.wavelengths and self.wavelengths[0] > self.wavelengths[-1])
+
+    def ascending(self) -> "EnviHeader":
+        """The header of the same bands in the order of rising wavelengths."""
+        if not self.descends:
+            return self
+        return replace(
+            self,
+            wavelengths=self.wavelengths and self.wavelengths[::-1],
+            fwhm=self.fwhm and self.fwhm[::-1],
+            good_bands=self.good_bands and self.good_bands[::-1],
+            band_names=self.band_names[::-1],
+        )
 
 
 def read_header(path: Path) -> EnviHeader:
@@ -106,6 +128,7 @@ def parse_header(text: str, *, name: str) -> EnviHeader:
     bands = _positive(fields, "bands", name)
     dtype = _dtype(fields, name)
     axis = band_axis(fields, bands, name)
+    scale = scaling(fields, name)
     return EnviHeader(
         name=name,
         samples=_positive(fields, "samples", name),
@@ -117,6 +140,9 @@ def parse_header(text: str, *, name: str) -> EnviHeader:
         wavelengths=axis.wavelengths,
         fwhm=axis.fwhm,
         axis_fault=axis.fault,
+        scale_factor=scale.factor,
+        add_offset=scale.offset,
+        scale_fault=scale.fault,
         good_bands=_good_bands(fields, bands, name),
         nodata=_nodata(fields, dtype, name),
         band_names=items(fields.get("band names", "")),

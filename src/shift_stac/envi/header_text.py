@@ -82,7 +82,7 @@ def _braced(first: str, rows: list[str], place: int, what: str) -> tuple[str, in
     parts: list[str] = []
     depth = 0
     for number, row in enumerate([first, *rows[place:]]):
-        if number and row.lstrip().startswith(";"):
+        if number and row.startswith(";"):
             continue
         for column, letter in enumerate(row):
             depth += {"{": 1, "}": -1}.get(letter, 0)

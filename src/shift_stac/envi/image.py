@@ -1,7 +1,7 @@
 """ENVI rasters: a text header beside a flat binary file, which is mapped, never read whole."""
 
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,14 @@ def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
     raw: NDArray[Any] = np.ndarray(shape, header.dtype, mapped, header.offset)
     order = [_FILE_AXES[header.interleave].index(axis) for axis in _CANONICAL_AXES]
     return EnviImage(header, data_path, raw.transpose(order), mapped)
+
+
+def open_cube(data_path: Path, header_path: Path | None = None) -> EnviImage:
+    """Map a cube as :func:`open_envi` does, with its bands in the order of rising wavelengths."""
+    image = open_envi(data_path, header_path)
+    if not image.header.descends:
+        return image
+    return replace(image, header=image.header.ascending(), data=image.data[:, ::-1])
 
 
 def check_size(header: EnviHeader, data_path: Path) -> None:

@@ -227,6 +227,10 @@ def _transform(header: EnviHeader) -> Affine:
         column, row, easting, northing, width, height = map(float, info[1:_MAP_INFO_ENTRIES])
         options = dict(entry.split("=", 1) for entry in info[_MAP_INFO_ENTRIES:] if "=" in entry)
         turn = math.radians(float({k.strip(): v for k, v in options.items()}.get("rotation", 0)))
+        if not all(map(math.isfinite, (column, row, easting, northing, turn))) or not (
+            0 < width < math.inf and 0 < height < math.inf
+        ):
+            raise ValueError(header.name)  # noqa: TRY301 - told as the others are
     except ValueError as error:
         msg = f"{header.name}: the map info {header.fields.get('map info')!r} places no grid"
         raise EnviError(msg) from error

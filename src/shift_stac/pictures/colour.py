@@ -98,6 +98,7 @@ def read_colour(store: Path, summary: StoreSummary, rgb: tuple[float, float, flo
         values[:, rows] = cube.oindex[np.array(bands), rows, :]
     values[~np.isfinite(values) | (values == cube.fill_value)] = np.nan
     described = next(variable for variable in summary.variables if variable.name == name)
+    values = values * np.float32(described.scale_factor) + np.float32(described.add_offset)
     red, green, blue = (summary.wavelengths[band] for band in bands)
     return ColourBands(values, (red, green, blue), described.long_name, described.units)
 

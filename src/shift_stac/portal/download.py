@@ -19,12 +19,14 @@ from urllib.request import url2pathname
 from pydantic import Field, ValidationError
 
 from shift_stac.cancellation import Cancellation
-from shift_stac.envi.header import read_header
+from shift_stac.envi.header import EnviHeader, read_header
+from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import EnviError, RunCancelledError, WorkFolderError
 from shift_stac.files import write_whole
 from shift_stac.locks import held
 from shift_stac.portal.transfer import HttpOptions, fetch, http_client
 from shift_stac.sources import (
+    OPTIONAL_PRODUCTS,
     RemoteFile,
     RemoteLine,
     RemoteProduct,
@@ -115,7 +117,8 @@ class Downloader:
         TransferError
             A file cannot be fetched.
         EnviError
-            A header cannot be understood, or implies another size than its data have.
+            A header cannot be understood, implies another size than its data have, or contradicts
+            another of the line. The headers come first: no data are fetched of such a line.
         WorkFolderError
             The folder has no room, or cannot be written, or another run holds it for too long.
         """
@@ -129,8 +132,22 @@ class Downloader:
             log=_logger,
         ):
             self._cancellation.check(f"{remote.line}: download")
+            headers = _results(
+                [
+                    self._pool.submit(self._bring_header, product, folder, tally)
+                    for product in remote.products
+                ],
+                tally,
+            )
+            check_headers(
+                {
+                    product.product: header
+                    for product, header in zip(remote.products, headers, strict=True)
+                    if header is not None
+                }
+            )
             pairs = [
-                self._pool.submit(self._download_pair, product, folder, tally)
+                self._pool.submit(self._bring_pair, product, folder, tally)
                 for product in remote.products
             ]
             return SourceLine(
@@ -146,21 +163,26 @@ class Downloader:
                 file.path.unlink(missing_ok=True)
             _record_path(file, folder).unlink(missing_ok=True)
 
-    def _download_pair(
+    def _bring_header(
         self, product: RemoteProduct, folder: Path, tally: "_Tally"
-    ) -> SourceProduct:
-        header_file = self._bring(product.header, folder, tally)
-        header = read_header(header_file.path)
-        if header.data_size != product.data.size:
-            msg = (
-                f"{product.data.url} has {product.data.size} bytes, but its header implies "
-                f"{header.data_size} ({header.lines} lines x {header.samples} samples x "
-                f"{header.bands} bands): one of the two is truncated or of another version; "
-                "tell the portal's keepers"
-            )
-            raise EnviError(msg)
-        data_file = self._bring(product.data, folder, tally)
-        return SourceProduct(product=product.product, data=data_file, header=header_file)
+    ) -> EnviHeader | None:
+        """A product's header; None for one that a store can do without, and that is damaged."""
+        file = self._bring(product.header, folder, tally)
+        try:
+            return _read_header(file.path, product.data)
+        except EnviError:
+            # It comes along all the same: a conversion says why it is left out, and the next run
+            # sees whether the portal's has changed.
+            if product.product in OPTIONAL_PRODUCTS:
+                return None
+            raise
+
+    def _bring_pair(self, product: RemoteProduct, folder: Path, tally: "_Tally") -> SourceProduct:
+        return SourceProduct(
+            product=product.product,
+            header=self._bring(product.header, folder, tally),
+            data=self._bring(product.data, folder, tally),
+        )
 
     def _bring(self, remote: RemoteFile, folder: Path, tally: "_Tally") -> SourceFile:
         tally.advance(remote.name, 0)
@@ -216,6 +238,18 @@ class Downloader:
         return path, digest.hexdigest()
 
 
+def _read_header(path: Path, data: RemoteFile) -> EnviHeader:
+    header = read_header(path)
+    if header.data_size != data.size:
+        msg = (
+            f"{data.url} has {data.size} bytes, but its header implies {header.data_size} "
+            f"({header.lines} lines x {header.samples} samples x {header.bands} bands): one of the "
+            "two is truncated or of another version; tell the portal's keepers"
+        )
+        raise EnviError(msg)
+    return header
+
+
 class _Tally:
     """Adds up the bytes of a line's files, and stops all of them when one fails."""
 
@@ -238,7 +272,7 @@ class _Tally:
             self._progress(done, self._total)
 
 
-def _results(pairs: list[Future[SourceProduct]], tally: _Tally) -> tuple[SourceProduct, ...]:
+def _results[T](pairs: list[Future[T]], tally: _Tally) -> tuple[T, ...]:
     """Wait for all; if one fails, stop the others first, and raise its error."""
     first: BaseException | None = None
     try:

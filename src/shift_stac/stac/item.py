@@ -148,6 +148,7 @@ def build_item(
         "shift:located_share": round(summary.geolocation.finite_share, 6),
         "shift:glt_origin": str(summary.map.origin),
         "shift:glt_note": summary.map.note,
+        "shift:notes": [*summary.notes, *(observation.notes if observation else ())] or None,
         "shift:validation": validation.figures(),
         "shift:footprint_tolerance_m": summary.geolocation.footprint_tolerance_m,
         "shift:store_format": summary.store_format,
@@ -183,7 +184,7 @@ def build_item(
         # The extension is not valid without any of its fields: an OBS may be all nodata.
         if any(angle is not None for angle in view.values()):
             extensions.append(_VIEW_EXTENSION)
-        properties |= view | {"shift:notes": list(observation.notes) or None}
+        properties |= view
     start = observation.start if observation is not None else line.start
     item = pystac.Item(
         id=line.id,
@@ -374,6 +375,9 @@ def _variables(summary: StoreSummary) -> dict[str, Any]:
             "data_type": variable.dtype,
             "nodata": _nodata(variable.nodata),
         }
+        if (variable.scale_factor, variable.add_offset) != (1.0, 0.0):
+            # As in CF: data_type and nodata are of the stored numbers, the unit of physical values.
+            entry |= {"scale_factor": variable.scale_factor, "add_offset": variable.add_offset}
         described[variable.name] = entry
     return described
 

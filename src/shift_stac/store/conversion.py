@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from shift_stac.campaigns import Campaign
-from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.image import EnviImage, open_envi
+from shift_stac.envi.image import EnviImage, open_cube, open_envi
+from shift_stac.envi.line_headers import DEFAULT_NODATA, check_headers
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.rows import row_blocks
 from shift_stac.sources import Product, ProductLevel, SourceLine
@@ -26,17 +26,21 @@ from shift_stac.store.conversion_options import (
     summary_path,
 )
 from shift_stac.store.glt_writing import write_map_group
-from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA, ROOT_METADATA, STORE_FORMAT
+from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary, VariableSummary
 from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
-from shift_stac.swath.igm import crs_from_igm, mask_igm
-from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers, summarize_observation
-from shift_stac.swath.spectral import shared_axis
+from shift_stac.swath.igm import mask_igm, place_igm
+from shift_stac.swath.obs_bands import check_observation
+from shift_stac.swath.observation import ObservationLayers, summarize_observation
+from shift_stac.swath.spectral import SpectralAxis, shared_axis
 
 # Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
 # 3 of the format does not specify them.
 warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part in the Zarr")
+
+# Of a cube, looked at to tell what its bad bands hold.
+_SAMPLED_LINES = 8
 
 
 def convert_line(
@@ -77,15 +81,14 @@ def convert_line(
         The store cannot be written, for example because the disk is full.
     """
     options = options or ConversionOptions()
-    images = _open_images(sources, options.level)
+    images, notes = _open_images(sources, options.level)
     cubes = {product: images[product] for product in options.level.cubes}
-    _check_shapes(images)
     first = next(iter(cubes.values()))
     lines, _, samples = first.data.shape
     axis = shared_axis([image.header for image in cubes.values()], campaign.spectral.good_windows)
     fallback = campaign.portal.version(sources.portal_version).crs
-    igm = images[Product.IGM]
-    crs = crs_from_igm(igm.header, fallback)
+    igm = place_igm(images[Product.IGM], fallback)
+    crs = igm.crs
     chunks = options.chunks.clipped(samples=samples, lines=lines, bands=first.header.bands)
     obs = images.get(Product.OBS)
     layers = None if obs is None else ObservationLayers(obs)
@@ -97,6 +100,7 @@ def convert_line(
         chunks,
         sharded=options.sharded,
         observation=layers,
+        bad_band_value=_bad_band_value(cubes.get(Product.REFLECTANCE), axis),
         text=_store_text(campaign),
     )
 
@@ -115,16 +119,14 @@ def convert_line(
             finite_share = _write_arrays(
                 part, cubes, igm.data, crs, layers=layers, progress=progress
             )
-            table = write_map_group(part, sources.get(Product.GLT), igm, crs)
+            table = write_map_group(part, sources.get(Product.GLT), igm)
             withheld.rename(metadata)
             # Readers over https find the group's arrays through the root.
             zarr.consolidate_metadata(part)
         except OSError as error:
             msg = f"{part} cannot be written: {error}; make room, or choose another folder"
             raise WorkFolderError(msg) from error
-    geolocation = summarize_geolocation(
-        igm.data, crs, name=str(igm.path), finite_share=finite_share
-    )
+    geolocation = summarize_geolocation(igm.data, crs, name=igm.name, finite_share=finite_share)
     summary = StoreSummary(
         line=sources.line,
         portal_version=sources.portal_version,
@@ -141,6 +143,7 @@ def convert_line(
         geolocation=geolocation,
         map=table,
         observation=None if obs is None else summarize_observation(obs, sources.line),
+        notes=notes,
         size_bytes=sum(file.stat().st_size for file in _files(part)),
         object_count=sum(1 for _ in _files(part)),
         software={name: version(name) for name in ("shift-stac", "zarr", "xarray", "numpy")},
@@ -162,49 +165,43 @@ def _engine_settings(threads: int | None) -> dict[str, Any]:
     return settings
 
 
-def _open_images(sources: SourceLine, level: ProductLevel) -> dict[Product, EnviImage]:
+def _open_images(
+    sources: SourceLine, level: ProductLevel
+) -> tuple[dict[Product, EnviImage], tuple[str, ...]]:
+    """The files that a store is made of, and why an OBS is not among them."""
     images: dict[Product, EnviImage] = {}
-    for product in level.products:
+    for product in (*level.cubes, Product.IGM):
         pair = sources.get(product)
-        if pair is not None and product is not Product.GLT:
-            images[product] = open_envi(pair.data.path, pair.header.path)
-        elif product in (*level.cubes, Product.IGM):
+        if pair is None:
             msg = f"{sources.line}: the {product} file is missing, and the store needs it"
             raise EnviError(msg)
-    return images
+        mapped = open_envi if product is Product.IGM else open_cube
+        images[product] = mapped(pair.data.path, pair.header.path)
+    check_headers({product: image.header for product, image in images.items()})
+    pair = sources.get(Product.OBS)
+    if pair is None:
+        return images, ()
+    try:
+        obs = open_envi(pair.data.path, pair.header.path)
+        check_observation(obs.header, images[Product.IGM].header)
+    except EnviError as error:
+        return images, (f"the observation geometry (OBS) was left out: {error}",)
+    return images | {Product.OBS: obs}, ()
 
 
-def _check_shapes(images: Mapping[Product, EnviImage]) -> None:
-    """Scan lines and samples must agree: arrays are joined by position, never by label."""
-    reference = images[Product.IGM]
-    expected = {Product.IGM: 3, Product.OBS: len(OBS_LAYERS)}
-    for product, image in images.items():
-        for axis, place in (("scan lines", 0), ("samples", 2)):
-            if image.data.shape[place] != reference.data.shape[place]:
-                msg = (
-                    f"{image.path} has {image.data.shape[place]} {axis} and {reference.path} has "
-                    f"{reference.data.shape[place]}: they are not of the same line or version"
-                )
-                raise EnviError(msg)
-        if product in expected and image.header.bands != expected[product]:
-            msg = f"{image.path} has {image.header.bands} bands; {product} has {expected[product]}"
-            raise EnviError(msg)
-        if product not in expected and not _holds_nodata(image.header):
-            nodata = DEFAULT_NODATA if image.header.nodata is None else image.header.nodata
-            msg = (
-                f"{image.path} holds {image.header.dtype}, which has no {nodata:g} for missing "
-                'values: correct the header\'s "data ignore value" or "data type"'
-            )
-            raise EnviError(msg)
-
-
-def _holds_nodata(header: EnviHeader) -> bool:
-    """Whether a cube's data type can spell what marks a missing value."""
-    if header.dtype.kind not in "iu":
-        return header.dtype.kind == "f"
-    nodata = DEFAULT_NODATA if header.nodata is None else header.nodata
-    limits = np.iinfo(header.dtype)
-    return nodata.is_integer() and limits.min <= nodata <= limits.max
+def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None:
+    """The physical value that a cube's bad bands hold, if it is one in all of the sampled lines."""
+    bad = ~np.asarray(axis.good)
+    if image is None or not bad.any():
+        return None
+    lines = image.data.shape[0]
+    rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
+    values = np.concatenate([np.unique(image.data[row][bad]) for row in rows])
+    nodata = DEFAULT_NODATA if image.header.nodata is None else image.header.nodata
+    held = np.unique(values[np.isfinite(values) & (values != values.dtype.type(nodata))])
+    if held.size != 1:
+        return None
+    return float(held[0]) * image.header.scale_factor + image.header.add_offset
 
 
 def _store_text(campaign: Campaign) -> StoreText:
@@ -258,7 +255,7 @@ def _write_arrays(
         for name, values in location.items():
             arrays[name][rows, :] = values
         if layers is not None:
-            for layer in OBS_LAYERS:
+            for layer in layers.layers:
                 arrays[layer.name][rows, :] = layers.read(layer.name, rows).astype(layer.dtype)
         if progress is not None:
             progress(done, steps)
@@ -276,6 +273,8 @@ def _describe(
             units=variable.attrs["units"],
             long_name=variable.attrs["long_name"],
             nodata=encoding[str(name)].get("fill_value"),
+            scale_factor=variable.attrs.get("scale_factor", 1.0),
+            add_offset=variable.attrs.get("add_offset", 0.0),
         )
         for name, variable in template.variables.items()
         if name in encoding

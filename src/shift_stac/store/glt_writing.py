@@ -11,7 +11,7 @@ import zarr
 import zarr_cm
 from pyproj import CRS
 
-from shift_stac.envi.image import EnviImage, open_envi
+from shift_stac.envi.image import open_envi
 from shift_stac.errors import EnviError
 from shift_stac.maps.glt import BuiltTable, LookupTable, portal_table
 from shift_stac.maps.grid import MapGrid, grid_attributes
@@ -20,13 +20,14 @@ from shift_stac.sources import SourceProduct
 from shift_stac.store.codecs import geometry_codec
 from shift_stac.store.glt_group import GLT_GROUP, GRID_MAPPING, LAYERS
 from shift_stac.store.summary import MapSummary, TableOrigin
+from shift_stac.swath.igm import InputGeometry
 
 # Rows and columns of a chunk: 1 MB, of which a window on the map needs few.
 _CHUNK = 512
 
 
 def choose_table(
-    glt: SourceProduct | None, igm: EnviImage, crs: CRS
+    glt: SourceProduct | None, igm: InputGeometry
 ) -> tuple[LookupTable, TableOrigin, str | None]:
     """The portal's table of a line where it has one that fits the IGM, else one made of the IGM.
 
@@ -35,9 +36,7 @@ def choose_table(
     glt
         The portal's, if it has one.
     igm
-        Shaped (scan lines, 3, samples), metres.
-    crs
-        Of the IGM.
+        Where the line's pixels are.
 
     Returns
     -------
@@ -53,13 +52,13 @@ def choose_table(
     if glt is not None:
         try:
             image = open_envi(glt.data.path, glt.header.path)
-            return portal_table(image, igm.data, crs), TableOrigin.PORTAL, None
+            return portal_table(image, igm.data, igm.crs), TableOrigin.PORTAL, None
         except EnviError as error:
             note = str(error)
-    return BuiltTable(igm.data, crs, name=str(igm.path)), TableOrigin.IGM, note
+    return BuiltTable(igm.data, igm.crs, name=igm.name), TableOrigin.IGM, note
 
 
-def write_map_group(store: Path, glt: SourceProduct | None, igm: EnviImage, crs: CRS) -> MapSummary:
+def write_map_group(store: Path, glt: SourceProduct | None, igm: InputGeometry) -> MapSummary:
     """Write the group ``glt`` of a store, band by band, with metadata of its own.
 
     Raises
@@ -69,7 +68,7 @@ def write_map_group(store: Path, glt: SourceProduct | None, igm: EnviImage, crs:
     OSError
         The store cannot be written.
     """
-    table, origin, note = choose_table(glt, igm, crs)
+    table, origin, note = choose_table(glt, igm)
     grid = table.grid
     group = store / GLT_GROUP
     template, encoding = _template(grid, origin)
@@ -80,7 +79,7 @@ def write_map_group(store: Path, glt: SourceProduct | None, igm: EnviImage, crs:
             array[rows] = layer
     return MapSummary(
         origin=origin,
-        crs=_code(crs) or crs.to_wkt(),
+        crs=_code(igm.crs) or igm.crs.to_wkt(),
         transform=grid.transform[:6],
         shape=grid.shape,
         note=note,

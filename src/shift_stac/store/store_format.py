@@ -10,6 +10,3 @@ STORE_FORMAT = 3
 published before are converted again."""
 
 CUBE_NAMES = {Product.RADIANCE: "Radiance", Product.REFLECTANCE: "Reflectance"}
-
-DEFAULT_NODATA = -9999.0
-"""AVIRIS-NG's nodata value, which the headers often do not tell."""

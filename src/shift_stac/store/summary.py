@@ -35,7 +35,11 @@ class MapSummary(FrozenModel):
 
 
 class VariableSummary(FrozenModel):
-    """A variable of a store, in CF's words. Without ``nodata``, NaN stands for no value."""
+    """A variable of a store, in CF's words. Without ``nodata``, NaN stands for no value.
+
+    ``dtype`` and ``nodata`` are of the stored numbers; ``units`` those of the physical value, which
+    is ``scale_factor`` times the number plus ``add_offset``.
+    """
 
     # NaN and infinity must survive JSON: they are nodata values like any other.
     model_config = ConfigDict(ser_json_inf_nan="strings")
@@ -46,6 +50,8 @@ class VariableSummary(FrozenModel):
     units: str
     long_name: str
     nodata: float | None = None
+    scale_factor: float = 1.0
+    add_offset: float = 0.0
 
 
 class StoreSummary(FrozenModel):
@@ -53,7 +59,7 @@ class StoreSummary(FrozenModel):
 
     ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``. ``chunks`` are those asked for;
     the store's are no larger than its shape. Wavelengths and fwhm are in nanometres.
-    ``fingerprint`` is that of :func:`shift_stac.store.conversion.fingerprint`.
+    ``notes`` say which optional files were left out, and why. ``fingerprint`` is that of :func:`shift_stac.store.conversion.fingerprint`.
     """
 
     line: FlightLine
@@ -71,6 +77,14 @@ class StoreSummary(FrozenModel):
     geolocation: GeolocationSummary
     map: MapSummary
     observation: ObservationSummary | None
+    notes: tuple[str, ...] = ()
     size_bytes: int
     object_count: int
     software: Mapping[str, str]
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """What of the source was left out or not believed, of any of its files."""
+        seen = self.observation.notes if self.observation else ()
+        table = (f"the lookup table (GLT) was left out: {self.map.note}",) if self.map.note else ()
+        return (*self.notes, *table, *seen)

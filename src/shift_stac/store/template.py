@@ -14,13 +14,14 @@ import xarray as xr
 from pyproj import CRS
 
 from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
 from shift_stac.store.chunking import ChunkSizes, geometry_chunks, shard_shape
 from shift_stac.store.codecs import cube_codec, geometry_codec
-from shift_stac.store.store_format import CUBE_NAMES, DEFAULT_NODATA, STORE_FORMAT
-from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers
+from shift_stac.store.store_format import CUBE_NAMES, STORE_FORMAT
+from shift_stac.swath.observation import ObservationLayers
 from shift_stac.swath.spectral import SpectralAxis
 
 # Of Easting and Northing alone. The cubes' x and y count pixels of the swath, to which no CRS belongs: a
@@ -40,8 +41,7 @@ _CUBE_ATTRIBUTES: dict[Product, dict[str, Any]] = {
         "standard_name": "surface_bidirectional_reflectance",
         "long_name": "surface reflectance",
         "units": "1",
-        "comment": "bands that are not good_wavelength hold -0.01; noise makes dark pixels "
-        "negative, which is valid data",
+        "comment": "noise makes dark pixels negative, which is valid data",
     },
 }
 
@@ -98,6 +98,7 @@ def store_template(
     *,
     sharded: bool = False,
     observation: ObservationLayers | None,
+    bad_band_value: float | None = None,
     text: StoreText,
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
     """Describe the store of a line.
@@ -118,6 +119,8 @@ def store_template(
         Whether each row of chunks is packed into one object.
     observation
         The OBS layers, where the line has them.
+    bad_band_value
+        What the reflectance's bad bands hold, if they all hold the same.
     text
         Global attributes.
 
@@ -153,14 +156,14 @@ def store_template(
             ("wavelength", "y", "x"),
             shape,
             dtype,
-            _CUBE_ATTRIBUTES[product],
+            _cube_attributes(product, cube, bad_band_value),
         )
         encoding[name] = cube_encoding | {"_FillValue": nodata, "fill_value": float(nodata)}
     for name, location in _LOCATION_ATTRIBUTES.items():
         variables[name] = _lazy(("y", "x"), shape, np.float64, location)
         encoding[name] = flat_encoding
     if observation is not None:
-        for layer in OBS_LAYERS:
+        for layer in observation.layers:
             comment = observation.comment(layer.name)
             attributes = layer.attributes | ({"comment": comment} if comment else {})
             variables[layer.name] = _lazy(("y", "x"), shape, layer.dtype, attributes)
@@ -177,6 +180,22 @@ def store_template(
         (), np.int32(0), {**parameters, "long_name": "map projection of Easting and Northing"}
     )
     return dataset, encoding
+
+
+def _cube_attributes(
+    product: Product, cube: EnviHeader, bad_band_value: float | None
+) -> dict[str, Any]:
+    attributes = dict(_CUBE_ATTRIBUTES[product])
+    if product is Product.REFLECTANCE and bad_band_value is not None:
+        attributes["comment"] = (
+            f"bands that are not good_wavelength hold {bad_band_value:g}; {attributes['comment']}"
+        )
+    # Without an offset of nothing, xarray reads 16 bits as float32.
+    if cube.scale_factor != 1.0 or cube.add_offset != 0.0:
+        attributes["scale_factor"] = cube.scale_factor
+    if cube.add_offset != 0.0:
+        attributes["add_offset"] = cube.add_offset
+    return attributes
 
 
 def _lazy(

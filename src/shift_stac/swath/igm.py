@@ -1,65 +1,184 @@
 """A line's input geometry (IGM): easting, northing and elevation of each pixel's centre.
 
-In metres, in the UTM zone that the header describes in words. Arrays are shaped
+In metres, in the CRS that the header tells, or in degrees, which become metres. Arrays are shaped
 (scan lines, 3, samples), as :func:`shift_stac.envi.image.open_envi` maps them.
 """
 
-import re
+from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
+from shift_stac.crs import WGS84, transformer
 from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.image import EnviImage
 from shift_stac.errors import GeolocationError
+from shift_stac.rows import row_blocks
+from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees
 
 # Codes that the AVIRIS-NG pipeline writes instead of a value.
 ERROR_CODES = (-9999.0, -9904.0, -9903.0, -9902.0, -9901.0, -9900.0)
 
-# Northings run from 0 to 10,000 km in either hemisphere. A line may leave its zone by some
-# kilometres, so eastings are bounded generously.
+# A line may leave its zone by some kilometres, so eastings are bounded generously, and it may cross
+# the equator, where northings go on below 0, or beyond 10,000 km.
 _EASTING_RANGE = (-500_000.0, 1_500_000.0)
-_NORTHING_RANGE = (0.0, 10_000_000.0)
+_NORTHING_RANGE = (-10_000_000.0, 20_000_000.0)
+# No zone has a place so near to its origin, in metres: zeros and other small numbers stand there for
+# no place.
+_ORIGIN = 1000.0
 
-_ZONE = re.compile(
-    r"UTM\s*,?\s*zone\s*[:=]?\s*([-+]?\d+)\s*,?\s*(north|south|n\b|s\b)", re.IGNORECASE
-)
-_LAST_ZONE = 60
+# No flight line is as long, in metres, or has pixels so small or so large.
+_LONGEST_LINE = 1_000_000.0
+_SAMPLING_RANGE = (0.01, 1000.0)
+
+_BLOCK_LINES = 512
 
 # Pixels in either direction from which the ground sampling is estimated.
 _SAMPLED_LINES = 200
 
 
-def crs_from_igm(header: EnviHeader, fallback: str) -> CRS:
-    """The CRS of an IGM: what its description says, else its map info, else the fallback.
+@dataclass(frozen=True)
+class InputGeometry:
+    """Where a line's pixels are.
+
+    ``data`` is shaped (scan lines, 3, samples): easting, northing and elevation in metres, in
+    ``crs``, which is projected; :func:`mask_igm` tells which of them are no location.
+    """
+
+    name: str
+    data: NDArray[Any]
+    crs: CRS
+
+
+def place_igm(image: EnviImage, fallback: str) -> InputGeometry:
+    """Read an IGM, and refuse one whose places cannot be those of a flight line.
+
+    Degrees become metres in the UTM zone of the line's middle (WGS 84), easting before northing
+    whatever the order of the file, and what the header says is no value becomes NaN. A file that
+    needs none of this is used as it is mapped.
+
+    Parameters
+    ----------
+    image
+        The IGM, shaped (scan lines, 3, samples).
+    fallback
+        CRS of a file that tells none.
 
     Raises
     ------
     GeolocationError
-        The header names a zone that UTM does not have, or the fallback is no CRS.
+        The header tells a CRS that cannot be understood, no pixel has a location, or those that
+        have one are too far from each other, or too near.
     """
-    zone: tuple[str, str] | None = None
-    if match := _ZONE.search(header.description):
-        zone = match[1], match[2]
-    elif header.map_info and header.map_info[0].upper() == "UTM" and len(header.map_info) > 8:  # noqa: PLR2004
-        # Its entries: projection, x, y, easting, northing, dx, dy, zone, hemisphere, datum.
-        zone = header.map_info[7], header.map_info[8]
-    if zone is None:
-        try:
-            return CRS.from_user_input(fallback)
-        except CRSError as error:
-            msg = f"{fallback!r}, the portal version's CRS in the campaign file, is none: {error}"
-            raise GeolocationError(msg) from error
-    number, hemisphere = zone[0], zone[1][:1].upper()
-    if not (number.isdecimal() and 1 <= int(number) <= _LAST_ZONE and hemisphere in ("N", "S")):
+    header, name = image.header, str(image.path)
+    crs = crs_from_igm(header, fallback)
+    in_degrees = _is_in_degrees(image)
+    if in_degrees and crs.is_projected:
+        if _from_words(header):
+            msg = f"{name}: its values are degrees, and its header tells {crs.name}; correct the header"
+            raise GeolocationError(msg)
+        crs = WGS84
+    if not in_degrees and not crs.is_projected:
+        msg = f"{name}: its header tells {crs.name}, and its values are no degrees"
+        raise GeolocationError(msg)
+    order = _band_order(header)
+    nodata = header.nodata
+    data = image.data
+    if in_degrees or order != (0, 1, 2) or (nodata is not None and nodata not in ERROR_CODES):
+        data, crs = _converted(image.data[:, order], nodata, crs)
+    _check_places(data, name)
+    return InputGeometry(name, data, crs)
+
+
+def _from_words(header: EnviHeader) -> bool:
+    """Whether the header itself tells a projected CRS."""
+    return crs_from_igm(header, "EPSG:4326").is_projected and not tells_degrees(header)
+
+
+def _band_order(header: EnviHeader) -> tuple[int, int, int]:
+    """Bands of easting, northing and elevation; names tell where northing is the first."""
+    first = header.band_names[0].lower() if header.band_names else ""
+    return (1, 0, 2) if first.startswith(("northing", "lat")) else (0, 1, 2)
+
+
+def _is_in_degrees(image: EnviImage) -> bool:
+    """Whether what is a place in the file is one in degrees."""
+    lines = image.data.shape[0]
+    rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
+    first, second = (np.array(image.data[rows, band], dtype=np.float64) for band in (0, 1))
+    known = np.isfinite(first) & np.isfinite(second) & ((first != 0) | (second != 0))
+    for code in (*ERROR_CODES, image.header.nodata):
+        known &= (first != code) & (second != code)
+    # Numbers of another byte order are near to nothing.
+    known &= (np.abs(first) > 1e-12) & (np.abs(second) > 1e-12)  # noqa: PLR2004 - as said
+    if not known.any():
+        return False
+    return bool((np.abs(first[known]) <= 360).all() and (np.abs(second[known]) <= 360).all())  # noqa: PLR2004 - a turn
+
+
+def _converted(
+    data: NDArray[Any], nodata: float | None, crs: CRS
+) -> tuple[NDArray[np.float64], CRS]:
+    """The IGM in metres with NaN for no value, and its CRS; on disk, so that no memory is held."""
+    # The map of a file outlives its name and its handle.
+    with TemporaryFile() as file:
+        converted = np.memmap(file, np.float64, "w+", shape=data.shape)
+    target = crs
+    for rows in row_blocks(data.shape[0], _BLOCK_LINES):
+        block = np.array(data[rows], dtype=np.float64)
+        nowhere = ~np.isfinite(block[:, :2]).all(axis=1) | (block[:, :2] == 0).all(axis=1)
+        for code in (*ERROR_CODES, *(() if nodata is None else (nodata,))):
+            nowhere |= (block[:, :2] == code).any(axis=1)
+        if nodata is not None:
+            block[:, 2][block[:, 2] == nodata] = np.nan
+        if crs.is_geographic and not nowhere.all():
+            first, second = block[:, 0], block[:, 1]
+            if target == crs:
+                target = _zone_of(first[~nowhere], second[~nowhere])
+            east, north = transformer(crs, target).transform(first[~nowhere], second[~nowhere])
+            first[~nowhere], second[~nowhere] = east, north
+        block.transpose(0, 2, 1)[nowhere] = np.nan
+        converted[rows] = block
+    return converted, target
+
+
+def _zone_of(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> CRS:
+    """The UTM zone, WGS 84, of the middle of places in degrees."""
+    middle = len(longitude) // 2
+    zone = int((longitude[middle] + 180) % 360 // 6) + 1
+    return CRS.from_epsg((32600 if np.median(latitude) >= 0 else 32700) + zone)
+
+
+def _check_places(data: NDArray[Any], name: str) -> None:
+    west = south = np.inf
+    east = north = -np.inf
+    for rows in row_blocks(data.shape[0], _BLOCK_LINES):
+        easting, northing, _ = mask_igm(data[rows])
+        if np.isfinite(easting).any():
+            west, east = min(west, np.nanmin(easting)), max(east, np.nanmax(easting))
+            south, north = min(south, np.nanmin(northing)), max(north, np.nanmax(northing))
+    if east < west:
         msg = (
-            f"{header.name} says UTM zone {number} {zone[1]}: UTM has zones 1 to {_LAST_ZONE}, "
-            "North and South; correct the header, or download it again"
+            f"{name}: no pixel has a location; the line cannot be placed on a map. See whether the "
+            "header's byte order and data type are right, or download it again"
         )
         raise GeolocationError(msg)
-    return CRS.from_epsg((32600 if hemisphere == "N" else 32700) + int(number))
+    if max(east - west, north - south) > _LONGEST_LINE:
+        msg = (
+            f"{name}: its pixels spread over {east - west:.0f} m x {north - south:.0f} m, which "
+            "no flight line does; the IGM is damaged, download it again"
+        )
+        raise GeolocationError(msg)
+    sampling = typical_distance(data)
+    if sampling is not None and not _SAMPLING_RANGE[0] <= sampling <= _SAMPLING_RANGE[1]:
+        msg = (
+            f"{name}: neighbouring pixels are {sampling:.3g} m from each other, which those of no "
+            "flight line are; see whether its unit is right, or download it again"
+        )
+        raise GeolocationError(msg)
 
 
 def mask_igm(
@@ -81,6 +200,7 @@ def mask_igm(
     """
     easting, northing, elevation = (np.array(block[:, band], dtype=np.float64) for band in range(3))
     nowhere = ~(_valid(easting, *_EASTING_RANGE) & _valid(northing, *_NORTHING_RANGE))
+    nowhere |= (np.abs(easting) <= _ORIGIN) & (np.abs(northing) <= _ORIGIN)
     easting[nowhere] = northing[nowhere] = elevation[nowhere] = np.nan
     elevation[~_valid(elevation, -np.inf, np.inf)] = np.nan
     return easting, northing, elevation
@@ -100,6 +220,12 @@ def ground_sampling(igm: NDArray[Any]) -> float | None:
     line of one scan line or one sample; None for a single pixel. ``igm`` is shaped
     (scan lines, 3, samples); a sample of its scan lines is read.
     """
+    distance = typical_distance(igm)
+    return None if distance is None else round(distance, 1)
+
+
+def typical_distance(igm: NDArray[Any]) -> float | None:
+    """As :func:`ground_sampling`, and not rounded."""
     lines = igm.shape[0]
     first = np.unique(np.linspace(0, max(lines - 2, 0), min(_SAMPLED_LINES, lines), dtype=int))
     easting, northing, _ = mask_igm(igm[first])
@@ -111,4 +237,4 @@ def ground_sampling(igm: NDArray[Any]) -> float | None:
         )
         distances.append(np.hypot(east_after - easting, north_after - northing))
     medians = [np.nanmedian(d) for d in distances if np.isfinite(d).any()]
-    return round(float(np.mean(medians)), 1) if medians else None
+    return float(np.mean(medians)) if medians else None

@@ -1,31 +1,40 @@
 """A line's observation geometry (OBS): where sensor and sun stood, for each pixel.
 
-Eleven bands of float64, known by their names in the header, else by the order below. Two defects
-of AVIRIS-NG's files are known, and are corrected here: times of day outside 0 to 24, and a slope
-counted from the vertical with an aspect turned by 90 degrees. Each corrected variable says so in
-its ``comment``.
+Bands are known by their names in the header; where it tells none that is known, eleven bands stand
+in the order below. Values that the geometry cannot have are missing. Two defects of AVIRIS-NG's
+files are corrected: times of day outside 0 to 24, and a slope counted from the vertical with an
+aspect turned by 90 degrees. Each changed variable says so in its ``comment``.
 
 The defective slope is known by its values alone. The file's cos(i) cannot tell: it was computed
 from the defective slope and aspect, agrees with them to the last digit, and is negative for level
 ground under a high sun. It is therefore computed anew.
 """
 
-import re
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
+from shift_stac.rows import row_blocks
 from shift_stac.swath.igm import ERROR_CODES
+from shift_stac.swath.obs_bands import (
+    DAY_HOURS,
+    OBS_LAYERS,
+    ObservationLayer,
+    in_radians,
+    is_impossible,
+    known_bands,
+)
 
 # Scan lines from which a line's angles are summarised.
 _SAMPLED_LINES = 400
+# Scan lines that are read at once where all of them are.
+_BLOCK_LINES = 1024
 
 # No landscape's median slope is steeper; where the file's is, it was counted from the vertical.
 _STEEPEST_MEDIAN_SLOPE = 45.0
@@ -37,68 +46,6 @@ _LEAST_AGREEMENT = 0.5
 _LONGEST_LINE = timedelta(hours=2)
 # Of a line's scan lines, whose time must be near its name for the others to be believed.
 _LEAST_CREDIBLE_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class ObservationLayer:
-    """One band of an OBS file as a variable of the store."""
-
-    name: str
-    attributes: dict[str, Any] = field(hash=False)
-    dtype: type[np.floating[Any]] = np.float32
-
-
-def _layer(
-    name: str, long_name: str, units: str, dtype: type[np.floating[Any]] = np.float32, **more: str
-) -> ObservationLayer:
-    return ObservationLayer(name, {**more, "long_name": long_name, "units": units}, dtype)
-
-
-# In the order of the file's bands. Angles in float32 are exact to 2e-5 degrees; the time of day
-# needs float64, because successive scan lines are 3e-6 hours apart.
-OBS_LAYERS = (
-    _layer("path_length", "distance from sensor to ground", "m"),
-    _layer(
-        "to_sensor_azimuth",
-        "azimuth from ground to sensor, clockwise from north",
-        "degree",
-        standard_name="sensor_azimuth_angle",
-    ),
-    _layer(
-        "to_sensor_zenith",
-        "zenith angle from ground to sensor",
-        "degree",
-        standard_name="sensor_zenith_angle",
-    ),
-    _layer(
-        "to_sun_azimuth",
-        "azimuth from ground to sun, clockwise from north",
-        "degree",
-        standard_name="solar_azimuth_angle",
-    ),
-    _layer(
-        "to_sun_zenith",
-        "zenith angle from ground to sun",
-        "degree",
-        standard_name="solar_zenith_angle",
-    ),
-    _layer("solar_phase", "angle between the directions to sensor and to sun", "degree"),
-    _layer("slope", "slope of the terrain", "degree", standard_name="ground_slope_angle"),
-    _layer(
-        "aspect",
-        "direction that the slope faces, clockwise from north",
-        "degree",
-        standard_name="ground_slope_direction",
-    ),
-    _layer("cosine_i", "cosine of the angle between the sun and the terrain's normal", "1"),
-    _layer("utc_time", "time of day of the observation, UTC", "hour", np.float64),
-    _layer(
-        "earth_sun_distance",
-        "distance from Earth to sun",
-        "ua",
-        standard_name="distance_from_sun",
-    ),
-)
 
 
 class ObservationSummary(FrozenModel):
@@ -125,46 +72,111 @@ class ObservationSummary(FrozenModel):
 class ObservationLayers:
     """The layers of an OBS file, masked and corrected, block by block.
 
+    ``layers`` are those that the file has.
+
     Parameters
     ----------
     image
-        The OBS, shaped (scan lines, 11, samples).
+        The OBS, shaped (scan lines, bands, samples).
     """
 
     def __init__(self, image: EnviImage) -> None:
         self._data = image.data
-        self._bands = _bands(image.header)
-        self.slope_is_offset = _slope_is_offset(_sample(image, self._bands["slope"]))
+        self._bands = known_bands(image.header)
+        self._radians = in_radians(image.header, self._bands)
+        self.slope_is_offset = "slope" in self._bands and _slope_is_offset(
+            self._sampled("slope"),
+        )
+        lacking = {"to_sun_zenith", "to_sun_azimuth", "slope", "aspect"} - set(self._bands)
+        if self.slope_is_offset and lacking:
+            # The file's own was computed from the defective slope.
+            self._bands.pop("cosine_i", None)
+        self.layers = tuple(layer for layer in OBS_LAYERS if layer.name in self._bands)
+        self._count_impossible = cache(self._count_all_impossible)
 
     def comment(self, name: str) -> str | None:
-        """What was corrected in a layer, or None."""
-        if name == "utc_time":
-            return "values outside 0 to 24 were brought into that range"
-        if not self.slope_is_offset:
-            return None
-        corrected = {
-            "slope": "corrected: 90 degrees minus the value of the source file",
-            "aspect": "corrected: the value of the source file minus 90 degrees",
-            "cosine_i": "computed from the corrected slope and aspect",
-        }
-        return corrected.get(name)
+        """What was changed in a layer, or None. The whole layer is read."""
+        said = []
+        impossible, moved = self._count_impossible(name)
+        if name in self._radians:
+            said.append("radians of the source file became degrees")
+        if name == "utc_time" and moved:
+            said.append("values outside 0 to 24 were brought into that range")
+        if self.slope_is_offset and name in _CORRECTED:
+            said.append(_CORRECTED[name])
+        if impossible:
+            low, high = self._layer(name).possible
+            said.append(f"values outside {low:g} to {high:g} were left out")
+        return "; ".join(said) or None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the file was left out."""
+        absent = [layer.name for layer in OBS_LAYERS if layer.name not in self._bands]
+        notes = [f"no band of the OBS is known as {', '.join(absent)}"] if absent else []
+        total = self._data.shape[0] * self._data.shape[2]
+        for layer in self.layers:
+            if impossible := self._count_impossible(layer.name)[0]:
+                low, high = layer.possible
+                notes.append(
+                    f"{100.0 * impossible / total:.1f} % of {layer.name} were left out: outside "
+                    f"{low:g} to {high:g} {layer.attributes['units']}"
+                )
+        return tuple(notes)
 
     def read(self, name: str, rows: slice) -> NDArray[np.float64]:
         """A block of a layer, shaped (scan lines, samples); NaN where the file has no value."""
-        values = _masked(self._data[rows, self._bands[name]])
+        if self.slope_is_offset and name == "cosine_i":
+            slope, aspect, zenith, azimuth = (
+                self._possible(other, rows)
+                for other in ("slope", "aspect", "to_sun_zenith", "to_sun_azimuth")
+            )
+            return cosine_i(_true_slope(slope), _true_aspect(aspect), zenith, azimuth)
+        values = self._possible(name, rows)
         if name == "utc_time":
-            return np.asarray(np.mod(values, 24.0))
+            return np.asarray(np.mod(values, DAY_HOURS))
         if self.slope_is_offset and name == "slope":
             return _true_slope(values)
         if self.slope_is_offset and name == "aspect":
             return _true_aspect(values)
-        if self.slope_is_offset and name == "cosine_i":
-            slope, aspect, zenith, azimuth = (
-                _masked(self._data[rows, self._bands[other]])
-                for other in ("slope", "aspect", "to_sun_zenith", "to_sun_azimuth")
-            )
-            return cosine_i(_true_slope(slope), _true_aspect(aspect), zenith, azimuth)
         return values
+
+    def _layer(self, name: str) -> ObservationLayer:
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def sampled(self, name: str) -> NDArray[np.float64] | None:
+        """A layer of evenly spread scan lines, as the file has it; None where it has none."""
+        return self._sampled(name) if name in self._bands else None
+
+    def _sampled(self, name: str) -> NDArray[np.float64]:
+        lines = self._data.shape[0]
+        rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
+        return self._possible(name, rows)
+
+    def _raw(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:
+        values = _masked(self._data[rows, self._bands[name]])
+        return np.degrees(values) if name in self._radians else values
+
+    def _possible(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:
+        values = self._raw(name, rows)
+        values[is_impossible(name, values)] = np.nan
+        return values
+
+    def _count_all_impossible(self, name: str) -> tuple[int, int]:
+        """How many values of a layer are impossible, and how many lie outside of one day."""
+        impossible = moved = 0
+        for rows in row_blocks(self._data.shape[0], _BLOCK_LINES):
+            values = self._raw(name, rows)
+            impossible += int(is_impossible(name, values).sum())
+            moved += int(((values < 0) | (values >= DAY_HOURS)).sum())
+        return impossible, moved
+
+
+_CORRECTED = {
+    "slope": "corrected: 90 degrees minus the value of the source file",
+    "aspect": "corrected: the value of the source file minus 90 degrees",
+    "cosine_i": "computed from the corrected slope and aspect",
+}
 
 
 def _true_slope(slope: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -179,29 +191,6 @@ def _masked(values: NDArray[Any]) -> NDArray[np.float64]:
     values = np.array(values, dtype=np.float64)
     values[~np.isfinite(values) | np.isin(values, ERROR_CODES)] = np.nan
     return values
-
-
-def _bands(header: EnviHeader) -> dict[str, int]:
-    """The band of each layer: by name where the header names each once, else by order.
-
-    The variables have the names of the bands: ``To-sun zenith (0 to 90 degrees from zenith)`` is
-    ``to_sun_zenith``.
-    """
-    spelled = [re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in header.band_names]
-    named = {
-        layer.name: [band for band, text in enumerate(spelled) if text.startswith(layer.name)]
-        for layer in OBS_LAYERS
-    }
-    if len(spelled) == header.bands and all(len(bands) == 1 for bands in named.values()):
-        return {name: bands[0] for name, bands in named.items()}
-    return {layer.name: band for band, layer in enumerate(OBS_LAYERS)}
-
-
-def _sample(image: EnviImage, band: int) -> NDArray[np.float64]:
-    """A band of evenly spread scan lines, the first and the last among them."""
-    lines = image.data.shape[0]
-    rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
-    return _masked(image.data[rows, band])
 
 
 def cosine_i(
@@ -226,16 +215,18 @@ def _slope_is_offset(slope: NDArray[np.float64]) -> bool:
     return bool(np.isfinite(slope).any() and np.nanmedian(slope) > _STEEPEST_MEDIAN_SLOPE)
 
 
-def _mean(values: NDArray[np.float64]) -> float | None:
-    return round(float(np.nanmean(values)), 4) if np.isfinite(values).any() else None
+def _mean(values: NDArray[np.float64] | None) -> float | None:
+    if values is None or not np.isfinite(values).any():
+        return None
+    return round(float(np.nanmean(values)), 4)
 
 
-def _mean_direction(azimuth: NDArray[np.float64]) -> float | None:
+def _mean_direction(azimuth: NDArray[np.float64] | None) -> float | None:
     """Circular mean in degrees, 0 to 360; None where the directions cancel each other.
 
     So do those of a sensor that looks to both sides: their mean is no direction.
     """
-    if not np.isfinite(azimuth).any():
+    if azimuth is None or not np.isfinite(azimuth).any():
         return None
     turns = np.radians(azimuth)
     east, north = np.nanmean(np.sin(turns)), np.nanmean(np.cos(turns))
@@ -253,35 +244,40 @@ def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSumm
     Parameters
     ----------
     image
-        The OBS, shaped (scan lines, 11, samples); may be memory-mapped.
+        The OBS, shaped (scan lines, bands, samples); may be memory-mapped.
     line
         Whose OBS it is; its name gives the day.
     """
-    sample = {name: _sample(image, band) for name, band in _bands(image.header).items()}
-    start, end, notes = _times(sample["utc_time"], line)
-    sun_zenith = _mean(sample["to_sun_zenith"])
-    view_zenith = sample["to_sensor_zenith"]
-    samples = view_zenith.shape[1]
+    layers = ObservationLayers(image)
+    start, end, notes = _times(layers.sampled("utc_time"), line)
+    sun_zenith = _mean(layers.sampled("to_sun_zenith"))
+    samples = image.data.shape[2]
     middle = slice((samples - 1) // 2, samples // 2 + 1)
+    view_zenith, view_azimuth = (
+        None if sampled is None else sampled[:, middle]
+        for sampled in map(layers.sampled, ("to_sensor_zenith", "to_sensor_azimuth"))
+    )
     # At the ground the angle is larger than at the sensor by the Earth's curvature: 0.02 degrees
     # for an aircraft at 5 km.
-    incidence = _mean(view_zenith[:, middle])
+    incidence = _mean(view_zenith)
     return ObservationSummary(
         start=start,
         end=end,
-        sun_azimuth=_mean_direction(sample["to_sun_azimuth"]),
+        sun_azimuth=_mean_direction(layers.sampled("to_sun_azimuth")),
         sun_elevation=None if sun_zenith is None else round(90.0 - sun_zenith, 4),
         off_nadir=incidence,
-        view_azimuth=_mean_direction(sample["to_sensor_azimuth"][:, middle] + 180.0),
+        view_azimuth=_mean_direction(None if view_azimuth is None else view_azimuth + 180.0),
         incidence_angle=incidence,
-        notes=notes,
+        notes=(*layers.notes, *notes),
     )
 
 
 def _times(
-    hours: NDArray[np.float64], line: FlightLine
+    hours: NDArray[np.float64] | None, line: FlightLine
 ) -> tuple[datetime, datetime | None, tuple[str, ...]]:
     """First and last time, and what of the times was not believed."""
+    if hours is None:
+        return line.start, None, ()
     located = np.isfinite(hours).any(axis=1)
     if not located.any():
         return line.start, None, ("the UTC band is empty; the start is that of the line's name",)

@@ -72,7 +72,8 @@ class Validation(FrozenModel):
     """What the validation of a store found.
 
     Shares are of the values in the sampled blocks, by cube; negative ones of the good bands'.
-    Negative reflectance is valid: noise makes it, over dark water above all.
+    Negative reflectance is valid: noise makes it, over dark water above all. ``warnings`` tell what
+    of the values is odd, and need not be wrong.
     """
 
     store: str
@@ -81,6 +82,7 @@ class Validation(FrozenModel):
     nodata_share: Mapping[str, float] = {}
     negative_share: Mapping[str, float] = {}
     blocks: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -89,9 +91,10 @@ class Validation(FrozenModel):
 
     @property
     def sentence(self) -> str:
-        """How many checks passed, or what is wrong."""
+        """How many checks passed, or what is wrong, and what is odd."""
         wrong = [f"{check.name}: {check.detail}" for check in self.checks if not check.passed]
-        return "; ".join(wrong) or f"{len(self.checks)} checks passed"
+        found = "; ".join(wrong) or f"{len(self.checks)} checks passed"
+        return "; ".join((found, *self.warnings))
 
     def figures(self) -> dict[str, Any]:
         """What an item tells of it."""
@@ -102,4 +105,5 @@ class Validation(FrozenModel):
             "located_share": self.located_share,
             "nodata_share": dict(self.nodata_share),
             "negative_share": dict(self.negative_share),
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
         }

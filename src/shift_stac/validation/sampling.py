@@ -2,22 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
 from shift_stac.crs import parse_crs
-from shift_stac.envi.image import open_envi
+from shift_stac.envi.image import open_cube, open_envi
 from shift_stac.errors import InvalidStoreError
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.swath.geolocation import to_lonlat
-from shift_stac.swath.igm import mask_igm
-from shift_stac.swath.observation import OBS_LAYERS, ObservationLayers
+from shift_stac.swath.igm import mask_igm, place_igm
+from shift_stac.swath.obs_bands import OBS_LAYERS
+from shift_stac.swath.observation import ObservationLayers
 
 _CUBES = {name: product for product, name in CUBE_NAMES.items()}
+
+
+# Noise makes dark pixels negative, by less than this in the cube's unit.
+_LOWEST = {CUBE_NAMES[Product.RADIANCE]: -1.0, CUBE_NAMES[Product.REFLECTANCE]: -0.2}
+_NOTED_SHARE = 0.01
+_BRIGHTEST_REFLECTANCE = 1.5
+# No instrument counts as much in any unit: numbers of another byte order or data type do.
+_ABSURD = 1e9
 
 
 @dataclass
@@ -28,14 +37,71 @@ class Shares:
     nodata: int = 0
     good: int = 0
     negative: int = 0
+    zero: int = 0
+    far_below: int = 0
+    absurd: int = 0
+    medians: list[float] = field(default_factory=list)
 
-    def count(self, block: NDArray[Any], nodata: float, good: NDArray[np.bool_]) -> None:
+    def count(
+        self, block: NDArray[Any], nodata: float, good: NDArray[np.bool_], scaling: "Scaling"
+    ) -> None:
         """Add a block shaped (bands, scan lines, samples)."""
         missing = ~np.isfinite(block) | (block == nodata)
         self.values += block.size
         self.nodata += int(missing.sum())
-        self.good += int((~missing[good]).sum())
-        self.negative += int((block[good][~missing[good]] < 0).sum())
+        known = scaling.physical(block[good][~missing[good]])
+        self.good += known.size
+        self.negative += int((known < 0).sum())
+        self.zero += int((known == 0).sum())
+        self.far_below += int((known < scaling.far_below).sum())
+        self.absurd += int((np.abs(known) > _ABSURD).sum())
+        if known.size:
+            self.medians.append(float(np.median(known)))
+
+    def warnings(self, name: str) -> list[str]:
+        """What is odd about the values, and need not be wrong."""
+        found = []
+        for count, what in (
+            (self.far_below, "are further below zero than noise is"),
+            (self.zero, "are exactly zero"),
+        ):
+            share = count / max(self.good, 1)
+            if share > _NOTED_SHARE:
+                found.append(
+                    f"{name}: {share:.1%} of the values {what}; they may be a fill value that no "
+                    "header tells"
+                )
+        typical = float(np.median(self.medians)) if self.medians else 0.0
+        if name == CUBE_NAMES[Product.REFLECTANCE] and typical > _BRIGHTEST_REFLECTANCE:
+            found.append(
+                f"{name}: half of the values are above {typical:.3g}, and a reflectance is below 1; "
+                "they may be percent, or have a scale that no header tells"
+            )
+        return found
+
+
+class Scaling(NamedTuple):
+    """From a cube's stored numbers to physical values, and how low these can be."""
+
+    factor: float
+    offset: float
+    far_below: float
+
+    @classmethod
+    def of(cls, name: str, array: zarr.Array[Any]) -> "Scaling":
+        """What an array's attributes tell."""
+        attributes: Mapping[str, Any] = array.attrs
+        return cls(
+            float(attributes.get("scale_factor", 1.0)),
+            float(attributes.get("add_offset", 0.0)),
+            _LOWEST[name],
+        )
+
+    def physical(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """Physical values of stored numbers."""
+        if (self.factor, self.offset) == (1.0, 0.0):
+            return numbers
+        return numbers * self.factor + self.offset
 
 
 @dataclass
@@ -79,11 +145,12 @@ def sample_cubes(
         array = group[name]
         assert isinstance(array, zarr.Array)  # noqa: S101 - tells mypy what the template made
         pair = None if sources is None else sources.get(product)
-        image = None if pair is None else open_envi(pair.data.path, pair.header.path)
+        image = None if pair is None else open_cube(pair.data.path, pair.header.path)
+        scaling = Scaling.of(name, array)
         shares = sample.shares.setdefault(name, Shares())
         for bands, lines, samples in chunk_corners(array, blocks):
             block = np.asarray(array[bands, lines, samples])
-            shares.count(block, float(np.asarray(array.fill_value)), good[bands])
+            shares.count(block, float(np.asarray(array.fill_value)), good[bands], scaling)
             if image is not None:
                 source = image.data[lines, bands, samples].transpose(1, 0, 2)
                 _compare_bits(name, block, source, (bands, lines, samples))
@@ -104,8 +171,9 @@ def compare_geometry(group: zarr.Group, sources: SourceLine, crs: str) -> int:
     igm = sources.get(Product.IGM)
     if igm is None:
         return 0
-    located = open_envi(igm.data.path, igm.header.path).data
-    obs = sources.get(Product.OBS)
+    located = place_igm(open_envi(igm.data.path, igm.header.path), crs).data
+    # A conversion leaves a damaged OBS out.
+    obs = sources.get(Product.OBS) if any(layer.name in group for layer in OBS_LAYERS) else None
     layers = None if obs is None else ObservationLayers(open_envi(obs.data.path, obs.header.path))
     easting_array = group["Easting"]
     assert isinstance(easting_array, zarr.Array)  # noqa: S101 - as above
@@ -123,7 +191,7 @@ def compare_geometry(group: zarr.Group, sources: SourceLine, crs: str) -> int:
         if layers is not None:
             expected |= {
                 layer.name: layers.read(layer.name, lines).astype(layer.dtype)
-                for layer in OBS_LAYERS
+                for layer in layers.layers
             }
         _compare_layers(group, expected, lines)
         compared = len(expected)

@@ -82,6 +82,7 @@ def validate_store(
         checks=tuple(checks),
         located_share=store.located_share,
         nodata_share={name: round(s.nodata / max(s.values, 1), 6) for name, s in shares},
+        warnings=tuple(warning for name, s in shares for warning in s.warnings(name)),
         negative_share={name: round(s.negative / max(s.good, 1), 6) for name, s in shares},
         blocks=store.sample.blocks,
     )
@@ -216,6 +217,11 @@ class _Store:
         for name, shares in self.sample.shares.items():
             if shares.nodata == shares.values:
                 _fail(f"{name}: no sampled value is data")
+            if shares.absurd:
+                _fail(
+                    f"{name}: {shares.absurd} of {shares.good} sampled values are beyond what any "
+                    "unit has; see whether the header's byte order and data type are right"
+                )
         source = " equal the source" if self._sources is not None else " are readable"
         return f"{self.sample.blocks} blocks{source}"
 

@@ -17,7 +17,7 @@ from support.webserver import encrypted_server, faulty_server
 
 LINE = FlightLine("ang20220224t195402")
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several network reads
-HEADER = b"ENVI\nsamples = 256\nlines = 1024\nbands = 1\ndata type = 4\ninterleave = bil\n"
+HEADER = b"ENVI\nsamples = 256\nlines = 1024\nbands = 1\ndata type = 4\ninterleave = bil\nwavelength = {500}\n"
 FAST = DownloadOptions(attempts=3, backoff=0.01, read_timeout=0.5, lock_timeout=0.2)
 
 
@@ -259,7 +259,9 @@ def test_a_mirrors_files_are_used_where_they_lie(tmp_path):
         path: Path = mirror / name
         return RemoteFile(name=name, url=path.as_uri(), size=path.stat().st_size, etag='"1"')
 
-    product = RemoteProduct(product=Product.IGM, data=remote("cube"), header=remote("cube.hdr"))
+    product = RemoteProduct(
+        product=Product.RADIANCE, data=remote("cube"), header=remote("cube.hdr")
+    )
     line = RemoteLine(line=LINE, portal_version="v1", products=(product,))
     with Downloader() as downloader:
         source = downloader.download(line, work)
@@ -314,3 +316,23 @@ def test_an_encrypted_transfer_is_never_redirected_to_one_that_is_not(server, tm
             fetch((encrypted, faults), tmp_path / "work", options)
         # The same server's file arrives where it does not redirect.
         fetch((encrypted, faults), tmp_path / "work", options)
+
+
+def test_a_line_that_its_headers_contradict_is_refused_before_any_data_are_fetched(tmp_path):
+    mirror, work = tmp_path / "mirror", tmp_path / "work"
+    mirror.mkdir()
+    (mirror / "cube").write_bytes(CONTENT)
+    (mirror / "cube.hdr").write_bytes(HEADER + b"wavelength units = Index\n")
+
+    def remote(name: str) -> RemoteFile:
+        path: Path = mirror / name
+        return RemoteFile(name=name, url=path.as_uri(), size=path.stat().st_size, etag='"1"')
+
+    product = RemoteProduct(
+        product=Product.RADIANCE, data=remote("cube"), header=remote("cube.hdr")
+    )
+    line = RemoteLine(line=LINE, portal_version="v1", products=(product,))
+    with Downloader() as downloader, pytest.raises(EnviError, match="'Index'"):
+        downloader.download(line, work)
+    assert (work / "cube.hdr.source.json").exists()
+    assert not (work / "cube.source.json").exists()

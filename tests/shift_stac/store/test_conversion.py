@@ -138,7 +138,9 @@ def test_each_layout_shapes_the_store_and_validates(tmp_path, layout, sharded):
 
 def test_a_data_type_without_the_nodata_value_is_refused(tmp_path):
     sources = small_line(tmp_path, dtype="<u2")
-    with pytest.raises(EnviError, match=r"rdn holds uint16, which has no -9999 for missing values"):
+    with pytest.raises(
+        EnviError, match=r"rdn\.hdr tells of uint16, which has no -9999 for missing"
+    ):
         convert(sources, tmp_path / "line.zarr")
 
 
@@ -319,7 +321,7 @@ def test_files_of_different_extent_are_refused_with_both_figures(tmp_path):
     sources = small_line(tmp_path)
     other = small_line(tmp_path / "other", lines=6)
     mixed = sources.model_copy(update={"products": (*sources.products[:2], other.products[2])})
-    with pytest.raises(EnviError, match=r"rdn has 5 scan lines and .*igm has 6"):
+    with pytest.raises(EnviError, match=r"rdn\.hdr has 5 scan lines and .*igm\.hdr has 6"):
         convert(mixed, tmp_path / "line.zarr")
 
 

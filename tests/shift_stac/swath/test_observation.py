@@ -12,8 +12,8 @@ from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.flightline import FlightLine
 from shift_stac.swath.igm import ERROR_CODES
+from shift_stac.swath.obs_bands import OBS_LAYERS
 from shift_stac.swath.observation import (
-    OBS_LAYERS,
     ObservationLayers,
     ObservationSummary,
     cosine_i,
@@ -123,7 +123,7 @@ def test_successive_scan_lines_keep_different_times_of_day():
 @pytest.mark.parametrize("interleave", ["bil", "bip", "bsq"])
 def test_the_layers_of_a_file_are_read_as_they_stand(tmp_path: Path, interleave):
     random = np.random.default_rng(0)
-    data = obs_data() + random.random((4, 11, 5))
+    data = obs_data() + random.random((4, 11, 5)) / 100
     path = write_envi(tmp_path / "obs", data, interleave, **{"band names": list(NAMES)})
     layers = ObservationLayers(open_envi(path))
     for band, name in enumerate(LAYER_NAMES):
@@ -142,13 +142,68 @@ def test_bands_are_known_by_their_names_whatever_their_order():
 
 @pytest.mark.parametrize(
     "names",
-    [(), tuple(f"Band {number}" for number in range(1, 12)), (*NAMES[:10], "Slope")],
-    ids=["no names", "numbers", "a name twice"],
+    [(), tuple(f"Band {number}" for number in range(1, 12))],
+    ids=["no names", "numbers"],
 )
 def test_bands_without_good_names_are_taken_in_order(names):
     layers = ObservationLayers(as_image(obs_data(), names))
     for name, usual in zip(LAYER_NAMES, USUAL, strict=True):
         np.testing.assert_array_equal(layers.read(name, ALL), usual)
+
+
+def test_what_the_names_tell_is_used_and_the_rest_is_left_out_and_noted():
+    order = [9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10]
+    names = {"UTC Time": "Time (UTC decimal hours)", "Cosine(i)": "cosine of something"}
+    named = tuple(names.get(NAMES[band], NAMES[band]) for band in order)
+    image = as_image(obs_data()[:, order], named)
+    layers = ObservationLayers(image)
+    assert [layer.name for layer in layers.layers] == [n for n in LAYER_NAMES if n != "cosine_i"]
+    np.testing.assert_array_equal(layers.read("to_sun_zenith", ALL), 45.0)
+    np.testing.assert_array_equal(layers.read("utc_time", ALL), NAMED_HOUR)
+    summary = summarize(image)
+    assert summary.sun_elevation == 45.0
+    assert summary.notes == ("no band of the OBS is known as cosine_i",)
+
+
+def test_radians_that_a_name_tells_become_degrees():
+    data = obs_data(slope=0.25)
+    named = tuple(name.replace("Slope", "Slope (rad)") for name in NAMES)
+    layers = ObservationLayers(as_image(data, named))
+    np.testing.assert_allclose(layers.read("slope", ALL), np.degrees(0.25))
+    assert "radians" in str(layers.comment("slope"))
+
+
+def test_two_bands_of_one_name_tell_nothing():
+    image = as_image(obs_data(), (*NAMES[:10], "Slope"))
+    assert {"slope", "earth_sun_distance"}.isdisjoint(
+        n.name for n in ObservationLayers(image).layers
+    )
+    assert "known as slope, earth_sun_distance" in summarize(image).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("to_sun_zenith", 160.0),
+        ("to_sensor_zenith", -3.0),
+        ("slope", 400.0),
+        ("cosine_i", 1.5),
+        ("solar_phase", 200.0),
+        # A file holds such times; a remainder of 24 hours would be a time like any other.
+        ("utc_time", 380_000_000.0),
+        ("utc_time", -49.0),
+        ("earth_sun_distance", 149.6),
+    ],
+)
+def test_what_is_impossible_is_left_out_and_noted(name, bad):
+    values = np.full((4, 5), USUAL[LAYER_NAMES.index(name)])
+    values[2, 3] = bad
+    image = obs(**{name: values})
+    layers = ObservationLayers(image)
+    assert np.argwhere(np.isnan(layers.read(name, ALL))).tolist() == [[2, 3]]
+    assert "were left out" in str(layers.comment(name))
+    assert any(f"5.0 % of {name} were left out" in note for note in summarize(image).notes)
+    assert ObservationLayers(obs()).comment(name) is None
 
 
 @pytest.mark.parametrize("bad", [*ERROR_CODES, np.nan, np.inf])
@@ -181,7 +236,7 @@ def test_masking_comes_before_correction():
 def test_times_outside_the_day_are_brought_into_it(hours, expected):
     layers = ObservationLayers(obs(utc_time=hours))
     np.testing.assert_allclose(layers.read("utc_time", ALL), expected, atol=1e-12)
-    assert "0 to 24" in (layers.comment("utc_time") or "")
+    assert ("0 to 24" in (layers.comment("utc_time") or "")) == (hours != expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""What the headers of a line's files tell together, before any of their data are at hand."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from shift_stac.envi.header import EnviHeader
+from shift_stac.errors import EnviError
+from shift_stac.sources import OPTIONAL_PRODUCTS, Product
+
+# ISOFIT rounds wavelengths to 2 decimals and older products to 1. Half of the last of these
+# digits is 1 % of AVIRIS-NG's band spacing of 5 nm, and far below any band's width.
+ROUNDING_NM = 0.05
+
+# From the far ultraviolet to the thermal infrared.
+_SHORTEST_NM, _LONGEST_NM = 100.0, 20_000.0
+
+DEFAULT_NODATA = -9999.0
+"""AVIRIS-NG's nodata value, which the headers often do not tell."""
+
+_IGM_BANDS = 3
+
+
+def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
+    """Refuse a line of which no store can be made, by what its headers say.
+
+    Parameters
+    ----------
+    headers
+        Of the line's cubes and of its IGM; those of optional products are passed over.
+
+    Raises
+    ------
+    EnviError
+        The files are not of one line, a cube has no usable wavelengths, its data type cannot spell
+        a missing value, or its values are scaled in a way that a store cannot tell.
+    """
+    needed = {product: h for product, h in headers.items() if product not in OPTIONAL_PRODUCTS}
+    igm = needed.pop(Product.IGM, None)
+    if igm is not None and igm.bands != _IGM_BANDS:
+        msg = f"{igm.name} has {igm.bands} bands; {Product.IGM} has {_IGM_BANDS}"
+        raise EnviError(msg)
+    for cube in needed.values():
+        if igm is not None and (fault := swath_fault(cube, igm)):
+            raise EnviError(fault)
+        if cube.scale_fault is not None:
+            raise EnviError(cube.scale_fault)
+        if not _holds_nodata(cube):
+            msg = (
+                f"{cube.name} tells of {cube.dtype}, which has no {_nodata(cube):g} for missing "
+                'values: correct its "data ignore value" or "data type"'
+            )
+            raise EnviError(msg)
+    check_axes(list(needed.values()))
+
+
+def swath_fault(header: EnviHeader, igm: EnviHeader) -> str | None:
+    """Why a file is not of the IGM's line, or None.
+
+    Scan lines and samples must agree: arrays are joined by position, never by label.
+    """
+    for axis, ours, theirs in (
+        ("scan lines", header.lines, igm.lines),
+        ("samples", header.samples, igm.samples),
+    ):
+        if ours != theirs:
+            return (
+                f"{header.name} has {ours} {axis} and {igm.name} has {theirs}: they are not of "
+                "the same line or version"
+            )
+    return None
+
+
+def check_axes(headers: Sequence[EnviHeader]) -> None:
+    """Refuse cubes that do not share one axis of ascending (or descending) wavelengths.
+
+    Raises
+    ------
+    EnviError
+        A cube has no wavelengths, they are none of light or fall back, or two cubes disagree by
+        more than rounding explains.
+    """
+    for header in headers:
+        if header.wavelengths is None:
+            msg = header.axis_fault or (
+                f"{header.name} names no wavelengths, so its bands cannot be placed on an axis"
+            )
+            raise EnviError(msg)
+        _check_axis(header.name, np.asarray(header.wavelengths))
+    for other in headers[1:]:
+        _check_same(headers[0], other)
+
+
+def _check_axis(name: str, wavelengths: np.ndarray) -> None:
+    low, high = float(wavelengths.min()), float(wavelengths.max())
+    if not (low > _SHORTEST_NM and high < _LONGEST_NM):
+        msg = (
+            f"{name}: {low:g} to {high:g} are no nanometres of light; correct its wavelengths or "
+            "their unit"
+        )
+        raise EnviError(msg)
+    steps = np.diff(wavelengths)
+    if not (steps > 0).all() and not (steps < 0).all():
+        rising = bool(np.median(steps) > 0)
+        band = int(np.flatnonzero(steps <= 0 if rising else steps >= 0)[0])
+        same = (
+            "two bands have the same wavelength"
+            if steps[band] == 0
+            else "the wavelengths fall back"
+        )
+        msg = (
+            f"{name}: {same}, band {band + 2} at {wavelengths[band + 1]:g} nm behind "
+            f"{wavelengths[band]:g} nm; detectors that overlap have no store, give them as "
+            "separate files"
+        )
+        raise EnviError(msg)
+
+
+def _check_same(first: EnviHeader, other: EnviHeader) -> None:
+    if other.bands != first.bands:
+        msg = (
+            f"{first.name} has {first.bands} bands and {other.name} has {other.bands}: "
+            "the two are not of the same line or version"
+        )
+        raise EnviError(msg)
+    ours, theirs = (np.asarray(header.ascending().wavelengths) for header in (first, other))
+    worst = int(np.argmax(np.abs(ours - theirs)))
+    if abs(ours[worst] - theirs[worst]) > ROUNDING_NM:
+        left, right = ours[worst], theirs[worst]
+        msg = (
+            f"band {worst + 1} is at {left} nm in {first.name} and at {right} nm in {other.name}: "
+            f"more than the {ROUNDING_NM} nm that rounding explains"
+        )
+        raise EnviError(msg)
+
+
+def _nodata(header: EnviHeader) -> float:
+    return DEFAULT_NODATA if header.nodata is None else header.nodata
+
+
+def _holds_nodata(header: EnviHeader) -> bool:
+    """Whether a cube's data type can spell what marks a missing value."""
+    if header.dtype.kind not in "iu":
+        return header.dtype.kind == "f"
+    nodata, limits = _nodata(header), np.iinfo(header.dtype)
+    return nodata.is_integer() and limits.min <= nodata <= limits.max

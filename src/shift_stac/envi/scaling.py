@@ -1,0 +1,60 @@
+"""How the numbers of an ENVI file become physical values."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shift_stac.envi.header_text import number, number_items, unbrace
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A physical value is ``factor`` times the file's number, plus ``offset``.
+
+    ``fault`` says why this does not hold for what the header tells.
+    """
+
+    factor: float = 1.0
+    offset: float = 0.0
+    fault: str | None = None
+
+
+def scaling(fields: Mapping[str, str], name: str) -> Scaling:
+    """Read ``reflectance scale factor``, ``data gain values`` and ``data offset values``.
+
+    Numbers are divided by the first, multiplied by the second, and the third is added. Gains that
+    differ from band to band are a fault: a store tells one factor of a variable.
+    """
+    try:
+        divisor = _one(fields, "reflectance scale factor", 1.0)
+        gain = _one(fields, "data gain values", 1.0)
+        offset = _one(fields, "data offset values", 0.0)
+    except ValueError as error:
+        return Scaling(fault=f"{name}: {error}; give the file with physical values")
+    if divisor != 1.0 and (gain != 1.0 or offset != 0.0):
+        fault = (
+            f"{name}: it has both 'reflectance scale factor' and 'data gain values' or 'data "
+            "offset values'; which of them holds is not told, remove the other"
+        )
+        return Scaling(fault=fault)
+    return Scaling(gain / divisor, offset)
+
+
+def _one(fields: Mapping[str, str], key: str, default: float) -> float:
+    """The one value of an entry that may list it for each band."""
+    entries = set(number_items(unbrace(fields.get(key, ""))))
+    if not entries:
+        return default
+    try:
+        values = {number(entry) for entry in entries}
+    except ValueError:
+        msg = f"{key!r} holds something that is no number"
+        raise ValueError(msg) from None
+    if len(values) > 1:
+        msg = f"{key!r} differs from band to band, and a store tells one for the whole cube"
+        raise ValueError(msg)
+    value = values.pop()
+    if not math.isfinite(value) or (value == 0 and default):
+        msg = f"{key!r} is {value:g}, with which no value has a meaning"
+        raise ValueError(msg)
+    return value

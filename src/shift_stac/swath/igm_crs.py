@@ -1,0 +1,155 @@
+"""The CRS that the header of a line's input geometry (IGM) tells, in any of the ways it is told."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from shift_stac.crs import WGS84
+from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.header_text import unbrace
+from shift_stac.errors import GeolocationError
+
+_ZONE = re.compile(
+    r"UTM[\s,_]*(?:zone)?[\s:=_]*([-+]?\d+)[\s,(]*(north|south|n\b|s\b)", re.IGNORECASE
+)
+_PROJ = re.compile(r"\+proj=[^\n{}]+")
+_EPSG = re.compile(r"EPSG:+(\d+)", re.IGNORECASE)
+# Words of a description that tell a CRS, in whatever way.
+_TELLS_CRS = re.compile(r"\bUTM|\bzone\b|\+proj|EPSG", re.IGNORECASE)
+_TELLS_DEGREES = re.compile(r"\blon(gitude)?\b|\blat(itude)?\b", re.IGNORECASE)
+_LAST_ZONE = 60
+
+
+class _Datum(NamedTuple):
+    """What a datum is called, and EPSG's codes of it.
+
+    ``degrees`` is that of its longitude and latitude; ``north`` and ``south`` are those before the
+    first of its UTM zones.
+    """
+
+    name: re.Pattern[str]
+    degrees: int
+    north: int
+    south: int | None
+
+
+_DATUMS = (
+    _Datum(re.compile(r"NAD[ -]?27|North America(n)?( Datum)?( of)? 1927", re.IGNORECASE), 4267, 26700, None),
+    _Datum(re.compile(r"NAD[ -]?83|North America(n)?( Datum)?( of)? 1983", re.IGNORECASE), 4269, 26900, None),
+    _Datum(re.compile(r"WGS[ -]?(19)?84", re.IGNORECASE), 4326, 32600, 32700),
+)  # fmt: skip
+# ENVI writes these where there is no map.
+_NO_PROJECTION = ("", "ARBITRARY", "PIXEL")
+
+
+def crs_from_igm(header: EnviHeader, fallback: str) -> CRS:
+    """The CRS of an IGM: projected, or longitude and latitude.
+
+    What its description says, else its ``coordinate system string``, else its map info, else, where
+    it tells nothing, the fallback.
+
+    Raises
+    ------
+    GeolocationError
+        The header tells a CRS that cannot be understood, or the fallback is none.
+    """
+    found = (
+        _from_description(header)
+        or _from_coordinate_system(header)
+        or _from_map_info(header)
+        or (WGS84 if tells_degrees(header) else None)
+    )
+    if found is not None:
+        return found
+    try:
+        return CRS.from_user_input(fallback)
+    except CRSError as error:
+        msg = f"{fallback!r}, the portal version's CRS in the campaign file, is none: {error}"
+        raise GeolocationError(msg) from error
+
+
+def tells_degrees(header: EnviHeader) -> bool:
+    """Whether words of the header say that the bands are longitude and latitude."""
+    texts = (header.description, *header.band_names[:2])
+    return any(_TELLS_DEGREES.search(text.replace("_", " ")) for text in texts)
+
+
+def _from_description(header: EnviHeader) -> CRS | None:
+    text = header.description
+    if match := _ZONE.search(text):
+        datum = next((known for known in _DATUMS if known.name.search(text)), _DATUMS[-1])
+        return _utm(header, match[1], match[2], datum)
+    if match := _PROJ.search(text) or _EPSG.search(text):
+        return _parsed(header, match[0].strip())
+    if _TELLS_CRS.search(text):
+        raise _not_understood(header, f"description {text!r}")
+    return None
+
+
+def _from_coordinate_system(header: EnviHeader) -> CRS | None:
+    text = unbrace(header.fields.get("coordinate system string", ""))
+    return _parsed(header, text) if text else None
+
+
+def _from_map_info(header: EnviHeader) -> CRS | None:
+    # Its entries: projection, x, y, easting, northing, dx, dy, [zone, hemisphere,] datum, units.
+    info = header.map_info or ("",)
+    projection = info[0].upper()
+    if projection in _NO_PROJECTION:
+        return None
+    written = f"map info {', '.join(info)!r}"
+    if projection == "UTM" and len(info) > 8:  # noqa: PLR2004 - as above
+        return _utm(header, info[7], info[8], _datum(header, info[9:], written))
+    if projection.startswith("GEOGRAPHIC"):
+        return CRS.from_epsg(_datum(header, info[7:], written).degrees)
+    raise _not_understood(header, written)
+
+
+def _datum(header: EnviHeader, entries: Sequence[str], written: str) -> "_Datum":
+    named = next((entry for entry in entries if "=" not in entry), "WGS-84")
+    for known in _DATUMS:
+        if known.name.fullmatch(named):
+            return known
+    raise _not_understood(header, written)
+
+
+def _utm(header: EnviHeader, number: str, hemisphere: str, datum: _Datum) -> CRS:
+    north = hemisphere[:1].upper() == "N"
+    if not (
+        number.isdecimal()
+        and 1 <= int(number) <= _LAST_ZONE
+        and hemisphere[:1].upper() in ("N", "S")
+    ):
+        msg = (
+            f"{header.name} says UTM zone {number} {hemisphere}: UTM has zones 1 to {_LAST_ZONE}, "
+            "North and South; correct the header, or download it again"
+        )
+        raise GeolocationError(msg)
+    before = datum.north if north else datum.south
+    if before is None:
+        raise _not_understood(header, f"southern zone {number} of a datum of North America")
+    try:
+        return CRS.from_epsg(before + int(number))
+    except CRSError:
+        raise _not_understood(header, f"zone {number} of a datum of North America") from None
+
+
+def _parsed(header: EnviHeader, text: str) -> CRS:
+    try:
+        crs = CRS.from_user_input(text)
+    except CRSError:
+        raise _not_understood(header, f"{text!r}") from None
+    if crs.is_projected and any(axis.unit_name not in ("metre", "meter") for axis in crs.axis_info):
+        raise _not_understood(header, f"{text!r}, which is not in metres")
+    epsg = crs.to_epsg(min_confidence=25)
+    return CRS.from_epsg(epsg) if epsg else crs
+
+
+def _not_understood(header: EnviHeader, told: str) -> GeolocationError:
+    return GeolocationError(
+        f"{header.name} tells a CRS that is not understood: {told}; correct the header, for example "
+        "to 'UTM zone 10 North' in its description"
+    )

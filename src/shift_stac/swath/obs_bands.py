@@ -1,0 +1,178 @@
+"""The bands of an OBS file: their names, their units, and the values that they can have."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.line_headers import swath_fault
+from shift_stac.errors import EnviError
+
+
+@dataclass(frozen=True)
+class ObservationLayer:
+    """One band of an OBS file as a variable of the store.
+
+    ``possible`` bounds its values, in its unit. The band's name in a header begins with the
+    variable's name or with one of the ``other_names``, in lower case with underscores.
+    """
+
+    name: str
+    attributes: dict[str, Any] = field(hash=False)
+    dtype: type[np.floating[Any]] = np.float32
+    possible: tuple[float, float] = (-np.inf, np.inf)
+    other_names: tuple[str, ...] = ()
+
+
+def _layer(
+    name: str,
+    long_name: str,
+    units: str,
+    possible: tuple[float, float],
+    *other_names: str,
+    dtype: type[np.floating[Any]] = np.float32,
+    **more: str,
+) -> ObservationLayer:
+    attributes = {**more, "long_name": long_name, "units": units}
+    return ObservationLayer(name, attributes, dtype, possible, other_names)
+
+
+# Azimuths are written from 0 to 360 or from -180 to 180.
+_TURN = (-360.0, 360.0)
+# Times are brought into one day where they are no more than two days off.
+DAY_HOURS, _MOST_HOURS_OFF = 24.0, 48.0
+
+# In the order of the file's bands. Angles in float32 are exact to 2e-5 degrees; the time of day
+# needs float64, because successive scan lines are 3e-6 hours apart.
+OBS_LAYERS = (
+    _layer("path_length", "distance from sensor to ground", "m", (0, 1e6)),
+    _layer(
+        "to_sensor_azimuth",
+        "azimuth from ground to sensor, clockwise from north",
+        "degree",
+        _TURN,
+        standard_name="sensor_azimuth_angle",
+    ),
+    _layer(
+        "to_sensor_zenith",
+        "zenith angle from ground to sensor",
+        "degree",
+        (0, 90),
+        standard_name="sensor_zenith_angle",
+    ),
+    _layer(
+        "to_sun_azimuth",
+        "azimuth from ground to sun, clockwise from north",
+        "degree",
+        _TURN,
+        standard_name="solar_azimuth_angle",
+    ),
+    _layer(
+        "to_sun_zenith",
+        "zenith angle from ground to sun",
+        "degree",
+        (0, 90),
+        standard_name="solar_zenith_angle",
+    ),
+    _layer(
+        "solar_phase",
+        "angle between the directions to sensor and to sun",
+        "degree",
+        (0, 180),
+        "phase",
+    ),
+    _layer("slope", "slope of the terrain", "degree", (0, 90), standard_name="ground_slope_angle"),
+    _layer(
+        "aspect",
+        "direction that the slope faces, clockwise from north",
+        "degree",
+        _TURN,
+        standard_name="ground_slope_direction",
+    ),
+    _layer(
+        "cosine_i",
+        "cosine of the angle between the sun and the terrain's normal",
+        "1",
+        (-1, 1),
+        "cos_i",
+    ),
+    _layer(
+        "utc_time",
+        "time of day of the observation, UTC",
+        "hour",
+        (-_MOST_HOURS_OFF, DAY_HOURS + _MOST_HOURS_OFF),
+        "time_utc",
+        "utc",
+        dtype=np.float64,
+    ),
+    _layer(
+        "earth_sun_distance",
+        "distance from Earth to sun",
+        "ua",
+        (0.9, 1.1),
+        standard_name="distance_from_sun",
+    ),
+)
+# Rounding puts a level slope at -1e-14 and the cosine of a zenith sun above 1.
+_ROUNDING = 1e-6
+
+
+_LAYERS = {layer.name: layer for layer in OBS_LAYERS}
+
+
+def known_bands(header: EnviHeader) -> dict[str, int]:
+    """The band of each layer that the file has.
+
+    ``To-sun zenith (0 to 90 degrees from zenith)`` is ``to_sun_zenith``. A name that is not known
+    tells nothing, and neither do two bands of one name. Where no name is known, the bands stand in
+    the order of :data:`OBS_LAYERS`, if there are as many.
+    """
+    spelled = [re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in header.band_names]
+    found: dict[str, int] = {}
+    if len(spelled) == header.bands:
+        for layer in OBS_LAYERS:
+            known = (layer.name, *layer.other_names)
+            bands = [band for band, text in enumerate(spelled) if text.startswith(known)]
+            if len(bands) == 1:
+                found[layer.name] = bands[0]
+    if found or header.bands != len(OBS_LAYERS):
+        return found
+    return {layer.name: band for band, layer in enumerate(OBS_LAYERS)}
+
+
+def in_radians(header: EnviHeader, bands: Mapping[str, int]) -> frozenset[str]:
+    """The layers whose band's name says radians, as AVIRIS-3's ``Slope (rad)`` does."""
+    return frozenset(
+        name
+        for name, band in bands.items()
+        if band < len(header.band_names)
+        and re.search(r"\brad(ians?)?\b", header.band_names[band], re.IGNORECASE)
+    )
+
+
+def check_observation(header: EnviHeader, igm: EnviHeader) -> None:
+    """Refuse an OBS that is not of the IGM's line, or of which no band is known.
+
+    Raises
+    ------
+    EnviError
+        Its scan lines or samples differ, or neither names nor number tell its bands.
+    """
+    if fault := swath_fault(header, igm):
+        raise EnviError(fault)
+    if not known_bands(header):
+        msg = (
+            f"{header.name} has {header.bands} bands, and names none that is known; "
+            f"obs has {len(OBS_LAYERS)}"
+        )
+        raise EnviError(msg)
+
+
+def is_impossible(name: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values the layer of that name cannot have; NaN is none of them."""
+    low, high = _LAYERS[name].possible
+    return np.asarray((values < low - _ROUNDING) | (values > high + _ROUNDING))

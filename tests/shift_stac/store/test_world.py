@@ -1,0 +1,172 @@
+"""Lines as other instruments and programs write them: the store tells the physical values."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import shift_stac
+from shift_stac.campaigns import load_campaign
+from shift_stac.envi.header_text import write_header
+from shift_stac.errors import EnviError
+from shift_stac.pictures.colour import read_colour
+from shift_stac.sources import Product, SourceLine
+from shift_stac.store.conversion import convert_line
+from shift_stac.validation.result import Expectations
+from shift_stac.validation.store_check import validate_store
+from support.sources import small_line, source_product, write_envi
+
+NM = np.linspace(450, 2450, 6)
+UNITS = {"wavelength": NM.tolist(), "wavelength units": "Nanometers"}
+
+
+def line_of(folder, data: np.ndarray, **fields: object) -> SourceLine:
+    """A small line with another reflectance."""
+    lines, _, samples = data.shape
+    plain = small_line(folder, lines=lines, samples=samples)
+    path = write_envi(folder / "rfl", data, **(UNITS | fields))
+    pairs = (source_product(Product.REFLECTANCE, path), *plain.products[::2])
+    return plain.model_copy(update={"products": pairs})
+
+
+def stored(folder, sources: SourceLine):
+    store = folder / "line.zarr"
+    summary = convert_line(sources, store, load_campaign())
+    validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
+    assert validation.passed, validation.sentence
+    return store, summary, validation
+
+
+@pytest.mark.parametrize(
+    ("fields", "factor", "offset"),
+    [
+        ({"reflectance scale factor": 10000}, 1e-4, 0.0),
+        ({"data gain values": [0.0001] * 6, "data offset values": [0.0] * 6}, 1e-4, 0.0),
+        ({"data gain values": [0.0002] * 6, "data offset values": [-0.1] * 6}, 2e-4, -0.1),
+    ],
+)
+def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
+    tmp_path, fields, factor, offset
+):
+    numbers = np.random.default_rng(0).integers(500, 5000, (5, 6, 7)).astype("<i2")
+    numbers[0, :, 0] = -9999
+    sources = line_of(tmp_path, numbers, **fields, **{"data ignore value": -9999})
+    store, summary, validation = stored(tmp_path, sources)
+    raw = xr.open_zarr(store, mask_and_scale=False, consolidated=True)["Reflectance"]
+    assert raw.dtype == np.int16
+    np.testing.assert_array_equal(raw.transpose("y", "wavelength", "x"), numbers)
+    expected = np.where(numbers == -9999, np.nan, numbers * factor + offset)
+    swath = shift_stac.open_flightline(store)
+    found = swath["Reflectance"].transpose("y", "wavelength", "x")
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    colour = read_colour(store, summary, (650, 850, 450))
+    assert np.nanmax(colour.values) == pytest.approx(np.nanmax(expected[:, [0, 1]]), rel=1e-5)
+    described = next(v for v in summary.variables if v.name == "Reflectance")
+    assert (described.scale_factor, described.add_offset) == (factor, offset)
+    assert not [text for text in validation.warnings if text.startswith("Reflectance")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"data gain values": [1, 1, 1, 1, 1, 2]}, "'data gain values' differs from band to band"),
+        ({"reflectance scale factor": 0}, "with which no value has a meaning"),
+        ({"reflectance scale factor": 10, "data gain values": [2] * 6}, "which of them holds"),
+        ({"wavelength units": "Index"}, "'Index'"),
+        ({"wavelength": [450, 500, 600, 590, 700, 800]}, "fall back"),
+        ({"wavelength": [450, 500, 600, 600, 700, 800]}, "the same wavelength"),
+        ({"wavelength units": "Micrometers"}, "no nanometres of light"),
+    ],
+)
+def test_what_no_store_can_tell_is_refused_by_its_header(tmp_path, fields, message):
+    sources = line_of(tmp_path, np.ones((5, 6, 7), "<f4"), **fields)
+    with pytest.raises(EnviError, match=rf"rfl\.hdr.*{message}"):
+        convert_line(sources, tmp_path / "line.zarr", load_campaign())
+
+
+def test_bands_of_falling_wavelengths_are_turned_round(tmp_path):
+    data = np.random.default_rng(0).random((5, 6, 7)).astype("<f4")
+    turned = {
+        "wavelength": NM[::-1].tolist(),
+        "fwhm": [6, 5, 4, 3, 2, 1],
+        "bbl": [0, 1, 1, 1, 1, 1],
+    }
+    store, summary, _ = stored(tmp_path, line_of(tmp_path, data, **turned))
+    swath = shift_stac.open_flightline(store)
+    np.testing.assert_array_equal(swath["wavelength"], NM)
+    np.testing.assert_array_equal(
+        swath["Reflectance"].transpose("y", "wavelength", "x"), data[:, ::-1]
+    )
+    assert swath["fwhm"].values.tolist() == [1, 2, 3, 4, 5, 6]
+    assert summary.good_bands == (True,) * 5 + (False,)
+
+
+@pytest.mark.parametrize("held", [-0.01, 0.5, None])
+def test_the_comment_tells_of_bad_bands_only_what_they_hold(tmp_path, held):
+    data = np.random.default_rng(0).random((5, 6, 7)).astype("<f4")
+    if held is not None:
+        data[:, 2] = held
+    store, _, _ = stored(tmp_path, line_of(tmp_path, data, bbl=[1, 1, 0, 1, 1, 1]))
+    comment = shift_stac.open_flightline(store)["Reflectance"].attrs["comment"]
+    assert ("bad" in comment or "not good" in comment) == (held is not None)
+    assert (f"hold {held:g};" in comment) if held is not None else True
+
+
+def test_the_lowest_double_of_a_header_is_missing_in_floats(tmp_path):
+    data = np.full((5, 6, 7), 0.25, "<f4")
+    data[2] = np.finfo("f4").min
+    sources = line_of(tmp_path, data, **{"data ignore value": "-1.7976931348623157e+308"})
+    swath = shift_stac.open_flightline(stored(tmp_path, sources)[0])
+    assert np.isnan(swath["Reflectance"].isel(y=2)).all()
+    assert float(swath["Reflectance"].mean()) == 0.25
+
+
+@pytest.mark.parametrize("damage", ["a web page", "a scan line short", "cut", "ten bands", "GLT"])
+def test_a_damaged_optional_file_is_left_out_and_noted(tmp_path, damage):
+    plain = small_line(tmp_path)
+    shape = {"a scan line short": (4, 11, 7), "ten bands": (5, 10, 7)}.get(damage, (5, 11, 7))
+    product = Product.GLT if damage == "GLT" else Product.OBS
+    path = write_envi(tmp_path / "extra", np.ones(shape, "<f8"))
+    if damage == "a web page":
+        path.with_name("extra.hdr").write_text("<html>not here</html>")
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:-8])
+    elif damage == "GLT":
+        write_envi(path, np.ones((3, 2, 3), "<i4"), **{"map info": "{UTM, 1, 1, 0, 0, 5, 5, 10, North, WGS-84, rotation=inf}"})  # fmt: skip
+    sources = plain.model_copy(
+        update={"products": (*plain.products, source_product(product, path))}
+    )
+    store, summary, _ = stored(tmp_path, sources)
+    assert summary.observation is None
+    assert "to_sun_zenith" not in shift_stac.open_flightline(store)
+    (note,) = summary.all_notes
+    assert "left out" in note
+    assert "extra" in note
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: np.where(np.arange(5)[:, None, None] == 0, -0.99, data), "below zero"),
+        (lambda data: np.where(np.arange(5)[:, None, None] == 0, 0.0, data), "exactly zero"),
+        (lambda data: data * 100, "percent"),
+    ],
+)
+def test_odd_values_are_noted_and_pass(tmp_path, change, message):
+    data = 0.3 + 0.01 * np.random.default_rng(0).random((5, 6, 7))
+    _, _, validation = stored(tmp_path, line_of(tmp_path, change(data).astype("<f4")))
+    (warning,) = (text for text in validation.warnings if text.startswith("Reflectance"))
+    assert message in warning
+    assert warning in validation.figures()["warnings"]
+    assert warning in validation.sentence
+
+
+def test_numbers_of_another_byte_order_are_no_reflectance(tmp_path):
+    sources = line_of(tmp_path, np.random.default_rng(0).random((5, 6, 7)).astype("<f4"))
+    header = sources.products[0].header.path
+    fields = dict(row.split(" = ", 1) for row in header.read_text().splitlines()[1:])
+    write_header(header, fields | {"byte order": 1})
+    store = tmp_path / "line.zarr"
+    summary = convert_line(sources, store, load_campaign())
+    validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
+    assert not validation.passed
+    assert "byte order" in validation.sentence

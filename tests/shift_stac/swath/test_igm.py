@@ -1,0 +1,165 @@
+"""Places of an IGM in every way in which headers tell them, and those that are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyproj import CRS
+
+from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.image import EnviImage
+from shift_stac.errors import GeolocationError
+from shift_stac.swath.geolocation import to_lonlat
+from shift_stac.swath.igm import mask_igm, place_igm
+from shift_stac.swath.igm_crs import crs_from_igm
+
+LINES, SAMPLES = 6, 5
+FALLBACK = "EPSG:32610"
+
+
+def header(description: str = "", **fields: object) -> EnviHeader:
+    plain = EnviHeader(
+        name="some_igm.hdr",
+        samples=SAMPLES,
+        lines=LINES,
+        bands=3,
+        dtype=np.dtype("<f8"),
+        interleave="bil",
+        description=description,
+    )
+    return replace(plain, **fields)
+
+
+def metres(east: float = 700_000.0, north: float = 3_810_000.0) -> np.ndarray:
+    y, x = np.mgrid[0:LINES, 0:SAMPLES].astype(float)
+    return np.stack([east + 5 * x, north - 5 * y, 100 + x], axis=1)
+
+
+def degrees(lon: float = -120.1, lat: float = 34.4) -> np.ndarray:
+    y, x = np.mgrid[0:LINES, 0:SAMPLES].astype(float)
+    return np.stack([lon + 5e-5 * x, lat - 5e-5 * y, 100 + x], axis=1)
+
+
+def placed(data: np.ndarray, **fields: object):
+    return place_igm(EnviImage(header(**fields), Path("some_igm"), data), FALLBACK)
+
+
+def map_info(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in text.split(","))
+
+
+@pytest.mark.parametrize(
+    ("fields", "epsg"),
+    [
+        ({"description": "UTM Zone 11 (North)"}, 32611),
+        ({"description": "UTM 11N, WGS-84"}, 32611),
+        ({"description": "+proj=utm +zone=11 +datum=WGS84 +units=m"}, 32611),
+        ({"description": "IGM in EPSG:32611"}, 32611),
+        ({"description": "UTM zone 11 North, NAD83"}, 26911),
+        ({"fields": {"coordinate system string": "{" + CRS.from_epsg(32611).to_wkt("WKT1_ESRI") + "}"}}, 32611),
+        ({"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1927, units=Meters")}, 26710),
+        ({"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1983, units=Meters")}, 26910),
+        ({"map_info": map_info("Geographic Lat/Lon, 1, 1, -120, 34, 5e-05, 5e-05, WGS-84, units=Degrees")}, 4326),
+        ({"map_info": map_info("Arbitrary, 1, 1, 0, 0, 1, 1, units=Pixels")}, 32610),
+    ],
+)  # fmt: skip
+def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
+    assert crs_from_igm(header(**fields), FALLBACK).to_epsg() == epsg
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"description": "UTM zone eleven"},
+        {"description": "+proj=nonsense +zone=11"},
+        {"description": "EPSG:99999"},
+        {"fields": {"coordinate system string": "{PROJCS[nonsense]}"}},
+        {"map_info": map_info("Transverse Mercator, 1, 1, -50000, -3700000, 5, 5, WGS-84")},
+        {"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, Tokyo Mean, units=Meters")},
+        {"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, South, North America 1927")},
+    ],
+)
+def test_a_crs_that_is_told_and_not_understood_is_never_replaced_by_the_campaigns(fields):
+    with pytest.raises(GeolocationError, match=r"some_igm\.hdr tells a CRS that is not understood"):
+        crs_from_igm(header(**fields), FALLBACK)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"description": "AVIRIS Ortho IGM (WGS-84 lon,lat,alt)"},
+        {"band_names": ("Longitude (WGS-84)", "Latitude (WGS-84)", "Elevation (m)")},
+        {"map_info": map_info("Geographic Lat/Lon, 1, 1, 0, 0, 1, 1, WGS-84, units=Degrees")},
+        # PRISM's LOC files say nothing: no metre of a zone is as small as a degree.
+        {},
+    ],
+)
+@pytest.mark.parametrize(("lon", "epsg"), [(-120.1, 32610), (-119.9, 32611), (239.9, 32610)])
+def test_degrees_become_metres_in_the_zone_of_the_lines_middle(fields, lon, epsg):
+    data = degrees(lon)
+    data[2, :2, 3] = 0.0
+    data[3, :2, 1] = -9999.0
+    found = placed(data, **fields)
+    assert found.crs.to_epsg() == epsg
+    easting, northing, elevation = mask_igm(found.data)
+    longitude, latitude = to_lonlat(easting, northing, found.crs)
+    assert np.argwhere(np.isnan(longitude)).tolist() == [[2, 3], [3, 1]]
+    known = np.isfinite(longitude)
+    expected = np.where(data[:, 0] > 180, data[:, 0] - 360, data[:, 0])
+    np.testing.assert_allclose(longitude[known], expected[known], atol=1e-9)
+    np.testing.assert_allclose(latitude[known], data[:, 1][known], atol=1e-9)
+    np.testing.assert_array_equal(elevation[known], data[:, 2][known])
+
+
+def test_bands_in_another_order_are_known_by_their_names():
+    data = metres()
+    turned = placed(data[:, [1, 0, 2]], band_names=("Northing (m)", "Easting (m)", "Elevation (m)"))
+    np.testing.assert_array_equal(turned.data, data)
+    turned = placed(degrees()[:, [1, 0, 2]], band_names=("Latitude", "Longitude", "Elevation"))
+    np.testing.assert_array_equal(turned.data, placed(degrees()).data)
+
+
+def test_an_igm_that_needs_nothing_is_used_as_it_is_mapped():
+    data = metres()
+    assert placed(data, nodata=-9999.0).data is data
+
+
+@pytest.mark.parametrize("fill", [0.0, -1.0, 1e-316, -50.0])
+def test_numbers_at_a_zones_origin_are_no_places(fill):
+    data = metres()
+    data[1, :, 2] = fill
+    assert np.argwhere(np.isnan(mask_igm(placed(data).data)[0])).tolist() == [[1, 2]]
+
+
+def test_what_the_header_calls_no_value_is_none():
+    data = metres()
+    data[1, :, 2] = 555_555.0
+    found = mask_igm(placed(data, nodata=555_555.0).data)
+    assert [np.argwhere(np.isnan(part)).tolist() for part in found] == [[[1, 2]]] * 3
+
+
+@pytest.mark.parametrize(
+    ("north", "epsg"), [(10.0, 32637), (-50_000.0, 32637), (10_000_010.0, 32737)]
+)
+def test_a_line_at_the_equator_keeps_its_places(north, epsg):
+    words = f"UTM zone 37 {'North' if epsg < 32700 else 'South'}"
+    found = placed(metres(north=north), description=words)
+    assert found.crs.to_epsg() == epsg
+    assert np.isfinite(mask_igm(found.data)).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "message"),
+    [
+        (metres().astype("<f8").view(">f8"), {}, "no pixel has a location.*byte order"),
+        (metres() * 0, {}, "no pixel has a location"),
+        (np.broadcast_to(metres()[:1, :, :1], (LINES, 3, SAMPLES)), {}, "0 m from each other"),
+        (np.concatenate((metres(), metres(north=9e6))), {}, "spread over .* no flight line"),
+        (degrees(), {"description": "UTM zone 10 North"}, "its values are degrees"),
+        (metres(), {"band_names": ("Longitude", "Latitude", "z")}, "no degrees"),
+    ],
+)  # fmt: skip
+def test_places_that_no_flight_line_has_are_refused_with_the_file(data, fields, message):
+    with pytest.raises(GeolocationError, match=rf"some_igm.*({message})"):
+        placed(data, **fields)
