@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from pyproj import CRS
 
 from shift_stac.errors import MapError, StoreError
 from shift_stac.reader import spectra
+from shift_stac.reader.bands import find_bands
 from shift_stac.reader.orthorectify import has_table, orthorectify
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
 from shift_stac.store.store_format import STORE_FORMAT
@@ -115,6 +115,7 @@ class FlightLineAccessor:
         ----------
         bands
             Wavelengths in nanometres, of each of which the nearest band is taken; by default all.
+            One that lies further from every band than a band's width is an error.
         bbox
             West, south, east, north, in ``bbox_crs``; by default the whole line.
         crs
@@ -133,13 +134,14 @@ class FlightLineAccessor:
         -------
         xarray.DataArray
             Shaped ([wavelength,] y, x), NaN outside of the swath, as rioxarray wants it:
-            ``.rio.to_raster("map.tif")`` writes it block by block.
+            ``.rio.to_raster("map.tif", tiled=True, blockxsize=512, blockysize=512, windowed=True)``
+            writes it block by block; a file of other blocks reads everything many times.
 
         Raises
         ------
         MapError
-            The line does not reach into the box, options contradict each other, or the dataset
-            has no lookup table.
+            The line does not reach into the box, has no band of a wavelength, options contradict
+            each other, or the dataset has no lookup table.
         """
         return orthorectify(
             self._swath(),
@@ -218,6 +220,7 @@ class FlightLineAccessor:
         variable = dataset[wanted]
         if bands is None or "wavelength" not in variable.dims:
             return variable
-        centres = variable["wavelength"].to_numpy()
-        places = [int(np.argmin(np.abs(centres - float(nm)))) for nm in bands]
-        return variable.isel(wavelength=places)
+        widths = dataset["fwhm"].to_numpy() if "fwhm" in dataset.variables else None
+        return variable.isel(
+            wavelength=find_bands(variable["wavelength"].to_numpy(), widths, bands)
+        )

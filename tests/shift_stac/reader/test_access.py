@@ -220,6 +220,23 @@ def test_a_map_of_all_bands_is_written_block_by_block(lines, tmp_path):
         assert opened.transform == result.rio.transform()
 
 
+@pytest.mark.parametrize(
+    ("bands", "says"),
+    [
+        ([0.65], "nanometres; 0.65 um is 650 nm"),
+        ([10000], "377.1 to 2501"),
+        ([float("nan")], "no band at nan nm"),
+        ("650", "is a text"),
+        (["red"], "is no wavelength"),
+    ],
+)
+def test_a_wavelength_that_no_band_has_is_an_error_that_says_nanometres(lines, bands, says):
+    ds = open_flightline(lines[0][1])
+    with pytest.raises(MapError, match=says) as raised:
+        ds.swath.orthorectify(bands=bands)
+    assert "nanometres" in str(raised.value)
+
+
 def test_the_accessor_shadows_no_method_of_xarray(lines):
     ds = open_flightline(lines[0][1])
     moved = ds[["Elevation"]].shift(y=1)

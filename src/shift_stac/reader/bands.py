@@ -1,0 +1,58 @@
+"""Finding the bands that a reader asks for by wavelength."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shift_stac.errors import MapError
+
+
+def find_bands(
+    centres: NDArray[Any], widths: NDArray[Any] | None, wanted: Sequence[float]
+) -> list[int]:
+    """The nearest band of each wavelength.
+
+    Parameters
+    ----------
+    centres
+        Of the bands, nm.
+    widths
+        Full widths at half maximum, nm, where they are known.
+    wanted
+        Wavelengths, nm.
+
+    Raises
+    ------
+    MapError
+        A wavelength is no number, or lies further from the nearest band than the band's width and half the
+        way to its neighbour.
+    """
+    if isinstance(wanted, str):
+        msg = f"bands={wanted!r} is a text: give a list of wavelengths in nanometres, such as [650]"
+        raise MapError(msg)
+    spacing = np.abs(np.gradient(centres)) if len(centres) > 1 else np.zeros(1)
+    reach = spacing / 2 if widths is None else np.fmax(spacing / 2, widths)
+    found = []
+    for asked in wanted:
+        try:
+            nm = float(asked)
+        except (TypeError, ValueError) as error:
+            msg = f"{asked!r} is no wavelength: give numbers in nanometres"
+            raise MapError(msg) from error
+        place = int(np.argmin(np.abs(centres - nm)))
+        # Not "greater than": NaN is near to nothing.
+        if not abs(centres[place] - nm) <= reach[place]:
+            hint = (
+                f"; {nm:g} um is {nm * 1000:g} nm"
+                if min(centres) <= nm * 1000 <= max(centres)
+                else ""
+            )
+            msg = (
+                f"the line has no band at {nm:g} nm: its bands go from {min(centres):.1f} to "
+                f"{max(centres):.1f} nm, and wavelengths are given in nanometres{hint}"
+            )
+            raise MapError(msg)
+        found.append(place)
+    return found
