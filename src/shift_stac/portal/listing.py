@@ -71,12 +71,13 @@ def parse_listing(page: str, url: str) -> list[Entry]:
     rows = _Rows()
     rows.feed(page)
     rows.close()
-    entries = {
-        entry
-        for target, words in rows.rows
-        if (entry := _entry(target, url, " ".join(words))) is not None
-    }
-    return sorted(entries)
+    entries: dict[Entry, Entry] = {}
+    for target, words in rows.rows:
+        entry = _entry(target, url, " ".join(words))
+        # An icon may be a link too: what the listing says stands behind one of the two.
+        if entry is not None and not (entry in entries and entries[entry].note):
+            entries[entry] = entry
+    return sorted(entries.values())
 
 
 def _entry(target: str, url: str, note: str) -> Entry | None:
@@ -89,11 +90,13 @@ def _entry(target: str, url: str, note: str) -> Entry | None:
         return None
     if (absolute.scheme, absolute.netloc) != (directory.scheme, directory.netloc):
         return None
-    if not absolute.path.startswith(directory.path):
+    # Servers escape more or less of one and the same path.
+    here, there = unquote(directory.path), unquote(absolute.path)
+    if not there.startswith(here):
         return None
-    rest = absolute.path[len(directory.path) :]
+    rest = there[len(here) :]
     is_folder = rest.endswith("/")
-    name = unquote(rest.removesuffix("/"))
+    name = rest.removesuffix("/")
     return Entry(name, is_folder, note) if is_safe_name(name) else None
 
 

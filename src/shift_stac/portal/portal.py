@@ -54,7 +54,10 @@ class _HttpTree(_Tree):
     def list(self, path: str) -> list[Entry] | None:
         url = f"{self._root}{path}/"
         response = self._request("GET", url)
-        return None if response is None else parse_listing(response.text, url)
+        if response is None:
+            return None
+        # Links are those of the page that answered, which a redirect may have led to.
+        return parse_listing(response.text, str(response.url).rstrip("/") + "/")
 
     @override
     def find(self, path: str) -> RemoteFile | None:
@@ -202,7 +205,10 @@ class Portal:
         if entries is None:
             msg = f"the portal has no folder {above!r}: check its address and version"
             raise PortalError(msg)
-        dates = [entry.name for entry in entries if entry.is_folder and _is_date(entry.name)]
+        named = [entry for entry in entries if _is_date(entry.name)]
+        # Some servers list folders without the slash that tells them from files.
+        folders = [entry for entry in named if entry.is_folder] or named
+        dates = [entry.name for entry in folders]
         if not dates:
             msg = (
                 f"{self._address} lists no date: see in a browser whether it is down, or another "

@@ -66,3 +66,17 @@ def test_no_name_escapes_whatever_a_listing_says(target, encode):
         assert "\\" not in entry.name
         assert not entry.name.startswith(".")
         assert is_safe_name(entry.name)
+
+
+def test_a_path_may_be_escaped_in_other_ways_than_the_address():
+    page = '<a href="/%7Euser/my%20data/20220224/">x</a><a href="/~user/my%20data/f.hdr">f</a>'
+    found = parse_listing(page, "https://host/~user/my data/")
+    assert [(entry.name, entry.is_folder) for entry in found] == [
+        ("20220224", True),
+        ("f.hdr", False),
+    ]
+
+
+def test_a_link_around_an_icon_does_not_hide_what_is_said_of_the_file():
+    page = '<pre><a href="f"><img></a> <a href="f">f</a> 2022-02-24 10:00  5</pre>'
+    assert [entry.note for entry in parse_listing(page, "https://host/")] == ["2022-02-24 10:00 5"]
