@@ -86,3 +86,12 @@ def test_texts_that_would_make_invalid_stac_are_refused_before_any_work(tmp_path
     path.write_text(text.replace(right, wrong))
     with pytest.raises(CampaignError, match=wrong.split(" ", 1)[0]):
         load_campaign(path)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:99999", "nonsense"])
+def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
+    bundled = files("shift_stac.campaigns") / "shift.toml"
+    path = tmp_path / "mine.toml"
+    path.write_text(bundled.read_text().replace("EPSG:32610", crs))
+    with pytest.raises(CampaignError, match=rf"(?s)crs.*{crs}"):
+        load_campaign(path)

@@ -210,9 +210,14 @@ class Portal:
         folders = [entry for entry in named if entry.is_folder] or named
         dates = [entry.name for entry in folders]
         if not dates:
+            seen = (
+                f"its page lists {', '.join(entry.name for entry in entries[:3])}"
+                if entries
+                else "its page has no link to anything below it, or only to another host"
+            )
             msg = (
-                f"{self._address} lists no date: see in a browser whether it is down, or another "
-                "address than that of the campaign"
+                f"{self._address} lists no date: see in a browser what it shows ({seen}), and give the "
+                "address to which its links lead"
             )
             raise PortalError(msg)
         return dates
