@@ -15,6 +15,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 # a leading dot or a control character, is no name that we would ask for.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", re.ASCII)
 
+# The order of a listing, which some servers hand on in its links.
+_ORDER = re.compile(r"(C=[NMSD][;&]O=[AD])?")
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Entry:
@@ -86,7 +89,7 @@ def _entry(target: str, url: str, note: str) -> Entry | None:
     except ValueError:
         return None
     directory = urlsplit(url)
-    if absolute.query or absolute.fragment:
+    if absolute.fragment or not _ORDER.fullmatch(absolute.query):
         return None
     if (absolute.scheme, absolute.netloc) != (directory.scheme, directory.netloc):
         return None

@@ -80,3 +80,9 @@ def test_a_path_may_be_escaped_in_other_ways_than_the_address():
 def test_a_link_around_an_icon_does_not_hide_what_is_said_of_the_file():
     page = '<pre><a href="f"><img></a> <a href="f">f</a> 2022-02-24 10:00  5</pre>'
     assert [entry.note for entry in parse_listing(page, "https://host/")] == ["2022-02-24 10:00 5"]
+
+
+def test_links_that_carry_the_order_of_the_listing_are_links_to_files_all_the_same():
+    page = '<a href="?C=N;O=D">Name</a><a href="20220224/?C=N;O=D">x</a><a href="f?C=N;O=D">f</a>'
+    found = parse_listing(page, "https://host/")
+    assert [(entry.name, entry.is_folder) for entry in found] == [("20220224", True), ("f", False)]
