@@ -80,6 +80,13 @@ def _without_misleading_crs(swath: xr.Dataset) -> xr.Dataset:
     return swath.drop_vars("spatial_ref", errors="ignore")
 
 
+def _without_bad_bands(variable: xr.DataArray) -> xr.DataArray:
+    """A variable whose bad bands are missing; any without wavelengths as it is."""
+    if "wavelength" not in variable.dims or bool((variable["good_wavelength"] == 1).all()):
+        return variable
+    return variable.where(variable["good_wavelength"] == 1)
+
+
 @xr.register_dataset_accessor("swath")  # type: ignore[no-untyped-call]
 class FlightLineAccessor:
     """Maps and spectra of a flight line, as ``ds.swath``."""
@@ -108,6 +115,7 @@ class FlightLineAccessor:
         like: xr.DataArray | xr.Dataset | None = None,
         variable: str | None = None,
         bbox_crs: Any = "EPSG:4326",
+        mask_bad_bands: bool = True,
     ) -> xr.DataArray:
         """Map-projected data, lazily: computing a window reads only the chunks that it needs.
 
@@ -129,6 +137,9 @@ class FlightLineAccessor:
             Any variable of the swath; by default Reflectance, or else Radiance.
         bbox_crs
             Of the box; longitude and latitude by default.
+        mask_bad_bands
+            Whether values of bands that are no ``good_wavelength`` are left out. A variable
+            without wavelengths has none.
 
         Returns
         -------
@@ -143,9 +154,10 @@ class FlightLineAccessor:
             The line does not reach into the box, has no band of a wavelength, options contradict
             each other, or the dataset has no lookup table.
         """
+        swath, selected = self._swath(), self._select(variable, bands)
         return orthorectify(
-            self._swath(),
-            self._select(variable, bands),
+            swath,
+            _without_bad_bands(selected) if mask_bad_bands else selected,
             bbox=bbox,
             bbox_crs=bbox_crs,
             crs=crs,
@@ -173,7 +185,7 @@ class FlightLineAccessor:
             The line has no pixel there, or the dataset no lookup table.
         """
         found = spectra.spectrum(self._swath(), self._select(variable, None), lon, lat)
-        return found.where(found["good_wavelength"] == 1) if mask_bad_bands else found
+        return _without_bad_bands(found) if mask_bad_bands else found
 
     def polygon(
         self, geojson: Any, *, variable: str | None = None, mask_bad_bands: bool = True

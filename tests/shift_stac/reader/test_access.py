@@ -85,6 +85,18 @@ def test_a_map_shows_in_each_cell_the_pixel_of_the_table(line):
     assert CRS(result.rio.crs) == ds.swath.crs
 
 
+def test_bad_bands_are_missing_in_maps_unless_they_are_asked_for(line):
+    sources, ds = line
+    good = ds.good_wavelength.values == 1
+    assert 0 < good.sum() < good.size
+    masked = ds.swath.orthorectify().compute()
+    assert masked[~good].isnull().all()
+    whole = ds.swath.orthorectify(mask_bad_bands=False).compute()
+    np.testing.assert_array_equal(whole, naive(sources, ds, ds.wavelength.values))
+    np.testing.assert_array_equal(masked[good], whole[good])
+    assert bool(ds.swath.orthorectify(variable="Elevation").notnull().any())
+
+
 def test_a_cell_lies_where_longitude_and_latitude_say(line):
     """The map's elevation at a cell is that of the swath's pixel at the same place."""
     _, ds = line
