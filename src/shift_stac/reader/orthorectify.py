@@ -1,8 +1,8 @@
 """Swath variables on a map grid, computed window by window.
 
 A cell of the map takes the value of the pixel that the line's lookup table names: nearest
-neighbour, no value is invented. On a grid other than the table's, a cell takes that of the
-table's cell in which its centre lies.
+neighbour, no value is invented. On a grid other than the table's, it takes that of the pixel whose
+centre is nearest to its own.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.warp import calculate_default_transform
 
-from shift_stac.crs import parse_crs, transformer
+from shift_stac.crs import parse_crs
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import MapGrid, covering_grid, grid_attributes, transform_bounds
-from shift_stac.store.glt_group import LAYERS, read_grid, read_table
+from shift_stac.reader.pixels import pixels_on, read
+from shift_stac.store.glt_group import LAYERS, read_grid
 
 _WGS84 = CRS.from_epsg(4326)
 
@@ -30,52 +31,6 @@ _READ_BYTES = 48_000_000
 # A block of the lazy result, and the longest side of it.
 _BLOCK_BYTES = 16_000_000
 _BLOCK_CELLS = 512
-
-
-def pixels_of(
-    swath: xr.Dataset, rows: slice, columns: slice
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Scan line and sample that each cell of a window of the lookup table shows.
-
-    Returns
-    -------
-    tuple
-        Two arrays shaped (rows, columns): places along ``y`` and ``x`` of the dataset, from 0,
-        also where it is a part of the line; -1 where there is no pixel.
-    """
-    sample, line = np.abs(read_table(swath, rows, columns))
-    found = []
-    for numbers, dim in ((line, "y"), (sample, "x")):
-        present = swath[dim].to_numpy()
-        place = np.full(max(int(numbers.max(initial=0)), int(present.max(initial=0)) + 1) + 1, -1)
-        # The table counts from 1, the coordinates from 0.
-        place[present + 1] = np.arange(present.size)
-        found.append(place[numbers])
-    nowhere = (found[0] < 0) | (found[1] < 0)
-    found[0][nowhere] = found[1][nowhere] = -1
-    return found[0], found[1]
-
-
-def pixels_on(
-    swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """As :func:`pixels_of`, for a window of any grid."""
-    table = read_grid(swath)
-    if table.crs == grid.crs and table.transform.almost_equals(grid.transform, 1e-9):
-        return pixels_of(swath, rows, columns)
-    x, y = transformer(grid.crs, table.crs).transform(*grid.centres(rows, columns))
-    row, column, inside = table.cells(np.asarray(x), np.asarray(y))
-    if not inside.any():
-        nowhere = np.full(row.shape, -1)
-        return nowhere, nowhere
-    top, left = int(row[inside].min()), int(column[inside].min())
-    line, sample = pixels_of(
-        swath,
-        slice(top, int(row[inside].max()) + 1),
-        slice(left, int(column[inside].max()) + 1),
-    )
-    row, column = np.where(inside, row - top, 0), np.where(inside, column - left, 0)
-    return np.where(inside, line[row, column], -1), np.where(inside, sample[row, column], -1)
 
 
 def north_up_grid(swath: xr.Dataset) -> MapGrid:
@@ -150,13 +105,6 @@ class MapView:
             return
         block = read(self.variable, wavelength=bands, y=lines, x=samples)
         out[:, shown] = block[:, line[shown] - lines.start, sample[shown] - samples.start]
-
-
-def read(variable: xr.DataArray, **window: slice) -> NDArray[Any]:
-    """Read a window of a lazy variable in this thread."""
-    found = variable.isel(window)
-    # Also within a block of another dask graph, whose threads must not wait for each other.
-    return np.asarray(found.compute(scheduler="synchronous").to_numpy())
 
 
 def orthorectify(

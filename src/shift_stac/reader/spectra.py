@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from shift_stac.crs import transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import FARTHEST_PIXEL, Bounds, transform_bounds
-from shift_stac.reader.orthorectify import pixels_of, read
+from shift_stac.reader.pixels import pixels_of, read, region_around
 from shift_stac.rows import row_blocks
 from shift_stac.store.glt_group import read_grid
 
@@ -23,10 +23,6 @@ _WGS84 = CRS.from_epsg(4326)
 
 # Of a cube, read at once.
 _READ_BYTES = 48_000_000
-
-# A cell of the map names one pixel; others may lie in it where the aircraft was slow. So many
-# scan lines and samples are looked at besides those that the cells name.
-_MARGIN = 8
 
 # A box's edge is bent in UTM: between points so far apart, by less than a metre.
 _LONGEST_EDGE_DEG = 0.05
@@ -191,17 +187,7 @@ def _empty_place(lon: float, lat: float) -> MapError:
 def _region(swath: xr.Dataset, bounds: Bounds) -> dict[str, slice] | None:
     """Scan lines and samples around the pixels that the map shows in a box of its CRS."""
     rows, columns = read_grid(swath).window(bounds, margin=2)
-    line, sample = pixels_of(swath, rows, columns)
-    shown = line >= 0
-    if not shown.any():
-        return None
-    return {
-        dim: slice(
-            max(int(numbers[shown].min()) - _MARGIN, 0),
-            min(int(numbers[shown].max()) + 1 + _MARGIN, swath.sizes[dim]),
-        )
-        for dim, numbers in (("y", line), ("x", sample))
-    }
+    return region_around(swath, *pixels_of(swath, rows, columns))
 
 
 def _region_of_box(swath: xr.Dataset, box: Bounds) -> dict[str, slice] | None:

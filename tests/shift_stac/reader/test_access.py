@@ -16,13 +16,16 @@ from shift_stac import open_flightline
 from shift_stac.campaigns import load_campaign
 from shift_stac.envi.image import open_envi
 from shift_stac.errors import MapError, StoreError
+from shift_stac.maps.grid import FARTHEST_PIXEL
 from shift_stac.pictures.colour import read_colour
 from shift_stac.pictures.overview import write_overview
+from shift_stac.reader import pixels
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
 from shift_stac.store.chunking import ChunkSizes
 from shift_stac.store.conversion import convert_line
 from shift_stac.store.conversion_options import ConversionOptions
+from shift_stac.store.glt_group import read_grid
 from support.s3 import serve_s3
 from support.sources import source_product, sources_in, write_envi
 from support.webserver import serve_nginx
@@ -128,6 +131,28 @@ def test_any_crs_shows_the_same_places(line, crs):
     assert np.abs(result.values - easting)[shown].max() <= 5 * 1.5 * np.sqrt(2) + 2.6
     # About as many cells as the line's own map has pixels.
     assert 0.6 < shown.sum() / np.isfinite(ds.Easting.values).sum() < 1.8
+
+
+@pytest.mark.parametrize(
+    ("crs", "resolution"),
+    [("EPSG:4326", None), ("EPSG:3310", 2), (None, 5.5), (None, 23)],
+    ids=["degrees", "finer", "other cells", "coarser"],
+)
+def test_on_any_grid_a_cell_shows_the_nearest_of_all_pixels(line, crs, resolution, monkeypatch):
+    _, ds = line
+    monkeypatch.setattr(pixels, "_MOST_PIXELS", 2000)
+    result = ds.swath.orthorectify(variable="Northing", crs=crs, resolution=resolution)
+    to_line = Transformer.from_crs(result.rio.crs, ds.swath.crs, always_xy=True)
+    x, y = np.meshgrid(result.x, result.y)
+    some = np.random.default_rng(1).choice(x.size, min(x.size, 1500), replace=False)
+    places = np.column_stack(to_line.transform(x.flat[some], y.flat[some]))
+    located = np.isfinite(ds.Easting.values)
+    east, north = (ds[name].values[located] for name in ("Easting", "Northing"))
+    away = np.hypot(east - places[:, :1], north - places[:, 1:])
+    shown = away.min(axis=1) <= FARTHEST_PIXEL * read_grid(ds).cell_size
+    assert 0.2 < shown.mean() < 0.95
+    expected = np.where(shown, north[away.argmin(axis=1)], np.nan)
+    np.testing.assert_array_equal(result.values.flat[some], expected)
 
 
 def test_a_line_across_120_degrees_west_is_whole_in_either_zone(tmp_path):

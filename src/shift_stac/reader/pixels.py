@@ -1,0 +1,177 @@
+"""Which pixel of the swath a cell of a map shows.
+
+In the grid of the line's lookup table, the pixel that the table names. In any other grid, the pixel
+whose centre is nearest to that of the cell, by Easting and Northing, if a map of the line would show
+it there: no further than :data:`~shift_stac.maps.grid.FARTHEST_PIXEL` cells of the table.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from shift_stac.crs import transformer
+from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid
+from shift_stac.store.glt_group import read_grid, read_table
+
+# A cell of the table names one pixel; others may lie in it where the aircraft was slow. So many
+# scan lines and samples are looked at besides those that the cells name.
+_MARGIN = 8
+
+# Pixels among which the nearest is looked for at once: 100 MB with their tree.
+_MOST_PIXELS = 1_000_000
+
+# Of a cell: by what the edges of a grid of the table's cells may differ from the table's.
+_SAME_CELL = 1e-6
+
+# How many cells of the table a pixel may be away from a cell that shows it, to each side.
+_REACH = math.ceil(FARTHEST_PIXEL)
+
+
+def pixels_of(
+    swath: xr.Dataset, rows: slice, columns: slice
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Scan line and sample that each cell of a window of the lookup table shows.
+
+    Returns
+    -------
+    tuple
+        Two arrays shaped (rows, columns): places along ``y`` and ``x`` of the dataset, from 0,
+        also where it is a part of the line; -1 where there is no pixel.
+    """
+    sample, line = np.abs(read_table(swath, rows, columns))
+    found = []
+    for numbers, dim in ((line, "y"), (sample, "x")):
+        present = swath[dim].to_numpy()
+        place = np.full(max(int(numbers.max(initial=0)), int(present.max(initial=0)) + 1) + 1, -1)
+        # The table counts from 1, the coordinates from 0.
+        place[present + 1] = np.arange(present.size)
+        found.append(place[numbers])
+    nowhere = (found[0] < 0) | (found[1] < 0)
+    found[0][nowhere] = found[1][nowhere] = -1
+    return found[0], found[1]
+
+
+def pixels_on(
+    swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """As :func:`pixels_of`, for a window of any grid."""
+    table = read_grid(swath)
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    found = np.full(shape, -1), np.full(shape, -1)
+    offset = _offset(table, grid)
+    if offset is None:
+        x, y = transformer(grid.crs, table.crs).transform(*grid.centres(rows, columns))
+        _nearest(swath, table, np.stack([np.asarray(x), np.asarray(y)], axis=-1), found)
+        return found
+    own, there = zip(
+        *(
+            _overlap(part, away, size)
+            for part, away, size in zip((rows, columns), offset, table.shape, strict=True)
+        ),
+        strict=True,
+    )
+    for layer, numbers in zip(found, pixels_of(swath, *there), strict=True):
+        layer[own] = numbers
+    return found
+
+
+def _offset(table: MapGrid, grid: MapGrid) -> tuple[int, int] | None:
+    """By how many rows and columns of the table a grid of its cells begins after it, or None."""
+    if table.crs != grid.crs:
+        return None
+    step = ~table.transform * grid.transform
+    row, column = round(step.f), round(step.c)
+    is_part = step.almost_equals(Affine.translation(column, row), _SAME_CELL)
+    return (row, column) if is_part else None
+
+
+def _overlap(part: slice, offset: int, size: int) -> tuple[slice, slice]:
+    """What of a window lies on the table: counted in the window, and counted in the table."""
+    start = min(max(part.start + offset, 0), size)
+    stop = max(min(part.stop + offset, size), start)
+    return slice(start - offset - part.start, stop - offset - part.start), slice(start, stop)
+
+
+def region_around(
+    swath: xr.Dataset, line: NDArray[np.intp], sample: NDArray[np.intp]
+) -> dict[str, slice] | None:
+    """Scan lines and samples around pixels, which :func:`pixels_of` found; None if there is none."""
+    shown = line >= 0
+    if not shown.any():
+        return None
+    return {
+        dim: slice(
+            max(int(numbers[shown].min()) - _MARGIN, 0),
+            min(int(numbers[shown].max()) + 1 + _MARGIN, swath.sizes[dim]),
+        )
+        for dim, numbers in (("y", line), ("x", sample))
+    }
+
+
+def read(variable: xr.DataArray, **window: slice) -> NDArray[Any]:
+    """Read a window of a lazy variable in this thread."""
+    found = variable.isel(window)
+    # Also within a block of another dask graph, whose threads must not wait for each other.
+    return np.asarray(found.compute(scheduler="synchronous").to_numpy())
+
+
+def _nearest(
+    swath: xr.Dataset,
+    table: MapGrid,
+    places: NDArray[np.float64],
+    found: tuple[NDArray[np.intp], NDArray[np.intp]],
+) -> None:
+    """Write to ``found`` the pixels that are nearest to places in the table's CRS."""
+    usable: NDArray[np.bool_] = np.isfinite(places).all(axis=-1)
+    if not usable.any():
+        return
+    x, y = places[usable].T
+    box = float(x.min()), float(y.min()), float(x.max()), float(y.max())
+    rows, columns = table.window(box, margin=_REACH + 1)
+    line, sample = pixels_of(swath, rows, columns)
+    region = region_around(swath, line, sample)
+    if region is None:
+        return
+    pixels = math.prod(part.stop - part.start for part in region.values())
+    if pixels > _MOST_PIXELS and usable.size > 1:
+        # Halves of the window need other, smaller parts of the swath.
+        axis = int(np.argmax(usable.shape))
+        middle = usable.shape[axis] // 2
+        for half in (slice(0, middle), slice(middle, None)):
+            cut = (half, slice(None)) if axis == 0 else (slice(None), half)
+            _nearest(swath, table, places[cut], (found[0][cut], found[1][cut]))
+        return
+    near = _near_a_pixel(line >= 0, table.part(rows, columns), places)
+    centres = np.stack([read(swath[name], **region) for name in ("Easting", "Northing")], axis=-1)
+    located = np.nonzero(np.isfinite(centres).all(axis=-1))
+    if not located[0].size:
+        return
+    # The pixels lie in order, in which a tree need not be balanced.
+    tree = KDTree(centres[located], balanced_tree=False, compact_nodes=False)
+    reach = FARTHEST_PIXEL * table.cell_size
+    away, which = tree.query(places[near], distance_upper_bound=np.nextafter(reach, np.inf))
+    hit: NDArray[np.bool_] = np.isfinite(away)
+    for part, numbers, dim in zip(found, located, ("y", "x"), strict=True):
+        chosen = np.full(hit.shape, -1)
+        chosen[hit] = numbers[which[hit]] + region[dim].start
+        part[near] = chosen
+
+
+def _near_a_pixel(
+    shown: NDArray[np.bool_], table: MapGrid, places: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which places lie so near to a cell that shows a pixel that they may show one."""
+    padded = np.pad(shown, 2 * _REACH)
+    # A square's shadow is that of its rows, then that of its columns.
+    for axis in (0, 1):
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _REACH + 1, axis=axis)
+        padded = windows.any(axis=-1)
+    around = table.part(slice(-_REACH, table.height + _REACH), slice(-_REACH, table.width + _REACH))
+    row, column, inside = around.cells(places[..., 0], places[..., 1])
+    near: NDArray[np.bool_] = inside & padded[row, column]
+    return near
