@@ -152,7 +152,7 @@ def _nearest(
     if not located[0].size:
         return
     # The pixels lie in order, in which a tree need not be balanced.
-    tree = KDTree(centres[located], balanced_tree=False, compact_nodes=False)
+    tree: Any = KDTree(centres[located], balanced_tree=False, compact_nodes=False)
     reach = FARTHEST_PIXEL * table.cell_size
     away, which = tree.query(places[near], distance_upper_bound=np.nextafter(reach, np.inf))
     hit: NDArray[np.bool_] = np.isfinite(away)
