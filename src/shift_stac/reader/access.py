@@ -175,7 +175,7 @@ class FlightLineAccessor:
         lon, lat
             WGS 84 degrees.
         variable
-            Radiance or Reflectance; by default Reflectance, if the line has it.
+            Any variable of the swath; by default Reflectance, or else Radiance.
         mask_bad_bands
             Whether values of bands that are no ``good_wavelength`` are left out.
 
@@ -192,13 +192,15 @@ class FlightLineAccessor:
     ) -> xr.Dataset:
         """Mean, standard deviation and count of the pixels in a polygon; bad bands are missing.
 
+        ``share_on_line`` tells how much of the polygon's area the line's map covers, 0 to 1.
+
         Parameters
         ----------
         geojson
-            Polygon in WGS 84 degrees: GeoJSON as a mapping or text, or a geometry of shapely or
-            geopandas.
+            Polygon in WGS 84 degrees: GeoJSON as a mapping or text, or a geometry of shapely; or a
+            GeoDataFrame or GeoSeries in any CRS that it tells.
         variable
-            Radiance or Reflectance; by default Reflectance, if the line has it.
+            Any variable of the swath; by default Reflectance, or else Radiance.
         mask_bad_bands
             Whether values of bands that are no ``good_wavelength`` are left out; their count is 0.
 
@@ -209,6 +211,8 @@ class FlightLineAccessor:
         """
         found = spectra.polygon(self._swath(), self._select(variable, None), geojson)
         if not mask_bad_bands:
+            return found
+        if "good_wavelength" not in found.coords:
             return found
         good = found["good_wavelength"] == 1
         return found[["mean", "std"]].where(good).assign(count=found["count"].where(good, 0))

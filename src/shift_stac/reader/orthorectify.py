@@ -20,7 +20,7 @@ from rasterio.warp import calculate_default_transform
 
 from shift_stac.crs import parse_crs
 from shift_stac.errors import MapError
-from shift_stac.maps.grid import MapGrid, covering_grid, grid_attributes, transform_bounds
+from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, grid_attributes, transform_bounds
 from shift_stac.reader.pixels import pixels_on, read
 from shift_stac.store.glt_group import LAYERS, read_grid
 
@@ -31,6 +31,8 @@ _READ_BYTES = 48_000_000
 # A block of the lazy result, and the longest side of it.
 _BLOCK_BYTES = 16_000_000
 _BLOCK_CELLS = 512
+# A resolution finer than such a part of a pixel is a mistake.
+_FINEST_PART = 1000
 
 
 def north_up_grid(swath: xr.Dataset) -> MapGrid:
@@ -147,13 +149,15 @@ def orthorectify(
     Raises
     ------
     MapError
-        Options contradict each other, or the line does not reach into the box.
+        Options contradict each other, the line does not reach into the box or grid, or cells of such
+        a resolution make no map of it.
     """
     table = read_grid(swath)
     if like is None:
         grid = _target_grid(table, bbox, parse_crs(bbox_crs), crs, resolution)
     elif bbox is None and crs is None and resolution is None:
         grid = _grid_of(like)
+        _check_reach(table, grid)
     else:
         msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
         raise MapError(msg)
@@ -190,6 +194,7 @@ def _target_grid(
         return table.part(*window)
     whole = transform_bounds(table.bounds, table.crs, target)
     size = resolution or _matching_size(table, target)
+    _check_size(size, whole, table, target)
     if bbox is None:
         return covering_grid(whole, size, target)
     wanted = transform_bounds(bbox, bbox_crs, target)
@@ -202,6 +207,35 @@ def _target_grid(
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
         raise _outside(bbox)
     return covering_grid(clipped, size, target)
+
+
+def _check_size(size: float, whole: Bounds, table: MapGrid, target: CRS) -> None:
+    """A cell of a whole line, or of a thousandth of a pixel, is meant in another unit."""
+    west, south, east, north = whole
+    finest = _matching_size(table, target) / _FINEST_PART
+    if finest <= size <= max(east - west, north - south):
+        return
+    unit = target.axis_info[0].unit_name
+    reason = (
+        "finer than the line's pixels can be" if size < finest else "larger than the whole line"
+    )
+    msg = (
+        f"cells of {size:g} {unit} are {reason}, which has pixels of about "
+        f"{finest * _FINEST_PART:.3g}: give the resolution in the unit of the CRS {target.name}, {unit}"
+    )
+    raise MapError(msg)
+
+
+def _check_reach(table: MapGrid, grid: MapGrid) -> None:
+    """Look whether a given grid has room for any of the line."""
+    west, south, east, north = transform_bounds(table.bounds, table.crs, grid.crs)
+    left, bottom, right, top = grid.bounds
+    if west >= right or east <= left or south >= top or north <= bottom:
+        msg = (
+            "the line does not reach into the grid of like: compare its bounds "
+            f"{(left, bottom, right, top)} with the line's, {(west, south, east, north)}"
+        )
+        raise MapError(msg)
 
 
 def _outside(bbox: Sequence[float]) -> MapError:

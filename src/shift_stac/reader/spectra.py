@@ -1,6 +1,6 @@
 """Spectra of places: of the pixel at a point, and of the pixels in a polygon."""
 
-import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,13 +9,14 @@ import shapely
 import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
-from shapely.errors import ShapelyError
+from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
 from shift_stac.crs import transformer
 from shift_stac.errors import MapError
-from shift_stac.maps.grid import FARTHEST_PIXEL, Bounds, transform_bounds
+from shift_stac.maps.grid import FARTHEST_PIXEL, Bounds, MapGrid, transform_bounds
 from shift_stac.reader.pixels import pixels_of, read, region_around
+from shift_stac.reader.polygons import LONGEST_EDGE_DEG, check_degrees, parse_polygon, reproject
 from shift_stac.rows import row_blocks
 from shift_stac.store.glt_group import read_grid
 
@@ -23,9 +24,6 @@ _WGS84 = CRS.from_epsg(4326)
 
 # Of a cube, read at once.
 _READ_BYTES = 48_000_000
-
-# A box's edge is bent in UTM: between points so far apart, by less than a metre.
-_LONGEST_EDGE_DEG = 0.05
 
 
 def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) -> xr.DataArray:
@@ -36,23 +34,26 @@ def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) 
     swath
         A line with its lookup table.
     variable
-        A variable of it, shaped (wavelength, y, x).
+        A variable of it, shaped ([wavelength,] y, x).
     lon, lat
         WGS 84 degrees.
 
     Returns
     -------
     xarray.DataArray
-        Shaped (wavelength,), with the pixel's ``y``, ``x``, ``longitude``, ``latitude``, and its
+        Shaped (wavelength,), or a scalar, with the pixel's ``y``, ``x``, ``longitude``, ``latitude``, and its
         ``distance`` from the place in metres. Missing where the pixel has no data.
 
     Raises
     ------
     MapError
-        No pixel of the line is so near that a map would show it there.
+        No pixel of the line is so near that a map would show it there, or the place is none.
     """
     grid = read_grid(swath)
+    check_degrees(np.array([[lon, lat]], dtype=float))
     east, north = transformer(_WGS84, grid.crs).transform(lon, lat)
+    if not (math.isfinite(east) and math.isfinite(north)):
+        raise _empty_place(lon, lat)
     reach = FARTHEST_PIXEL * grid.cell_size
     region = _region(swath, (east - reach, north - reach, east + reach, north + reach))
     if region is None:
@@ -82,17 +83,16 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
     swath
         A line with its lookup table.
     variable
-        A variable of it, shaped (wavelength, y, x).
+        A variable of it, shaped ([wavelength,] y, x).
     geometry
-        Polygon or multipolygon in WGS 84 degrees: GeoJSON as a mapping or as text (a geometry,
-        a feature, or a collection of features, which is united), or anything with a
-        ``__geo_interface__``.
+        Polygon or multipolygon, as :func:`~shift_stac.reader.polygons.parse_polygon` takes it.
 
     Returns
     -------
     xarray.Dataset
         ``mean``, ``std`` (of the population) and ``count`` of the pixels that have data, shaped
-        (wavelength,), float64.
+        (wavelength,), or scalars, float64. The coordinate ``share_on_line`` tells how much of the
+        polygon's area the line's map covers, 0 to 1.
 
     Raises
     ------
@@ -100,8 +100,12 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
         The geometry is no polygon, or no pixel's centre lies in it.
     """
     area = parse_polygon(geometry)
-    region = _region_of_box(swath, area.bounds)
-    if region is None:
+    if "wavelength" not in variable.dims:
+        found = polygon(swath, variable.expand_dims("wavelength"), area)
+        return found.isel(wavelength=0)
+    on_map = _on_map(swath, area)
+    region = None if on_map is None else _region(swath, on_map.bounds)
+    if on_map is None or region is None:
         msg = "the line has no pixel in the polygon: compare it with the line's footprint"
         raise MapError(msg)
     # In degrees, in which the polygon's edges are straight.
@@ -148,34 +152,18 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
             ),
             "count": ("wavelength", count.astype(np.int64), {"long_name": "pixels", "units": "1"}),
         },
-        coords=spectral,
+        coords=spectral
+        | {
+            "share_on_line": xr.Variable(
+                (),
+                _share_on_line(swath, area, on_map),
+                {
+                    "long_name": "part of the polygon's area that the line's map covers",
+                    "units": "1",
+                },
+            )
+        },
     )
-
-
-def parse_polygon(geometry: Any) -> BaseGeometry:
-    """Understand GeoJSON, or what describes itself as such, as one valid polygon or multipolygon.
-
-    Raises
-    ------
-    MapError
-        It is none.
-    """
-    try:
-        if isinstance(geometry, str | bytes):
-            geometry = json.loads(geometry)
-        geometry = getattr(geometry, "__geo_interface__", geometry)
-        if geometry["type"] == "FeatureCollection":
-            parts = [shapely.geometry.shape(part["geometry"]) for part in geometry["features"]]
-        else:
-            parts = [shapely.geometry.shape(geometry.get("geometry") or geometry)]
-        area = shapely.union_all([shapely.make_valid(part) for part in parts])
-    except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
-        msg = f"this is no GeoJSON polygon ({type(error).__name__}: {error})"
-        raise MapError(msg) from error
-    if area.geom_type not in ("Polygon", "MultiPolygon") or area.is_empty:
-        msg = f"the geometry is a {area.geom_type}, not a polygon with an area"
-        raise MapError(msg)
-    return area
 
 
 def _empty_place(lon: float, lat: float) -> MapError:
@@ -190,20 +178,35 @@ def _region(swath: xr.Dataset, bounds: Bounds) -> dict[str, slice] | None:
     return region_around(swath, *pixels_of(swath, rows, columns))
 
 
-def _region_of_box(swath: xr.Dataset, box: Bounds) -> dict[str, slice] | None:
-    """As :func:`_region`, for a box in WGS 84 degrees."""
+def _on_map(swath: xr.Dataset, area: BaseGeometry) -> BaseGeometry | None:
+    """What of a polygon in degrees lies near the line, in the CRS of the line's map."""
     grid = read_grid(swath)
     # Far from its zone, UTM has no coordinates.
-    line = shapely.box(*transform_bounds(grid.bounds, grid.crs, _WGS84)).buffer(_LONGEST_EDGE_DEG)
-    near = line.intersection(shapely.box(*box))
-    if near.is_empty:
-        return None
-    to_map = transformer(_WGS84, grid.crs)
-    around = shapely.transform(
-        shapely.segmentize(near, _LONGEST_EDGE_DEG),
-        lambda points: np.column_stack(to_map.transform(points[:, 0], points[:, 1])),
-    )
-    return _region(swath, around.bounds)
+    near = area.intersection(_around_line(grid))
+    return None if near.is_empty else reproject(near, _WGS84, grid.crs)
+
+
+def _around_line(grid: MapGrid) -> BaseGeometry:
+    """A box around the line in degrees, somewhat too large."""
+    box = shapely.box(*transform_bounds(grid.bounds, grid.crs, _WGS84))
+    return box.buffer(LONGEST_EDGE_DEG, join_style="mitre")
+
+
+def _share_on_line(swath: xr.Dataset, area: BaseGeometry, on_map: BaseGeometry) -> float:
+    """How much of a polygon the map's cells cover: of its area, cells by their centres."""
+    grid = read_grid(swath)
+    rows, columns = grid.window(on_map.bounds)
+    part = grid.part(rows, columns)
+    cells = geometry_mask([on_map], part.shape, part.transform, invert=True)
+    corners = [(0, 0), (grid.width, 0), (grid.width, grid.height), (0, grid.height)]
+    on_grid = shapely.Polygon([grid.transform @ corner for corner in corners]).intersection(on_map)
+    beside = area.intersection(_around_line(grid)).area / area.area
+    covered = beside * on_grid.area / on_map.area
+    if not cells.any():
+        # No cell's centre lies in it, but a pixel's: it lies on the line, and is small.
+        return float(covered)
+    line, _ = pixels_of(swath, rows, columns)
+    return float(covered * (line[cells] >= 0).mean())
 
 
 def _places(

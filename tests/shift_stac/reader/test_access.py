@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -204,7 +205,9 @@ def test_lines_of_one_resolution_match_and_a_given_grid_is_taken_to_the_bit(line
     for axis in ("x", "y"):
         steps = np.concatenate([grid[axis].values for grid in grids]) / 7
         np.testing.assert_allclose(steps - np.floor(steps), 0.5, atol=1e-6)
-    common = first.swath.orthorectify(bands=[650], crs="EPSG:3310", resolution=11)
+    narrow = first.swath.orthorectify(bands=[650], crs="EPSG:3310", resolution=11)
+    # As wide as both lines.
+    common = narrow.reindex(x=narrow.x.values[0] + 11 * np.arange(400))
     stack = xr.concat(
         [ds.swath.orthorectify(bands=[650], like=common) for ds in (first, second)],
         dim="line",
@@ -212,6 +215,7 @@ def test_lines_of_one_resolution_match_and_a_given_grid_is_taken_to_the_bit(line
     )
     assert stack.sizes == {"line": 2, "wavelength": 1, **{d: common.sizes[d] for d in ("y", "x")}}
     np.testing.assert_array_equal(stack.isel(line=0), common)
+    assert bool(stack.isel(line=1).notnull().any())
 
 
 def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines):
@@ -231,6 +235,13 @@ def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines):
         ds.swath.orthorectify(bbox=(10, 50, 11, 51), crs="EPSG:4326")
     with pytest.raises(MapError, match="resolution of 0"):
         ds.swath.orthorectify(resolution=0)
+    with pytest.raises(MapError, match=r"larger than the whole line.*degree"):
+        ds.swath.orthorectify(crs=4326, resolution=5)
+    with pytest.raises(MapError, match=r"finer than the line's pixels.*metre"):
+        ds.swath.orthorectify(resolution=5e-5)
+    far = grid.assign_coords(x=grid.x + 40_000)
+    with pytest.raises(MapError, match="does not reach into the grid of like"):
+        ds.swath.orthorectify(like=far)
     with pytest.raises(MapError, match="no variable 'fwhm' of its pixels"):
         ds.swath.orthorectify(variable="fwhm")
     with pytest.raises(MapError, match="open the line with shift_stac"):
@@ -389,9 +400,51 @@ def test_polygons_are_understood_in_each_form_of_geojson(lines):
         xr.testing.assert_allclose(ds.swath.polygon(form), expected)
 
 
+def test_a_polygon_lies_where_its_crs_says(lines):
+    ds = open_flightline(lines[1][1])
+    area = square(ds, 100)
+    expected = ds.swath.polygon(area)
+    frame = geopandas.GeoDataFrame(geometry=[area], crs=4326)
+    for form in (frame.to_crs(32610), frame.to_crs(3310).geometry):
+        xr.testing.assert_allclose(ds.swath.polygon(form), expected)
+    old = shapely.geometry.mapping(frame.to_crs(32610).geometry[0])
+    old["crs"] = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32610"}}
+    xr.testing.assert_allclose(ds.swath.polygon(old), expected)
+
+
+def test_a_polygon_tells_how_much_of_it_lies_on_the_line(line):
+    _, ds = line
+    assert float(ds.swath.polygon(square(ds, 60)).share_on_line) == pytest.approx(1)
+    shown = ds.swath.orthorectify(variable="Easting").count() * read_grid(ds).cell_size ** 2
+    for metres in (3000, 300_000):
+        found = float(ds.swath.polygon(square(ds, metres)).share_on_line)
+        # A degree is not equally long at all latitudes.
+        assert found == pytest.approx(float(shown) / metres**2, rel=0.05)
+
+
+def test_the_slope_of_a_place_and_of_a_polygon(lines):
+    ds = open_flightline(lines[1][1])
+    lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
+    assert float(ds.swath.spectrum(lon, lat, variable="slope")) == float(ds.slope[75, 30])
+    area = square(ds, 100)
+    inside = shapely.contains_xy(area, ds.longitude.values, ds.latitude.values)
+    found = ds.swath.polygon(area, variable="slope")
+    assert found["mean"].dims == ()
+    np.testing.assert_allclose(found["mean"], ds.slope.values[inside].mean(dtype=float))
+    assert int(found["count"]) == inside.sum()
+
+
+@pytest.mark.parametrize("place", [(34.4, -120.05), (float("nan"), 34.4), (-120, float("inf"))])
+def test_no_spectrum_of_what_is_no_place(lines, place):
+    with pytest.raises(MapError, match=r"longitude first|NaN or infinite"):
+        open_flightline(lines[0][1]).swath.spectrum(*place)
+
+
 @pytest.mark.parametrize(
     ("form", "reason"),
     [
+        ({"type": "Polygon", "coordinates": [[(0, 1), (float("nan"), 2), (2, 0), (0, 1)]]}, "NaN"),
+        (shapely.box(34.4, -120.1, 34.5, -120.0), "longitude first"),
         ("no json", "no GeoJSON polygon"),
         ({"type": "Point", "coordinates": [0, 0]}, "not a polygon with an area"),
         ({"type": "Polygon", "coordinates": []}, "not a polygon with an area"),

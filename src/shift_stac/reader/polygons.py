@@ -1,0 +1,106 @@
+"""Polygons that a reader asks for: GeoJSON, shapely and geopandas, in any CRS that they tell."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.errors import ShapelyError
+from shapely.geometry.base import BaseGeometry
+
+from shift_stac.crs import WGS84, parse_crs, transformer
+from shift_stac.errors import MapError
+
+# An edge that is straight in one CRS is bent in another: between points so far apart, by less than
+# a metre.
+LONGEST_EDGE_DEG = 0.05
+_EDGES_OF_A_SIDE = 64
+
+
+def parse_polygon(geometry: Any) -> BaseGeometry:
+    """Understand what describes a polygon as one valid polygon or multipolygon in WGS 84 degrees.
+
+    Parameters
+    ----------
+    geometry
+        GeoJSON as a mapping or as text (a geometry, a feature, or a collection of features, which is
+        united), or anything with a ``__geo_interface__``. In WGS 84 degrees, longitude first, unless
+        it tells another CRS: as the attribute ``crs`` (geopandas), or as GeoJSON's old member ``crs``.
+
+    Raises
+    ------
+    MapError
+        It is none, or its coordinates are none.
+    """
+    try:
+        if isinstance(geometry, str | bytes):
+            geometry = json.loads(geometry)
+        crs = getattr(geometry, "crs", None)
+        geometry = getattr(geometry, "__geo_interface__", geometry)
+        if crs is None and geometry.get("crs"):
+            crs = geometry["crs"]["properties"]["name"]
+        with np.errstate(invalid="ignore"):
+            parts = [shapely.geometry.shape(part) for part in _geometries(geometry)]
+        source = WGS84 if crs is None else parse_crs(crs)
+        for part in parts:
+            _check_finite(shapely.get_coordinates(part))
+        area = shapely.union_all([shapely.make_valid(part) for part in parts])
+    except MapError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
+        msg = f"this is no GeoJSON polygon ({type(error).__name__}: {error})"
+        raise MapError(msg) from error
+    if area.geom_type not in ("Polygon", "MultiPolygon") or area.is_empty:
+        msg = f"the geometry is a {area.geom_type}, not a polygon with an area"
+        raise MapError(msg)
+    if source != WGS84:
+        area = reproject(area, source, WGS84)
+    check_degrees(shapely.get_coordinates(area))
+    return area
+
+
+def _geometries(geometry: Mapping[str, Any]) -> list[Any]:
+    if geometry["type"] == "FeatureCollection":
+        return [part["geometry"] for part in geometry["features"]]
+    return [geometry.get("geometry") or geometry]
+
+
+def reproject(area: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
+    """A geometry in another CRS, its long edges bent as they are there."""
+    west, south, east, north = area.bounds
+    longest = max(east - west, north - south) / _EDGES_OF_A_SIDE
+    if source.is_geographic:
+        longest = min(longest, LONGEST_EDGE_DEG)
+    way = transformer(source, target)
+    return shapely.transform(
+        shapely.segmentize(area, longest),
+        lambda points: np.column_stack(way.transform(points[:, 0], points[:, 1])),
+    )
+
+
+def check_degrees(places: NDArray[np.float64]) -> None:
+    """Look whether places, shaped (places, 2), can be longitudes and latitudes.
+
+    Raises
+    ------
+    MapError
+        They are not finite, or beyond what degrees there are.
+    """
+    _check_finite(places)
+    wrong = (np.abs(places) > (360, 90)).any(axis=1)
+    if wrong.any():
+        lon, lat = places[int(np.argmax(wrong))]
+        msg = (
+            f"longitude {lon:g}, latitude {lat:g} is no place: give WGS 84 degrees, longitude first, "
+            "or a GeoDataFrame that tells its CRS"
+        )
+        raise MapError(msg)
+
+
+def _check_finite(places: NDArray[np.float64]) -> None:
+    if not np.isfinite(places).all():
+        msg = "a coordinate is NaN or infinite: give a finite longitude and latitude for each point"
+        raise MapError(msg)
