@@ -14,6 +14,7 @@ from pyproj import CRS
 from shift_stac.errors import MapError, StoreError
 from shift_stac.reader import spectra
 from shift_stac.reader.bands import find_bands
+from shift_stac.reader.hrefs import store_address
 from shift_stac.reader.orthorectify import has_table, orthorectify
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
 from shift_stac.store.store_format import STORE_FORMAT
@@ -23,14 +24,20 @@ _PREFERRED = ("Reflectance", "Radiance")
 
 
 def open_flightline(
-    href: str | Path, *, storage_options: Mapping[str, Any] | None = None
+    href: Any,
+    *,
+    base: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Open a published flight line, lazily.
 
     Parameters
     ----------
     href
-        The store: a folder, ``s3://`` or ``https://``.
+        The store: a folder, ``s3://`` or ``https://``. Or what tells it: an item or asset, of pystac
+        or as a mapping, or a row of the table of items.
+    base
+        The address of the document that a relative href stands in, such as the table of items.
     storage_options
         For fsspec, where the standard AWS settings do not tell how to reach the bucket, such as
         ``{"anon": True}``.
@@ -44,9 +51,9 @@ def open_flightline(
     Raises
     ------
     StoreError
-        There is no such store, it has no lookup table, or a newer version of this package wrote it.
+        No store is told, there is no such store, it has no lookup table, or a newer version of this package wrote it.
     """
-    address = str(href)
+    address = store_address(href, base)
     options = dict(storage_options) if storage_options is not None else None
     is_local = "://" not in address
     arguments: dict[str, Any] = {"consolidated": True, "chunks": {}}
