@@ -21,11 +21,10 @@ import botocore.session
 from botocore.exceptions import BotoCoreError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from rich.console import Console
 
 from flows import CLUSTER_PROFILES
 from flows.chain.preparation import count_at_once
-from flows.running.terminal import print_rows, print_usage_error
+from flows.running.terminal import plain_console, print_rows, print_usage_error
 from flows.settings import ArchiveOptions, read_options
 from shift_stac.campaigns import load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile, open_engine
@@ -200,7 +199,7 @@ def _prepared(settings: ArchiveOptions) -> CheckResult:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 if nothing is bad, 1 if something is, 2 for wrong usage."""
-    console, errors = Console(), Console(stderr=True)
+    console, errors = plain_console(), plain_console(stderr=True)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         settings = read_options(

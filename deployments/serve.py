@@ -33,7 +33,7 @@ from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.processes import Child, ServiceError, run_prefect
 from deployments.unfinished_runs import watch_again
 from flows import HEARTBEAT_SECONDS
-from flows.running.terminal import print_usage_error
+from flows.running.terminal import plain_console, print_usage_error
 from flows.settings import ServiceOptions, read_options
 
 _PROGRAM = "python -m deployments.serve"
@@ -161,7 +161,7 @@ def _deploy(
     """Tell the server of work pool, deployments and automations."""
 
     def tell(name: str) -> None:
-        console.print(f"  {name}", highlight=False, markup=False)
+        console.print(f"  {name}", highlight=False)
 
     auth = options.auth.get_secret_value() if options.auth else PREFECT_API_AUTH_STRING.value()
     with temporary_settings(
@@ -232,7 +232,7 @@ def serve(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 ended by a signal, 1 failed, 2 wrong usage."""
-    console, errors = Console(), Console(stderr=True)
+    console, errors = plain_console(), plain_console(stderr=True)
     try:
         options = read_options(
             ServiceOptions,
@@ -260,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("ended")
     except ServiceError as error:
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        errors.print(f"error: {error}", highlight=False, soft_wrap=True)
         return 1
     return 0
 

@@ -24,7 +24,7 @@ from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.run_names import dated
-from flows.running.terminal import print_report
+from flows.running.terminal import plain_console, print_report
 from flows.settings import CampaignOptions, complete
 from shift_stac.archive.inventory import published_lines
 from shift_stac.archive.plan import Action
@@ -214,7 +214,7 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
         RunKind.CAMPAIGN, options.store, options.work_dir, dry_run=options.dry_run
     ) as journal:
         with (
-            ProgressBoard(Console(stderr=True)) as board,
+            ProgressBoard(plain_console(stderr=True)) as board,
             # First: what is at work already needs no second code.
             _alone(options.work_dir.absolute()),
             RunContext(options, board) as context,

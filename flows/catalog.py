@@ -21,7 +21,7 @@ from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
 from flows.running.run_names import dated
-from flows.running.terminal import print_rows
+from flows.running.terminal import plain_console, print_rows
 from flows.settings import (
     CampaignOptions,
     CatalogCheckOptions,
@@ -290,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if not given or given[0] not in ACTIONS:
         usage = f"usage: python -m flows.catalog {'|'.join(ACTIONS)} ..."
-        Console(stderr=True).print(usage, markup=False)
+        plain_console(stderr=True).print(usage)
         return 0 if given in (["--help"], ["-h"]) else 2
     action = ACTIONS[given[0]]
 

@@ -8,10 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from flows.ingest import run
-from flows.running.terminal import end_log, print_report
+from flows.running.terminal import end_log, plain_console, print_report
 from flows.settings import IngestOptions
 from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
@@ -32,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("demo"), help="where everything goes")
     folder: Path = parser.parse_args(arguments).folder
-    console = Console()
+    console = plain_console()
 
     console.print(f"Generating {_LINES} flight lines of {_DATE} in {folder / 'portal'} ...")
     simulate_campaign(
@@ -65,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("The catalog: ", str(Path(report.store) / CATALOG_PATH)),
         ("A quicklook: ", str(Companions.beside(store).thumbnail)),
     ):
-        console.print(f"{text} {example}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{text} {example}", highlight=False, soft_wrap=True)
     if all(outcome.state is LineState.UP_TO_DATE for outcome in report.outcomes):
         console.print("Everything was up to date: remove the folder to see the whole run again.")
     return 0

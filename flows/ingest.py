@@ -20,7 +20,7 @@ from flows.running.command import run_command
 from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
-from flows.running.terminal import print_report
+from flows.running.terminal import plain_console, print_report
 from flows.settings import IngestOptions, complete
 from shift_stac.cluster import load_profile
 from shift_stac.monitoring.run_report import RunKind, RunReport
@@ -61,7 +61,7 @@ def ingest(options: IngestOptions) -> State[RunReport]:
         RunKind.INGEST, options.store, options.work_dir, dry_run=options.dry_run
     ) as journal:
         with (
-            ProgressBoard(Console(stderr=True)) as board,
+            ProgressBoard(plain_console(stderr=True)) as board,
             RunContext(options, board) as context,
             open_jobs(context, _dates_and_lines(options)) as engine,
         ):
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
 
     def act(options: IngestOptions) -> RunReport | int:
-        return dry_run(options, Console()) if options.dry_run else run(options)
+        return dry_run(options, plain_console()) if options.dry_run else run(options)
 
     def show(console: Console, _: IngestOptions, found: RunReport | int) -> bool:
         if isinstance(found, RunReport):

@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{HEALTH_WORDS[report.health]}. {report.headline}",
             f"The page: {page}",
         ):
-            console.print(told, highlight=False, markup=False, soft_wrap=True)
+            console.print(told, highlight=False, soft_wrap=True)
         return report.health is Health.WELL
 
     return run_command(

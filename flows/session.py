@@ -12,11 +12,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from rich.console import Console
 
 from flows.running.mfa_codes import code_source
 from flows.running.run_names import dated
-from flows.running.terminal import print_usage_error
+from flows.running.terminal import plain_console, print_usage_error
 from flows.settings import SessionOptions, complete, read_options
 from shift_stac.errors import CredentialsError
 from shift_stac.storage.credentials import Keys, Sessions
@@ -67,7 +66,7 @@ def _keys(sessions: Sessions, options: SessionOptions, code: str | None) -> Keys
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: 0 if there is a session, 1 if there is none, 2 for wrong usage."""
-    console, errors = Console(), Console(stderr=True)
+    console, errors = plain_console(), plain_console(stderr=True)
     try:
         options = read_options(
             SessionOptions,
@@ -88,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except CredentialsError as error:
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        errors.print(f"error: {error}", highlight=False, soft_wrap=True)
         return 1
     console.print(sentence, highlight=False)
     return 0

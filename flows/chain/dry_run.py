@@ -4,7 +4,7 @@ from rich.console import Console
 
 from flows.chain.preparation import RunContext, examine, select_lines
 from flows.running.progress import ProgressBoard
-from flows.running.terminal import print_plan
+from flows.running.terminal import plain_console, print_plan
 from flows.settings import IngestOptions
 from shift_stac.archive.plan import Action
 from shift_stac.errors import ShiftError
@@ -18,7 +18,7 @@ def dry_run(options: IngestOptions, console: Console) -> int:
     Returns the number of lines, or dates, that would fail.
     """
     failed = 0
-    with ProgressBoard(Console(quiet=True)) as board, RunContext(options, board) as context:
+    with ProgressBoard(plain_console(quiet=True)) as board, RunContext(options, board) as context:
         lines, failures = select_lines(options, context.portal.lines)
         for failure in failures:
             print_plan(console, failure.line, "fail", failure.reason)

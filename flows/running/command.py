@@ -11,7 +11,7 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from flows.running.artifacts import REFUSALS
-from flows.running.terminal import end_log, print_usage_error
+from flows.running.terminal import end_log, plain_console, print_usage_error
 from flows.settings import ServiceOptions, read_options, site_options
 from shift_stac.errors import ShiftError
 
@@ -43,7 +43,7 @@ def run_command[Options: BaseModel, Found](
     int
         The exit status: 0 all is well, 1 something is not, 2 wrong usage, 130 interrupted.
     """
-    errors = Console(stderr=True)
+    errors = plain_console(stderr=True)
     try:
         options = read_options(kind, arguments, program, purpose)
         check(options)
@@ -65,14 +65,14 @@ def run_command[Options: BaseModel, Found](
             f"error: the Prefect server at {PREFECT_API_URL.value()} refuses: {error}; if it asks "
             "for a password, set PREFECT_API_AUTH_STRING"
         )
-        errors.print(msg, highlight=False, markup=False, soft_wrap=True)
+        errors.print(msg, highlight=False, soft_wrap=True)
         return 1
     except ShiftError as error:
         end_log()
-        errors.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
+        errors.print(f"error: {error}", highlight=False, soft_wrap=True)
         return 1
     end_log()
-    return 0 if show(Console(), options, found) else 1
+    return 0 if show(plain_console(), options, found) else 1
 
 
 def _take_password() -> None:

@@ -20,9 +20,9 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Paused, Running
 from pydantic import Field
-from rich.console import Console
 
 from flows.running.form_fields import say_with_pattern
+from flows.running.terminal import plain_console
 from flows.settings import BucketOptions, PublishedOptions
 from shift_stac.errors import CredentialsError, NoSessionError
 from shift_stac.storage.address import open_storage
@@ -59,7 +59,7 @@ def code_source(options: BucketOptions) -> AskCode | None:
 
 def _ask_in_terminal(serial: str, _: Callable[[], bool], refusal: str) -> str:
     if refusal:
-        Console(stderr=True).print(refusal, highlight=False, markup=False, soft_wrap=True)
+        plain_console(stderr=True).print(refusal, highlight=False, soft_wrap=True)
     # Unseen: a code is good for half a minute, and terminals are recorded.
     return getpass(f"MFA code of {serial}: ", stream=sys.stderr)
 

@@ -106,7 +106,7 @@ class ProgressBoard:
     def __init__(self, console: Console) -> None:
         self._shown = console.is_terminal
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),

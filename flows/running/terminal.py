@@ -21,6 +21,11 @@ _STYLES = {
 }
 
 
+def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A console that prints every text as it is: reasons and names are no markup of rich's."""
+    return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
+
+
 def end_log() -> None:
     """Let nothing but warnings follow: what is printed next shall be the last thing."""
     logging.getLogger("prefect").setLevel(logging.WARNING)
@@ -92,5 +97,5 @@ def print_usage_error(console: Console, error: Exception, program: str) -> None:
         name = ".".join(str(part) for part in location if not isinstance(part, int))
         where = f"--{name.replace('_', '-')}: " if name else ""
         reason = message.removeprefix("Value error, ")
-        console.print(f"error: {where}{reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"error: {where}{reason}", highlight=False, soft_wrap=True)
     console.print(f"{program} --help explains every option.", highlight=False)

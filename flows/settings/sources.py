@@ -31,6 +31,14 @@ from flows.settings.options import (
     ValidateOptions,
 )
 from flows.settings.service import ServiceOptions
+from flows.settings.spelling import (
+    PREFIX,
+    check_environment,
+    check_keys,
+    check_secrets,
+    setting_names,
+    similar,
+)
 from shift_stac.files import at_home
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import ChunkLayout
@@ -57,6 +65,12 @@ KINDS: tuple[type[BaseModel], ...] = (
 )
 
 
+@cache
+def _known(kind: type[BaseModel]) -> dict[str, bool]:
+    """The names of all commands' settings, since they share environment, secrets and file."""
+    return setting_names((*KINDS, kind))
+
+
 class _SettingsFile(TomlConfigSettingsSource):
     """The TOML file that was named, else ``shift.toml`` where there is one.
 
@@ -74,6 +88,7 @@ class _SettingsFile(TomlConfigSettingsSource):
         except (TOMLDecodeError, UnicodeDecodeError) as error:
             msg = f"the settings file {path} is not TOML: {error}"
             raise SettingsError(msg) from error
+        check_keys(path, self.toml_data, _known(settings_cls))
 
     @override
     def __call__(self) -> dict[str, Any]:
@@ -86,7 +101,7 @@ class _Settings(BaseSettings):
     """Takes options from outside."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SHIFT_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         # Compose files pass on what may not be set. So, an empty value sets nothing, on the command
         # line neither.
@@ -108,7 +123,11 @@ class _Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment, then secrets, then the settings file; dotenv files are not read."""
         # Files named shift_auth, shift_webhook ..., as compose and Kubernetes mount secrets.
+        names = _known(settings_cls)
+        check_environment(names)
         folder = os.environ.get(SECRETS_VARIABLE)
+        if folder:
+            check_secrets(Path(folder), SECRETS_VARIABLE, names)
         secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
         return init_settings, env_settings, *secrets, _SettingsFile(settings_cls)
 
@@ -129,7 +148,8 @@ def site_options[Options: BaseModel](kind: type[Options], **given: Any) -> Optio
     FileNotFoundError
         The settings file that was named does not exist.
     pydantic_settings.SettingsError
-        The settings file is not TOML.
+        The settings file is not TOML, the folder of secrets does not exist, or a variable, a
+        secret's file or a key has a name that no setting has.
     """
     return kind.model_validate(_settings_of(kind)(**given).model_dump())
 
@@ -164,7 +184,8 @@ def read_options[Options: BaseModel](
     FileNotFoundError
         The settings file that was named does not exist.
     pydantic_settings.SettingsError
-        The settings file is not TOML.
+        The settings file is not TOML, the folder of secrets does not exist, or a variable, a
+        secret's file or a key has a name that no setting has.
     pydantic.ValidationError
         A value is not what it should be.
     """
@@ -183,7 +204,14 @@ def read_options[Options: BaseModel](
     source: Any = CliSettingsSource(
         _settings_of(kind), root_parser=parser, add_argument_method=_add_argument
     )
-    given = vars(parser.parse_args(arguments))
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options = [f"--{name.replace('_', '-')}" for name in setting_names((kind,))]
+        parser.error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+            f"{similar(unknown[0].partition('=')[0], [*options, '--settings'])}"
+        )
+    given = vars(known)
     named = given.pop("settings")
     if named:
         # For the processes that the command starts, too.

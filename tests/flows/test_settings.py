@@ -3,7 +3,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from flows.settings import IngestOptions, read_options
@@ -81,10 +80,59 @@ def test_the_environment_and_the_file_are_read(tmp_path, monkeypatch):
     assert ingest_options(["--settings", "mine.toml", "--store", "command"]).store == "command"
 
 
-def test_a_misspelt_key_in_the_file_is_named(tmp_path):
-    (tmp_path / "shift.toml").write_text('date = ["20220224"]\nstoer = "x"\n')
-    with pytest.raises(ValidationError, match="stoer"):
-        ingest_options([])
+@pytest.mark.parametrize(
+    ("place", "name", "meant"),
+    [
+        ("variable", "SHIFT_STROE", "SHIFT_STORE"),
+        ("variable", "SHIFT_S3__PROFIEL", "SHIFT_S3__PROFILE"),
+        ("variable", "SHIFT_SECRET_DIR", "SHIFT_SECRETS_DIR"),
+        ("key", "stoer", "store"),
+        ("key", "s3.profiel", "s3.profile"),
+        ("secret", "shift_atuh", "shift_auth"),
+        ("secret", "shft_auth", "shift_auth"),
+        ("option", "--stroe", "--store"),
+    ],
+)
+def test_a_misspelt_name_is_refused_wherever_it_stands(
+    place, name, meant, tmp_path, monkeypatch, capsys
+):
+    arguments = [*DATE]
+    if place == "variable":
+        monkeypatch.setenv(name, "x")
+    elif place == "key":
+        (tmp_path / "shift.toml").write_text(f'{name} = "x"\n')
+    elif place == "secret":
+        monkeypatch.setenv("SHIFT_SECRETS_DIR", str(tmp_path))
+        (tmp_path / name).write_text("keeper:word")
+    else:
+        arguments += [name, "x"]
+    with pytest.raises((SettingsError, SystemExit)) as refused:
+        ingest_options(arguments)
+    said = str(refused.value) + capsys.readouterr().err
+    assert name in said
+    assert f"did you mean {meant}?" in said
+
+
+def test_names_of_other_commands_and_of_other_software_are_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "shift.toml").write_text(
+        'webhook = "http://x"\n[s3.metadata.tags]\nany = "thing"\n'
+    )
+    (tmp_path / "postgres_password").write_text("word")
+    (tmp_path / "shift_auth").write_text("keeper:word")
+    for name, value in {
+        "SHIFT_SECRETS_DIR": str(tmp_path),
+        "SHIFT_NIGHTLY_CRON": "0 1 * * *",
+        "SHIFT_TEST_STRICT": "1",
+        "SHIFT_S3__METADATA__TAGS__OTHER": "thing",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert set(ingest_options(DATE).s3.metadata.tags) == {"any", "other"}
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHIFT_SECRETS_DIR", str(tmp_path / "secrets"))
+    with pytest.raises(SettingsError, match="secrets does not exist"):
+        ingest_options(DATE)
 
 
 @pytest.mark.parametrize("content", [b"store =\n", b"\xff\xfe"])

@@ -1,0 +1,23 @@
+"""What is printed is what was said."""
+
+import pytest
+from rich.table import Table
+
+from flows.running.terminal import plain_console, print_plan, print_rows
+
+# The end of a tag that was never opened, a style, and a picture's name.
+TEXT = "no [/v1/x] at [red]host[/] :warning:"
+
+
+@pytest.mark.parametrize("stderr", [False, True])
+def test_a_reason_in_brackets_is_printed_as_it_is(capsys, monkeypatch, stderr):
+    monkeypatch.setenv("COLUMNS", "200")
+    console = plain_console(stderr=stderr)
+    print_rows(console, f"title {TEXT}", [{"finding": f"cell {TEXT}"}])
+    print_plan(console, "line", "skipped", f"plan {TEXT}")
+    table = Table("column")
+    table.add_row(f"styled {TEXT}", style="red")
+    console.print(table)
+    said = capsys.readouterr()
+    for word in ("title", "cell", "plan", "styled"):
+        assert f"{word} {TEXT}" in (said.err if stderr else said.out)
