@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from pyproj import CRS
 
@@ -21,6 +22,10 @@ from shift_stac.store.store_format import STORE_FORMAT
 
 # What is shown unless another variable is named.
 _PREFERRED = ("Reflectance", "Radiance")
+# Encodings that to_zarr would hold a part of a line to, however it is chunked.
+_LAYOUT = ("chunks", "preferred_chunks", "shards")
+# What maps and statistics tell of the line they come from.
+_ORIGIN = ("flight_line", "source")
 
 
 def open_flightline(
@@ -74,6 +79,9 @@ def open_flightline(
         raise StoreError(msg)
     swath = _without_misleading_crs(swath)
     swath = swath.assign_coords(hide_crs(table).set_coords(list(table.data_vars)).coords)
+    for variable in swath.variables.values():
+        for key in _LAYOUT:
+            variable.encoding.pop(key, None)
     # What describes bands and grids is small, and asked for by everything.
     small = {name: swath[name].load() for name in swath.coords if swath[name].ndim <= 1}
     return swath.assign_coords(small)
@@ -162,7 +170,7 @@ class FlightLineAccessor:
             each other, or the dataset has no lookup table.
         """
         swath, selected = self._swath(), self._select(variable, bands)
-        return orthorectify(
+        found = orthorectify(
             swath,
             _without_bad_bands(selected) if mask_bad_bands else selected,
             bbox=bbox,
@@ -171,6 +179,7 @@ class FlightLineAccessor:
             resolution=resolution,
             like=like,
         )
+        return self._with_origin(found)
 
     def spectrum(
         self, lon: float, lat: float, *, variable: str | None = None, mask_bad_bands: bool = True
@@ -192,7 +201,7 @@ class FlightLineAccessor:
             The line has no pixel there, or the dataset no lookup table.
         """
         found = spectra.spectrum(self._swath(), self._select(variable, None), lon, lat)
-        return _without_bad_bands(found) if mask_bad_bands else found
+        return self._with_origin(_without_bad_bands(found) if mask_bad_bands else found)
 
     def polygon(
         self, geojson: Any, *, variable: str | None = None, mask_bad_bands: bool = True
@@ -217,12 +226,28 @@ class FlightLineAccessor:
             It is no polygon, no pixel's centre lies in it, or the dataset has no lookup table.
         """
         found = spectra.polygon(self._swath(), self._select(variable, None), geojson)
+        found = self._with_origin(found)
         if not mask_bad_bands:
             return found
         if "good_wavelength" not in found.coords:
             return found
         good = found["good_wavelength"] == 1
         return found[["mean", "std"]].where(good).assign(count=found["count"].where(good, 0))
+
+    def _with_origin[Found: (xr.DataArray, xr.Dataset)](self, found: Found) -> Found:
+        """With the line's name and the UTC time of its begin as coordinates, for stacks, and its source."""
+        attributes = self._dataset.attrs
+        origin: dict[str, Any] = {}
+        if "flight_line" in attributes:
+            origin["flight_line"] = attributes["flight_line"]
+        if "time_coverage_start" in attributes:
+            begin = np.datetime64(attributes["time_coverage_start"].removesuffix("Z"), "ns")
+            origin["time"] = xr.Variable(
+                (), begin, {"standard_name": "time", "long_name": "begin of the line, UTC"}
+            )
+        labelled = found.assign_coords(origin)
+        labelled.attrs |= {name: attributes[name] for name in _ORIGIN if name in attributes}
+        return labelled
 
     def _swath(self) -> xr.Dataset:
         if not has_table(self._dataset):

@@ -466,6 +466,37 @@ def test_a_polygon_smaller_than_a_pixel_is_told_so(lines):
         ds.swath.polygon(shapely.box(lon + 1e-6, lat + 1e-6, lon + 3e-6, lat + 3e-6))
 
 
+def test_maps_spectra_and_polygons_tell_the_line_and_its_time(line):
+    sources, ds = line
+    lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
+    for found in (
+        ds.swath.orthorectify(bands=RGB),
+        ds.swath.spectrum(lon, lat),
+        ds.swath.polygon(square(ds, 60)),
+    ):
+        assert str(found.flight_line.values) == found.attrs["flight_line"] == sources.line.id
+        assert found.time.values == np.datetime64(sources.line.start.replace(tzinfo=None))
+        assert found.attrs["source"] == ds.attrs["source"]
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_part_of_a_line_is_written_and_mapped_again(lines, tmp_path, sharded):
+    sources, store = lines[1]
+    if sharded:
+        store = tmp_path / "sharded.zarr"
+        options = ConversionOptions(chunks=CHUNKS, sharded=True)
+        convert_line(sources, store, load_campaign(), options)
+    ds = open_flightline(store)
+    for number, part in enumerate(
+        (ds.isel(y=slice(40, 90)), ds.isel(y=slice(37, 91), x=slice(10, 50)).chunk("auto"))
+    ):
+        part.to_zarr(tmp_path / f"{number}.zarr", consolidated=False)
+        found = xr.open_zarr(tmp_path / f"{number}.zarr", consolidated=False)
+        xr.testing.assert_equal(found, part)
+        maps = [each.swath.orthorectify(bands=RGB).compute() for each in (found, part)]
+        xr.testing.assert_identical(*maps)
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("where", ["s3", "http"])
 def test_lines_open_from_a_bucket_and_over_http_as_from_a_folder(
