@@ -30,7 +30,7 @@ import shapely
 from measuring import Measure, circumstances, measure, write_results
 from pyproj import CRS
 
-from shift_stac import FlightLine, open_flightline
+from shift_stac import FlightLine, open_flightline, write_geotiff
 from shift_stac.campaigns import load_campaign
 from shift_stac.envi.image import open_envi
 from shift_stac.maps.glt import BuiltTable
@@ -69,7 +69,7 @@ def rgb(line: Line) -> None:
 
 def raster(line: Line) -> None:
     result = open_flightline(line.store).swath.orthorectify(bands=RGB)
-    result.rio.to_raster(line.store.with_name("map.tif"), windowed=True, tiled=True)
+    write_geotiff(result, line.store.with_name("map.tif"))
 
 
 def _middle(metres: float) -> shapely.Polygon:

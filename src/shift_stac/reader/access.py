@@ -159,9 +159,8 @@ class FlightLineAccessor:
         Returns
         -------
         xarray.DataArray
-            Shaped ([wavelength,] y, x), NaN outside of the swath, as rioxarray wants it:
-            ``.rio.to_raster("map.tif", tiled=True, blockxsize=512, blockysize=512, windowed=True)``
-            writes it block by block; a file of other blocks reads everything many times.
+            Shaped ([wavelength,] y, x), NaN outside of the swath, as rioxarray wants it.
+            :func:`shift_stac.write_geotiff` writes it block by block.
 
         Raises
         ------

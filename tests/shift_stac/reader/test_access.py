@@ -258,16 +258,6 @@ def test_a_part_of_a_line_is_mapped_where_it_lies(lines):
     np.testing.assert_array_equal(found, whole.where(inside))
 
 
-def test_a_map_of_all_bands_is_written_block_by_block(lines, tmp_path):
-    ds = open_flightline(lines[1][1])
-    result = ds.swath.orthorectify()
-    assert result.sizes["wavelength"] == 24
-    result.rio.to_raster(tmp_path / "map.tif", windowed=True, tiled=True)
-    with rasterio.open(tmp_path / "map.tif") as opened:
-        np.testing.assert_array_equal(opened.read(), result)
-        assert opened.transform == result.rio.transform()
-
-
 @pytest.mark.parametrize(
     ("bands", "says"),
     [
