@@ -28,6 +28,7 @@ from prefect.settings import (
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from deployments.access import allowed_origins, check_password, local_url
 from deployments.automations import NotificationBlockError, apply_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.processes import Child, ServiceError, run_prefect
@@ -40,13 +41,6 @@ _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"
 _CANCELLATION_SECONDS = 5
 _STARTS_IN_SECONDS = 120.0
-_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
-
-
-def local_url(options: ServiceOptions) -> str:
-    """The address of our server for what runs on this machine."""
-    host = "127.0.0.1" if options.host == _ANY_ADDRESS else options.host
-    return f"http://{host}:{options.port}"
 
 
 def server_environment(options: ServiceOptions) -> dict[str, str]:
@@ -67,6 +61,9 @@ def server_environment(options: ServiceOptions) -> dict[str, str]:
         # By itself Prefect copies the page into its package, with permissions for one user: a
         # second user of the environment would be served nothing.
         environment["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = str(PREFECT_HOME.value() / "ui")
+    if "PREFECT_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
+        # By itself Prefect answers the pages of every site that its reader's browser shows.
+        environment["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(allowed_origins(options))
     if options.database is not None:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = options.database.get_secret_value()
     if options.auth is not None:
@@ -179,7 +176,7 @@ def _deploy(
             apply_automations(options, tell)
             watch_again()
         except httpx.HTTPError as error:
-            msg = f"the Prefect server at {api} refuses: {error}; if it asks for a password, --auth"
+            msg = f"the Prefect server at {api} refuses: {error}; if it asks for a password, set SHIFT_AUTH"
             raise ServiceError(msg) from error
         except NotificationBlockError as error:
             raise ServiceError(str(error)) from error
@@ -241,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Run the service: Prefect server, worker and deployments, until Ctrl-C. Forms start "
             "with the settings of the environment and of the settings file.",
         )
+        check_password(options)
         # Looked at before anything is started: forms and schedule are made from settings too.
         deployments = describe(options, _POOL, Path.cwd())
     except (ValueError, SettingsError, OSError) as error:

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from tomllib import TOMLDecodeError
@@ -180,7 +180,8 @@ def read_options[Options: BaseModel](
     Raises
     ------
     SystemExit
-        ``--help`` was asked for, or argparse met an unknown option (status 2).
+        ``--help`` was asked for, or argparse met an unknown option, or a secret
+        (status 2).
     FileNotFoundError
         The settings file that was named does not exist.
     pydantic_settings.SettingsError
@@ -232,6 +233,23 @@ _METAVARS = {
 }
 
 
+def _refuse_secret(name: str) -> Callable[[str], str]:
+    """What takes the value of a secret's option: only an empty one, which sets nothing."""
+    known = PREFIX + name.replace(".", "__")
+
+    def take(value: str) -> str:
+        if value:
+            msg = (
+                "every user of this machine can read a command line: write the secret into the "
+                f"file {known.lower()} of a folder that {SECRETS_VARIABLE} names, or into the "
+                f"variable {known.upper()}"
+            )
+            raise argparse.ArgumentTypeError(msg)
+        return value
+
+    return take
+
+
 def _add_argument(group: argparse.ArgumentParser, *names: str, **described: Any) -> None:
     """Add an option, without Python's type names in its help, and defaults that say nothing."""
     name = described.get("metavar")
@@ -241,4 +259,7 @@ def _add_argument(group: argparse.ArgumentParser, *names: str, **described: Any)
         described["metavar"] = _METAVARS.get(described["dest"]) or _METAVARS.get(name) or plain
     for nothing in (" (default: None)", " (default: ())", " (default: False)"):
         described["help"] = described["help"].removesuffix(nothing)
+    if name == "SecretStr":
+        described["type"] = _refuse_secret(described["dest"])
+        described["help"] += "; in a secret's file or a variable, never on the command line"
     group.add_argument(*names, **described)

@@ -38,9 +38,11 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (check.main, ("--product", "L3"), "--product: "),
         (serve.main, ("--nightly-cron", "every night"), "every night"),
         (serve.main, ("--nightly-time-zone", "Moon/Sea"), "'Moon/Sea' is no time zone"),
-        (serve.main, ("--auth", "nameonly"), "expected user:password"),
+        (serve.main, ("--auth", "keeper:word"), "file shift_auth of a folder"),
+        (serve.main, ("--database", "postgresql://x"), "variable SHIFT_DATABASE"),
+        (serve.main, ("--host", "0.0.0.0"), "it asks for no password"),
+        (serve.main, ("--host", "gateway"), "it asks for no password"),
         (serve.main, ("--no-server", "--no-worker"), "neither server nor worker"),
-        (serve.main, ("--webhook", "http://x", "--notify", "slack-webhook/x"), "give one of them"),
         (serve.main, ("--port", "0"), "--port: "),
         (serve.main, ("--host", "::1"), "an IPv4 address"),
     ],
@@ -60,3 +62,19 @@ def test_wrong_usage_ends_with_2_and_a_sentence(
     assert words in said
     assert "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"SHIFT_AUTH": "nameonly"}, "--auth: expected user:password"),
+        ({"SHIFT_WEBHOOK": "http://x", "SHIFT_NOTIFY": "slack-webhook/x"}, "give one of them"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
+)
+def test_wrong_variables_end_with_2_and_a_sentence(variables, words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert serve.main(()) == 2
+    assert words in capsys.readouterr().err

@@ -108,6 +108,18 @@ def test_the_api_and_the_ui_ask_for_the_password(service):
     assert "of-the-archive" not in service.log
 
 
+def test_the_server_answers_no_page_of_another_site(service):
+    def allowed(origin: str) -> str | None:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        answer = httpx.options(f"{service.url}/api/flow_runs/filter", headers=asked)
+        return answer.headers.get("Access-Control-Allow-Origin")
+
+    for page in (service.url, service.url.replace("127.0.0.1", "localhost")):
+        assert allowed(page) == page
+    for page in ("http://foe.example", "http://127.0.0.1:1", "null"):
+        assert allowed(page) is None
+
+
 def test_a_command_asks_the_server_with_the_password_of_the_site(service, tmp_path):
     (tmp_path / "shift_auth").write_text("keeper:of-the-archive")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "SHIFT_"))}

@@ -1,0 +1,51 @@
+"""Who may ask the server: which machines, and which pages of a browser."""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flows.settings import SECRETS_VARIABLE, ServiceOptions
+
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
+
+
+def local_url(options: ServiceOptions) -> str:
+    """The address of our server for what runs on this machine."""
+    host = "127.0.0.1" if options.host == _ANY_ADDRESS else options.host
+    return f"http://{host}:{options.port}"
+
+
+def allowed_origins(options: ServiceOptions) -> list[str]:
+    """Pages that a browser lets ask the server: its own, under each name of this machine."""
+    found = []
+    for url in filter(None, (local_url(options), options.public_url)):
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        hosts = _LOOPBACK_NAMES if parts.hostname in _LOOPBACK_NAMES else (parts.hostname,)
+        found += [f"{parts.scheme}://{host}{port}" for host in hosts]
+    return list(dict.fromkeys(found))
+
+
+def check_password(options: ServiceOptions) -> None:
+    """Refuse to serve other machines without a password: Prefect's API starts programs.
+
+    Raises
+    ------
+    ValueError
+        The host is not of this machine alone, and ``auth`` is not set.
+    """
+    if not options.server or options.auth is not None or _is_loopback(options.host):
+        return
+    msg = (
+        f"--host {options.host}: other machines reach the server, and it asks for no password; "
+        f"write user:password into the file shift_auth of a folder that {SECRETS_VARIABLE} names, "
+        "or into the variable SHIFT_AUTH"
+    )
+    raise ValueError(msg)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOOPBACK_NAMES
