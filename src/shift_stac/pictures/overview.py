@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 import xarray as xr
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from shift_stac.files import replacing
 from shift_stac.pictures.colour import ColourBands, find_stretch
+from shift_stac.reader.geotiff import copy_as_cog
 from shift_stac.reader.orthorectify import north_up_grid
 from shift_stac.reader.pixels import pixels_on
 from shift_stac.rows import row_blocks
@@ -71,13 +71,4 @@ def write_overview(colour: ColourBands, swath: xr.Dataset, tif: Path) -> None:
                 cells = np.where((line >= 0)[..., None], rgba[line, sample], np.uint8(0))
                 window = Window(0, rows.start, grid.width, rows.stop - rows.start)
                 opened.write(np.moveaxis(cells, -1, 0), window=window)
-        rasterio.shutil.copy(
-            plain,
-            finished,
-            driver="COG",
-            compress="deflate",
-            predictor="yes",
-            blocksize=_TILE,
-            overview_resampling="average",
-            bigtiff="if_safer",
-        )
+        copy_as_cog(plain, finished, resampling="average")

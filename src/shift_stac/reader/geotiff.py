@@ -58,18 +58,23 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
         plain = Path(folder) / "plain.tif"
         _write_tiles(raster, plain)
         if cog:
-            rasterio.shutil.copy(
-                plain,
-                finished,
-                driver="COG",
-                compress="deflate",
-                predictor="yes",
-                blocksize=_TILE,
-                overview_resampling="nearest",
-                bigtiff="if_safer",
-            )
+            copy_as_cog(plain, finished, resampling="nearest")
         else:
             plain.replace(finished)
+
+
+def copy_as_cog(tif: Path, cog: Path, *, resampling: str) -> None:
+    """Copy a GeoTIFF to a cloud-optimized one, whose overviews GDAL makes by such a resampling."""
+    rasterio.shutil.copy(
+        tif,
+        cog,
+        driver="COG",
+        compress="deflate",
+        predictor="yes",
+        blocksize=_TILE,
+        overview_resampling=resampling,
+        bigtiff="if_safer",
+    )
 
 
 def _write_tiles(raster: xr.DataArray, tif: Path) -> None:
