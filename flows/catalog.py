@@ -219,16 +219,16 @@ def _diff(options: DiffOptions) -> ActionResult:
             )
     unlisted = {line.line for line in compared if line.standing is Standing.UNKNOWN}
     try:
-        catalogued = published_lines(storage, campaign, Hrefs.of(storage, options.catalog))
+        catalog_lines = published_lines(storage, campaign, Hrefs.of(storage, options.catalog))
     except NothingPublishedError:
-        catalogued = []
+        catalog_lines = []
     compared += [
         ComparedLine(
             line=line.id,
             standing=Standing.VANISHED,
             reason="published, but the portal does not list it any more",
         )
-        for line in catalogued
+        for line in catalog_lines
         if line not in set(lines)
         and line.date not in unlisted
         and (not options.date or line.date in options.date)

@@ -54,7 +54,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
     )
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)
-    catalogued = read_catalog(storage, campaign)
+    catalog_lines = read_catalog(storage, campaign)
     reports, passed_over = read_reports(options.work_dir / REPORTS, since)
     if passed_over:
         get_run_logger().warning(
@@ -71,7 +71,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
             now,
             timedelta(hours=options.stuck_hours),
         ),
-        catalogued,
+        catalog_lines,
         now,
         title=campaign.collection.title,
         store=storage.url,

@@ -1,4 +1,4 @@
-"""The run history on the Prefect server."""
+"""Waiting until the Prefect server has recorded how a run ended."""
 
 import time
 from uuid import UUID
@@ -20,8 +20,10 @@ _OPEN_STATES = TaskRunFilter(
     )
 )
 
+_PATIENCE_S = 15.0
 
-def wait_for_history(flow_run_id: UUID, timeout: float = 15.0) -> bool:
+
+def wait_for_history(flow_run_id: UUID) -> bool:
     """Wait until the server has recorded the end of every task run of a flow run.
 
     The server learns of task runs by events, which it writes in the background; a temporary
@@ -30,10 +32,10 @@ def wait_for_history(flow_run_id: UUID, timeout: float = 15.0) -> bool:
     Returns
     -------
     bool
-        Whether it has, within ``timeout`` seconds.
+        Whether it has, within a quarter of a minute.
     """
     runs = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + _PATIENCE_S
     with get_client(sync_client=True) as client:
         while time.monotonic() < deadline:
             try:

@@ -1,1 +1,1 @@
-"""How a run meets people: its command, codes, progress, artifacts, outcome."""
+"""How a run goes: its command, journal, codes, progress, artifacts, interruption and outcome."""

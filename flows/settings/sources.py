@@ -202,6 +202,8 @@ def read_options[Options: BaseModel](
         help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
         "if it exists)",
     )
+    # Not pydantic-settings' CliApp, which reads sys.argv and ends the process by itself: a command's options
+    # are read once here, together with the file that --settings names, and a mistake is told in our words.
     source: Any = CliSettingsSource(
         _settings_of(kind), root_parser=parser, add_argument_method=_add_argument
     )

@@ -14,9 +14,9 @@ from support.history import flow_run, line_run, nights
 NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
 
 
-def write_page(folder, runs, catalogued=(), days=30):
+def write_page(folder, runs, catalog_lines=(), days=30):
     made = make_campaign_report(
-        runs, catalogued, NOW, title="SHIFT", store="s3://shift",
+        runs, catalog_lines, NOW, title="SHIFT", store="s3://shift",
         software="shift-stac", days=days, quiet_days=3, stuck_hours=12,
         advise=next_step,
     )  # fmt: skip
@@ -27,8 +27,8 @@ def write_page(folder, runs, catalogued=(), days=30):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    runs, catalogued = nights(NOW - timedelta(hours=7), 30, 24)
-    return write_page(tmp_path_factory.mktemp("report"), runs, catalogued)
+    runs, catalog_lines = nights(NOW - timedelta(hours=7), 30, 24)
+    return write_page(tmp_path_factory.mktemp("report"), runs, catalog_lines)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

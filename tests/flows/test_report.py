@@ -12,9 +12,9 @@ from support.history import flow_run, line_run, nights
 NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
 
 
-def markdown(runs, catalogued=()):
+def markdown(runs, catalog_lines=()):
     made = make_campaign_report(
-        runs, catalogued, NOW, title="SHIFT", store="s3://shift",
+        runs, catalog_lines, NOW, title="SHIFT", store="s3://shift",
         software="shift-stac", days=30, quiet_days=3, stuck_hours=12,
         advise=next_step,
     )  # fmt: skip

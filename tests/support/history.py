@@ -61,13 +61,13 @@ def nights(
 ) -> tuple[list[FlowRun], list[CatalogLine]]:
     """Campaign runs of some nights, the latest first, and the catalog that they left."""
     runs = list(_nights(last, count, lines, Random(seed)))
-    catalogued = [
+    catalog_lines = [
         CatalogLine(line=line.line, published=line.ended, updated=line.ended, size=line.size)
         for run in runs
         for line in run.lines
         if line.state is LineState.PUBLISHED and line.ended is not None
     ]
-    return runs, catalogued
+    return runs, catalog_lines
 
 
 def _nights(last: datetime, count: int, lines: int, random: Random) -> Iterator[FlowRun]:

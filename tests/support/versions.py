@@ -1,7 +1,7 @@
 """Versions of a small line, and what is wrong with the one that is published."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,9 +110,9 @@ class Interleaved(Storage):
 
         return self.inner.update(path, interrupted)
 
-    def find(self, folder: str = "") -> dict[str, StoredFile]:
+    def walk(self, folder: str = "") -> Iterator[tuple[str, StoredFile]]:
         self._step()
-        return self.inner.find(folder)
+        yield from self.inner.walk(folder)
 
     def remove(self, paths) -> None:
         self._step()

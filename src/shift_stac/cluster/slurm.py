@@ -143,6 +143,9 @@ async def check_script(script: str, what: str) -> None:
         raise refusal(" ".join(err.split()), what)
 
 
+# Text, and no JSON: squeue and scontrol have --json only where their plugin for it is installed, and its
+# form changed from release to release (numbers are plain in 22.05, and objects with "set" and "number"
+# since 23.02). The fields that are asked for here have been the same in all of them.
 async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
     """The states of jobs; a job that Slurm has forgotten is over (:data:`FORGOTTEN`).
 

@@ -76,13 +76,24 @@ def _braced(first: str, rows: list[str], place: int, what: str) -> tuple[str, in
     """A value in braces, and the row behind it.
 
     Braces within it are counted. If they do not add up, the value ends in the first line that
-    closes one.
+    closes one. Lines of comment are left out, unless it is one of them that closes the value.
     """
+    for has_comments in (False, True):
+        end = _end_of_braces(first, rows, place, has_comments=has_comments)
+        if end is not None:
+            return end
+    msg = f"{what} is never closed; the header is truncated, download it again"
+    raise EnviError(msg)
+
+
+def _end_of_braces(
+    first: str, rows: list[str], place: int, *, has_comments: bool
+) -> tuple[str, int] | None:
     end: tuple[str, int] | None = None
     parts: list[str] = []
     depth = 0
     for number, row in enumerate([first, *rows[place:]]):
-        if number and row.startswith(";"):
+        if number and row.startswith(";") and not has_comments:
             continue
         for column, letter in enumerate(row):
             depth += {"{": 1, "}": -1}.get(letter, 0)
@@ -92,9 +103,6 @@ def _braced(first: str, rows: list[str], place: int, what: str) -> tuple[str, in
                     return whole, place + number
                 end = whole, place + number
         parts.append(row)
-    if end is None:
-        msg = f"{what} is never closed; the header is truncated, download it again"
-        raise EnviError(msg)
     return end
 
 

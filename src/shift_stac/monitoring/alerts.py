@@ -15,6 +15,7 @@ from shift_stac.monitoring.run_report import (
     WENT_WELL,
     LineOutcome,
     LineState,
+    RunKind,
     RunStatus,
 )
 
@@ -82,7 +83,7 @@ def health_of(findings: Iterable[Alert]) -> Health:
 def examine(
     runs: Sequence[FlowRun],
     published: Sequence[Publication],
-    catalogued: Iterable[CatalogLine],
+    catalog_lines: Iterable[CatalogLine],
     now: datetime,
     *,
     quiet_days: float,
@@ -95,7 +96,7 @@ def examine(
     ----------
     runs
         The run history, the latest first.
-    published, catalogued
+    published, catalog_lines
         What was published, and what is.
     quiet_days
         Days without a publication after which that is a finding, if there was something to do.
@@ -108,7 +109,7 @@ def examine(
         *_stuck(runs, now, timedelta(hours=stuck_hours)),
         *_late(runs, now),
         *_ended_badly(runs),
-        *_failed_lines(runs, catalogued),
+        *_failed_lines(runs, catalog_lines),
         *(_quiet(runs, published, now, timedelta(days=quiet_days)) if quiet_days else ()),
     ]
     order = list(Health)
@@ -133,12 +134,12 @@ def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Itera
 
 def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
     # One night waits for another: that is as it should be.
-    at_night = any(run.flow == "campaign" and run.status is RunStatus.RUNNING for run in runs)
+    at_night = any(run.flow is RunKind.CAMPAIGN and run.status is RunStatus.RUNNING for run in runs)
     late = [
         run
         for run in runs
         if run.status is RunStatus.SCHEDULED
-        and not (at_night and run.flow == "campaign")
+        and not (at_night and run.flow is RunKind.CAMPAIGN)
         and run.state != "AwaitingRetry"
         and run.due is not None
         and now - run.due > LATE
@@ -182,9 +183,9 @@ def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Alert]:
         )
 
 
-def _failed_lines(runs: Sequence[FlowRun], catalogued: Iterable[CatalogLine]) -> Iterator[Alert]:
+def _failed_lines(runs: Sequence[FlowRun], catalog_lines: Iterable[CatalogLine]) -> Iterator[Alert]:
     """Each line whose latest outcome is a failure, and which nobody has published since."""
-    updated = {item.line: item.updated for item in catalogued}
+    updated = {item.line: item.updated for item in catalog_lines}
     outcomes: dict[str, list[tuple[datetime, LineOutcome, FlowRun]]] = defaultdict(list)
     for run in runs:
         for line in run.lines:

@@ -47,7 +47,7 @@ class CampaignReport(FrozenModel):
 
 def make_campaign_report(
     runs: Sequence[FlowRun],
-    catalogued: Sequence[CatalogLine],
+    catalog_lines: Sequence[CatalogLine],
     now: datetime,
     *,
     title: str,
@@ -63,7 +63,7 @@ def make_campaign_report(
 
     Parameters
     ----------
-    runs, catalogued
+    runs, catalog_lines
         The run history, the latest first, and what the catalog tells.
     title, store, software
         Of the campaign, of the archive, and of this program.
@@ -74,10 +74,16 @@ def make_campaign_report(
     surveyed
         What the latest campaign run told of all lines that the portal had, where it is at hand.
     """
-    made = publications(runs, catalogued)
+    made = publications(runs, catalog_lines)
     today = now.astimezone(UTC).date()
     findings = examine(
-        runs, made, catalogued, now, quiet_days=quiet_days, stuck_hours=stuck_hours, advise=advise
+        runs,
+        made,
+        catalog_lines,
+        now,
+        quiet_days=quiet_days,
+        stuck_hours=stuck_hours,
+        advise=advise,
     )
     by_day = measure(runs, made, today, periods=days)
     by_week = -(-days // _WEEK)
@@ -91,13 +97,13 @@ def make_campaign_report(
         headline=_headline(latest, now),
         latest=latest and latest.model_copy(update={"lines": ()}),
         findings=tuple(findings),
-        lines=len(catalogued),
-        size=sum(line.size or 0 for line in catalogued),
+        lines=len(catalog_lines),
+        size=sum(line.size or 0 for line in catalog_lines),
         days=by_day,
         periods=by_day
         if days <= _MOST_BARS
         else measure(runs, made, today, periods=by_week, length=_WEEK),
-        flights=flight_days(catalogued, surveyed),
+        flights=flight_days(catalog_lines, surveyed),
     )
 
 

@@ -97,9 +97,11 @@ class FlightDay(FrozenModel):
     listed: int | None = None
 
 
-def publications(runs: Iterable[FlowRun], catalogued: Iterable[CatalogLine]) -> list[Publication]:
+def publications(
+    runs: Iterable[FlowRun], catalog_lines: Iterable[CatalogLine]
+) -> list[Publication]:
     """Every publication that runs or catalog know of, each once, in the order of time."""
-    items = {item.line: item for item in catalogued}
+    items = {item.line: item for item in catalog_lines}
     # Moments of the catalog that no run has accounted for yet.
     open_moments = {line: {item.published, item.updated} for line, item in items.items()}
     done = [
@@ -248,19 +250,19 @@ def _union(spans: list[tuple[datetime, datetime]]) -> float:
 
 
 def flight_days(
-    catalogued: Iterable[CatalogLine], surveyed: Iterable[LineOutcome] = ()
+    catalog_lines: Iterable[CatalogLine], surveyed: Iterable[LineOutcome] = ()
 ) -> tuple[FlightDay, ...]:
     """How much of each flight date is published.
 
     Parameters
     ----------
-    catalogued
+    catalog_lines
         The published lines.
     surveyed
         What the latest campaign run told of all lines that the portal had.
     """
     sizes: dict[str, list[int]] = defaultdict(list)
-    for item in catalogued:
+    for item in catalog_lines:
         sizes[_flown(item.line)].append(item.size or 0)
     listed: dict[str, int] = defaultdict(int)
     for outcome in surveyed:

@@ -52,7 +52,7 @@ def _check_bucket(url: str) -> None:
         raise StorageError(msg)
     found = re.search(r"[^\w.-]", bucket, re.ASCII) or _AVOIDED.search(prefix)
     if found:
-        msg = f"{url!r} has {found[0]!r} in it, which S3 servers take differently: leave out that"
+        msg = f"{url!r} has {found[0]!r} in it, which S3 servers treat differently: leave it out"
         raise StorageError(msg)
 
 

@@ -11,7 +11,7 @@ from support.archive import publish_campaign
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("catalogued")
+    folder = tmp_path_factory.mktemp("catalog_lines")
     storage, lines = publish_campaign(str(folder / "archive"), folder, lines=1)
     return storage, lines
 

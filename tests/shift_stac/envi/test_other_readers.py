@@ -96,6 +96,11 @@ SPELLINGS = {
 }
 
 
+def test_a_comment_that_holds_the_last_brace_closes_the_value(tmp_path):
+    header = written(tmp_path, (MINIMAL + "description = {\n text\n; }\n" + WAVELENGTH).encode())
+    assert read_header(header).wavelengths == WAVELENGTHS
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 def test_spellings_of_the_world_are_read(tmp_path, spelling):
     extra = spelling if isinstance(spelling, bytes) else spelling.encode()

@@ -16,12 +16,12 @@ def ago(**span):
     return NOW - timedelta(**span)
 
 
-def look(runs, catalogued=(), quiet_days=3, stuck_hours=12):
-    made = publications(runs, catalogued)
+def look(runs, catalog_lines=(), quiet_days=3, stuck_hours=12):
+    made = publications(runs, catalog_lines)
     return examine(
         runs,
         made,
-        catalogued,
+        catalog_lines,
         NOW,
         quiet_days=quiet_days,
         stuck_hours=stuck_hours,

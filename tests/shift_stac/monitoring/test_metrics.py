@@ -20,8 +20,8 @@ def item(line, published, updated=None, size=1000):
     return CatalogLine(line=line, published=published, updated=updated or published, size=size)
 
 
-def day_of(runs, catalogued=(), today=TODAY):
-    (day,) = measure(runs, publications(runs, catalogued), today, periods=1)
+def day_of(runs, catalog_lines=(), today=TODAY):
+    (day,) = measure(runs, publications(runs, catalog_lines), today, periods=1)
     return day
 
 
@@ -139,16 +139,16 @@ def test_days_are_those_of_utc_whatever_zone_and_clock_change_a_time_is_told_in(
 
 
 def test_weeks_add_up_to_days_and_end_today():
-    runs, catalogued = nights(NOON, 70, 12)
-    made = publications(runs, catalogued)
+    runs, catalog_lines = nights(NOON, 70, 12)
+    made = publications(runs, catalog_lines)
     days = measure(runs, made, TODAY, periods=70)
     weeks = measure(runs, made, TODAY, periods=10, length=7)
     assert weeks[-1].last == TODAY
     assert all(b.first - a.last == timedelta(days=1) for a, b in pairwise(weeks))
     for name in ("published", "again", "size", "retries", "lost_jobs"):
         assert sum(getattr(d, name) for d in days) == sum(getattr(w, name) for w in weeks) >= 0
-    assert sum(day.published for day in days) == len(catalogued) == len(made)
-    assert sum(day.size for day in days) == sum(line.size for line in catalogued)
+    assert sum(day.published for day in days) == len(catalog_lines) == len(made)
+    assert sum(day.size for day in days) == sum(line.size for line in catalog_lines)
 
 
 STATES = st.sampled_from([None, *LineState])
@@ -169,10 +169,10 @@ def test_nothing_is_lost_or_counted_twice(lines, items):
         flow_run(at(when), [line_run(name, at(when), seconds, state, size=7, retries=1)])
         for name, when, seconds, state in lines
     ]
-    catalogued = [item(name, at(when), at(when + more)) for name, (when, more) in items.items()]
-    made = publications(runs, catalogued)
+    catalog_lines = [item(name, at(when), at(when + more)) for name, (when, more) in items.items()]
+    made = publications(runs, catalog_lines)
     published = sum(state is LineState.PUBLISHED for *_, state in lines)
-    moments = sum(len({line.published, line.updated}) for line in catalogued)
+    moments = sum(len({line.published, line.updated}) for line in catalog_lines)
     assert max(published, moments) <= len(made) <= published + moments
     assert sum(p.run is not None for p in made) == published
     days = measure(runs, made, TODAY + timedelta(days=9), periods=20)
@@ -185,7 +185,7 @@ def test_nothing_is_lost_or_counted_twice(lines, items):
 
 
 def test_flight_dates_tell_what_the_portal_had_where_it_is_known():
-    catalogued = [item(LINE, NOON), item("ang20220224t200332", NOON)]
+    catalog_lines = [item(LINE, NOON), item("ang20220224t200332", NOON)]
     outcomes = [
         LineOutcome(line=line, state=state, reason="")
         for line, state in (
@@ -196,6 +196,6 @@ def test_flight_dates_tell_what_the_portal_had_where_it_is_known():
             ("20220301", LineState.FAILED),  # a date that could not be listed
         )
     ]
-    found = [(day.date, day.published, day.listed) for day in flight_days(catalogued, outcomes)]
+    found = [(day.date, day.published, day.listed) for day in flight_days(catalog_lines, outcomes)]
     assert found == [("20220224", 2, 2), ("20220228", 0, 1)]
-    assert [day.listed for day in flight_days(catalogued)] == [None]
+    assert [day.listed for day in flight_days(catalog_lines)] == [None]

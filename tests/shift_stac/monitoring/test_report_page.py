@@ -17,7 +17,7 @@ NOW = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'x' {{ word }} </style> | `code`"
 
 
-def report(runs=(), catalogued=(), days=30, title="SHIFT", **more):
+def report(runs=(), catalog_lines=(), days=30, title="SHIFT", **more):
     values = {
         "store": "s3://shift",
         "software": "shift-stac",
@@ -25,7 +25,7 @@ def report(runs=(), catalogued=(), days=30, title="SHIFT", **more):
         "stuck_hours": 12,
         "advise": lambda alert: f"see what {alert.error} means",
     }
-    return make_campaign_report(runs, catalogued, NOW, title=title, days=days, **values | more)
+    return make_campaign_report(runs, catalog_lines, NOW, title=title, days=days, **values | more)
 
 
 class Page(HTMLParser):
@@ -68,8 +68,8 @@ def test_the_page_of_nothing_says_so():
 
 @pytest.mark.parametrize("days", [1, 30, 60, 365])
 def test_the_page_of_many_nights_is_whole_and_asks_nobody(days):
-    runs, catalogued = nights(NOW - timedelta(hours=7), days, 24)
-    made = report(runs, catalogued, days)
+    runs, catalog_lines = nights(NOW - timedelta(hours=7), days, 24)
+    made = report(runs, catalog_lines, days)
     content = render_report_page(made)
     assert render_report_page(CampaignReport.model_validate_json(made.model_dump_json())) == content
     page = Page(content)
@@ -77,8 +77,8 @@ def test_the_page_of_many_nights_is_whole_and_asks_nobody(days):
     assert "img" not in page.tags
     assert page.tags.count("svg") == 4
     assert not re.search(rb"url\(|@import|\bon\w+=", content)
-    assert f"{len(catalogued):,}" in page.text
-    assert sum(day.published for day in made.days) == len(catalogued)
+    assert f"{len(catalog_lines):,}" in page.text
+    assert sum(day.published for day in made.days) == len(catalog_lines)
     assert len(made.periods) == (days if days <= 60 else 53)
     assert len(content) < 1000 * (days + 100) * 2
 
