@@ -75,21 +75,25 @@ def parse_fields(text: str, name: str) -> dict[str, str]:
 def _braced(first: str, rows: list[str], place: int, what: str) -> tuple[str, int]:
     """A value in braces, and the row behind it.
 
-    Braces within it are counted. If they do not add up, the value ends in the first line that
-    closes one. Lines of comment are left out, unless it is one of them that closes the value.
+    Braces within it are counted, without those in lines of comment; if they do not add up, with those.
+    If they do not add up then either, the value ends in the first line that closes one.
     """
-    for has_comments in (False, True):
-        end = _end_of_braces(first, rows, place, has_comments=has_comments)
+    found = [_end_of_braces(first, rows, place, has_comments=has) for has in (False, True)]
+    whole = [(end, row) for end, row, adds_up in found if adds_up]
+    first_closed = [(end, row) for end, row, _ in found if end is not None]
+    for end, row in (*whole, *first_closed):
         if end is not None:
-            return end
+            return end, row
     msg = f"{what} is never closed; the header is truncated, download it again"
     raise EnviError(msg)
 
 
 def _end_of_braces(
     first: str, rows: list[str], place: int, *, has_comments: bool
-) -> tuple[str, int] | None:
-    end: tuple[str, int] | None = None
+) -> tuple[str | None, int, bool]:
+    """The value as far as its end, the row behind it, and whether its braces add up."""
+    end: str | None = None
+    behind = place
     parts: list[str] = []
     depth = 0
     for number, row in enumerate([first, *rows[place:]]):
@@ -98,12 +102,11 @@ def _end_of_braces(
         for column, letter in enumerate(row):
             depth += {"{": 1, "}": -1}.get(letter, 0)
             if letter == "}" and (depth == 0 or end is None):
-                whole = "\n".join([*parts, row[: column + 1]])
+                end, behind = "\n".join([*parts, row[: column + 1]]), place + number
                 if depth == 0:
-                    return whole, place + number
-                end = whole, place + number
+                    return end, behind, True
         parts.append(row)
-    return end
+    return end, behind, False
 
 
 def unbrace(value: str) -> str:

@@ -134,12 +134,12 @@ def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Itera
 
 def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
     # One night waits for another: that is as it should be.
-    at_night = any(run.flow is RunKind.CAMPAIGN and run.status is RunStatus.RUNNING for run in runs)
+    at_night = any(run.flow == RunKind.CAMPAIGN and run.status is RunStatus.RUNNING for run in runs)
     late = [
         run
         for run in runs
         if run.status is RunStatus.SCHEDULED
-        and not (at_night and run.flow is RunKind.CAMPAIGN)
+        and not (at_night and run.flow == RunKind.CAMPAIGN)
         and run.state != "AwaitingRetry"
         and run.due is not None
         and now - run.due > LATE
