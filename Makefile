@@ -96,7 +96,7 @@ bench: install ## benchmarks, about an hour; results in benchmarks/results
 bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all
 	$(BIN)/python benchmarks/slurm.py
 
-# docker/ has the part of it that an image needs: without the extras, and what builds the wheel.
+# docker/ has the part of it that an image needs: the service without what tests need, and what builds the wheel.
 lock: install ## resolve the dependencies again, for both Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.12 --all-extras --generate-hashes \
 	  --no-header --quiet \
