@@ -203,8 +203,6 @@ def test_the_service_runs_jobs_as_the_user_and_publishes(operator, lines):
     assert shown["ingest"]["data"].count(f'"job": "{job}"') == 1
     said = shown[f"job-{lines[0]}"]["data"]
     assert f"#SBATCH -J shift-{lines[0]}" in said
-    # Of a dashboard that is gone with its job, no address is told.
-    assert not re.search(r"http://[0-9.]+:[0-9]+/status", said)
     store = operator.home / "store"
     assert linked_lines(store) == [lines[0]]
     assert store.stat().st_mode & 0o777 == 0o750
