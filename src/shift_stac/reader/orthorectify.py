@@ -21,13 +21,11 @@ from rasterio.warp import calculate_default_transform
 from shift_stac.crs import parse_crs
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, grid_attributes, transform_bounds
-from shift_stac.reader.pixels import pixels_on, read
+from shift_stac.reader.pixels import pixels_on, read_pixels
 from shift_stac.store.glt_group import LAYERS, read_grid
 
 _WGS84 = CRS.from_epsg(4326)
 
-# What is read of a cube at once. A window of many bands, or of a coarse grid, is done in parts.
-_READ_BYTES = 48_000_000
 # A block of the lazy result, and the longest side of it.
 _BLOCK_BYTES = 16_000_000
 _BLOCK_CELLS = 512
@@ -85,28 +83,8 @@ class MapView:
         )
         if out.size:
             line, sample = pixels_on(self.swath, self.grid, rows, columns)
-            self._fill(out, bands, line, sample)
+            read_pixels(out, self.variable.isel(wavelength=bands), line, sample)
         return out
-
-    def _fill(
-        self, out: NDArray[Any], bands: slice, line: NDArray[np.intp], sample: NDArray[np.intp]
-    ) -> None:
-        shown = line >= 0
-        if not shown.any():
-            return
-        lines = slice(int(line[shown].min()), int(line[shown].max()) + 1)
-        samples = slice(int(sample[shown].min()), int(sample[shown].max()) + 1)
-        pixels = (lines.stop - lines.start) * (samples.stop - samples.start)
-        if pixels * out.shape[0] * out.itemsize > _READ_BYTES and shown.size > 1:
-            # Halves of the window need other, smaller parts of the swath.
-            axis = int(np.argmax(shown.shape))
-            middle = shown.shape[axis] // 2
-            for half in (slice(0, middle), slice(middle, None)):
-                cut = (half, slice(None)) if axis == 0 else (slice(None), half)
-                self._fill(out[:, cut[0], cut[1]], bands, line[cut], sample[cut])
-            return
-        block = read(self.variable, wavelength=bands, y=lines, x=samples)
-        out[:, shown] = block[:, line[shown] - lines.start, sample[shown] - samples.start]
 
 
 def orthorectify(
@@ -156,7 +134,7 @@ def orthorectify(
     if like is None:
         grid = _target_grid(table, bbox, parse_crs(bbox_crs), crs, resolution)
     elif bbox is None and crs is None and resolution is None:
-        grid = _grid_of(like)
+        grid = grid_of(like)
         _check_reach(table, grid)
     else:
         msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
@@ -255,7 +233,14 @@ def _matching_size(table: MapGrid, target: CRS) -> float:
     return float(transform.a)
 
 
-def _grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
+def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
+    """The grid of a georeferenced array.
+
+    Raises
+    ------
+    MapError
+        It has no CRS, or is not north-up.
+    """
     if like.rio.crs is None:
         msg = "like has no CRS: give an array that orthorectify made, or use rio.write_crs"
         raise MapError(msg)
@@ -275,15 +260,6 @@ def _as_map(
     lazy: Any, variable: xr.DataArray, grid: MapGrid, like: xr.DataArray | xr.Dataset | None
 ) -> xr.DataArray:
     dims = ("y", "x") if lazy.ndim == 2 else ("wavelength", "y", "x")  # noqa: PLR2004
-    if like is None:
-        axes = {"y": grid.y(), "x": grid.x()}
-    else:
-        # The very same labels, so that arrays on one grid are aligned to the last bit.
-        axes = {"y": like[like.rio.y_dim].to_numpy(), "x": like[like.rio.x_dim].to_numpy()}
-    units = {"units": "degrees"} if grid.crs.is_geographic else {"units": "m"}
-    names = ("latitude", "longitude") if grid.crs.is_geographic else (
-        "projection_y_coordinate", "projection_x_coordinate"
-    )  # fmt: skip
     spectral = {
         name: coordinate.variable
         for name, coordinate in variable.coords.items()
@@ -294,19 +270,45 @@ def _as_map(
         dims=dims,
         coords={
             **spectral,
-            **{
-                axis: xr.Variable(
-                    axis, axes[axis], {"standard_name": name, "axis": axis.upper()} | units
-                )
-                for axis, name in zip(("y", "x"), names, strict=True)
-            },
-            "spatial_ref": xr.Variable((), 0, dict(grid_attributes(grid))),
+            **map_coordinates(grid, like),
         },
         name=variable.name,
         attrs={k: v for k, v in variable.attrs.items() if k != "grid_mapping"},
     )
     result.encoding = {"grid_mapping": "spatial_ref", "_FillValue": np.nan}
     return result
+
+
+def map_coordinates(
+    grid: MapGrid, like: xr.DataArray | xr.Dataset | None = None
+) -> dict[str, xr.Variable]:
+    """Coordinates of a map: ``y`` and ``x`` of the cells' centres, and ``spatial_ref``.
+
+    Parameters
+    ----------
+    grid
+        North-up.
+    like
+        The array whose grid it is: the very same labels are taken, so that arrays on one grid are
+        aligned to the last bit.
+    """
+    if like is None:
+        axes = {"y": grid.y(), "x": grid.x()}
+    else:
+        axes = {"y": like[like.rio.y_dim].to_numpy(), "x": like[like.rio.x_dim].to_numpy()}
+    units = {"units": "degrees"} if grid.crs.is_geographic else {"units": "m"}
+    names = ("latitude", "longitude") if grid.crs.is_geographic else (
+        "projection_y_coordinate", "projection_x_coordinate"
+    )  # fmt: skip
+    return {
+        **{
+            axis: xr.Variable(
+                axis, axes[axis], {"standard_name": name, "axis": axis.upper()} | units
+            )
+            for axis, name in zip(("y", "x"), names, strict=True)
+        },
+        "spatial_ref": xr.Variable((), 0, dict(grid_attributes(grid))),
+    }
 
 
 def has_table(swath: xr.Dataset) -> bool:

@@ -28,6 +28,9 @@ _MOST_PIXELS = 1_000_000
 # Of a cell: by what the edges of a grid of the table's cells may differ from the table's.
 _SAME_CELL = 1e-6
 
+# What is read of a cube at once. Pixels that lie far apart, or of many bands, are read in parts.
+_READ_BYTES = 48_000_000
+
 # How many cells of the table a pixel may be away from a cell that shows it, to each side.
 _REACH = math.ceil(FARTHEST_PIXEL)
 
@@ -61,13 +64,11 @@ def pixels_on(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """As :func:`pixels_of`, for a window of any grid."""
     table = read_grid(swath)
-    shape = rows.stop - rows.start, columns.stop - columns.start
-    found = np.full(shape, -1), np.full(shape, -1)
     offset = _offset(table, grid)
     if offset is None:
-        x, y = transformer(grid.crs, table.crs).transform(*grid.centres(rows, columns))
-        _nearest(swath, table, np.stack([np.asarray(x), np.asarray(y)], axis=-1), found)
-        return found
+        return nearest_pixels(swath, grid, rows, columns)
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    found = np.full(shape, -1), np.full(shape, -1)
     own, there = zip(
         *(
             _overlap(part, away, size)
@@ -77,6 +78,18 @@ def pixels_on(
     )
     for layer, numbers in zip(found, pixels_of(swath, *there), strict=True):
         layer[own] = numbers
+    return found
+
+
+def nearest_pixels(
+    swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """As :func:`pixels_on`, but the nearest of all pixels also on the lookup table's own grid."""
+    table = read_grid(swath)
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    found = np.full(shape, -1), np.full(shape, -1)
+    x, y = transformer(grid.crs, table.crs).transform(*grid.centres(rows, columns))
+    _nearest(swath, table, np.stack([np.asarray(x), np.asarray(y)], axis=-1), found)
     return found
 
 
@@ -118,6 +131,38 @@ def read(variable: xr.DataArray, **window: slice) -> NDArray[Any]:
     found = variable.isel(window)
     # Also within a block of another dask graph, whose threads must not wait for each other.
     return np.asarray(found.compute(scheduler="synchronous").to_numpy())
+
+
+def read_pixels(
+    out: NDArray[Any], variable: xr.DataArray, line: NDArray[np.intp], sample: NDArray[np.intp]
+) -> None:
+    """Write to an array what a variable has at pixels, which :func:`pixels_of` found.
+
+    Parameters
+    ----------
+    out
+        Shaped (wavelength, rows, columns). Cells without a pixel are left as they are.
+    variable
+        Shaped (wavelength, y, x).
+    line, sample
+        Shaped (rows, columns); -1 where there is no pixel.
+    """
+    shown = line >= 0
+    if not shown.any():
+        return
+    lines = slice(int(line[shown].min()), int(line[shown].max()) + 1)
+    samples = slice(int(sample[shown].min()), int(sample[shown].max()) + 1)
+    pixels = (lines.stop - lines.start) * (samples.stop - samples.start)
+    if pixels * out.shape[0] * out.itemsize > _READ_BYTES and shown.size > 1:
+        # Halves of the window need other, smaller parts of the swath.
+        axis = int(np.argmax(shown.shape))
+        middle = shown.shape[axis] // 2
+        for half in (slice(0, middle), slice(middle, None)):
+            cut = (half, slice(None)) if axis == 0 else (slice(None), half)
+            read_pixels(out[:, cut[0], cut[1]], variable, line[cut], sample[cut])
+        return
+    block = read(variable, y=lines, x=samples)
+    out[:, shown] = block[:, line[shown] - lines.start, sample[shown] - samples.start]
 
 
 def _nearest(
