@@ -158,7 +158,7 @@ def _portal(settings: ArchiveOptions) -> CheckResult:
     description = load_campaign(settings.campaign).portal
     address = settings.portal or description.url
     version = settings.portal_version
-    with open_portal(address, description.version(version), version) as portal:
+    with open_portal(address, description.version(version), version, settings.download) as portal:
         dates = portal.dates()
     return CheckResult("portal", Verdict.GOOD, f"{address} lists {len(dates)} dates of {version}")
 

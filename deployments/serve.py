@@ -28,10 +28,10 @@ from prefect.settings import (
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from deployments.access import allowed_origins, check_password, local_url
 from deployments.automations import NotificationBlockError, apply_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.processes import Child, ServiceError, run_prefect
+from deployments.server_access import allowed_origins, check_password, local_url
 from deployments.unfinished_runs import watch_again
 from flows import HEARTBEAT_SECONDS
 from flows.running.terminal import plain_console, print_usage_error

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from flows import CLUSTER_PROFILES
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
-from flows.chain.preparation import RunContext, examine
+from flows.chain.preparation import RunContext, prepare_line
 from flows.running.command import run_command
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -115,7 +115,7 @@ def _choose(
         log = WorkLog()
         try:
             with logging_to(log):
-                found = examine(
+                found = prepare_line(
                     line, context, lambda line, products: find_files(line, context.portal, products)
                 )
         except MissingProductError as error:

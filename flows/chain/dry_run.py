@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from flows.chain.preparation import RunContext, examine, select_lines
+from flows.chain.preparation import RunContext, prepare_line, select_lines
 from flows.running.progress import ProgressBoard
 from flows.running.terminal import plain_console, print_plan
 from flows.settings import IngestOptions
@@ -24,7 +24,7 @@ def dry_run(options: IngestOptions, console: Console) -> int:
             print_plan(console, failure.line, "fail", failure.reason)
         for line in lines:
             try:
-                found = examine(line, context, context.portal.find)
+                found = prepare_line(line, context, context.portal.find)
             except ShiftError as error:
                 failed += 1
                 print_plan(console, line.id, "fail", str(error))
@@ -44,7 +44,7 @@ def foresee(lines: list[FlightLine], context: RunContext) -> list[LineOutcome]:
     outcomes = []
     for line in lines:
         try:
-            plan = examine(line, context, context.portal.find).plan
+            plan = prepare_line(line, context, context.portal.find).plan
         except ShiftError as error:
             state, reason = LineState.FAILED, str(error)
         else:

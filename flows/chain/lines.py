@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
-from flows.chain.preparation import RunContext, examine
+from flows.chain.preparation import RunContext, prepare_line
 from flows.running.artifacts import show_line
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -61,7 +61,7 @@ def _ingest(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog)
 def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog) -> _Done:
     """Take one line through all stages; each is a task run of its own."""
     options, campaign, storage = context.options, context.campaign, context.storage
-    found = examine(
+    found = prepare_line(
         line, context, lambda line, products: find_files(line, context.portal, products)
     )
     published, reason = found.published, found.plan.reason

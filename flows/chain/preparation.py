@@ -46,7 +46,10 @@ class RunContext:
         self.storage = open_storage(options.store, options.s3, code_source(options.s3))
         self.hrefs = Hrefs.of(self.storage, options.catalog)
         self.portal: Portal = open_portal(
-            self.portal_url, description.version(options.portal_version), options.portal_version
+            self.portal_url,
+            description.version(options.portal_version),
+            options.portal_version,
+            options.download,
         )
         self.downloader = Downloader(options.download, board.cancellation)
         self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)
@@ -110,7 +113,7 @@ class LinePreparation:
     plan: LinePlan
 
 
-def examine(
+def prepare_line(
     line: FlightLine,
     context: RunContext,
     find: Callable[[FlightLine, tuple[Product, ...]], RemoteLine],

@@ -34,6 +34,7 @@ _STATUS = {
     StateType.CRASHED: RunStatus.CRASHED,
     StateType.CANCELLED: RunStatus.CANCELLED,
 }
+_AWAITING_RETRY = "AwaitingRetry"
 # Ways to be at work.
 _AT_WORK = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
 
@@ -99,6 +100,7 @@ def flow_run_of(run: objects.FlowRun, kind: RunKind) -> FlowRun:
         state=run.state_name or "",
         message=(run.state.message or "") if run.state else "",
         due=run.expected_start_time,
+        retrying=run.state_name == _AWAITING_RETRY,
         started=run.start_time,
         ended=run.end_time,
         sign_of_life=run.start_time,

@@ -19,7 +19,7 @@ from flows.settings.options import (
     ValidateOptions,
 )
 from flows.settings.service import ServiceOptions
-from flows.settings.sources import (
+from flows.settings.setting_sources import (
     SECRETS_VARIABLE,
     SETTINGS_VARIABLE,
     complete,

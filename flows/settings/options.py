@@ -5,7 +5,16 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flows.settings.values import Dates, Lines, QuietDays, StuckHours, UserPath
+from flows.settings.values import (
+    QUIET_DAYS,
+    STUCK_HOURS,
+    Dates,
+    DryRun,
+    Lines,
+    QuietDays,
+    StuckHours,
+    UserPath,
+)
 from shift_stac.campaigns import load_campaign
 from shift_stac.portal.download import DownloadOptions
 from shift_stac.sources import ProductLevel
@@ -55,6 +64,9 @@ class PortalOptions(CampaignChoice):
     portal_version: str = Field(default="v1", description="version of the portal's products")
     product: ProductLevel = Field(
         default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
+    )
+    download: DownloadOptions = Field(
+        default_factory=DownloadOptions, description="how the portal's server is spoken to"
     )
 
     @model_validator(mode="after")
@@ -115,9 +127,6 @@ class ArchiveOptions(PublishedOptions, PortalOptions):
     keep_downloads: bool = Field(
         default=True, description="keep the downloaded files of a line after it is published"
     )
-    download: DownloadOptions = Field(
-        default_factory=DownloadOptions, description="transfers from the portal"
-    )
 
     @property
     def requested_chunks(self) -> dict[str, int]:
@@ -143,9 +152,7 @@ class IngestOptions(ArchiveOptions):
         "(default: every line that the portal lists for the dates)",
     )
     force: bool = Field(default=False, description="ingest lines again that are up to date")
-    dry_run: bool = Field(
-        default=False, description="publish nothing; tell what would be done, and why"
-    )
+    dry_run: DryRun = False
 
     @model_validator(mode="after")
     def _check_selection(self) -> Self:
@@ -176,9 +183,7 @@ class CampaignOptions(ArchiveOptions):
     newest_first: bool = Field(
         default=True, description="begin with the latest date; else with the earliest"
     )
-    dry_run: bool = Field(
-        default=False, description="publish nothing; tell what would be done, and why"
-    )
+    dry_run: DryRun = False
 
     @property
     def force(self) -> bool:
@@ -236,8 +241,8 @@ class ReportOptions(PublishedOptions):
     days: int = Field(
         default=30, gt=0, le=3660, description="days to report on, up to now; days are those of UTC"
     )
-    quiet_days: QuietDays = 3
-    stuck_hours: StuckHours = 24
+    quiet_days: QuietDays = QUIET_DAYS
+    stuck_hours: StuckHours = STUCK_HOURS
 
 
 class SessionOptions(BaseModel):

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from flows.settings.values import QuietDays, StuckHours, TimeZone
+from flows.settings.values import QUIET_DAYS, STUCK_HOURS, QuietDays, StuckHours, TimeZone
 
 
 class ServiceOptions(BaseModel):
@@ -52,8 +52,8 @@ class ServiceOptions(BaseModel):
     nightly_time_zone: TimeZone = Field(
         default="UTC", description="time zone of the schedules, for example America/Los_Angeles"
     )
-    stuck_hours: StuckHours = 24
-    quiet_days: QuietDays = 3
+    stuck_hours: StuckHours = STUCK_HOURS
+    quiet_days: QuietDays = QUIET_DAYS
     webhook: SecretStr | None = Field(
         default=None,
         description="address that is told of what operators must look at, as JSON by POST",

@@ -59,6 +59,8 @@ StuckHours = Annotated[
 ]
 """How long a run may give no sign of life."""
 
+STUCK_HOURS = 24.0
+
 QuietDays = Annotated[
     float,
     Field(
@@ -68,6 +70,11 @@ QuietDays = Annotated[
     ),
 ]
 """How long nothing may be published."""
+
+QUIET_DAYS = 3.0
+
+DryRun = Annotated[bool, Field(description="publish nothing; tell what would be done, and why")]
+"""Whether a run only tells what it would do."""
 
 Lines = Annotated[tuple[FlightLine, ...], NoDecode, BeforeValidator(_split_commas)]
 """Flight lines; as one text, with commas between them."""

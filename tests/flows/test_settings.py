@@ -9,6 +9,7 @@ from flows.settings import IngestOptions, read_options
 from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.portal.portal import open_portal
+from shift_stac.portal.transfer import HttpOptions
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkLayout
 
@@ -167,6 +168,6 @@ def test_a_tilde_is_the_home_folder_in_every_path(tmp_path, monkeypatch):
     options = ingest_options(["--settings", "~/mine.toml"])
     assert options.work_dir == tmp_path / "work"
     campaign = load_campaign()
-    open_portal("~/mirror", campaign.portal.version("v1"), "v1")
+    open_portal("~/mirror", campaign.portal.version("v1"), "v1", HttpOptions())
     (tmp_path / "own.toml").write_bytes((files("shift_stac.campaigns") / "shift.toml").read_bytes())
     assert load_campaign("~/own.toml") == campaign

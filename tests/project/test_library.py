@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from flows.settings.sources import KINDS
+from flows.settings.setting_sources import KINDS
 
 LIBRARY = Path(__file__).resolve().parents[2] / "src" / "shift_stac"
 TEXTS = sorted(path for path in LIBRARY.rglob("*") if path.suffix in {".py", ".toml"})

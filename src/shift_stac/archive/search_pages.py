@@ -12,15 +12,15 @@ from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine, as_flightline
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import (
-    MEDIA_TYPE,
     index_path,
     indexed_lines,
     merge_items,
     read_index,
 )
-from shift_stac.stac.page import PAGE_MEDIA_TYPE, page_path, render_entrance, render_page
+from shift_stac.stac.page import page_path, render_entrance, render_page
 from shift_stac.stac.parents import CATALOG_PATH, collection_path, item_path, parse_stac, render
 from shift_stac.storage.base import Storage
+from shift_stac.storage.media_types import HTML, PARQUET
 
 
 def refresh_search_pages(
@@ -164,13 +164,13 @@ def _assets(campaign: Campaign, hrefs: Hrefs) -> dict[str, Any]:
     return {
         "items": {
             "href": hrefs.to(index_path(campaign), collection),
-            "type": MEDIA_TYPE,
+            "type": PARQUET,
             "title": "Table of all items, stac-geoparquet",
             "roles": ["stac-items"],
         },
         "page": {
             "href": hrefs.to(page_path(campaign), collection),
-            "type": PAGE_MEDIA_TYPE,
+            "type": HTML,
             "title": "Map and list of all flight lines, for people",
             "roles": ["overview"],
         },

@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
-# More than the lines asked for ever are, far less than a log may have grown to.
+_LINES = 15
+# More than these lines ever are, far less than a log may have grown to.
 _LONGEST_TAIL = 64 * 1024
 
 
-def read_tail(path: Path, lines: int = 15) -> str:
+def read_tail(path: Path) -> str:
     """The last lines of a log that may still be written, or why it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -16,5 +17,5 @@ def read_tail(path: Path, lines: int = 15) -> str:
             text = file.read().decode(errors="replace")
     except OSError as error:
         return f"(it cannot be read from here: {error.strerror or error})"
-    tail = [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
+    tail = [line.rstrip() for line in text.splitlines() if line.strip()][-_LINES:]
     return "\n".join(tail) or "(it is empty)"

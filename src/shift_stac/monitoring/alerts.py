@@ -56,7 +56,7 @@ class Alert(FrozenModel):
     since, url
         From when on, and where it is shown.
     next_step
-        What to do, in the words of the program that asked; see :func:`examine`.
+        What to do, in the words of the program that asked; see :func:`find_alerts`.
     """
 
     kind: AlertKind
@@ -80,7 +80,7 @@ def health_of(findings: Iterable[Alert]) -> Health:
     return max((finding.severity for finding in findings), key=order.index, default=Health.WELL)
 
 
-def examine(
+def find_alerts(
     runs: Sequence[FlowRun],
     published: Sequence[Publication],
     catalog_lines: Iterable[CatalogLine],
@@ -140,7 +140,7 @@ def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
         for run in runs
         if run.status is RunStatus.SCHEDULED
         and not (at_night and run.flow == RunKind.CAMPAIGN)
-        and run.state != "AwaitingRetry"
+        and not run.retrying
         and run.due is not None
         and now - run.due > LATE
     ]

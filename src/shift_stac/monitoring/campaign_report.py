@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from shift_stac.archive.catalog_lines import CatalogLine
 from shift_stac.model import FrozenModel
-from shift_stac.monitoring.alerts import Alert, Health, examine, health_of
+from shift_stac.monitoring.alerts import Alert, Health, find_alerts, health_of
 from shift_stac.monitoring.metrics import FlightDay, Period, flight_days, measure, publications
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import LineOutcome, LineState, RunStatus, counts_sentence
@@ -70,13 +70,13 @@ def make_campaign_report(
     days
         How many days, up to now, are reported on.
     quiet_days, stuck_hours, advise
-        See :func:`shift_stac.monitoring.alerts.examine`.
+        See :func:`shift_stac.monitoring.alerts.find_alerts`.
     surveyed
         What the latest campaign run told of all lines that the portal had, where it is at hand.
     """
     made = publications(runs, catalog_lines)
     today = now.astimezone(UTC).date()
-    findings = examine(
+    findings = find_alerts(
         runs,
         made,
         catalog_lines,

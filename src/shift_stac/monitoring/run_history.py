@@ -40,6 +40,8 @@ class FlowRun(FrozenModel):
         Class of the error that ended it; empty if it came to its own end, or that is not known.
     due
         When it should have begun.
+    retrying
+        It began, failed, and waits to be tried again.
     sign_of_life
         When it was last seen to begin or end anything.
     retries, lost_jobs
@@ -60,6 +62,7 @@ class FlowRun(FrozenModel):
     message: str = ""
     error: str = ""
     due: datetime | None = None
+    retrying: bool = False
     started: datetime | None = None
     ended: datetime | None = None
     sign_of_life: datetime | None = None

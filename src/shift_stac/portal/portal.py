@@ -298,7 +298,7 @@ def _is_date(name: str) -> bool:
 
 
 def open_portal(
-    address: str, description: PortalVersion, version: str, options: HttpOptions | None = None
+    address: str, description: PortalVersion, version: str, options: HttpOptions
 ) -> Portal:
     """Open a portal at an ``http(s)://`` address or in a local folder.
 
@@ -308,7 +308,7 @@ def open_portal(
         The address is of another kind, or the folder does not exist.
     """
     if address.startswith(("https://", "http://")):
-        tree: _Tree = _HttpTree(address, options or HttpOptions())
+        tree: _Tree = _HttpTree(address, options)
     elif "://" in address:
         msg = f"{address!r} is neither an http(s):// address nor a folder"
         raise PortalError(msg)

@@ -15,8 +15,8 @@ from pyproj import CRS
 from shift_stac.errors import MapError, StoreError
 from shift_stac.reader import spectra
 from shift_stac.reader.bands import find_bands
-from shift_stac.reader.hrefs import store_address
 from shift_stac.reader.orthorectify import has_table, orthorectify
+from shift_stac.reader.store_address import store_address
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
 from shift_stac.store.store_format import STORE_FORMAT
 

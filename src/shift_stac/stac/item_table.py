@@ -23,8 +23,6 @@ from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.parents import item_path
 
-MEDIA_TYPE = "application/vnd.apache.parquet"
-
 STORE_ASSET = "zarr"
 """The name of the store's asset in the table: in items it is the line's, and no column could be."""
 

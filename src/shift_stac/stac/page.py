@@ -15,8 +15,6 @@ from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import STORE_ASSET
 from shift_stac.stac.parents import CATALOG_PATH
 
-PAGE_MEDIA_TYPE = "text/html"
-
 # A ten-thousandth of a degree is 11 m: no line is drawn so large that it shows.
 _DECIMALS = 4
 

@@ -2,13 +2,15 @@
 
 from pathlib import PurePosixPath
 
+HTML = "text/html"
+PARQUET = "application/vnd.apache.parquet"
 CLOUD_OPTIMIZED_GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 _MEDIA_TYPES = {
     ".geojson": "application/geo+json",
-    ".html": "text/html; charset=utf-8",
+    ".html": f"{HTML}; charset=utf-8",
     ".json": "application/json",
-    ".parquet": "application/vnd.apache.parquet",
+    ".parquet": PARQUET,
     ".png": "image/png",
     ".sha256": "text/plain",
     ".tif": CLOUD_OPTIMIZED_GEOTIFF,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from shift_stac.errors import StorageError
 from shift_stac.storage import objects
 from shift_stac.storage.base import Progress
+from shift_stac.storage.media_types import media_type
 from shift_stac.storage.objects import Objects
 from shift_stac.store.store_format import ROOT_METADATA
 
@@ -152,7 +153,7 @@ class Upload:
         # Read once for checksum and transfer, unless it is too large for that.
         content = path.read_bytes() if path.stat().st_size < 2 * objects.PART else None
         ours = _etag(path) if content is None else _md5(content).hexdigest()
-        attributes = {"Content-Type": _media_type(name), _ETAG_SENT: ours}
+        attributes = {"Content-Type": media_type(name), _ETAG_SENT: ours}
         what = path if content is None else content
         return _Sent(ours, self._objects.write(self._key(name), what, attributes))
 
@@ -204,7 +205,3 @@ def _as_completed[T](
     finally:
         for future in running:
             future.cancel()
-
-
-def _media_type(name: str) -> str:
-    return "application/json" if name.endswith(".json") else "application/octet-stream"

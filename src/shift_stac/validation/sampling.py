@@ -43,7 +43,7 @@ class Shares:
     medians: list[float] = field(default_factory=list)
 
     def count(
-        self, block: NDArray[Any], nodata: float, good: NDArray[np.bool_], scaling: "Scaling"
+        self, block: NDArray[Any], nodata: float, good: NDArray[np.bool_], scaling: "PhysicalScale"
     ) -> None:
         """Add a block shaped (bands, scan lines, samples)."""
         missing = ~np.isfinite(block) | (block == nodata)
@@ -80,7 +80,7 @@ class Shares:
         return found
 
 
-class Scaling(NamedTuple):
+class PhysicalScale(NamedTuple):
     """From a cube's stored numbers to physical values, and how low these can be."""
 
     factor: float
@@ -88,7 +88,7 @@ class Scaling(NamedTuple):
     far_below: float
 
     @classmethod
-    def of(cls, name: str, array: zarr.Array[Any]) -> "Scaling":
+    def of(cls, name: str, array: zarr.Array[Any]) -> "PhysicalScale":
         """What an array's attributes tell."""
         attributes: Mapping[str, Any] = array.attrs
         return cls(
@@ -146,7 +146,7 @@ def sample_cubes(
         assert isinstance(array, zarr.Array)  # noqa: S101 - tells mypy what the template made
         pair = None if sources is None else sources.get(product)
         image = None if pair is None else open_cube(pair.data.path, pair.header.path)
-        scaling = Scaling.of(name, array)
+        scaling = PhysicalScale.of(name, array)
         shares = sample.shares.setdefault(name, Shares())
         for bands, lines, samples in chunk_corners(array, blocks):
             block = np.asarray(array[bands, lines, samples])

@@ -18,7 +18,7 @@ def flow_run(kind=StateType.COMPLETED, message="", **more):
     values = {"start_time": NOON, "run_count": 1, "expected_start_time": NOON}
     return FlowRun(
         id=uuid4(), flow_id=uuid4(), name="a-run", state=state, state_type=kind,
-        state_name=state.name, **values | more,
+        **{"state_name": state.name} | values | more,
     )  # fmt: skip
 
 
@@ -45,6 +45,12 @@ def test_a_run_that_never_began_has_no_sign_of_life():
     run = flow_run(StateType.SCHEDULED, start_time=None, run_count=0, expected_start_time=due)
     made = flow_run_of(run, RunKind.VALIDATE)
     assert (made.sign_of_life, made.started, made.begin) == (None, None, due)
+
+
+def test_a_run_that_waits_to_be_tried_again_is_no_new_one():
+    waiting = flow_run(StateType.SCHEDULED, state_name="AwaitingRetry")
+    assert flow_run_of(waiting, RunKind.INGEST).retrying
+    assert not flow_run_of(flow_run(StateType.SCHEDULED), RunKind.INGEST).retrying
 
 
 def test_a_run_leads_to_its_page_if_there_is_one():

@@ -5,7 +5,7 @@ import pytest
 
 from flows.running.hints import _HINTS
 from flows.settings import PublishedOptions
-from flows.settings.sources import KINDS
+from flows.settings.setting_sources import KINDS
 from shift_stac.errors import DamagedTableError, NoSessionError
 from shift_stac.stac.item_table import read_index
 from shift_stac.storage.credentials import Sessions

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shift_stac.archive.catalog_lines import CatalogLine
-from shift_stac.monitoring.alerts import AlertKind, Health, examine, health_of
+from shift_stac.monitoring.alerts import AlertKind, Health, find_alerts, health_of
 from shift_stac.monitoring.metrics import publications
 from shift_stac.monitoring.run_report import LineState, RunStatus
 from support.history import flow_run, line_run
@@ -18,7 +18,7 @@ def ago(**span):
 
 def look(runs, catalog_lines=(), quiet_days=3, stuck_hours=12):
     made = publications(runs, catalog_lines)
-    return examine(
+    return find_alerts(
         runs,
         made,
         catalog_lines,
@@ -107,7 +107,7 @@ def test_late_runs_are_told_once_a_flow():
     assert "2 runs of campaign" in finding.what
     assert finding.since == ago(hours=25)
     soon = flow_run(None, due=ago(minutes=2), status=RunStatus.SCHEDULED, state="Scheduled")
-    waiting = flow_run(None, due=ago(hours=2), status=RunStatus.SCHEDULED, state="AwaitingRetry")
+    waiting = flow_run(None, due=ago(hours=2), status=RunStatus.SCHEDULED, retrying=True)
     assert look([soon, waiting, done(ago(hours=9))]) == []
 
 

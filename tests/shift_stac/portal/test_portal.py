@@ -45,14 +45,14 @@ def mirror(tmp_path):
 
 
 def test_a_mirror_lists_dates_and_lines_that_match_a_products_name(mirror):
-    with open_portal(str(mirror), V1, "v1") as portal:
+    with open_portal(str(mirror), V1, "v1", HttpOptions()) as portal:
         assert portal.dates() == ["20220224"]
         assert portal.lines("20220224") == [LINE, LATER]
         assert portal.lines("20220228") == []
 
 
 def test_files_are_found_with_size_and_optional_ones_may_be_absent(mirror):
-    with open_portal(str(mirror), V1, "v1") as portal:
+    with open_portal(str(mirror), V1, "v1", HttpOptions()) as portal:
         found = portal.find(LINE, ProductLevel.L1.products)
     assert [product.product for product in found.products] == [Product.RADIANCE, Product.IGM]
     data = found.products[0].data
@@ -62,7 +62,7 @@ def test_files_are_found_with_size_and_optional_ones_may_be_absent(mirror):
 
 
 def test_a_missing_required_product_names_line_and_file(mirror):
-    with open_portal(str(mirror), V1, "v1") as portal:
+    with open_portal(str(mirror), V1, "v1", HttpOptions()) as portal:
         with pytest.raises(
             MissingProductError, match=r"ang20220224t195402.*L2a/ang20220224t195402_rfl"
         ):
@@ -74,26 +74,32 @@ def test_a_missing_required_product_names_line_and_file(mirror):
 @pytest.mark.parametrize("address", ["ftp://portal/pub", "nowhere"])
 def test_addresses_of_another_kind_are_refused(address):
     with pytest.raises(PortalError, match=address):
-        open_portal(address, V1, "v1")
+        open_portal(address, V1, "v1", HttpOptions())
 
 
 def test_a_portal_that_lists_no_date_is_told(tmp_path):
     (tmp_path / "v1/maintenance").mkdir(parents=True)
     with (
-        open_portal(str(tmp_path), V1, "v1") as portal,
+        open_portal(str(tmp_path), V1, "v1", HttpOptions()) as portal,
         pytest.raises(PortalError, match=f"{tmp_path} lists no date"),
     ):
         portal.dates()
 
 
 def test_a_portal_without_the_version_is_told(tmp_path):
-    with open_portal(str(tmp_path), V1, "v1") as portal, pytest.raises(PortalError, match="v1"):
+    with (
+        open_portal(str(tmp_path), V1, "v1", HttpOptions()) as portal,
+        pytest.raises(PortalError, match="v1"),
+    ):
         portal.dates()
 
 
 def test_a_portal_that_cannot_be_reached_is_named():
     url = f"http://127.0.0.1:{free_port()}"
-    with open_portal(url, V1, "v1") as portal, pytest.raises(TransferError, match=url):
+    with (
+        open_portal(url, V1, "v1", HttpOptions()) as portal,
+        pytest.raises(TransferError, match=url),
+    ):
         portal.lines("20220224")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from shift_stac import open_flightline
 from shift_stac.errors import StoreError
-from shift_stac.reader.hrefs import store_address
+from shift_stac.reader.store_address import store_address
 
 TABLE = "s3://bucket/SHIFT/AVIRIS-NG/items.parquet"
 STORE = "s3://bucket/SHIFT/aviris/20220224/a.zarr"
