@@ -1,4 +1,4 @@
-"""Polygons that a reader asks for: GeoJSON, shapely and geopandas, in any CRS that they tell."""
+"""Places that a reader asks for: GeoJSON, shapely and geopandas, in any CRS that they tell."""
 
 import json
 from collections.abc import Mapping
@@ -19,9 +19,31 @@ from shift_stac.errors import MapError
 LONGEST_EDGE_DEG = 0.05
 _EDGES_OF_A_SIDE = 64
 
+NO_CRS = "these geometries tell no CRS: set it, such as by set_crs('EPSG:4326')"
+
 
 def parse_polygon(geometry: Any) -> BaseGeometry:
     """Understand what describes a polygon as one valid polygon or multipolygon in WGS 84 degrees.
+
+    Parameters
+    ----------
+    geometry
+        As :func:`parse_geometry` takes it.
+
+    Raises
+    ------
+    MapError
+        It is none, or its coordinates are none.
+    """
+    area = parse_geometry(geometry)
+    if area.geom_type not in ("Polygon", "MultiPolygon"):
+        msg = f"the geometry is a {area.geom_type}, not a polygon with an area"
+        raise MapError(msg)
+    return area
+
+
+def parse_geometry(geometry: Any) -> BaseGeometry:
+    """Understand what describes a place as one valid geometry in WGS 84 degrees.
 
     Parameters
     ----------
@@ -33,12 +55,12 @@ def parse_polygon(geometry: Any) -> BaseGeometry:
     Raises
     ------
     MapError
-        It is none, or its coordinates are none.
+        It is none, it is empty, its coordinates are none, or its attribute ``crs`` is not set.
     """
     try:
         if isinstance(geometry, str | bytes):
             geometry = json.loads(geometry)
-        crs = getattr(geometry, "crs", None)
+        crs = _told_crs(geometry)
         geometry = getattr(geometry, "__geo_interface__", geometry)
         if crs is None and geometry.get("crs"):
             crs = geometry["crs"]["properties"]["name"]
@@ -51,15 +73,30 @@ def parse_polygon(geometry: Any) -> BaseGeometry:
     except MapError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
-        msg = f"this is no GeoJSON polygon ({type(error).__name__}: {error})"
+        msg = f"this is no GeoJSON geometry ({type(error).__name__}: {error})"
         raise MapError(msg) from error
-    if area.geom_type not in ("Polygon", "MultiPolygon") or area.is_empty:
-        msg = f"the geometry is a {area.geom_type}, not a polygon with an area"
+    if area.is_empty:
+        msg = "the geometry is empty: give one that has a place"
         raise MapError(msg)
     if source != WGS84:
         area = reproject(area, source, WGS84)
     check_degrees(shapely.get_coordinates(area))
     return area
+
+
+def _told_crs(geometry: Any) -> Any:
+    """What geopandas tells as the CRS; None for what has no such attribute.
+
+    Raises
+    ------
+    MapError
+        It has, and it is not set.
+    """
+    if not hasattr(geometry, "crs"):
+        return None
+    if geometry.crs is None:
+        raise MapError(NO_CRS)
+    return geometry.crs
 
 
 def _geometries(geometry: Mapping[str, Any]) -> list[Any]:

@@ -37,7 +37,7 @@ def store_address(source: Any, base: str | Path | None = None) -> str:
         It is none of these, no asset of it is a store, or its href is relative to what is not told.
     """
     if isinstance(source, str | Path):
-        return _normal(_joined(str(source), base))
+        return joined(str(source), base)
     assets = _get(source, "assets")
     asset = source if assets is None else _store_asset(_get(source, "id"), assets)
     absolute = getattr(asset, "get_absolute_href", None)
@@ -48,7 +48,7 @@ def store_address(source: Any, base: str | Path | None = None) -> str:
     if base is None and not _is_absolute(href):
         msg = f"{href} is relative to the document that it stands in: give that document's address as base"
         raise StoreError(msg)
-    return _normal(_joined(href, base))
+    return joined(href, base)
 
 
 def _get(thing: Any, name: str) -> Any:
@@ -79,10 +79,11 @@ def _is_absolute(href: str) -> bool:
     return "://" in href or Path(href).is_absolute()
 
 
-def _joined(href: str, base: str | Path | None) -> str:
+def joined(href: str, base: str | Path | None) -> str:
+    """The address that an href in a document leads to; in one with a scheme, no ``..`` is left."""
     if base is None or _is_absolute(href):
-        return href
-    return posixpath.join(posixpath.dirname(str(base)), href)
+        return _normal(href)
+    return _normal(posixpath.join(posixpath.dirname(str(base)), href))
 
 
 def _normal(address: str) -> str:

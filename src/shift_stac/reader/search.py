@@ -1,0 +1,119 @@
+"""Which items of a table lie at a place and in a time."""
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from shift_stac.crs import WGS84, parse_crs
+from shift_stac.errors import MapError
+from shift_stac.reader.polygons import parse_geometry, reproject
+
+_CORNERS = 4
+_OPEN = ("", "..")
+# A year, a month or a day; pandas would take words too, and today's year for them.
+_CALENDAR = re.compile(r"\d{4}(-\d\d(-\d\d)?|\d{4})?")
+# ISO 8601, as RFC 3339 narrows it.
+_MOMENT = re.compile(r"\d{4}-?\d\d-?\d\d[Tt ].+")
+
+
+def search(
+    items: geopandas.GeoDataFrame,
+    *,
+    geometry: Any,
+    bbox: Sequence[float] | None,
+    bbox_crs: Any,
+    datetime: Any,
+) -> geopandas.GeoDataFrame:
+    """The rows whose footprint meets a geometry and a box, flown in a time; see ``Archive.search``."""
+    chosen = np.ones(len(items), dtype=bool)
+    if geometry is not None:
+        chosen &= items.intersects(parse_geometry(geometry)).to_numpy()
+    if bbox is not None:
+        chosen &= items.intersects(_box(bbox, bbox_crs)).to_numpy()
+    if datetime is not None:
+        chosen &= _flown(items, datetime)
+    return items[chosen].reset_index(drop=True)
+
+
+def _box(bbox: Sequence[float], crs: Any) -> BaseGeometry:
+    corners = np.asarray(bbox, dtype=float)
+    if corners.shape != (_CORNERS,) or not np.isfinite(corners).all():
+        msg = f"bbox={bbox!r} is no box: give west, south, east, north"
+        raise MapError(msg)
+    west, south, east, north = corners.tolist()
+    source = parse_crs(crs)
+    over_antimeridian = source.is_geographic and west > east
+    if south > north or (west > east and not over_antimeridian):
+        msg = f"bbox={bbox!r} is empty: give west, south, east, north"
+        raise MapError(msg)
+    if over_antimeridian:
+        box = shapely.union(
+            shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)
+        )
+    else:
+        box = shapely.box(west, south, east, north)
+    return parse_geometry(box if source == WGS84 else reproject(box, source, WGS84))
+
+
+def _flown(items: geopandas.GeoDataFrame, wanted: Any) -> NDArray[np.bool_]:
+    """Which items' times overlap a time."""
+    begin, end = _interval(wanted)
+    moments = items["datetime"]
+    first, last = (
+        items[name].fillna(moments) if name in items.columns else moments
+        for name in ("start_datetime", "end_datetime")
+    )
+    chosen = np.ones(len(items), dtype=bool)
+    if begin is not None:
+        chosen &= (last >= begin).to_numpy()
+    if end is not None:
+        chosen &= (first <= end).to_numpy()
+    return chosen
+
+
+def _interval(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """First and last moment of a time, in UTC; None where it is open."""
+    parts = wanted.split("/") if isinstance(wanted, str) else wanted
+    if isinstance(parts, date | datetime | np.datetime64):
+        parts = [parts]
+    if not 1 <= len(parts) <= 2:  # noqa: PLR2004 - a moment, or begin and end
+        msg = f"datetime={wanted!r} is no time: give one, or a begin and an end"
+        raise MapError(msg)
+    begin, end = _moments(parts[0])[0], _moments(parts[-1])[1]
+    if begin is not None and end is not None and begin > end:
+        msg = f"datetime={wanted!r} ends before it begins"
+        raise MapError(msg)
+    return begin, end
+
+
+def _moments(told: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """First and last moment of a year, month, day or second, as it is told."""
+    if told is None or told in _OPEN:
+        return None, None
+    is_text = isinstance(told, str)
+    if is_text and not (_CALENDAR.fullmatch(told) or _MOMENT.fullmatch(told)):
+        raise _no_time(told)
+    try:
+        if is_text and _CALENDAR.fullmatch(told):
+            period = pd.Period(told)
+            return period.start_time.tz_localize("UTC"), period.end_time.tz_localize("UTC")
+        moment = pd.Timestamp(told)
+        moment = moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+    except (TypeError, ValueError) as error:
+        raise _no_time(told) from error
+    whole_day = isinstance(told, date) and not isinstance(told, datetime)
+    return moment, moment + pd.Timedelta(days=1, microseconds=-1) if whole_day else moment
+
+
+def _no_time(told: Any) -> MapError:
+    return MapError(
+        f"{told!r} is no time: write it as 2022-03-16, 2022-03, or 2022-03-16T18:42:37Z"
+    )

@@ -1,0 +1,157 @@
+"""An archive is found and searched from a folder, S3 and the web, and its lines are opened."""
+
+import json
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+
+import shift_stac
+from shift_stac.errors import CatalogError, MapError
+from support.archive import publish_campaign
+from support.s3 import serve_s3
+from support.webserver import serve_nginx
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """An archive in a folder that a bucket and a web server show too."""
+    root = tmp_path_factory.mktemp("published")
+    publish_campaign(str(root / "s3" / "archive"), root)
+    return root / "s3"
+
+
+@pytest.fixture(params=["folder", "S3", "web"])
+def address(request, published, tmp_path, monkeypatch):
+    with ExitStack() as stack:
+        if request.param == "folder":
+            yield str(published / "archive")
+        elif request.param == "S3":
+            bucket = stack.enter_context(serve_s3(published))
+            for name, value in bucket.environment.items():
+                monkeypatch.setenv(name, value)
+            yield bucket.url
+        else:
+            yield stack.enter_context(serve_nginx(published / "archive", tmp_path))
+
+
+@pytest.fixture
+def archive(published):
+    return shift_stac.open_archive(published / "archive")
+
+
+def test_an_archive_is_searched_and_opened_wherever_it_lies(address, published):
+    archive = shift_stac.open_archive(address)
+    assert len(archive.items) == 6
+    place = archive.items.geometry.iloc[0].centroid
+    found = archive.search(geometry=place, datetime="2022-03")
+    expected = [
+        row.id
+        for row in geopandas.read_parquet(
+            published / "archive/AVIRIS-NG/items.parquet"
+        ).itertuples()
+        if row.geometry.intersects(place) and row.id.startswith("ang202203")
+    ]
+    assert list(found.id) == expected != []
+    for row in found.itertuples():
+        hrefs = [row.store, *(asset["href"] for asset in row.assets.values())]
+        hrefs += [link["href"] for link in row.links if link["rel"] != "cite-as"]
+        assert all(href.startswith(f"{address}/") and ".." not in href for href in hrefs)
+        line = archive.open(row.id)
+        assert line.attrs["flight_line"] == row.id
+        assert shift_stac.open_flightline(row).sizes == line.sizes
+        assert np.isfinite(line.Reflectance[30, 40, 30].compute())
+
+
+def test_any_document_of_the_archive_leads_to_its_lines(published, monkeypatch):
+    monkeypatch.chdir(published)
+    whole = shift_stac.open_archive("archive")
+    for name in ("catalog.json", "AVIRIS-NG/collection.json", "AVIRIS-NG/items.parquet"):
+        other = shift_stac.open_archive(Path("archive") / name)
+        assert list(other.items.store) == list(whole.items.store)
+    assert all(Path(store).is_absolute() for store in whole.items.store)
+    assert "6 lines, 2022-02-24 to 2022-04-05" in repr(whole)
+
+
+@pytest.mark.parametrize(
+    ("when", "dates"),
+    [
+        (None, ["20220224", "20220316", "20220405"]),
+        ("2022", ["20220224", "20220316", "20220405"]),
+        ("2022-03", ["20220316"]),
+        ("20220316", ["20220316"]),
+        ("2022-02/2022-03", ["20220224", "20220316"]),
+        ("2022-03-16T00:00:00Z/..", ["20220316", "20220405"]),
+        ("2022-03-16T20:00:00-08:00/..", ["20220405"]),
+        (("2022-03-16", None), ["20220316", "20220405"]),
+        ((None, date(2022, 3, 16)), ["20220224", "20220316"]),
+        ((datetime(2022, 3, 1, tzinfo=UTC), datetime(2022, 3, 17, tzinfo=UTC)), ["20220316"]),
+        (date(2022, 4, 5), ["20220405"]),
+        (np.datetime64("2022-04-05T00:00"), []),
+        ("2021", []),
+    ],
+)
+def test_times_are_told_as_stac_tells_them(archive, when, dates):
+    found = archive.search(datetime=when)
+    assert sorted({line[3:11] for line in found.id}) == dates
+
+
+def test_the_end_of_a_line_is_in_its_time(archive):
+    first = archive.items.iloc[0]
+    middle = first.start_datetime + (first.end_datetime - first.start_datetime) / 2
+    assert list(archive.search(datetime=middle).id) == [first.id]
+
+
+def test_places_are_told_in_any_crs(archive):
+    shape = archive.items.geometry.iloc[0]
+    expected = list(archive.items[archive.items.intersects(shape)].id)
+    assert 0 < len(expected) < 6
+    frame = geopandas.GeoSeries([shape], crs="EPSG:4326")
+    for place in (shape, shape.__geo_interface__, frame, frame.to_crs(32610), frame.to_frame("g")):
+        assert list(archive.search(geometry=place).id) == expected
+    west, south, east, north = archive.items.total_bounds
+    assert len(archive.search(bbox=(west, south, east, north))) == 6
+    utm = frame.to_crs(32610).total_bounds
+    assert set(expected) <= set(archive.search(bbox=utm, bbox_crs="EPSG:32610").id)
+    assert archive.search(bbox=(0, 0, 1, 1)).empty
+    assert len(archive.search(bbox=(170, 0, -100, 60))) == 6
+    assert archive.search(bbox=(170, 0, -170, 60)).empty
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"datetime": "March"}, "is no time"),
+        ({"datetime": ("2022-04", "2022-03")}, "ends before"),
+        ({"bbox": (-120, 34, -121, 35), "bbox_crs": "EPSG:32610"}, "is empty"),
+        ({"bbox": (34.4, -120.1, 34.5, -120.0)}, "longitude first"),
+        ({"bbox": (-120, 34)}, "west, south, east, north"),
+        ({"geometry": shapely.Point(34.4, -120.1)}, "longitude first"),
+        ({"geometry": shapely.Point()}, "is empty"),
+        ({"geometry": geopandas.GeoSeries([shapely.Point(0, 0)])}, "no CRS"),
+    ],
+)
+def test_what_is_no_place_or_time_says_so(archive, asked, said):
+    with pytest.raises(MapError, match=said):
+        archive.search(**asked)
+
+
+def test_what_is_no_archive_says_so(archive, published, tmp_path):
+    with pytest.raises(CatalogError, match=r"catalog\.json cannot be read .*address"):
+        shift_stac.open_archive(tmp_path / "nowhere")
+    (tmp_path / "items.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CatalogError, match="is no table of items"):
+        shift_stac.open_archive(tmp_path / "items.parquet")
+    collection = json.loads((published / "archive/AVIRIS-NG/collection.json").read_text())
+    del collection["assets"]["items"]
+    (tmp_path / "collection.json").write_text(json.dumps(collection))
+    with pytest.raises(CatalogError, match="has no table of items"):
+        shift_stac.open_archive(tmp_path / "collection.json")
+    with pytest.raises(CatalogError, match="has no line ang20220224t000000"):
+        archive.open("ang20220224t000000")
