@@ -12,7 +12,7 @@ import geopandas
 import pandas as pd
 
 from shift_stac.errors import CatalogError
-from shift_stac.reader.hrefs import joined, store_address
+from shift_stac.reader.store_address import joined, store_address
 
 # What the table's asset in a collection is known by (stac-geoparquet-spec 1.1).
 _TABLE_ROLE = "stac-items"
