@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import geopandas
 import httpx
 import numpy as np
+import odc.stac
 import pyarrow.parquet as pq
 import pystac
 import pystac_client
@@ -132,6 +133,22 @@ def test_rasterio_and_rioxarray_read_overview_and_map(archive):
     table = xr.open_zarr(store, group="glt", decode_coords="all", chunks=None)
     assert table.rio.crs.to_epsg() == 32610
     assert table.rio.transform().a == pytest.approx(item.properties["gsd"])
+
+
+def test_odc_stac_stacks_the_overviews_of_two_dates(archive):
+    """Without a word of what the catalog holds, and without stumbling over the stores."""
+    items = sorted(
+        pystac.Catalog.from_file(str(archive[0] / "catalog.json")).get_items(recursive=True),
+        key=lambda item: item.id,
+    )
+    own = odc.stac.load(items[:1], chunks={})
+    assert sorted(own.data_vars) == [f"overview.{n}" for n in (1, 2, 3, 4)]
+    with rasterio.open(items[0].assets["overview"].get_absolute_href()) as opened:
+        assert own.odc.geobox.transform == opened.transform
+        np.testing.assert_array_equal(own.to_array()[:, 0].values, opened.read())
+    stack = odc.stac.load(items, bands=["overview.1"], crs="EPSG:32611", resolution=10)
+    assert stack.sizes["time"] == len(items)
+    assert (stack["overview.1"].max(("y", "x")) > 0).all()
 
 
 def test_gdal_reads_cube_and_map_by_its_zarr_driver(archive):

@@ -55,7 +55,8 @@ _COMPANIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "thumbnail": ("True-colour quicklook", ("thumbnail",)),
     "quicklook-bright": ("True-colour quicklook, higher exposure", ("overview",)),
     "quicklook-bands": ("Red, green and blue band on the map", ("overview",)),
-    "overview": ("True colour on the map", ("overview", "visual")),
+    # It has the map's own resolution. odc-stac takes what has the role "overview" for no data.
+    "overview": ("True colour on the map", ("visual",)),
     "footprint": ("Outline of the line", ("metadata",)),
     "manifest": ("Checksum of each of the store's objects, for sha256sum", ("metadata",)),
 }

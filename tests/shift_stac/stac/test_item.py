@@ -168,7 +168,7 @@ def test_assets_have_roles_types_and_relative_hrefs(item):
             ["data", "radiance", "reflectance"],
         ),
         "thumbnail": ("../../pictures/x.png", "image/png", ["thumbnail"]),
-        "overview": ("../../pictures/x.tif", CLOUD_OPTIMIZED_GEOTIFF, ["overview", "visual"]),
+        "overview": ("../../pictures/x.tif", CLOUD_OPTIMIZED_GEOTIFF, ["visual"]),
         "footprint": ("../../pictures/x.geojson", "application/geo+json", ["metadata"]),
     }
     assert item["assets"]["thumbnail"]["file:checksum"] == "1220" + "ab" * 32
