@@ -40,7 +40,9 @@ from shift_stac.archive.publication import link_items
 from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.parents import item_path, parents_of, render
+from shift_stac.stac.parents import parents_of
+from shift_stac.stac.paths import item_path
+from shift_stac.stac.serialization import render
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
 from shift_stac.storage.s3_options import S3Options

@@ -16,8 +16,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineState
 from shift_stac.simulate import simulate_campaign
 from shift_stac.simulate.serving import serve_folder
-from shift_stac.stac.item import store_path
-from shift_stac.stac.parents import CATALOG_PATH
+from shift_stac.stac.paths import CATALOG_PATH, store_path
 from shift_stac.store.companions import Companions
 
 _DATE = "20220224"

@@ -11,7 +11,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import Stage
 from shift_stac.sources import SourceLine
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item import PublishedState
+from shift_stac.stac.published import PublishedState
 from shift_stac.storage.base import Progress, Storage
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary

@@ -25,7 +25,7 @@ from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, open_portal
 from shift_stac.sources import Product, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item import PublishedState
+from shift_stac.stac.published import PublishedState
 from shift_stac.storage.address import open_storage
 from shift_stac.store.conversion_options import ConversionOptions
 from tasks.portal import list_lines

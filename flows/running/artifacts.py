@@ -14,7 +14,7 @@ from shift_stac.cluster import JobInfo
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.units import format_seconds
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.parents import item_path
+from shift_stac.stac.paths import item_path
 from shift_stac.store.companions import Companions
 
 REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)

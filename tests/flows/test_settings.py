@@ -8,8 +8,8 @@ from pydantic_settings import SettingsError
 from flows.settings import IngestOptions, read_options
 from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
+from shift_stac.portal.http_client import HttpOptions
 from shift_stac.portal.portal import open_portal
-from shift_stac.portal.transfer import HttpOptions
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkLayout
 

@@ -16,7 +16,8 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.errors import CampaignError, ForeignLinkError
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
-from shift_stac.stac.parents import item_path, render
+from shift_stac.stac.paths import item_path
+from shift_stac.stac.serialization import render
 from shift_stac.storage.address import open_storage
 from support.archive import is_clean, publish_campaign
 from support.s3 import serve_moto, serve_s3

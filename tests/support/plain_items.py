@@ -15,7 +15,8 @@ from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import index_path, indexed_assets, indexed_lines
 from shift_stac.stac.page import page_path
-from shift_stac.stac.parents import collection_path, item_path, render
+from shift_stac.stac.paths import collection_path, item_path
+from shift_stac.stac.serialization import render
 from shift_stac.storage.base import Storage
 
 CAMPAIGN = load_campaign()

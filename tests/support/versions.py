@@ -11,7 +11,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.pictures.companion_files import draw_companions
 from shift_stac.sources import ProductLevel, SourceLine
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.parents import item_path
+from shift_stac.stac.paths import item_path
 from shift_stac.storage.base import Change, Progress, Storage, StoredFile
 from shift_stac.store.companions import Companions
 from shift_stac.store.conversion import convert_line

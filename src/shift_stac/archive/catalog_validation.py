@@ -13,7 +13,8 @@ from shift_stac.archive.documents import read_stac
 from shift_stac.errors import CatalogError
 from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.parents import CATALOG_PATH, linked_children
+from shift_stac.stac.links import linked_children
+from shift_stac.stac.paths import CATALOG_PATH
 from shift_stac.storage.base import Storage
 from shift_stac.store.store_format import ROOT_METADATA
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
-from shift_stac.stac.item import PublishedState, published_state, store_path
-from shift_stac.stac.parents import item_path, parse_stac
+from shift_stac.stac.paths import item_path, store_path
+from shift_stac.stac.published import PublishedState, published_state
+from shift_stac.stac.serialization import parse_stac
 from shift_stac.storage.base import Storage
 
 

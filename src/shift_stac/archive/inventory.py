@@ -19,9 +19,10 @@ from shift_stac.errors import (
 from shift_stac.flightline import FlightLine, as_flightline
 from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item import published_state
 from shift_stac.stac.item_table import index_path, indexed_assets
-from shift_stac.stac.parents import collection_path, item_path, linked_children
+from shift_stac.stac.links import linked_children
+from shift_stac.stac.paths import collection_path, item_path
+from shift_stac.stac.published import published_state
 from shift_stac.storage.base import Storage
 from shift_stac.store.store_format import ROOT_METADATA
 

@@ -10,8 +10,8 @@ from shift_stac.campaigns import Campaign
 from shift_stac.errors import InvalidStoreError
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item import published_state, store_path
-from shift_stac.stac.parents import item_path
+from shift_stac.stac.paths import item_path, store_path
+from shift_stac.stac.published import published_state
 from shift_stac.storage.base import Storage
 from shift_stac.validation.result import SAMPLED_BLOCKS, Check, Expectations
 from shift_stac.validation.store_check import validate_store

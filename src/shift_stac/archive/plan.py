@@ -5,7 +5,7 @@ from typing import Protocol
 
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel, RemoteLine
-from shift_stac.stac.item import PublishedState
+from shift_stac.stac.published import PublishedState
 from shift_stac.store.chunking import ChunkSizes
 from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.store.store_format import STORE_FORMAT

@@ -18,23 +18,12 @@ from shift_stac.flightline import FlightLine
 from shift_stac.sources import ProductLevel, SourceLine
 from shift_stac.stac.asset_files import describe_file
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item import (
-    PublishedState,
-    build_item,
-    published_state,
-    refresh_sources,
-    stamped,
-    store_path,
-)
-from shift_stac.stac.parents import (
-    Parent,
-    item_path,
-    linked_children,
-    parents_of,
-    parse_stac,
-    render,
-    way_to,
-)
+from shift_stac.stac.item import build_item
+from shift_stac.stac.links import linked_children
+from shift_stac.stac.parents import Parent, parents_of
+from shift_stac.stac.paths import item_path, store_path, way_to
+from shift_stac.stac.published import PublishedState, published_state, refresh_sources, stamped
+from shift_stac.stac.serialization import parse_stac, render
 from shift_stac.storage.base import Progress, Storage
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary

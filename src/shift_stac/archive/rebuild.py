@@ -10,14 +10,10 @@ from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, NothingPublishedError
 from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.parents import (
-    CATALOG_PATH,
-    Parent,
-    linked_children,
-    parents_of,
-    parse_stac,
-    render,
-)
+from shift_stac.stac.links import linked_children
+from shift_stac.stac.parents import Parent, parents_of
+from shift_stac.stac.paths import CATALOG_PATH
+from shift_stac.stac.serialization import parse_stac, render
 from shift_stac.storage.base import Storage, StoredFile
 
 # From a month to its days, and from those to items.

@@ -18,7 +18,8 @@ from shift_stac.stac.item_table import (
     read_index,
 )
 from shift_stac.stac.page import page_path, render_entrance, render_page
-from shift_stac.stac.parents import CATALOG_PATH, collection_path, item_path, parse_stac, render
+from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path
+from shift_stac.stac.serialization import parse_stac, render
 from shift_stac.storage.base import Storage
 from shift_stac.storage.media_types import HTML, PARQUET
 

@@ -24,8 +24,8 @@ from shift_stac.campaigns import Campaign
 from shift_stac.errors import StorageError
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
-from shift_stac.stac.item import multihash, published_state, store_path
-from shift_stac.stac.parents import item_path
+from shift_stac.stac.paths import item_path, store_path
+from shift_stac.stac.published import multihash, published_state
 from shift_stac.storage.base import WORKING, Storage
 from shift_stac.store.companions import Companions
 

@@ -24,7 +24,8 @@ from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import EnviError, RunCancelledError, WorkFolderError
 from shift_stac.files import write_whole
 from shift_stac.locks import held
-from shift_stac.portal.transfer import HttpOptions, fetch, http_client
+from shift_stac.portal.http_client import HttpOptions, http_client
+from shift_stac.portal.transfer import fetch
 from shift_stac.sources import (
     OPTIONAL_PRODUCTS,
     RemoteFile,

@@ -20,8 +20,8 @@ from shift_stac.errors import FlightLineError, MissingProductError, PortalError,
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine, as_flightline, parse_date
 from shift_stac.model import FrozenModel
+from shift_stac.portal.http_client import HttpOptions, http_client
 from shift_stac.portal.listing import Entry, is_safe_name, parse_listing
-from shift_stac.portal.transfer import HttpOptions, http_client
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
 
 # A line is there if it has one of these.

@@ -3,81 +3,23 @@
 import hashlib
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import httpx
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from shift_stac.cancellation import Cancellation
 from shift_stac.errors import TransferError
 from shift_stac.model import FrozenModel
+from shift_stac.portal.http_client import HttpOptions
 from shift_stac.sources import RemoteFile
 
 _BLOCK = 1 << 20
 _LONGEST_WAIT_S = 60.0
-
-
-class HttpOptions(FrozenModel):
-    """How the portal's server is spoken to. Its certificate is always verified."""
-
-    connect_timeout: float = Field(default=30.0, gt=0, description="seconds to wait for the server")
-    read_timeout: float = Field(
-        default=60.0, gt=0, description="seconds without a byte after which a transfer is stalled"
-    )
-    ca_bundle: Path | None = Field(
-        default=None, description="file of certificate authorities to trust instead of the system's"
-    )
-    attempts: int = Field(
-        default=6, gt=0, description="tries in a row without a byte gained before a file fails"
-    )
-    largest_retry_after: float = Field(
-        default=600.0, ge=0, description="seconds to wait at most when the server says Retry-After"
-    )
-    backoff: float = Field(
-        default=1.0, ge=0, description="seconds to wait before the second try; doubles each time"
-    )
-    redirect_hosts: tuple[str, ...] = Field(
-        default=(), description="other hosts to which the portal's server may redirect"
-    )
-
-
-def http_client(options: HttpOptions) -> httpx.Client:
-    """A client for the portal; the caller closes it.
-
-    It follows a redirect to the same host, or to one that the options name, but never from https
-    to http: its requests raise :class:`TransferError` instead.
-    """
-
-    def check_redirect(response: httpx.Response) -> None:
-        if not response.has_redirect_location:
-            return
-        old, new = response.url, response.url.join(response.headers["Location"])
-        said = f"{old}: the server redirects to {new}"
-        if old.scheme == "https" and new.scheme != "https":
-            msg = f"{said}, which is not encrypted; it is not followed"
-            raise TransferError(msg)
-        if new.host not in {old.host, *options.redirect_hosts}:
-            msg = f"{said}; add {new.host} to `redirect_hosts` if it may"
-            raise TransferError(msg)
-
-    cafile = str(options.ca_bundle) if options.ca_bundle else None
-    return httpx.Client(
-        verify=ssl.create_default_context(cafile=cafile),
-        timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
-        follow_redirects=True,
-        event_hooks={"response": [check_redirect]},
-        headers={
-            "User-Agent": f"shift-stac/{version('shift-stac')}",
-            # Sizes, ranges and checksums are of the file, not of a compressed transfer.
-            "Accept-Encoding": "identity",
-        },
-    )
 
 
 class _PassingError(TransferError):

@@ -21,7 +21,7 @@ from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, DamagedTableError
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.parents import item_path
+from shift_stac.stac.paths import item_path
 
 STORE_ASSET = "zarr"
 """The name of the store's asset in the table: in items it is the line's, and no column could be."""

@@ -13,7 +13,7 @@ from shift_stac.campaigns import Campaign
 from shift_stac.html_pages import render_html
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import STORE_ASSET
-from shift_stac.stac.parents import CATALOG_PATH
+from shift_stac.stac.paths import CATALOG_PATH
 
 # A ten-thousandth of a degree is 11 m: no line is drawn so large that it shows.
 _DECIMALS = 4

@@ -5,81 +5,26 @@ these documents stays small, and adding a line to ten thousand others reads and 
 adding it to ten.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 import pystac
-from pystac.utils import str_to_datetime
 
 from shift_stac.campaigns import Campaign
-from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
+from shift_stac.stac.collection import add_items
 from shift_stac.stac.hrefs import Hrefs
-
-_SCIENTIFIC = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
-_JSON = "application/json"
-
-CATALOG_PATH = "catalog.json"
-"""Where the catalog stands, relative to the archive's root."""
-
-
-def collection_path(campaign: Campaign) -> str:
-    """Where the collection stands, relative to the archive's root."""
-    return f"{campaign.collection.id}/collection.json"
-
-
-def month_path(campaign: Campaign, date: str) -> str:
-    """Where the catalog of the month of a date (YYYYMMDD) stands."""
-    return f"{campaign.collection.id}/dates/{date[:4]}-{date[4:6]}.json"
-
-
-def day_path(campaign: Campaign, date: str) -> str:
-    """Where the catalog of a date (YYYYMMDD) stands."""
-    return f"{campaign.collection.id}/dates/{date[:4]}-{date[4:6]}-{date[6:]}.json"
-
-
-def item_path(campaign: Campaign, line: FlightLine) -> str:
-    """Where a line's item stands, relative to the archive's root."""
-    return f"{campaign.collection.id}/{line}/{line}.json"
-
-
-def way_to(campaign: Campaign, line: FlightLine) -> tuple[str, ...]:
-    """The documents that lead from the catalog to an item, it included."""
-    return (
-        CATALOG_PATH,
-        collection_path(campaign),
-        month_path(campaign, line.date),
-        day_path(campaign, line.date),
-        item_path(campaign, line),
-    )
-
-
-def render(stac: Mapping[str, Any]) -> bytes:
-    """A STAC object as the bytes that are published: the same object, the same bytes."""
-    return (json.dumps(stac, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def parse_stac(content: bytes, where: str) -> dict[str, Any]:
-    """A published STAC object; ``where`` is for the message.
-
-    Raises
-    ------
-    CatalogError
-        It is no JSON object.
-    """
-    try:
-        parsed = json.loads(content)
-    except ValueError as error:
-        msg = f"{where} is no JSON ({error}): restore it, or remove it and ingest again"
-        raise CatalogError(msg) from error
-    if not isinstance(parsed, dict):
-        msg = f"{where} is not a STAC object: restore it, or remove it and ingest again"
-        raise CatalogError(msg)
-    return parsed
+from shift_stac.stac.links import JSON, child_links, document_link, own_link
+from shift_stac.stac.paths import (
+    CATALOG_PATH,
+    collection_path,
+    day_path,
+    item_path,
+    month_path,
+    spell_date,
+)
 
 
 @dataclass(frozen=True)
@@ -117,17 +62,13 @@ def parents_of(
 def _day(campaign: Campaign, hrefs: Hrefs, date: str, lines: Sequence[FlightLine]) -> Parent:
     path = day_path(campaign, date)
     children = {item_path(campaign, line): line.id for line in lines}
-    return Parent(path, lambda was: _dates(campaign, hrefs, path, _spell(date), children, was))
+    return Parent(path, lambda was: _dates(campaign, hrefs, path, spell_date(date), children, was))
 
 
 def _month(campaign: Campaign, hrefs: Hrefs, path: str, dates: Sequence[str]) -> Parent:
-    children = {day_path(campaign, date): _spell(date) for date in dates}
-    month = _spell(dates[0])[:7]
+    children = {day_path(campaign, date): spell_date(date) for date in dates}
+    month = spell_date(dates[0])[:7]
     return Parent(path, lambda was: _dates(campaign, hrefs, path, month, children, was))
-
-
-def _spell(date: str) -> str:
-    return f"{date[:4]}-{date[4:6]}-{date[6:]}"
 
 
 def _dates(
@@ -148,62 +89,13 @@ def _dates(
         description=f"{text.title}, flown on {name}" if is_day else f"{text.title}, {name}",
     )
     catalog.clear_links()
-    catalog.add_link(_link("root", hrefs.to(CATALOG_PATH, path), campaign.catalog.title))
+    catalog.add_link(document_link("root", hrefs.to(CATALOG_PATH, path), campaign.catalog.title))
     title = name[:7] if is_day else text.title
-    catalog.add_link(_link("parent", hrefs.to(parent, path), title))
+    catalog.add_link(document_link("parent", hrefs.to(parent, path), title))
     built = catalog.to_dict(include_self_link=False, transform_hrefs=False)
-    kind = ("item", "application/geo+json") if is_day else ("child", _JSON)
-    built["links"] += _own_link(hrefs, path) + _children(hrefs, path, *kind, children, published)
+    kind = ("item", "application/geo+json") if is_day else ("child", JSON)
+    built["links"] += own_link(hrefs, path) + child_links(hrefs, path, *kind, children, published)
     return built
-
-
-def _link(relation: str, href: str, title: str) -> pystac.Link:
-    return pystac.Link(relation, href, _JSON, title)
-
-
-def _own_link(hrefs: Hrefs, path: str) -> list[dict[str, Any]]:
-    """Where a document is, if it is to know that: STAC's best practice for absolute hrefs."""
-    if hrefs.options.hrefs == "relative":
-        return []
-    return [{"rel": "self", "href": hrefs.absolute(path), "type": _JSON}]
-
-
-def _children(
-    hrefs: Hrefs,
-    document: str,
-    relation: str,
-    media_type: str,
-    children: Mapping[str, str],
-    published: Mapping[str, Any] | None,
-) -> list[dict[str, Any]]:
-    """Links to children, new ones and those that the published document has."""
-    links = {} if published is None else _linked(published, document, relation, hrefs)
-    # Those that are linked by another program, under an address of their own, are not doubled.
-    ours = tuple(f"/{path}" for path in children)
-    links = {path: link for path, link in links.items() if not path.endswith(ours)}
-    for path, title in children.items():
-        links[path] = {
-            "rel": relation,
-            "href": hrefs.to(path, document),
-            "type": media_type,
-            "title": title,
-        }
-    return [links[path] for path in sorted(links)]
-
-
-def _linked(
-    parent: Mapping[str, Any], document: str, relation: str, hrefs: Hrefs
-) -> dict[str, dict[str, Any]]:
-    """A document's links of a kind, by the path that they lead to; spelled as hrefs are now."""
-    try:
-        links = [link for link in parent["links"] if link["rel"] == relation]
-        paths = [hrefs.path_of(link["href"], document) for link in links]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise CatalogError(_not_stac(parent, error)) from error
-    return {
-        path: {**link, "href": hrefs.to(path, document)}
-        for path, link in zip(paths, links, strict=True)
-    }
 
 
 def build_catalog(
@@ -231,153 +123,9 @@ def build_catalog(
     text = campaign.catalog
     catalog = pystac.Catalog(id=text.id, title=text.title, description=text.description)
     catalog.clear_links()
-    catalog.add_link(_link("root", hrefs.to(CATALOG_PATH, CATALOG_PATH), text.title))
+    catalog.add_link(document_link("root", hrefs.to(CATALOG_PATH, CATALOG_PATH), text.title))
     built = catalog.to_dict(include_self_link=False, transform_hrefs=False)
     children = {collection_path(campaign): campaign.collection.title}
-    built["links"] += _own_link(hrefs, CATALOG_PATH)
-    built["links"] += _children(hrefs, CATALOG_PATH, "child", _JSON, children, published)
+    built["links"] += own_link(hrefs, CATALOG_PATH)
+    built["links"] += child_links(hrefs, CATALOG_PATH, "child", JSON, children, published)
     return built
-
-
-def linked_children(parent: Mapping[str, Any], document: str, hrefs: Hrefs) -> set[str]:
-    """Paths of the documents that a catalog or collection leads down to.
-
-    Raises
-    ------
-    CatalogError
-        It is not STAC.
-    """
-    return {
-        path
-        for relation in ("child", "item")
-        for path in _linked(parent, document, relation, hrefs)
-    }
-
-
-def _extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[datetime]]:
-    """The overall bounding box, and the known ends of the overall interval."""
-    try:
-        west, south, east, north = collection["extent"]["spatial"]["bbox"][0]
-        interval = collection["extent"]["temporal"]["interval"][0]
-        times = [str_to_datetime(moment) for moment in interval if moment]
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise CatalogError(_not_stac(collection, error)) from error
-    return [[west, south, east, north]], times
-
-
-def _not_stac(parent: Mapping[str, Any], error: Exception) -> str:
-    return (
-        f"what is published as catalog or collection {parent.get('id')!r} is not STAC ({error!r}): "
-        "restore it, or remove it and ingest again"
-    )
-
-
-def add_items(
-    collection: Mapping[str, Any] | None,
-    items: Iterable[Mapping[str, Any]],
-    campaign: Campaign,
-    hrefs: Hrefs | None = None,
-) -> dict[str, Any]:
-    """A collection whose extents hold these items too, and that leads to their months.
-
-    Extents only grow here; where an item was replaced by a smaller one, regenerating the
-    collection from all items makes them exact again. Adding the same items twice changes nothing.
-
-    Parameters
-    ----------
-    collection
-        The published collection, or None where there is none yet.
-    items
-        Items as dictionaries, with a bbox and a datetime or interval.
-    campaign
-        For every text: what the campaign file says replaces what the collection said.
-    hrefs
-        How links are spelled; relative by default.
-
-    Raises
-    ------
-    CatalogError
-        The collection is not STAC.
-    """
-    hrefs = hrefs or Hrefs()
-    path = collection_path(campaign)
-    boxes: list[list[float]] = []
-    times: list[datetime] = []
-    if collection is not None and linked_children(collection, path, hrefs):
-        boxes, times = _extents(collection)
-    months: dict[str, str] = {}
-    added: set[str] = set()
-    for item in items:
-        added.add(item["id"])
-        date = FlightLine(item["id"]).date
-        months[month_path(campaign, date)] = _spell(date)[:7]
-        boxes.append(list(item["bbox"]))
-        properties = item["properties"]
-        moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
-        times += [str_to_datetime(moment) for moment in moments if moment]
-    built = _build_collection(campaign, boxes, times, hrefs)
-    built["links"] += _own_link(hrefs, path)
-    built["links"] += _children(hrefs, path, "child", _JSON, months, collection)
-    if collection is not None:
-        # Items that are linked directly, by hand or by an earlier release, until days lead to them.
-        direct = _linked(collection, path, "item", hrefs)
-        moved = {item_path(campaign, FlightLine(name)) for name in added}
-        built["links"] += [link for place, link in sorted(direct.items()) if place not in moved]
-    if collection is not None and collection.get("assets"):
-        built["assets"] = dict(collection["assets"])
-    return built
-
-
-def _union(boxes: list[list[float]]) -> list[float]:
-    """The box around boxes (west, south, east, north); around none of them, the world.
-
-    A box whose west is greater than its east crosses the antimeridian (RFC 7946 section 5.2).
-    Together with others that do not, the whole turn is taken: it holds every item, in whatever
-    order they were added.
-    """
-    if not boxes:
-        return [-180.0, -90.0, 180.0, 90.0]
-    wests, souths, easts, norths = zip(*boxes, strict=True)
-    crossing = [west > east for west, _, east, _ in boxes]
-    west, east = min(wests), max(easts)
-    if any(crossing) and not (all(crossing) and west > east):
-        west, east = -180.0, 180.0
-    return [west, min(souths), east, max(norths)]
-
-
-def _build_collection(
-    campaign: Campaign, boxes: list[list[float]], times: list[datetime], hrefs: Hrefs
-) -> dict[str, Any]:
-    text = campaign.collection
-    box = _union(boxes)
-    interval: list[datetime | None] = [min(times), max(times)] if times else [None, None]
-    collection = pystac.Collection(
-        id=text.id,
-        title=text.title,
-        description=text.description,
-        license=text.license,
-        keywords=list(text.keywords),
-        providers=[
-            pystac.Provider(p.name, p.description, [pystac.ProviderRole(r) for r in p.roles], p.url)
-            for p in text.providers
-        ],
-        extent=pystac.Extent(pystac.SpatialExtent([box]), pystac.TemporalExtent([interval])),
-        summaries=pystac.Summaries(
-            {
-                "platform": [campaign.item.platform],
-                "instruments": list(campaign.item.instruments),
-                **({"mission": [campaign.item.mission]} if campaign.item.mission else {}),
-            }
-        ),
-    )
-    collection.clear_links()
-    for relation in ("root", "parent"):
-        href = hrefs.to(CATALOG_PATH, collection_path(campaign))
-        collection.add_link(_link(relation, href, campaign.catalog.title))
-    if text.doi:
-        collection.stac_extensions.append(_SCIENTIFIC)
-        collection.extra_fields["sci:doi"] = text.doi
-        collection.add_link(pystac.Link("cite-as", f"https://doi.org/{text.doi}"))
-        if text.citation:
-            collection.extra_fields["sci:citation"] = text.citation
-    return collection.to_dict(include_self_link=False, transform_hrefs=False)

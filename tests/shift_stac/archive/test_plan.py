@@ -4,7 +4,7 @@ from flows.settings import IngestOptions
 from shift_stac.archive.plan import Action, conversion_to_make, level_to_hold, plan_line
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, ProductLevel, RemoteFile, RemoteLine, RemoteProduct
-from shift_stac.stac.item import PublishedState
+from shift_stac.stac.published import PublishedState
 from shift_stac.store.chunking import ChunkSizes
 from shift_stac.store.store_format import STORE_FORMAT
 

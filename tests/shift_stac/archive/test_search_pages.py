@@ -6,7 +6,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import index_path, indexed_lines
 from shift_stac.stac.page import page_path
-from shift_stac.stac.parents import item_path
+from shift_stac.stac.paths import item_path
 from shift_stac.storage.folder import FolderStorage
 from support.plain_items import (
     CAMPAIGN,

@@ -9,7 +9,7 @@ from shift_stac.archive.publication import publish_data, publish_item, refresh_i
 from shift_stac.archive.versions import condemn
 from shift_stac.errors import PublishedMeanwhileError, StorageError
 from shift_stac.sources import ProductLevel
-from shift_stac.stac.item import store_path
+from shift_stac.stac.paths import store_path
 from shift_stac.storage.folder import FolderStorage
 from shift_stac.store.conversion_options import ConversionOptions
 from support.archive import is_clean

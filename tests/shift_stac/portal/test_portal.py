@@ -3,8 +3,8 @@ import pytest
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import MissingProductError, PortalError, TransferError
 from shift_stac.flightline import FlightLine
+from shift_stac.portal.http_client import HttpOptions
 from shift_stac.portal.portal import open_portal
-from shift_stac.portal.transfer import HttpOptions
 from shift_stac.sources import Product, ProductLevel
 from support.webserver import faulty_server, free_port
 

@@ -10,8 +10,11 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
-from shift_stac.stac.item import AssetFile, build_item, published_state, refresh_sources
-from shift_stac.stac.parents import add_items, build_catalog, render
+from shift_stac.stac.collection import add_items
+from shift_stac.stac.item import AssetFile, build_item
+from shift_stac.stac.parents import build_catalog
+from shift_stac.stac.published import published_state, refresh_sources
+from shift_stac.stac.serialization import render
 from shift_stac.storage.media_types import CLOUD_OPTIMIZED_GEOTIFF
 from shift_stac.store.conversion import convert_line
 from shift_stac.store.conversion_options import ConversionOptions

@@ -13,20 +13,19 @@ from pystac.validation import validate_dict
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
+from shift_stac.stac.collection import add_items
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
-from shift_stac.stac.parents import (
+from shift_stac.stac.links import linked_children
+from shift_stac.stac.parents import build_catalog, parents_of
+from shift_stac.stac.paths import (
     CATALOG_PATH,
-    add_items,
-    build_catalog,
     collection_path,
     day_path,
     item_path,
-    linked_children,
     month_path,
-    parents_of,
-    render,
     way_to,
 )
+from shift_stac.stac.serialization import render
 from support.stac import use_schemas
 
 CAMPAIGN = load_campaign()

@@ -1,0 +1,147 @@
+"""The collection: its texts, its extents, and the way to the months of its items."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import pystac
+from pystac.utils import str_to_datetime
+
+from shift_stac.campaigns import Campaign
+from shift_stac.errors import CatalogError
+from shift_stac.flightline import FlightLine
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.links import (
+    JSON,
+    child_links,
+    document_link,
+    linked,
+    linked_children,
+    not_stac,
+    own_link,
+)
+from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path, month_path, spell_date
+
+_SCIENTIFIC = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
+
+
+def add_items(
+    collection: Mapping[str, Any] | None,
+    items: Iterable[Mapping[str, Any]],
+    campaign: Campaign,
+    hrefs: Hrefs | None = None,
+) -> dict[str, Any]:
+    """A collection whose extents hold these items too, and that leads to their months.
+
+    Extents only grow here; where an item was replaced by a smaller one, regenerating the
+    collection from all items makes them exact again. Adding the same items twice changes nothing.
+
+    Parameters
+    ----------
+    collection
+        The published collection, or None where there is none yet.
+    items
+        Items as dictionaries, with a bbox and a datetime or interval.
+    campaign
+        For every text: what the campaign file says replaces what the collection said.
+    hrefs
+        How links are spelled; relative by default.
+
+    Raises
+    ------
+    CatalogError
+        The collection is not STAC.
+    """
+    hrefs = hrefs or Hrefs()
+    path = collection_path(campaign)
+    boxes: list[list[float]] = []
+    times: list[datetime] = []
+    if collection is not None and linked_children(collection, path, hrefs):
+        boxes, times = _extents(collection)
+    months: dict[str, str] = {}
+    added: set[str] = set()
+    for item in items:
+        added.add(item["id"])
+        date = FlightLine(item["id"]).date
+        months[month_path(campaign, date)] = spell_date(date)[:7]
+        boxes.append(list(item["bbox"]))
+        properties = item["properties"]
+        moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
+        times += [str_to_datetime(moment) for moment in moments if moment]
+    built = _build_collection(campaign, boxes, times, hrefs)
+    built["links"] += own_link(hrefs, path)
+    built["links"] += child_links(hrefs, path, "child", JSON, months, collection)
+    if collection is not None:
+        # Items that are linked directly, by hand or by an earlier release, until days lead to them.
+        direct = linked(collection, path, "item", hrefs)
+        moved = {item_path(campaign, FlightLine(name)) for name in added}
+        built["links"] += [link for place, link in sorted(direct.items()) if place not in moved]
+    if collection is not None and collection.get("assets"):
+        built["assets"] = dict(collection["assets"])
+    return built
+
+
+def _extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[datetime]]:
+    """The overall bounding box, and the known ends of the overall interval."""
+    try:
+        west, south, east, north = collection["extent"]["spatial"]["bbox"][0]
+        interval = collection["extent"]["temporal"]["interval"][0]
+        times = [str_to_datetime(moment) for moment in interval if moment]
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise CatalogError(not_stac(collection, error)) from error
+    return [[west, south, east, north]], times
+
+
+def _union(boxes: list[list[float]]) -> list[float]:
+    """The box around boxes (west, south, east, north); around none of them, the world.
+
+    A box whose west is greater than its east crosses the antimeridian (RFC 7946 section 5.2).
+    Together with others that do not, the whole turn is taken: it holds every item, in whatever
+    order they were added.
+    """
+    if not boxes:
+        return [-180.0, -90.0, 180.0, 90.0]
+    wests, souths, easts, norths = zip(*boxes, strict=True)
+    crossing = [west > east for west, _, east, _ in boxes]
+    west, east = min(wests), max(easts)
+    if any(crossing) and not (all(crossing) and west > east):
+        west, east = -180.0, 180.0
+    return [west, min(souths), east, max(norths)]
+
+
+def _build_collection(
+    campaign: Campaign, boxes: list[list[float]], times: list[datetime], hrefs: Hrefs
+) -> dict[str, Any]:
+    text = campaign.collection
+    box = _union(boxes)
+    interval: list[datetime | None] = [min(times), max(times)] if times else [None, None]
+    collection = pystac.Collection(
+        id=text.id,
+        title=text.title,
+        description=text.description,
+        license=text.license,
+        keywords=list(text.keywords),
+        providers=[
+            pystac.Provider(p.name, p.description, [pystac.ProviderRole(r) for r in p.roles], p.url)
+            for p in text.providers
+        ],
+        extent=pystac.Extent(pystac.SpatialExtent([box]), pystac.TemporalExtent([interval])),
+        summaries=pystac.Summaries(
+            {
+                "platform": [campaign.item.platform],
+                "instruments": list(campaign.item.instruments),
+                **({"mission": [campaign.item.mission]} if campaign.item.mission else {}),
+            }
+        ),
+    )
+    collection.clear_links()
+    for relation in ("root", "parent"):
+        href = hrefs.to(CATALOG_PATH, collection_path(campaign))
+        collection.add_link(document_link(relation, href, campaign.catalog.title))
+    if text.doi:
+        collection.stac_extensions.append(_SCIENTIFIC)
+        collection.extra_fields["sci:doi"] = text.doi
+        collection.add_link(pystac.Link("cite-as", f"https://doi.org/{text.doi}"))
+        if text.citation:
+            collection.extra_fields["sci:citation"] = text.citation
+    return collection.to_dict(include_self_link=False, transform_hrefs=False)

@@ -1,0 +1,76 @@
+"""What an item tells of a store's bands, axes and variables."""
+
+import math
+from typing import Any
+
+from shift_stac.campaigns import Campaign
+from shift_stac.store.summary import StoreSummary
+from shift_stac.swath.spectral import nearest_band
+
+
+def band_fields(summary: StoreSummary, campaign: Campaign) -> list[dict[str, Any]]:
+    """Bands with centre and width in micrometres, as the eo extension counts."""
+    common = {
+        nearest_band(summary.wavelengths, wavelength, summary.good_bands): name
+        for name, wavelength in zip(("red", "green", "blue"), campaign.quicklook.rgb, strict=True)
+    }
+    bands = []
+    for number, wavelength in enumerate(summary.wavelengths):
+        band: dict[str, Any] = {
+            "name": f"{number + 1}",
+            "eo:center_wavelength": round(wavelength / 1000, 7),
+        }
+        if summary.fwhm is not None:
+            band["eo:full_width_half_max"] = round(summary.fwhm[number] / 1000, 7)
+        if number in common:
+            band["eo:common_name"] = common[number]
+        bands.append(band)
+    return bands
+
+
+def cube_dimensions(summary: StoreSummary) -> dict[str, Any]:
+    """The store's axes, as the datacube extension describes them."""
+    places = {"x": "sample, across the flight direction", "y": "scan line, along the flight"}
+    dimensions: dict[str, Any] = {
+        # Not of type "spatial": these count pixels, and no reference system does.
+        name: {
+            "type": "pixel",
+            "description": f"{meaning}, counted from 0",
+            "extent": [0, summary.shape[name] - 1],
+            "step": 1,
+        }
+        for name, meaning in places.items()
+    }
+    dimensions["wavelength"] = {
+        "type": "spectral",
+        "description": "centre of the band",
+        "extent": [min(summary.wavelengths), max(summary.wavelengths)],
+        "unit": "nm",
+    }
+    return dimensions
+
+
+def cube_variables(summary: StoreSummary) -> dict[str, Any]:
+    """The store's variables, as the datacube extension describes them."""
+    described = {}
+    for variable in summary.variables:
+        entry: dict[str, Any] = {
+            "type": "data" if "wavelength" in variable.dims else "auxiliary",
+            "description": variable.long_name,
+            "dimensions": list(variable.dims),
+            "unit": variable.units,
+            "data_type": variable.dtype,
+            "nodata": _nodata(variable.nodata),
+        }
+        if (variable.scale_factor, variable.add_offset) != (1.0, 0.0):
+            # As in CF: data_type and nodata are of the stored numbers, the unit of physical values.
+            entry |= {"scale_factor": variable.scale_factor, "add_offset": variable.add_offset}
+        described[variable.name] = entry
+    return described
+
+
+def _nodata(value: float | None) -> float | str:
+    """A nodata value as STAC spells it: JSON has no NaN and no infinity."""
+    if value is None or math.isnan(value):
+        return "nan"
+    return value if math.isfinite(value) else str(value)
