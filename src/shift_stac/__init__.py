@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from shift_stac.reader.access import open_flightline
     from shift_stac.reader.archive import Archive, open_archive
     from shift_stac.reader.geotiff import write_geotiff
+    from shift_stac.reader.season_cube import season_cube
 
 __all__ = [
     "Archive",
@@ -17,6 +18,7 @@ __all__ = [
     "ShiftError",
     "open_archive",
     "open_flightline",
+    "season_cube",
     "write_geotiff",
 ]
 
@@ -24,6 +26,7 @@ _READER = {
     "Archive": "archive",
     "open_archive": "archive",
     "open_flightline": "access",
+    "season_cube": "season_cube",
     "write_geotiff": "geotiff",
 }
 

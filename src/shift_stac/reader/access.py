@@ -20,8 +20,9 @@ from shift_stac.reader.store_address import store_address
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
 from shift_stac.store.store_format import STORE_FORMAT
 
-# What is shown unless another variable is named.
-_PREFERRED = ("Reflectance", "Radiance")
+PREFERRED = ("Reflectance", "Radiance")
+"""What is shown unless another variable is named: the first of these that a line has."""
+
 # Encodings that to_zarr would hold a part of a line to, however it is chunked.
 _LAYOUT = ("chunks", "preferred_chunks", "shards")
 # What maps and statistics tell of the line they come from.
@@ -257,7 +258,7 @@ class FlightLineAccessor:
 
     def _select(self, name: str | None, bands: Sequence[float] | None) -> xr.DataArray:
         dataset = self._dataset
-        wanted = name or next((known for known in _PREFERRED if known in dataset), _PREFERRED[0])
+        wanted = name or next((known for known in PREFERRED if known in dataset), PREFERRED[0])
         if wanted not in dataset.variables or not {"y", "x"} <= set(dataset[wanted].dims):
             has = ", ".join(
                 str(n) for n, v in dataset.variables.items() if {"y", "x"} <= set(v.dims)

@@ -7,10 +7,13 @@ from typing import Any
 import geopandas
 import xarray as xr
 
-from shift_stac.errors import CatalogError
+from shift_stac.errors import CatalogError, MapError
 from shift_stac.reader.access import open_flightline
 from shift_stac.reader.items import read_items
+from shift_stac.reader.mosaic import MosaicRule
+from shift_stac.reader.orthorectify import grid_of
 from shift_stac.reader.search import search
+from shift_stac.reader.season_cube import season_cube
 
 
 def open_archive(
@@ -101,6 +104,66 @@ class Archive:
         """
         return search(
             self.items, geometry=geometry, bbox=bbox, bbox_crs=bbox_crs, datetime=datetime
+        )
+
+    def cube(
+        self,
+        *,
+        geometry: Any = None,
+        bbox: Sequence[float] | None = None,
+        like: xr.DataArray | xr.Dataset | None = None,
+        datetime: Any = None,
+        bands: Sequence[float] | None = None,
+        crs: Any = None,
+        resolution: float | None = None,
+        mosaic: MosaicRule | str = MosaicRule.NADIR,
+        variable: str | None = None,
+        bbox_crs: Any = "EPSG:4326",
+        mask_bad_bands: bool = True,
+    ) -> xr.Dataset:
+        """The lines at a place, in a time, as one cube shaped (time, wavelength, y, x), lazily.
+
+        Each time is a day, and each cell shows the nearest pixel of one of the day's lines; the layer
+        ``line`` tells which.
+
+        Parameters
+        ----------
+        geometry, bbox, like
+            The place, of which one is given: a polygon, a box in ``bbox_crs``, or a georeferenced
+            array whose very grid is taken.
+        datetime
+            As for :meth:`search`.
+        bands, crs, resolution, mosaic, variable, bbox_crs, mask_bad_bands
+            As for :func:`shift_stac.season_cube`.
+
+        Raises
+        ------
+        MapError
+            No line is there in that time, or what is asked for makes no cube.
+        StoreError
+            A line does not open.
+        """
+        place: dict[str, Any] = {"geometry": geometry, "bbox": bbox, "bbox_crs": bbox_crs}
+        if like is not None:
+            grid = grid_of(like)
+            place = {"bbox": grid.bounds, "bbox_crs": grid.crs}
+        found = self.search(**place, datetime=datetime)
+        if found.empty:
+            msg = f"no line of {self.href} was flown there in that time: search tells what there is"
+            raise MapError(msg)
+        return season_cube(
+            list(found["store"]),
+            geometry=geometry,
+            bbox=bbox,
+            bbox_crs=bbox_crs,
+            like=like,
+            bands=bands,
+            crs=crs,
+            resolution=resolution,
+            mosaic=mosaic,
+            variable=variable,
+            mask_bad_bands=mask_bad_bands,
+            storage_options=self.storage_options,
         )
 
     def open(self, line: str) -> xr.Dataset:

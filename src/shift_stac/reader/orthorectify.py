@@ -171,7 +171,7 @@ def _target_grid(
             raise _outside(bbox)
         return table.part(*window)
     whole = transform_bounds(table.bounds, table.crs, target)
-    size = resolution or _matching_size(table, target)
+    size = resolution or matching_size(table, target)
     _check_size(size, whole, table, target)
     if bbox is None:
         return covering_grid(whole, size, target)
@@ -190,7 +190,7 @@ def _target_grid(
 def _check_size(size: float, whole: Bounds, table: MapGrid, target: CRS) -> None:
     """A cell of a whole line, or of a thousandth of a pixel, is meant in another unit."""
     west, south, east, north = whole
-    finest = _matching_size(table, target) / _FINEST_PART
+    finest = matching_size(table, target) / _FINEST_PART
     if finest <= size <= max(east - west, north - south):
         return
     unit = target.axis_info[0].unit_name
@@ -223,8 +223,8 @@ def _outside(bbox: Sequence[float]) -> MapError:
     )
 
 
-def _matching_size(table: MapGrid, target: CRS) -> float:
-    """Side of a cell in another CRS that is as large as the table's."""
+def matching_size(table: MapGrid, target: CRS) -> float:
+    """Side of a cell in another CRS that is as large as that of a table."""
     if target == table.crs:
         return table.cell_size
     transform, _, _ = calculate_default_transform(

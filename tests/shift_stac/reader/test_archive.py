@@ -155,3 +155,17 @@ def test_what_is_no_archive_says_so(archive, published, tmp_path):
         shift_stac.open_archive(tmp_path / "collection.json")
     with pytest.raises(CatalogError, match="has no line ang20220224t000000"):
         archive.open("ang20220224t000000")
+
+
+def test_a_cube_has_the_lines_of_a_place_and_a_time(archive):
+    line = archive.items.iloc[0]
+    cube = archive.cube(bbox=line.geometry.bounds, datetime="2022-02/2022-03", bands=[650, 860])
+    assert cube.sizes["time"] == 2
+    shown = cube.line.attrs["flag_meanings"].split()[1:]
+    assert line.id in shown
+    assert {name[3:11] for name in shown} == {"20220224", "20220316"}
+    assert 0.3 < float(cube.Reflectance.notnull().mean()) < 0.9
+    again = archive.cube(like=cube.Reflectance[0, 0], datetime="2022-03-16", bands=[650, 860])
+    np.testing.assert_array_equal(again.Reflectance[0], cube.Reflectance[1])
+    with pytest.raises(MapError, match="was flown there"):
+        archive.cube(bbox=line.geometry.bounds, datetime="2021")
