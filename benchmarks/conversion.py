@@ -168,10 +168,9 @@ def run_once(name: str, sources: SourceLine, work: Path) -> dict[str, float]:
 def in_a_job(sources: SourceLine, work: Path, memory: str) -> dict[str, object]:
     """Convert inside a Slurm job, which is killed if it needs more than the memory given."""
     from shift_stac.cluster import load_profile, open_engine
-    from support.slurm import run_slurm
+    from support.slurm import PROFILE, run_slurm
 
-    clusters = BENCHMARKS.parent / "deployments" / "clusters"
-    profile = load_profile("test-slurm", clusters).with_options(
+    profile = load_profile(PROFILE, PROFILE.parent).with_options(
         memory=memory,
         walltime="00:10:00",
         job_script_prologue=[f"export PYTHONPATH={BENCHMARKS}:{BENCHMARKS.parent / 'tests'}"],

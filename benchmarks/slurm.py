@@ -36,7 +36,7 @@ import slurm_job
 from shift_stac.cluster import ClusterProfile, JobLostError, load_profile, open_engine
 from shift_stac.cluster.options import cluster_options, find_class
 from shift_stac.simulate import simulate_campaign
-from support.slurm import Slurm, run_slurm
+from support.slurm import PROFILE, Slurm, run_slurm
 from support.sources import sources_in
 from support.webserver import free_port, running, wait_until
 
@@ -48,7 +48,7 @@ Seconds = dict[str, float]
 
 def profile() -> ClusterProfile:
     """The test cluster, with jobs that find this folder and note when their script began."""
-    return load_profile("test-slurm", ROOT / "deployments" / "clusters").with_options(
+    return load_profile(PROFILE, PROFILE.parent).with_options(
         job_script_prologue=[
             f"export PYTHONPATH={BENCHMARKS}:{ROOT / 'tests'}",
             "export BENCHMARK_JOB_BEGAN=$(date +%s.%N)",

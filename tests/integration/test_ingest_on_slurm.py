@@ -12,15 +12,13 @@ import httpx
 import pytest
 
 from shift_stac.simulate import simulate_campaign
-from support.slurm import Slurm, slurm, slurm_session
+from support.slurm import PROFILE, Slurm, slurm, slurm_session
 from support.stac import comparable, linked_lines
 from support.webserver import serve_nginx, wait_until
 
 __all__ = ["slurm", "slurm_session"]
 
 DATE = "20220224"
-ROOT = Path(__file__).resolve().parents[2]
-PROFILE = (ROOT / "deployments/clusters/test-slurm.toml").read_text()
 
 
 def lines_of(campaign: Path) -> list[str]:
@@ -96,7 +94,7 @@ def start(tmp_path, environment, prefect_api, ingest_command, slurm):
     started = []
 
     def run(*arguments: object) -> subprocess.Popen:
-        command = [*ingest_command, "--cluster", "test-slurm", *map(str, arguments)]
+        command = [*ingest_command, "--cluster", PROFILE, *map(str, arguments)]
         with (tmp_path / f"errors-{len(started)}").open("w") as errors:
             process = subprocess.Popen(
                 command,
@@ -159,7 +157,7 @@ def test_each_line_has_a_job_of_its_own_and_the_bytes_are_the_same(
 ):
     lines = lines_of(campaign)
     arguments = ("--portal", campaign, "--date", DATE)
-    run = ingest(*arguments, "--cluster", "test-slurm", **slurm.environment)
+    run = ingest(*arguments, "--cluster", PROFILE, **slurm.environment)
     assert run.status == 0, run.errors
     assert run.states == dict.fromkeys(lines, "published")
     jobs = {line: jobs_of(line) for line in lines}
@@ -182,9 +180,7 @@ def test_a_line_is_converted_while_others_are_downloaded_and_jobs_only_convert(
 ):
     quick, slow = lines_of(slow_campaign)
     with serve_nginx(slow_campaign, tmp_path / "nginx", slow=slow) as portal:
-        run = ingest(
-            "--portal", portal, "--date", DATE, "--cluster", "test-slurm", **slurm.environment
-        )
+        run = ingest("--portal", portal, "--date", DATE, "--cluster", PROFILE, **slurm.environment)
     assert run.status == 0, run.errors
     runs = api.task_runs()
     assert runs[f"publish-{quick}"]["end_time"] < runs[f"download-{slow}"]["end_time"]
@@ -237,7 +233,7 @@ def test_a_job_over_its_memory_or_time_fails_its_line_alone(
 ):
     line = lines_of(slow_campaign)[1]
     small = tmp_path / "small.toml"
-    small.write_text(PROFILE.replace('"1 GiB"', '"60 MB"'))
+    small.write_text(PROFILE.read_text().replace('"1 GiB"', '"60 MB"'))
     arguments = ("--portal", slow_campaign, "--line", line, *SLOW, "--cluster", small)
     run = ingest(*arguments, **slurm.environment)
     assert run.status == 1
@@ -254,7 +250,7 @@ def test_a_job_over_its_memory_or_time_fails_its_line_alone(
 def test_a_walltime_that_is_too_short_is_told(slow_campaign, slurm, jobs_of, ingest, api, tmp_path):
     line = lines_of(slow_campaign)[1]
     short = tmp_path / "short.toml"
-    short.write_text("retries = 0\n" + PROFILE.replace('"00:05:00"', '"00:01:00"'))
+    short.write_text("retries = 0\n" + PROFILE.read_text().replace('"00:05:00"', '"00:01:00"'))
     endless = ("--x-chunk", "1", "--y-chunk", "1", "--wavelength-chunk", "1")
     arguments = ("--portal", slow_campaign, "--line", line, *endless, "--cluster", short)
     run = ingest(*arguments, **slurm.environment)
@@ -273,7 +269,7 @@ def test_a_run_that_is_cancelled_in_the_ui_leaves_no_job(
 ):
     chunks = {"x_chunk": 5, "y_chunk": 5, "wavelength_chunk": 5}
     name = start_server_of_runs()
-    api.run_deployment(name, portal=str(slow_campaign), date=[DATE], cluster="test-slurm", **chunks)
+    api.run_deployment(name, portal=str(slow_campaign), date=[DATE], cluster=str(PROFILE), **chunks)
     wait_until(lambda: bool(running(slurm)), "no job ran", 90)
     api.cancel()
     wait_until(lambda: not slurm.alive(), "jobs are left", 30)
@@ -281,7 +277,7 @@ def test_a_run_that_is_cancelled_in_the_ui_leaves_no_job(
     wait_until(lambda: not api.open_task_runs(), "task runs are left open", 30)
     assert not list(tmp_path.glob("store/**/*.json"))
     run = ingest(
-        "--portal", slow_campaign, "--date", DATE, "--cluster", "test-slurm", **slurm.environment
+        "--portal", slow_campaign, "--date", DATE, "--cluster", PROFILE, **slurm.environment
     )
     assert run.states == dict.fromkeys(lines_of(slow_campaign), "published")
 
@@ -295,8 +291,8 @@ def test_refused_jobs_are_found_before_any_download(campaign, slurm, jobs_of, in
         )
     ):
         refused = tmp_path / f"refused-{number}.toml"
-        assert old in PROFILE
-        refused.write_text(PROFILE.replace(old, new))
+        assert old in PROFILE.read_text()
+        refused.write_text(PROFILE.read_text().replace(old, new))
         run = ingest(
             "--portal", campaign, "--date", DATE, "--cluster", refused, **slurm.environment
         )
@@ -322,7 +318,7 @@ def test_after_a_signal_no_job_is_left_and_the_next_run_completes(
         assert api.state() == "CRASHED"
     assert not list(tmp_path.glob("store/**/*.json"))
     run = ingest(
-        "--portal", slow_campaign, "--date", DATE, "--cluster", "test-slurm", **slurm.environment
+        "--portal", slow_campaign, "--date", DATE, "--cluster", PROFILE, **slurm.environment
     )
     assert run.status == 0
     assert run.states == dict.fromkeys(lines, "published")

@@ -11,19 +11,18 @@ from typing import Any
 import pytest
 
 from shift_stac.cluster import ClusterProfile, Engine, load_profile, open_engine
-from support.slurm import Slurm, slurm, slurm_session
+from support.slurm import PROFILE, Slurm, slurm, slurm_session
 
 __all__ = ["slurm", "slurm_session"]
 
 TESTS = Path(__file__).resolve().parents[1]
-PROFILES = TESTS.parent / "deployments" / "clusters"
 LOG = logging.getLogger("line")
 
 
 @pytest.fixture
 def profile(tmp_path) -> ClusterProfile:
     """The test cluster's own profile; its nodes also see the tests' functions."""
-    return load_profile("test-slurm", PROFILES).with_options(
+    return load_profile(PROFILE, PROFILE.parent).with_options(
         job_script_prologue=[f"export PYTHONPATH={TESTS}"],
         local_directory=str(tmp_path / "scratch"),
     )

@@ -24,7 +24,7 @@ from shift_stac.simulate import simulate_campaign
 from support import require_program
 from support.account import ROOT, Account, Site, make_site
 from support.service import Api
-from support.slurm import ALIVE, Slurm, run_slurm
+from support.slurm import ALIVE, PROFILE, Slurm, run_slurm
 from support.stac import linked_lines
 from support.webserver import free_port, wait_until
 
@@ -132,12 +132,13 @@ def operator(site) -> Iterator[Operator]:
         account = site.account.with_environment(**slurm.environment)
         portal = site.folder / "portal"
         simulate_campaign(portal, dates=[DATE], lines=2, samples=200, scan_lines=300, bands=60)
+        profile = shutil.copy(PROFILE, site.folder)
         base = site.folder / "projects"
         base.mkdir()
         account.own(base)
         done = account.run(
             *(site.checkout / "deployments/discover/setup", "--base", base, "--portal", portal),
-            *("--python-env", site.environment, "--cluster", "test-slurm", "--port", free_port()),
+            *("--python-env", site.environment, "--cluster", profile, "--port", free_port()),
             *("--try-job", "shift"),
         )
         assert done.returncode == 0, done.stdout + done.stderr

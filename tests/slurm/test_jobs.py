@@ -2,11 +2,17 @@
 
 import logging
 import re
+import socket
+import ssl
+import stat
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from distributed import Client
+from distributed.security import Security
 
-from shift_stac.cluster import JobRefusedError, QueueTimeoutError
+from shift_stac.cluster import JobRefusedError, QueueTimeoutError, open_engine
 from shift_stac.simulate import simulate_campaign
 from support import jobs
 from support.sources import sources_in
@@ -139,7 +145,58 @@ def test_jobs_of_two_runs_do_not_know_each_other(slurm, run, profile, tmp_path, 
     assert len(slurm.jobs(name="shift-line-same-")) == 2
 
 
-def test_the_connection_can_be_encrypted(slurm, run, profile, tmp_path):
-    tls = profile.with_options(security=True, shared_temp_directory=str(tmp_path))
-    with run(tls) as lines:
-        assert lines.start(jobs.sleep, 0, name="line").result() in slurm.jobs()
+def test_only_the_run_itself_reaches_its_scheduler(slurm, run, profile, tmp_path, appears):
+    begun, shown = tmp_path / "begun", []
+    with run(profile) as lines:
+        log = logging.getLogger("line")
+        line = lines.pool.submit(
+            lines.engine.run, jobs.sleep, 4, begun, name="line", log=log, told=shown.append
+        )
+        appears(begun)
+        (address,) = re.findall(r"tls://\S+", shown[0].script)
+        command = Path(f"/proc/{begun.read_text()}/cmdline").read_text().split("\0")
+        keys = [Path(command[command.index(f"--tls-{name}") + 1]) for name in ("key", "cert")]
+        assert address in command
+        assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+        assert stat.S_IMODE(keys[0].parent.stat().st_mode) == 0o700
+        tcp = address.replace("tls:", "tcp:")
+        for where, security, words in (
+            (tcp, None, "Timed out|closed"),
+            (address, Security.temporary(), "certificate does not match"),
+        ):
+            with pytest.raises(OSError, match=words):
+                Client(where, security=security, timeout=2)
+        # Also who does not look at the scheduler's certificate.
+        host, port = address.removeprefix("tls://").split(":")
+        careless = ssl.create_default_context()
+        careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection((host, int(port)), timeout=10) as plain,
+            careless.wrap_socket(plain) as stranger,
+            pytest.raises(ssl.SSLError, match="certificate required"),
+        ):
+            stranger.recv(1)
+        assert line.result() in slurm.jobs()
+    assert not list(tmp_path.rglob("*.pem"))
+
+
+def test_a_job_has_no_secret_and_a_folder_may_have_a_space(slurm, profile, tmp_path, monkeypatch):
+    """All that the flow knows is in its own environment; sbatch would hand it to the job."""
+    planted = {
+        "SHIFT_AUTH": "keeper:planted-auth",
+        "PREFECT_API_AUTH_STRING": "keeper:planted-auth",
+        "AWS_SECRET_ACCESS_KEY": "planted-aws",
+        "SITE_DATABASE": "postgresql://shift:planted-database@host/name",
+    }
+    for name, value in planted.items():
+        monkeypatch.setenv(name, value)
+    folder, shown = tmp_path / "a folder", []
+    with open_engine(profile, run_name="run", work_dir=folder) as engine:
+        log = logging.getLogger("line")
+        environment = engine.run(jobs.environment, name="line", log=log, told=shown.append)
+    assert "PATH" in environment
+    assert "planted" not in str(environment)
+    job = shown[-1]
+    assert {path.suffix for path in (folder / "joblogs").iterdir()} == {".err", ".out"}
+    assert job.log_path == folder / "joblogs" / f"{job.name}-{job.number}.err"
+    assert job.log_path.is_file()

@@ -114,11 +114,11 @@ def test_a_walltime_that_is_too_short_and_a_worker_that_falls_silent(
 
 def test_a_node_that_cannot_reach_the_flow_is_told_apart(slurm, run, profile):
     unreachable = profile.with_options(
-        death_timeout=5, scheduler_options={"contact_address": "tcp://127.0.0.1:9"}
+        death_timeout=5, scheduler_options={"contact_address": "tls://127.0.0.1:9"}
     )
     with run(unreachable) as lines:
         error, _ = _lost(lines.start(jobs.sleep, 0, name="line"))
-    assert "its worker never reached the flow at tcp://127.0.0.1:9" in str(error)
+    assert "its worker never reached the flow at tls://127.0.0.1:9" in str(error)
     assert "`interface`" in str(error)
 
 

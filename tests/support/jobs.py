@@ -74,3 +74,8 @@ def convert(sources: Any, store: Path) -> set[str]:
 
     convert_line(sources, store, load_campaign())
     return {name.partition(".")[0] for name in sys.modules}
+
+
+def environment() -> dict[str, str]:
+    """The environment of the job."""
+    return dict(os.environ)

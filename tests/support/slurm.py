@@ -23,6 +23,8 @@ from support import require_program
 from support.webserver import free_port, wait_until
 
 NODES = ("d1", "d2")
+# The cluster profile with which jobs run here.
+PROFILE = Path(__file__).with_name("test-slurm.toml")
 # In use by a job: everything but what Slurm still remembers of jobs that have ended.
 ALIVE = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STAGE_OUT"}
 

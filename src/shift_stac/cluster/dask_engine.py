@@ -21,8 +21,9 @@ from shift_stac.cluster.engine import Log, Progress, Told, job_part
 from shift_stac.cluster.errors import ClusterUnavailableError
 from shift_stac.cluster.job import Call, DaskJob
 from shift_stac.cluster.jobqueue import SLURMCluster
-from shift_stac.cluster.options import cluster_options, find_class
+from shift_stac.cluster.options import find_class
 from shift_stac.cluster.profile import ClusterProfile
+from shift_stac.cluster.secured import secured_options
 from shift_stac.cluster.slurm_job import SlurmJob
 from shift_stac.errors import RunCancelledError
 
@@ -158,11 +159,12 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
 
     async def _preflight(self) -> None:
         """Start a scheduler here, and let Slurm look at the script of a job."""
-        options = cluster_options(self._profile, self._job_name("preflight"), self._work_dir)
-        async with find_class(self._profile)(**options) as cluster:
-            if self._is_slurm:
-                what = f"a job of cluster profile {self._profile.name}"
-                await slurm.check_script(cluster.job_script(), what)
+        name = self._job_name("preflight")
+        with secured_options(self._profile, name, self._work_dir) as options:
+            async with find_class(self._profile)(**options) as cluster:
+                if self._is_slurm:
+                    what = f"a job of cluster profile {self._profile.name}"
+                    await slurm.check_script(cluster.job_script(), what)
 
     async def _watch_slurm(self) -> None:
         """Ask Slurm about all jobs, in one command, as long as there are any."""

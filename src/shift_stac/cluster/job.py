@@ -21,8 +21,9 @@ from shift_stac.cluster.errors import (
     QueueTimeoutError,
 )
 from shift_stac.cluster.node import LOG_TOPIC, PROGRESS_TOPIC, Attendant, carry_out
-from shift_stac.cluster.options import cluster_options, find_class
+from shift_stac.cluster.options import find_class
 from shift_stac.cluster.profile import ClusterProfile
+from shift_stac.cluster.secured import secured_options
 
 _logger = logging.getLogger(__name__)
 # A worker sends a heartbeat every half second. One that has been silent for so long is lost; it is
@@ -92,7 +93,10 @@ class DaskJob:
 
     async def carry_out(self, call: Call) -> Any:
         """Run the call to its end. Whatever happens, the job has ended afterwards."""
-        options = cluster_options(self.profile, self.name, self._work_dir)
+        with secured_options(self.profile, self.name, self._work_dir) as options:
+            return await self._carry_out(call, options)
+
+    async def _carry_out(self, call: Call, options: dict[str, Any]) -> Any:
         # Dask's own annotations leave out much of what is used here.
         cluster: Any = find_class(self.profile)(**options)
         _set_scheduler_defaults(cluster.scheduler_spec["options"])

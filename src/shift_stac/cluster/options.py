@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -186,12 +187,26 @@ def cluster_options(profile: ClusterProfile, job_name: str, work_dir: Path) -> d
     options |= {"worker_extra_args": arguments, "job_script_prologue": prologue}
     if issubclass(cluster_class, SLURMCluster):
         # Slurm starts a job again whose node failed; by then the line is tried in a job of its own.
-        options["job_extra_directives"] = [
-            *(options.get("job_extra_directives") or ()),
-            "--no-requeue",
-        ]
-    defaults = {"cores": 1, "processes": 1, "nanny": False}
+        directives = [*(options.get("job_extra_directives") or ()), "--no-requeue"]
+        if _has_space(logs):
+            # Dask-jobqueue writes the path as it is, and Slurm would read its first word.
+            skipped = ("#SBATCH -e ", "#SBATCH -o ")
+            options["job_directives_skip"] = [*(options.get("job_directives_skip") or ()), *skipped]
+            directives += [f'-e "{logs}/{job_name}-%J.err"', f'-o "{logs}/{job_name}-%J.out"']
+        options["job_extra_directives"] = directives
+    elif _has_space(logs):
+        msg = (
+            f"cluster profile {profile.name}: the log folder {logs} has a space in its name, which "
+            f"{profile.cluster_class} does not quote: set options.log_directory to another"
+        )
+        raise ProfileError(msg)
+    # A part of the job's script.
+    defaults = {"cores": 1, "processes": 1, "nanny": False, "python": shlex.quote(sys.executable)}
     return defaults | options | common | {"job_name": job_name, "log_directory": str(logs)}
+
+
+def _has_space(path: Path) -> bool:
+    return any(character.isspace() for character in str(path))
 
 
 def _log_folder(profile: ClusterProfile, work_dir: Path) -> Path:
