@@ -152,6 +152,11 @@ def parse_header(text: str, *, name: str) -> EnviHeader:
     )
 
 
+def data_type(dtype: np.dtype[Any]) -> int:
+    """The number by which a header tells a data type of pixels."""
+    return next(code for code, name in _DATA_TYPES.items() if np.dtype(name) == dtype)
+
+
 def _integer(fields: Mapping[str, str], key: str, name: str, *, default: int | None = None) -> int:
     text = fields.get(key, "").partition(";")[0].strip()
     if not text:

@@ -15,6 +15,7 @@ from pyproj import CRS
 from shift_stac.errors import MapError, StoreError
 from shift_stac.reader import spectra
 from shift_stac.reader.bands import find_bands
+from shift_stac.reader.envi_files import write_envi
 from shift_stac.reader.orthorectify import has_table, orthorectify
 from shift_stac.reader.store_address import store_address
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
@@ -233,6 +234,36 @@ class FlightLineAccessor:
             return found
         good = found["good_wavelength"] == 1
         return found[["mean", "std"]].where(good).assign(count=found["count"].where(good, 0))
+
+    def to_envi(self, folder: str | Path, *, variable: str | None = None) -> list[Path]:
+        """Write the line, or the part of it that this is, as ENVI files: cube, IGM, LOC and OBS.
+
+        Values are the source's bits, bad bands included. Where the store has scaled integers, they
+        are the physical values. What is missing is the ``data ignore value`` of the header. Of a part,
+        such as ``ds.isel(y=slice(100, 400))``, the headers tell ``x start`` and ``y start`` in the line.
+
+        Parameters
+        ----------
+        folder
+            Is made where it is not there. The files are named as on the portal: ``<line>_rdn`` or
+            ``_rfl``, ``_igm``, ``_loc`` and, where the line has observation geometry, ``_obs``, each
+            with a header ``.hdr``. Files of these names are replaced.
+        variable
+            Radiance or Reflectance; by default Reflectance, or else Radiance.
+
+        Returns
+        -------
+        list of Path
+            The files of pixels.
+
+        Raises
+        ------
+        MapError
+            The line has no such cube, or the dataset no lookup table, which tells its CRS.
+        OSError
+            They cannot be written.
+        """
+        return write_envi(self._swath(), self._select(variable, None), self.crs, Path(folder))
 
     def _with_origin[Found: (xr.DataArray, xr.Dataset)](self, found: Found) -> Found:
         """With the line's name and the UTC time of its begin as coordinates, for stacks, and its source."""
