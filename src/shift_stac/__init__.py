@@ -7,9 +7,9 @@ from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 
 if TYPE_CHECKING:
-    from shift_stac.reader.access import open_flightline
     from shift_stac.reader.archive import Archive, open_archive
     from shift_stac.reader.geotiff import write_geotiff
+    from shift_stac.reader.opening import open_flightline
     from shift_stac.reader.season_cube import season_cube
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 _READER = {
     "Archive": "archive",
     "open_archive": "archive",
-    "open_flightline": "access",
+    "open_flightline": "opening",
     "season_cube": "season_cube",
     "write_geotiff": "geotiff",
 }

@@ -11,7 +11,7 @@ from shift_stac.pictures.quicklook import (
     write_footprint,
     write_quicklook,
 )
-from shift_stac.reader.access import open_flightline
+from shift_stac.reader.opening import open_flightline
 from shift_stac.store.checksums import write_manifest
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary

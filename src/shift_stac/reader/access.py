@@ -1,10 +1,10 @@
-"""Published flight lines, opened lazily, and what can be asked of them: ``ds.swath``.
+"""What can be asked of a published flight line: ``ds.swath``.
 
-The accessor works on lines that :func:`open_flightline` opened, and on parts of them: scan lines
-and samples are known by their coordinates ``y`` and ``x``.
+The accessor works on lines that :func:`shift_stac.open_flightline` opened, and on parts of them: scan
+lines and samples are known by their coordinates ``y`` and ``x``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,89 +12,18 @@ import numpy as np
 import xarray as xr
 from pyproj import CRS
 
-from shift_stac.errors import MapError, StoreError
-from shift_stac.reader import spectra
+from shift_stac.errors import MapError
+from shift_stac.reader import points, spectra
 from shift_stac.reader.bands import find_bands
 from shift_stac.reader.envi_files import write_envi
 from shift_stac.reader.orthorectify import has_table, orthorectify
-from shift_stac.reader.store_address import store_address
-from shift_stac.store.glt_group import GLT_GROUP, hide_crs, read_grid
-from shift_stac.store.store_format import STORE_FORMAT
+from shift_stac.store.glt_group import read_grid
 
 PREFERRED = ("Reflectance", "Radiance")
 """What is shown unless another variable is named: the first of these that a line has."""
 
-# Encodings that to_zarr would hold a part of a line to, however it is chunked.
-_LAYOUT = ("chunks", "preferred_chunks", "shards")
 # What maps and statistics tell of the line they come from.
 _ORIGIN = ("flight_line", "source")
-
-
-def open_flightline(
-    href: Any,
-    *,
-    base: str | Path | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-) -> xr.Dataset:
-    """Open a published flight line, lazily.
-
-    Parameters
-    ----------
-    href
-        The store: a folder, ``s3://`` or ``https://``. Or what tells it: an item or asset, of pystac
-        or as a mapping, or a row of the table of items.
-    base
-        The address of the document that a relative href stands in, such as the table of items.
-    storage_options
-        For fsspec, where the standard AWS settings do not tell how to reach the bucket, such as
-        ``{"anon": True}``.
-
-    Returns
-    -------
-    xarray.Dataset
-        The swath, with the lookup table of its map as ``glt_sample`` and ``glt_line``. Arrays are
-        read when they are used, chunk by chunk.
-
-    Raises
-    ------
-    StoreError
-        No store is told, there is no such store, it has no lookup table, or a newer version of this package wrote it.
-    """
-    address = store_address(href, base)
-    options = dict(storage_options) if storage_options is not None else None
-    is_local = "://" not in address
-    arguments: dict[str, Any] = {"consolidated": True, "chunks": {}}
-    if not is_local:
-        arguments["storage_options"] = options
-    try:
-        swath: xr.Dataset = xr.open_zarr(address, **arguments)
-        table: xr.Dataset = xr.open_zarr(address, group=GLT_GROUP, **arguments)
-    except (OSError, KeyError, ValueError) as error:
-        msg = f"{address} does not open as a flight line ({type(error).__name__}: {error})"
-        raise StoreError(msg) from error
-    written = int(swath.attrs.get("store_format", STORE_FORMAT))
-    if written > STORE_FORMAT:
-        msg = (
-            f"{address} has store format {written}, and this shift-stac reads formats up to "
-            f"{STORE_FORMAT}: install a newer shift-stac"
-        )
-        raise StoreError(msg)
-    swath = _without_misleading_crs(swath)
-    swath = swath.assign_coords(hide_crs(table).set_coords(list(table.data_vars)).coords)
-    for variable in swath.variables.values():
-        for key in _LAYOUT:
-            variable.encoding.pop(key, None)
-    # What describes bands and grids is small, and asked for by everything.
-    small = {name: swath[name].load() for name in swath.coords if swath[name].ndim <= 1}
-    return swath.assign_coords(small)
-
-
-def _without_misleading_crs(swath: xr.Dataset) -> xr.Dataset:
-    """A store of format 2 or older gave its cubes the CRS of Easting and Northing."""
-    for variable in swath.variables.values():
-        variable.attrs.pop("grid_mapping", None)
-        variable.encoding.pop("grid_mapping", None)
-    return swath.drop_vars("spatial_ref", errors="ignore")
 
 
 def _without_bad_bands(variable: xr.DataArray) -> xr.DataArray:
@@ -170,10 +99,15 @@ class FlightLineAccessor:
             The line does not reach into the box, has no band of a wavelength, options contradict
             each other, or the dataset has no lookup table.
         """
-        swath, selected = self._swath(), self._select(variable, bands)
+        selected = self._select(variable)
+        is_spectral = "wavelength" in selected.dims
         found = orthorectify(
-            swath,
-            _without_bad_bands(selected) if mask_bad_bands else selected,
+            self._swath(),
+            selected,
+            bands=self._bands(selected, bands) if is_spectral and bands is not None else None,
+            hidden=(selected["good_wavelength"] != 1).to_numpy()
+            if is_spectral and mask_bad_bands
+            else None,
             bbox=bbox,
             bbox_crs=bbox_crs,
             crs=crs,
@@ -201,7 +135,37 @@ class FlightLineAccessor:
         MapError
             The line has no pixel there, or the dataset no lookup table.
         """
-        found = spectra.spectrum(self._swath(), self._select(variable, None), lon, lat)
+        found = points.spectrum(self._swath(), self._select(variable), lon, lat)
+        return self._with_origin(_without_bad_bands(found) if mask_bad_bands else found)
+
+    def spectra(
+        self, places: Any, *, variable: str | None = None, mask_bad_bands: bool = True
+    ) -> xr.DataArray:
+        """The spectra of the pixels nearest to many places, read at once; bad bands are missing.
+
+        Parameters
+        ----------
+        places
+            A GeoDataFrame or GeoSeries of points in the CRS that it tells, or longitudes and
+            latitudes in WGS 84 degrees, shaped (places, 2).
+        variable
+            Any variable of the swath; by default Reflectance, or else Radiance.
+        mask_bad_bands
+            Whether values of bands that are no ``good_wavelength`` are left out.
+
+        Returns
+        -------
+        xarray.DataArray
+            Shaped (point[, wavelength]). ``point`` has the index of the places; ``y``, ``x``,
+            ``longitude``, ``latitude`` and ``distance`` (m) tell the pixel. Where the line has none,
+            values and distance are missing, and ``y`` and ``x`` are -1.
+
+        Raises
+        ------
+        MapError
+            They are no places, or the dataset has no lookup table.
+        """
+        found = points.spectra(self._swath(), self._select(variable), places)
         return self._with_origin(_without_bad_bands(found) if mask_bad_bands else found)
 
     def polygon(
@@ -226,7 +190,7 @@ class FlightLineAccessor:
         MapError
             It is no polygon, no pixel's centre lies in it, or the dataset has no lookup table.
         """
-        found = spectra.polygon(self._swath(), self._select(variable, None), geojson)
+        found = spectra.polygon(self._swath(), self._select(variable), geojson)
         found = self._with_origin(found)
         if not mask_bad_bands:
             return found
@@ -263,7 +227,7 @@ class FlightLineAccessor:
         OSError
             They cannot be written.
         """
-        return write_envi(self._swath(), self._select(variable, None), self.crs, Path(folder))
+        return write_envi(self._swath(), self._select(variable), self.crs, Path(folder))
 
     def _with_origin[Found: (xr.DataArray, xr.Dataset)](self, found: Found) -> Found:
         """With the line's name and the UTC time of its begin as coordinates, for stacks, and its source."""
@@ -287,7 +251,7 @@ class FlightLineAccessor:
         read_grid(self._dataset)
         return self._dataset
 
-    def _select(self, name: str | None, bands: Sequence[float] | None) -> xr.DataArray:
+    def _select(self, name: str | None) -> xr.DataArray:
         dataset = self._dataset
         wanted = name or next((known for known in PREFERRED if known in dataset), PREFERRED[0])
         if wanted not in dataset.variables or not {"y", "x"} <= set(dataset[wanted].dims):
@@ -296,10 +260,9 @@ class FlightLineAccessor:
             )
             msg = f"the line has no variable {wanted!r} of its pixels; it has {has}"
             raise MapError(msg)
-        variable = dataset[wanted]
-        if bands is None or "wavelength" not in variable.dims:
-            return variable
+        return dataset[wanted]
+
+    def _bands(self, variable: xr.DataArray, wanted: Sequence[float]) -> list[int]:
+        dataset = self._dataset
         widths = dataset["fwhm"].to_numpy() if "fwhm" in dataset.variables else None
-        return variable.isel(
-            wavelength=find_bands(variable["wavelength"].to_numpy(), widths, bands)
-        )
+        return find_bands(variable["wavelength"].to_numpy(), widths, wanted)

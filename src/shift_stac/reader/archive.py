@@ -8,9 +8,9 @@ import geopandas
 import xarray as xr
 
 from shift_stac.errors import CatalogError, MapError
-from shift_stac.reader.access import open_flightline
 from shift_stac.reader.items import read_items
 from shift_stac.reader.mosaic import MosaicRule
+from shift_stac.reader.opening import open_flightline
 from shift_stac.reader.orthorectify import grid_of
 from shift_stac.reader.search import search
 from shift_stac.reader.season_cube import season_cube

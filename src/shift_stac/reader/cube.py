@@ -221,11 +221,11 @@ def _mosaic_line(
 ) -> MosaicLine:
     variable = _variable(swath, name)
     try:
-        variable = variable.isel(wavelength=_places(swath, variable, wanted))
+        places = np.asarray(_places(swath, variable, wanted), dtype=np.intp)
     except MapError as error:
         msg = f"{_name(swath)}: {error}"
         raise MapError(msg) from error
-    usable = np.ones(variable.sizes["wavelength"], dtype=np.bool_)
+    usable = np.ones(places.size, dtype=np.bool_)
     if mask_bad_bands and "good_wavelength" in variable.coords:
-        usable = variable["good_wavelength"].to_numpy() == 1
-    return MosaicLine(_name(swath), _begin(swath), swath, variable, usable)
+        usable = variable["good_wavelength"].to_numpy()[places] == 1
+    return MosaicLine(_name(swath), _begin(swath), swath, variable, places, usable)

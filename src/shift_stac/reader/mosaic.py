@@ -46,7 +46,9 @@ class MosaicLine:
     swath
         The line with its lookup table.
     variable
-        A variable of it, shaped (wavelength, y, x): the bands of the mosaic, in its order.
+        A variable of it, shaped (wavelength, y, x).
+    bands
+        Places of the mosaic's bands along its wavelength, in the mosaic's order.
     usable
         Which of these bands are read; the others are missing.
     """
@@ -55,6 +57,7 @@ class MosaicLine:
     begin: np.datetime64
     swath: xr.Dataset
     variable: xr.DataArray
+    bands: NDArray[np.intp]
     usable: NDArray[np.bool_]
 
 
@@ -103,8 +106,8 @@ def mosaic(
         if not better.any():
             continue
         read = np.full((int(line.usable.sum()), *shape), np.nan, dtype=np.float32)
-        wanted = [np.where(better, part, -1) for part in pixel]
-        read_pixels(read, line.variable.isel(wavelength=np.nonzero(line.usable)[0]), *wanted)
+        y, x = (np.where(better, part, -1) for part in pixel)
+        read_pixels(read, line.variable, y, x, line.bands[line.usable])
         better &= np.isfinite(read).any(axis=0)
         values[:, better] = np.nan
         for place, band in enumerate(np.nonzero(line.usable)[0]):
@@ -138,5 +141,5 @@ def _rank(
         return np.full(shape, float(order if rule is MosaicRule.FIRST else -order))
     angle = np.full((1, *shape), np.nan)
     if _VIEW_ANGLE in line.swath.variables:
-        read_pixels(angle, line.swath[_VIEW_ANGLE].expand_dims("wavelength"), *pixel)
+        read_pixels(angle, line.swath[_VIEW_ANGLE], *pixel)
     return np.where(np.isfinite(angle[0]), angle[0], np.inf)

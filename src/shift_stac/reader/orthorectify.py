@@ -5,7 +5,7 @@ neighbour, no value is invented. On a grid other than the table's, it takes that
 centre is nearest to its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,19 +47,25 @@ class MapView:
     swath
         The line with its lookup table.
     variable
-        A variable of it, shaped (wavelength, y, x), already reduced to the bands wanted.
+        A variable of it, shaped ([wavelength,] y, x).
+    bands
+        Places of the bands wanted along its ``wavelength``; one, and nothing to choose, without.
+    hidden
+        Which of them are shown as missing, shaped (bands,).
     grid
         Where to put it.
     """
 
     swath: xr.Dataset
     variable: xr.DataArray
+    bands: NDArray[np.intp]
+    hidden: NDArray[np.bool_]
     grid: MapGrid
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Bands, rows and columns."""
-        return (self.variable.sizes["wavelength"], *self.grid.shape)
+        return (self.bands.size, *self.grid.shape)
 
     @property
     def ndim(self) -> int:
@@ -83,7 +89,11 @@ class MapView:
         )
         if out.size:
             line, sample = pixels_on(self.swath, self.grid, rows, columns)
-            read_pixels(out, self.variable.isel(wavelength=bands), line, sample)
+            usable = np.flatnonzero(~self.hidden[bands])
+            read = out if usable.size == len(out) else np.full_like(out[: usable.size], np.nan)
+            read_pixels(read, self.variable, line, sample, self.bands[bands][usable])
+            if read is not out:
+                out[usable] = read
         return out
 
 
@@ -91,6 +101,8 @@ def orthorectify(
     swath: xr.Dataset,
     variable: xr.DataArray,
     *,
+    bands: Sequence[int] | None = None,
+    hidden: NDArray[np.bool_] | None = None,
     bbox: Sequence[float] | None = None,
     bbox_crs: Any = _WGS84,
     crs: Any = None,
@@ -104,7 +116,11 @@ def orthorectify(
     swath
         A line that :func:`shift_stac.open_flightline` opened, or a part of it.
     variable
-        A variable of it, shaped ([wavelength,] y, x), already reduced to the bands wanted.
+        A variable of it, shaped ([wavelength,] y, x).
+    bands
+        Places of the bands wanted along its ``wavelength``; all by default.
+    hidden
+        Which bands of the variable are shown as missing; none by default.
     bbox
         West, south, east, north; by default the whole line.
     bbox_crs
@@ -140,20 +156,27 @@ def orthorectify(
         msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
         raise MapError(msg)
     is_flat = "wavelength" not in variable.dims
-    view = MapView(swath, variable.expand_dims("wavelength") if is_flat else variable, grid)
-    bands = view.shape[0]
+    size = 1 if is_flat else variable.sizes["wavelength"]
+    wanted = np.arange(size) if bands is None or is_flat else np.asarray(bands, dtype=np.intp)
+    missing = np.zeros(size, dtype=bool) if hidden is None else hidden
+    view = MapView(swath, variable, wanted, missing[wanted], grid)
     side = _BLOCK_CELLS
-    while side > 1 and side * side * bands * view.dtype.itemsize > _BLOCK_BYTES:
+    while side > 1 and side * side * wanted.size * view.dtype.itemsize > _BLOCK_BYTES:
         side //= 2
     lazy = dask.array.from_array(  # type: ignore[no-untyped-call]
         view,
-        chunks=(bands, min(side, grid.height), min(side, grid.width)),
+        chunks=(wanted.size, min(side, grid.height), min(side, grid.width)),
         name=False,
         asarray=False,
         fancy=False,
         meta=np.empty((0, 0, 0), dtype=view.dtype),
     )
-    return _as_map(lazy[0] if is_flat else lazy, variable, grid, like)
+    spectral = {
+        str(name): coordinate.variable[wanted]
+        for name, coordinate in variable.coords.items()
+        if coordinate.dims == ("wavelength",)
+    }
+    return _as_map(lazy[0] if is_flat else lazy, variable, spectral, grid, like)
 
 
 def _target_grid(
@@ -257,14 +280,13 @@ def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
 
 
 def _as_map(
-    lazy: Any, variable: xr.DataArray, grid: MapGrid, like: xr.DataArray | xr.Dataset | None
+    lazy: Any,
+    variable: xr.DataArray,
+    spectral: Mapping[str, xr.Variable],
+    grid: MapGrid,
+    like: xr.DataArray | xr.Dataset | None,
 ) -> xr.DataArray:
     dims = ("y", "x") if lazy.ndim == 2 else ("wavelength", "y", "x")  # noqa: PLR2004
-    spectral = {
-        name: coordinate.variable
-        for name, coordinate in variable.coords.items()
-        if coordinate.dims == ("wavelength",)
-    }
     result = xr.DataArray(
         lazy,
         dims=dims,

@@ -6,6 +6,7 @@ it there: no further than :data:`~shift_stac.maps.grid.FARTHEST_PIXEL` cells of 
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from scipy.spatial import KDTree
 
 from shift_stac.crs import transformer
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid
-from shift_stac.store.glt_group import read_grid, read_table
+from shift_stac.reader.values import Window, pixel_values, window_values
+from shift_stac.store.glt_group import LAYERS, read_grid
 
 # A cell of the table names one pixel; others may lie in it where the aircraft was slow. So many
 # scan lines and samples are looked at besides those that the cells name.
@@ -46,17 +48,33 @@ def pixels_of(
         Two arrays shaped (rows, columns): places along ``y`` and ``x`` of the dataset, from 0,
         also where it is a part of the line; -1 where there is no pixel.
     """
-    sample, line = np.abs(read_table(swath, rows, columns))
+    return pixels_in(swath, [(rows, columns)])[0]
+
+
+def pixels_in(
+    swath: xr.Dataset, windows: Sequence[Window]
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """As :func:`pixels_of`, for many windows at once."""
+    places = [_places_along(swath[dim].to_numpy()) for dim in ("y", "x")]
     found = []
-    for numbers, dim in ((line, "y"), (sample, "x")):
-        present = swath[dim].to_numpy()
-        place = np.full(max(int(numbers.max(initial=0)), int(present.max(initial=0)) + 1) + 1, -1)
-        # The table counts from 1, the coordinates from 0.
-        place[present + 1] = np.arange(present.size)
-        found.append(place[numbers])
-    nowhere = (found[0] < 0) | (found[1] < 0)
-    found[0][nowhere] = found[1][nowhere] = -1
-    return found[0], found[1]
+    for sample, line in window_values([swath[name] for name in LAYERS], windows):
+        numbers = [
+            # The dataset may be a part of the line, and end before what the table names.
+            place[np.minimum(np.abs(part), place.size - 1)]
+            for part, place in zip((line, sample), places, strict=True)
+        ]
+        nowhere = (numbers[0] < 0) | (numbers[1] < 0)
+        numbers[0][nowhere] = numbers[1][nowhere] = -1
+        found.append((numbers[0], numbers[1]))
+    return found
+
+
+def _places_along(present: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """Where each scan line or sample lies along its dimension, by the table's number; else -1."""
+    # The table counts from 1, the coordinates from 0; what lies behind the last is nowhere.
+    place = np.full(int(present.max(initial=0)) + 3, -1)
+    place[present + 1] = np.arange(present.size)
+    return place
 
 
 def pixels_on(
@@ -126,43 +144,45 @@ def region_around(
     }
 
 
-def read(variable: xr.DataArray, **window: slice) -> NDArray[Any]:
-    """Read a window of a lazy variable in this thread."""
-    found = variable.isel(window)
-    # Also within a block of another dask graph, whose threads must not wait for each other.
-    return np.asarray(found.compute(scheduler="synchronous").to_numpy())
-
-
 def read_pixels(
-    out: NDArray[Any], variable: xr.DataArray, line: NDArray[np.intp], sample: NDArray[np.intp]
+    out: NDArray[Any],
+    variable: xr.DataArray,
+    line: NDArray[np.intp],
+    sample: NDArray[np.intp],
+    bands: NDArray[np.intp] | None = None,
 ) -> None:
     """Write to an array what a variable has at pixels, which :func:`pixels_of` found.
+
+    What is read is kept: a window beside this one shows pixels of the same chunks.
 
     Parameters
     ----------
     out
-        Shaped (wavelength, rows, columns). Cells without a pixel are left as they are.
+        Shaped (bands, rows, columns). Cells without a pixel are left as they are.
     variable
-        Shaped (wavelength, y, x).
+        Shaped ([wavelength,] y, x).
     line, sample
         Shaped (rows, columns); -1 where there is no pixel.
+    bands
+        Places along ``wavelength``; all by default.
     """
     shown = line >= 0
-    if not shown.any():
+    if not shown.any() or not len(out):
         return
-    lines = slice(int(line[shown].min()), int(line[shown].max()) + 1)
-    samples = slice(int(sample[shown].min()), int(sample[shown].max()) + 1)
-    pixels = (lines.stop - lines.start) * (samples.stop - samples.start)
-    if pixels * out.shape[0] * out.itemsize > _READ_BYTES and shown.size > 1:
+    lines, samples = line[shown], sample[shown]
+    pixels = (np.ptp(lines) + 1) * (np.ptp(samples) + 1)
+    if pixels * len(out) * out.itemsize > _READ_BYTES and shown.size > 1:
         # Halves of the window need other, smaller parts of the swath.
         axis = int(np.argmax(shown.shape))
         middle = shown.shape[axis] // 2
         for half in (slice(0, middle), slice(middle, None)):
             cut = (half, slice(None)) if axis == 0 else (slice(None), half)
-            read_pixels(out[:, cut[0], cut[1]], variable, line[cut], sample[cut])
+            read_pixels(out[:, cut[0], cut[1]], variable, line[cut], sample[cut], bands)
         return
-    block = read(variable, y=lines, x=samples)
-    out[:, shown] = block[:, line[shown] - lines.start, sample[shown] - samples.start]
+    wanted = bands if "wavelength" in variable.dims else None
+    found = pixel_values(variable, lines, samples, wanted, is_kept=True)
+    for layer, values in zip(out, found.reshape(len(out), -1), strict=True):
+        layer[shown] = values
 
 
 def _nearest(
@@ -192,7 +212,8 @@ def _nearest(
             _nearest(swath, table, places[cut], (found[0][cut], found[1][cut]))
         return
     near = _near_a_pixel(line >= 0, table.part(rows, columns), places)
-    centres = np.stack([read(swath[name], **region) for name in ("Easting", "Northing")], axis=-1)
+    (centre,) = window_values([swath["Easting"], swath["Northing"]], [(region["y"], region["x"])])
+    centres = np.stack(centre, axis=-1)
     located = np.nonzero(np.isfinite(centres).all(axis=-1))
     if not located[0].size:
         return

@@ -1,5 +1,6 @@
-"""Spectra of places: of the pixel at a point, and of the pixels in a polygon."""
+"""Statistics of the pixels in a polygon."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -12,65 +13,17 @@ from pyproj import CRS
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
-from shift_stac.crs import transformer
 from shift_stac.errors import MapError
-from shift_stac.maps.grid import FARTHEST_PIXEL, Bounds, MapGrid, transform_bounds
-from shift_stac.reader.pixels import pixels_of, read, region_around
-from shift_stac.reader.polygons import LONGEST_EDGE_DEG, check_degrees, parse_polygon, reproject
-from shift_stac.rows import row_blocks
+from shift_stac.maps.grid import Bounds, MapGrid, transform_bounds
+from shift_stac.reader.pixels import pixels_of, region_around
+from shift_stac.reader.polygons import LONGEST_EDGE_DEG, parse_polygon, reproject
+from shift_stac.reader.values import pixel_values, window_values
 from shift_stac.store.glt_group import read_grid
 
 _WGS84 = CRS.from_epsg(4326)
 
-# Of a cube, read at once.
+# Of a cube, in memory at once.
 _READ_BYTES = 48_000_000
-
-
-def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) -> xr.DataArray:
-    """The spectrum of the pixel whose centre is nearest to a place.
-
-    Parameters
-    ----------
-    swath
-        A line with its lookup table.
-    variable
-        A variable of it, shaped ([wavelength,] y, x).
-    lon, lat
-        WGS 84 degrees.
-
-    Returns
-    -------
-    xarray.DataArray
-        Shaped (wavelength,), or a scalar, with the pixel's ``y``, ``x``, ``longitude``, ``latitude``, and its
-        ``distance`` from the place in metres. Missing where the pixel has no data.
-
-    Raises
-    ------
-    MapError
-        No pixel of the line is so near that a map would show it there, or the place is none.
-    """
-    grid = read_grid(swath)
-    check_degrees(np.array([[lon, lat]], dtype=float))
-    east, north = transformer(_WGS84, grid.crs).transform(lon, lat)
-    if not (math.isfinite(east) and math.isfinite(north)):
-        raise _empty_place(lon, lat)
-    reach = FARTHEST_PIXEL * grid.cell_size
-    region = _region(swath, (east - reach, north - reach, east + reach, north + reach))
-    if region is None:
-        raise _empty_place(lon, lat)
-    names = "Easting", "Northing"
-    away = np.hypot(
-        *(part - at for part, at in zip(_places(swath, region, names), (east, north), strict=True))
-    )
-    away = np.where(np.isfinite(away), away, np.inf)
-    line, sample = np.unravel_index(int(np.argmin(away)), away.shape)
-    distance = float(away[line, sample])
-    if distance > reach:
-        raise _empty_place(lon, lat)
-    pixel = variable.isel(y=region["y"].start + int(line), x=region["x"].start + int(sample))
-    return pixel.assign_coords(
-        distance=xr.Variable((), distance, {"long_name": "from the place asked for", "units": "m"})
-    ).compute()
 
 
 def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Dataset:
@@ -100,9 +53,6 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
         The geometry is no polygon, or no pixel's centre lies in it.
     """
     area = parse_polygon(geometry)
-    if "wavelength" not in variable.dims:
-        found = polygon(swath, variable.expand_dims("wavelength"), area)
-        return found.isel(wavelength=0)
     on_map = _on_map(swath, area)
     region = None if on_map is None else _region(swath, on_map.bounds)
     if on_map is None or region is None:
@@ -113,16 +63,13 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
     if not inside.any():
         msg = "no pixel's centre lies in the polygon: it is smaller than a pixel; ask for the spectrum of a point"
         raise MapError(msg)
-    bands = variable.sizes["wavelength"]
+    bands = variable.sizes.get("wavelength", 1)
     count, total, squares = (np.zeros(bands) for _ in range(3))
     # Around a first mean, the sum of squares loses no digits.
     shift: NDArray[np.float64] | None = None
-    for lines, samples, chosen in _parts(inside, bands * variable.dtype.itemsize):
-        window = {
-            "y": slice(region["y"].start + lines.start, region["y"].start + lines.stop),
-            "x": slice(region["x"].start + samples.start, region["x"].start + samples.stop),
-        }
-        values = read(variable, **window)[:, chosen].astype(np.float64)
+    line, sample = np.nonzero(inside)
+    for lines, samples in _parts(variable, line + region["y"].start, sample + region["x"].start):
+        values = np.atleast_2d(pixel_values(variable, lines, samples)).astype(np.float64)
         valid = np.isfinite(values)
         if shift is None:
             with np.errstate(invalid="ignore"):
@@ -142,7 +89,7 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
     }
     units = {"units": variable.attrs.get("units", "1")}
     what = variable.attrs.get("long_name", variable.name)
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             "mean": ("wavelength", mean, {"long_name": f"mean {what}"} | units),
             "std": (
@@ -164,12 +111,7 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
             )
         },
     )
-
-
-def _empty_place(lon: float, lat: float) -> MapError:
-    return MapError(
-        f"the line has no pixel at longitude {lon}, latitude {lat}: compare with its footprint"
-    )
+    return found if "wavelength" in variable.dims else found.isel(wavelength=0)
 
 
 def _region(swath: xr.Dataset, bounds: Bounds) -> dict[str, slice] | None:
@@ -213,18 +155,24 @@ def _places(
     swath: xr.Dataset, region: dict[str, slice], names: tuple[str, str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two coordinates of a region's pixels; NaN where there is no location."""
-    first, second = (read(swath[name], **region) for name in names)
+    variables = [swath[name] for name in names]
+    ((first, second),) = window_values(variables, [(region["y"], region["x"])])
     return first, second
 
 
 def _parts(
-    inside: NDArray[np.bool_], bytes_per_pixel: int
-) -> Iterator[tuple[slice, slice, NDArray[np.bool_]]]:
-    """Blocks of scan lines, each as wide as the pixels chosen in it, and which those are."""
-    rows = max(1, _READ_BYTES // (bytes_per_pixel * inside.shape[1]))
-    for block in row_blocks(inside.shape[0], rows):
-        line, sample = np.nonzero(inside[block])
-        if line.size:
-            lines = slice(block.start + int(line.min()), block.start + int(line.max()) + 1)
-            samples = slice(int(sample.min()), int(sample.max()) + 1)
-            yield lines, samples, inside[lines, samples]
+    variable: xr.DataArray, line: NDArray[np.intp], sample: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Pixels in parts that are read at once, each of whole chunks so that none is read twice."""
+    tile = variable.variable.chunksizes
+    size = [tile[dim][0] if dim in tile else variable.sizes[dim] for dim in ("y", "x")]
+    order = np.lexsort((sample // size[1], line // size[0]))
+    line, sample = line[order], sample[order]
+    edges = np.flatnonzero(np.diff(line // size[0]) | np.diff(sample // size[1])) + 1
+    pixels = _READ_BYTES // (math.prod(variable.shape[:-2]) * variable.dtype.itemsize)
+    start = 0
+    for edge, following in itertools.pairwise([*edges, line.size]):
+        if following - start > pixels:
+            yield line[start:edge], sample[start:edge]
+            start = int(edge)
+    yield line[start:], sample[start:]

@@ -8,10 +8,8 @@ a grid that is not rotated, by the coordinates of the cells' centres. GDAL 3.12 
 and cannot place a rotated table.
 """
 
-import numpy as np
 import xarray as xr
 from affine import Affine
-from numpy.typing import NDArray
 
 from shift_stac.crs import parse_crs
 from shift_stac.errors import MapError
@@ -61,9 +59,3 @@ def hide_crs(table: xr.Dataset) -> xr.Dataset:
     table[GRID_MAPPING] = place.copy()
     table[GRID_MAPPING].attrs = {**kept, _HIDDEN_CRS: wkt}
     return table
-
-
-def read_table(dataset: xr.Dataset, rows: slice, columns: slice) -> NDArray[np.int32]:
-    """A window of an opened lookup table, shaped (2, rows, columns): sample, line."""
-    window = {"map_y": rows, "map_x": columns}
-    return np.stack([dataset[name].isel(window).to_numpy() for name in LAYERS])

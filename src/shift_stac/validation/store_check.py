@@ -15,10 +15,11 @@ import zarr
 
 from shift_stac.crs import parse_crs
 from shift_stac.errors import InvalidStoreError
-from shift_stac.reader.access import open_flightline
+from shift_stac.reader.opening import open_flightline
+from shift_stac.reader.values import window_values
 from shift_stac.rows import row_blocks
 from shift_stac.sources import SourceLine
-from shift_stac.store.glt_group import read_grid, read_table
+from shift_stac.store.glt_group import LAYERS, read_grid
 from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.validation.result import SAMPLED_BLOCKS, Check, Expectations, Validation
 from shift_stac.validation.sampling import Sample, compare_geometry, sample_cubes
@@ -202,7 +203,10 @@ class _Store:
         lines, samples = self._swath["Easting"].shape
         shown = 0
         for rows in row_blocks(grid.height, _BAND_ROWS):
-            sample, line = np.abs(read_table(self._swath, rows, slice(0, grid.width)))
+            ((sample, line),) = window_values(
+                [self._swath[name] for name in LAYERS], [(rows, slice(0, grid.width))]
+            )
+            sample, line = np.abs(sample), np.abs(line)
             if (sample > samples).any() or (line > lines).any():
                 _fail("the lookup table names pixels that the line has not")
             shown += int(np.count_nonzero(line))

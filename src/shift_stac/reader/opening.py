@@ -1,0 +1,144 @@
+"""Opening a published flight line: its metadata in one request, and its small arrays in one more round.
+
+Large arrays stay where they are. They are dask arrays of :class:`StoredArray`, by which the reader
+knows where it may read without dask.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import dask.array
+import numpy as np
+import xarray as xr
+import zarr
+from obstore.exceptions import BaseError
+from xarray.backends import ZarrStore
+from zarr.abc.store import Store
+from zarr.core.sync import sync
+
+from shift_stac.errors import StoreError
+from shift_stac.reader import access  # noqa: F401 - adds the accessor
+from shift_stac.reader.chunk_reads import StoredArray
+from shift_stac.reader.store_address import store_address
+from shift_stac.reader.stores import stores_of
+from shift_stac.store.glt_group import GLT_GROUP, hide_crs
+from shift_stac.store.store_format import STORE_FORMAT
+
+# Encodings that to_zarr would hold a part of a line to, however it is chunked.
+_LAYOUT = ("chunks", "preferred_chunks", "shards")
+
+
+def open_flightline(
+    href: Any,
+    *,
+    base: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Open a published flight line, lazily.
+
+    Parameters
+    ----------
+    href
+        The store: a folder, ``s3://`` or ``https://``. Or what tells it: an item or asset, of pystac
+        or as a mapping, or a row of the table of items.
+    base
+        The address of the document that a relative href stands in, such as the table of items.
+    storage_options
+        For fsspec, where the standard AWS settings do not tell how to reach the bucket, such as
+        ``{"anon": True}``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The swath, with the lookup table of its map as ``glt_sample`` and ``glt_line``. Arrays are
+        read when they are used, chunk by chunk.
+
+    Raises
+    ------
+    StoreError
+        No store is told, there is no such store, it has no lookup table, or a newer version of this package wrote it.
+    """
+    address = store_address(href, base)
+    try:
+        root = _open_group(address, storage_options)
+        swath, table = _load([root, cast("zarr.Group", root[GLT_GROUP])])
+    except (BaseError, OSError, KeyError, ValueError) as error:
+        msg = f"{address} does not open as a flight line ({type(error).__name__}: {error})"
+        raise StoreError(msg) from error
+    written = int(swath.attrs.get("store_format", STORE_FORMAT))
+    if written > STORE_FORMAT:
+        msg = (
+            f"{address} has store format {written}, and this shift-stac reads formats up to "
+            f"{STORE_FORMAT}: install a newer shift-stac"
+        )
+        raise StoreError(msg)
+    swath = _without_misleading_crs(swath)
+    swath = swath.assign_coords(hide_crs(table).set_coords(list(table.data_vars)).coords)
+    for variable in swath.variables.values():
+        for key in _LAYOUT:
+            variable.encoding.pop(key, None)
+    swath.encoding["source"] = address
+    return swath
+
+
+def _open_group(address: str, options: Mapping[str, Any] | None) -> zarr.Group:
+    """The store's root group with its consolidated metadata, of the first store that serves it."""
+    stores: Iterator[Store] = stores_of(address, options)
+    while True:
+        store = next(stores)
+        try:
+            return zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=True)
+        except BaseError:
+            # obstore follows a bucket to no other region, and knows fewer ways to log in.
+            continue
+
+
+def _load(groups: Sequence[zarr.Group]) -> list[xr.Dataset]:
+    """Groups as datasets: their small arrays loaded, all at once, and the large ones for dask."""
+    encoded = [
+        xr.open_dataset(
+            ZarrStore(group, mode="r"),
+            decode_cf=False,
+            create_default_indexes=False,
+        )
+        for group in groups
+    ]
+    small = [
+        dataset[[name for name, variable in dataset.variables.items() if variable.ndim <= 1]]
+        for dataset in encoded
+    ]
+
+    async def load() -> None:
+        await asyncio.gather(*(dataset.load_async() for dataset in small))
+
+    sync(load())
+    return [_decoded(dataset, group) for dataset, group in zip(encoded, groups, strict=True)]
+
+
+def _decoded(encoded: xr.Dataset, group: zarr.Group) -> xr.Dataset:
+    decoded = xr.decode_cf(encoded)
+    for name, variable in encoded.variables.items():
+        if variable.ndim <= 1:
+            continue
+        array = cast("zarr.Array[Any]", group[str(name)])
+        stored = StoredArray(array, variable.attrs)
+        lazy = dask.array.from_array(  # type: ignore[no-untyped-call]
+            stored,
+            chunks=array.chunks,
+            name=f"{name}-{stored.token}",
+            asarray=False,
+            fancy=False,
+            meta=np.empty((0,) * stored.ndim, stored.dtype),
+        )
+        decoded[name].variable.data = lazy
+    return decoded
+
+
+def _without_misleading_crs(swath: xr.Dataset) -> xr.Dataset:
+    """A store of format 2 or older gave its cubes the CRS of Easting and Northing."""
+    for variable in swath.variables.values():
+        variable.attrs.pop("grid_mapping", None)
+        variable.encoding.pop("grid_mapping", None)
+    return swath.drop_vars("spatial_ref", errors="ignore")

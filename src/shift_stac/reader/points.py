@@ -1,0 +1,204 @@
+"""Spectra of places: each of the pixel whose centre is nearest, all of them read at once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from shift_stac.crs import WGS84, parse_crs, transformer
+from shift_stac.errors import MapError
+from shift_stac.maps.grid import FARTHEST_PIXEL
+from shift_stac.reader.pixels import pixels_in, region_around
+from shift_stac.reader.polygons import check_degrees
+from shift_stac.reader.values import pixel_values, window_values
+from shift_stac.store.glt_group import read_grid
+
+# What tells where a pixel lies, read with what finds it.
+_PLACE = ("longitude", "latitude")
+_DISTANCE = {"long_name": "from the place asked for", "units": "m"}
+
+
+@dataclass(frozen=True)
+class NearestPixels:
+    """The pixels nearest to places, arrays shaped (places,).
+
+    ``line`` and ``sample`` are places along ``y`` and ``x`` of the dataset, -1 where the line has no
+    pixel so near that a map would show it; ``distance`` is in metres, NaN there.
+    """
+
+    line: NDArray[np.intp]
+    sample: NDArray[np.intp]
+    distance: NDArray[np.float64]
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Where there is a pixel."""
+        return self.line >= 0
+
+
+def parse_points(points: Any) -> tuple[NDArray[np.float64], Any]:
+    """Understand what describes places.
+
+    Parameters
+    ----------
+    points
+        A GeoDataFrame or GeoSeries of points, in the CRS that it tells; or longitudes and latitudes
+        in WGS 84 degrees, as anything that makes an array shaped (places, 2).
+
+    Returns
+    -------
+    tuple
+        Longitudes and latitudes, shaped (places, 2), and the labels of the places.
+
+    Raises
+    ------
+    MapError
+        They are no places.
+    """
+    geometry = getattr(points, "geometry", points)
+    if hasattr(geometry, "geom_type"):
+        if not (geometry.geom_type == "Point").all():
+            msg = "these are no points: give a GeoDataFrame whose geometries are points, such as centroids"
+            raise MapError(msg)
+        places = np.column_stack([geometry.x, geometry.y]).astype(float)
+        source = WGS84 if geometry.crs is None else parse_crs(geometry.crs)
+        labels = geometry.index.to_numpy()
+        if source != WGS84:
+            places = np.column_stack(transformer(source, WGS84).transform(*places.T))
+    else:
+        try:
+            places = np.asarray(points, dtype=float)
+        except (TypeError, ValueError) as error:
+            msg = f"these are no places ({error}): give longitude and latitude of each"
+            raise MapError(msg) from error
+        if places.ndim != 2 or places.shape[1] != 2:  # noqa: PLR2004
+            msg = f"places have longitude and latitude each, shaped (places, 2), not {places.shape}"
+            raise MapError(msg)
+        labels = np.arange(len(places))
+    check_degrees(places)
+    return places, labels
+
+
+def find_pixels(swath: xr.Dataset, places: NDArray[np.float64]) -> NearestPixels:
+    """The pixel of a line whose centre is nearest to each place.
+
+    Parameters
+    ----------
+    swath
+        A line with its lookup table.
+    places
+        Longitudes and latitudes in WGS 84 degrees, shaped (places, 2).
+    """
+    grid = read_grid(swath)
+    east, north = (np.asarray(part) for part in transformer(WGS84, grid.crs).transform(*places.T))
+    reach = FARTHEST_PIXEL * grid.cell_size
+    line, sample = (np.full(len(places), -1) for _ in range(2))
+    distance = np.full(len(places), np.nan)
+    on_map = np.flatnonzero(np.isfinite(east) & np.isfinite(north))
+    windows = [
+        grid.window((x - reach, y - reach, x + reach, y + reach), margin=2)
+        for x, y in zip(east[on_map], north[on_map], strict=True)
+    ]
+    regions = {
+        place: region
+        for place, around in zip(on_map, pixels_in(swath, windows), strict=True)
+        if (region := region_around(swath, *around)) is not None
+    }
+    # The coordinates are wanted of the pixels that are found, and lie in the same chunks.
+    names = ("Easting", "Northing", *(name for name in _PLACE if name in swath.variables))
+    centres = window_values(
+        [swath[name] for name in names],
+        [(region["y"], region["x"]) for region in regions.values()],
+    )
+    for (place, region), (eastings, northings, *_) in zip(regions.items(), centres, strict=True):
+        away = np.hypot(eastings - east[place], northings - north[place])
+        away = np.where(np.isfinite(away), away, np.inf)
+        y, x = np.unravel_index(int(np.argmin(away)), away.shape)
+        if away[y, x] <= reach:
+            line[place], sample[place] = region["y"].start + int(y), region["x"].start + int(x)
+            distance[place] = away[y, x]
+    return NearestPixels(line, sample, distance)
+
+
+def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataArray:
+    """Spectra of the pixels whose centres are nearest to places.
+
+    Parameters
+    ----------
+    swath
+        A line with its lookup table.
+    variable
+        A variable of it, shaped ([wavelength,] y, x).
+    points
+        As :func:`parse_points` takes them.
+
+    Returns
+    -------
+    xarray.DataArray
+        Shaped (point[, wavelength]), with the coordinates ``y``, ``x``, ``longitude`` and
+        ``latitude`` of the pixel and its ``distance`` from the place in metres. Missing where the
+        line has no pixel, which has the numbers -1.
+
+    Raises
+    ------
+    MapError
+        They are no places.
+    """
+    places, labels = parse_points(points)
+    nearest = find_pixels(swath, places)
+    line, sample = nearest.line[nearest.found], nearest.sample[nearest.found]
+
+    def spread(values: NDArray[Any], missing: Any) -> NDArray[Any]:
+        out = np.full((*values.shape[:-1], len(places)), missing, dtype=values.dtype)
+        out[..., nearest.found] = values
+        return out
+
+    found = pixel_values(variable, line, sample)
+    if not nearest.found.all():
+        found = found.astype(np.result_type(found.dtype, np.float32))
+        found = spread(found, np.nan)
+    coordinates = {
+        name: xr.Variable(
+            "point",
+            spread(swath[name].to_numpy()[numbers], -1),
+            swath[name].attrs,
+        )
+        for name, numbers in (("y", line), ("x", sample))
+    }
+    for name, coordinate in variable.coords.items():
+        if coordinate.dims == ("y", "x"):
+            values = spread(pixel_values(coordinate, line, sample, is_kept=True), np.nan)
+            coordinates[str(name)] = xr.Variable("point", values, coordinate.attrs)
+        elif "y" not in coordinate.dims and "x" not in coordinate.dims:
+            coordinates[str(name)] = coordinate.variable
+    coordinates["distance"] = xr.Variable("point", nearest.distance, _DISTANCE)
+    coordinates["point"] = xr.Variable("point", labels)
+    dims = ("wavelength", "point") if found.ndim > 1 else ("point",)
+    result = xr.DataArray(
+        found, dims=dims, coords=coordinates, name=variable.name, attrs=variable.attrs
+    )
+    return result.transpose("point", ...)
+
+
+def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) -> xr.DataArray:
+    """The spectrum of the pixel whose centre is nearest to a place, in WGS 84 degrees.
+
+    Returns
+    -------
+    xarray.DataArray
+        As :func:`spectra` gives it, of one point: shaped (wavelength,), or a scalar.
+
+    Raises
+    ------
+    MapError
+        No pixel of the line is so near that a map would show it there, or the place is none.
+    """
+    found = spectra(swath, variable, [(lon, lat)]).isel(point=0).drop_vars("point")
+    if np.isnan(found["distance"]):
+        msg = (
+            f"the line has no pixel at longitude {lon}, latitude {lat}: compare with its footprint"
+        )
+        raise MapError(msg)
+    return found
