@@ -15,6 +15,7 @@ import dask
 from distributed import LocalCluster, Nanny, SpecCluster, Worker
 
 from shift_stac.cluster.errors import ProfileError
+from shift_stac.cluster.job_options import check_job_options
 from shift_stac.cluster.jobqueue import JobQueueCluster, SLURMCluster
 from shift_stac.cluster.profile import ClusterProfile
 from shift_stac.files import at_home
@@ -95,7 +96,7 @@ def check_options(profile: ClusterProfile) -> None:
     Raises
     ------
     ProfileError
-        An option does not exist, or is not the profile's to set.
+        An option does not exist, is not the profile's to set, or has a value of another kind.
     """
     cluster_class = find_class(profile)
     accepted = accepted_options(cluster_class)
@@ -113,9 +114,8 @@ def check_options(profile: ClusterProfile) -> None:
     if not isinstance(processes, bool) and processes != 1:
         msg = f"cluster profile {profile.name}: options.processes must be 1: a job has one function"
         raise ProfileError(msg)
-    if issubclass(cluster_class, JobQueueCluster) and "memory" not in profile.options:
-        msg = f"cluster profile {profile.name}: options.memory is missing: say what a job needs"
-        raise ProfileError(msg)
+    if issubclass(cluster_class, JobQueueCluster):
+        check_job_options(profile)
 
 
 def check_dask_settings(profile: ClusterProfile) -> None:
