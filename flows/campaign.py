@@ -60,6 +60,7 @@ def _purpose(options: CampaignOptions, context: RunContext) -> dict[str, object]
         "portal": context.portal_url,
         "version": options.portal_version,
         "product": options.product,
+        "leave_out": sorted(options.leave_out),
         "store": context.storage.url,
         "chunks": options.requested_chunks,
         "shard": options.shard,
@@ -74,7 +75,8 @@ def _survey(
     dates = list_dates(context.portal)
     # Also what is only needed for some lines: it may be delivered later than the rest.
     futures = {
-        date: survey.submit(date, context.portal, options.product.products) for date in dates
+        date: survey.submit(date, context.portal, options.products_of(options.product))
+        for date in dates
     }
     listed: list[ListedLine] = []
     failures: list[LineOutcome] = []

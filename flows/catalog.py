@@ -196,7 +196,12 @@ def _diff(options: DiffOptions) -> ActionResult:
             published, has_store = read_published(storage, campaign, line)
             level = level_to_hold(options.product, published)
             futures.append(
-                (line, published, has_store, find_files.submit(line, portal, level.products))
+                (
+                    line,
+                    published,
+                    has_store,
+                    find_files.submit(line, portal, options.products_of(level)),
+                )
             )
         for line, published, has_store, future in futures:
             found = future.result(raise_on_failure=False)

@@ -35,7 +35,7 @@ def dry_run(options: IngestOptions, console: Console) -> int:
                 if found.plan.action is Action.INGEST
                 else []
             )
-            print_plan(console, line.id, found.plan.action, found.plan.reason, files)
+            print_plan(console, line.id, found.plan.action, found.reason, files)
     return failed + len(failures)
 
 
@@ -44,12 +44,12 @@ def foresee(lines: list[FlightLine], context: RunContext) -> list[LineOutcome]:
     outcomes = []
     for line in lines:
         try:
-            plan = prepare_line(line, context, context.portal.find).plan
+            found = prepare_line(line, context, context.portal.find)
         except ShiftError as error:
             state, reason = LineState.FAILED, str(error)
         else:
-            is_idle = plan.action is Action.NOTHING
+            is_idle = found.plan.action is Action.NOTHING
             state = LineState.UP_TO_DATE if is_idle else LineState.WAITING
-            reason = plan.reason if is_idle else f"would be done: {plan.reason}"
+            reason = found.reason if is_idle else f"would be done: {found.reason}"
         outcomes.append(LineOutcome(line=line.id, state=state, reason=reason))
     return outcomes

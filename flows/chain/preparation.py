@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +15,7 @@ from flows.running.mfa_codes import code_source
 from flows.running.progress import ProgressBoard
 from flows.settings import ArchiveOptions, CampaignOptions, IngestOptions
 from shift_stac.archive.documents import read_published
-from shift_stac.archive.plan import LinePlan, conversion_to_make, plan_line
+from shift_stac.archive.plan import Action, LinePlan, conversion_to_make, plan_line
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
 from shift_stac.errors import ShiftError
@@ -28,6 +29,7 @@ from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.published import PublishedState
 from shift_stac.storage.address import open_storage
 from shift_stac.store.conversion_options import ConversionOptions
+from shift_stac.swath.igm_crs import check_line
 from tasks.portal import list_lines
 from tasks.work_log import failed
 
@@ -45,13 +47,13 @@ class RunContext:
         self.portal_url: str = options.portal or description.url
         self.storage = open_storage(options.store, options.s3, code_source(options.s3))
         self.hrefs = Hrefs.of(self.storage, options.catalog)
+        version = description.version(options.portal_version)
         self.portal: Portal = open_portal(
-            self.portal_url,
-            description.version(options.portal_version),
-            options.portal_version,
-            options.download,
+            self.portal_url, version, options.portal_version, options.download
         )
-        self.downloader = Downloader(options.download, board.cancellation)
+        self.downloader = Downloader(
+            options.download, board.cancellation, partial(check_line, fallback=version.crs)
+        )
         self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)
         self._stack = ExitStack()
 
@@ -105,12 +107,21 @@ def count_at_once(options: ArchiveOptions, profile: ClusterProfile) -> int:
 
 @dataclass(frozen=True)
 class LinePreparation:
-    """What was found out about a line before anything is done."""
+    """What was found out about a line before anything is done.
+
+    ``notes`` say what would be left out of it, as far as a dry run finds that out.
+    """
 
     remote: RemoteLine
     published: PublishedState | None
     conversion: ConversionOptions
     plan: LinePlan
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why the line is to be done or not, and what would be left out."""
+        return "; ".join((self.plan.reason, *self.notes))
 
 
 def prepare_line(
@@ -118,12 +129,18 @@ def prepare_line(
     context: RunContext,
     find: Callable[[FlightLine, tuple[Product, ...]], RemoteLine],
 ) -> LinePreparation:
-    """Compare what the portal has of a line with what is published; ``find`` asks the portal."""
+    """Compare what the portal has of a line with what is published; ``find`` asks the portal.
+
+    A dry run looks at the headers too, by which a run refuses a line before it downloads data.
+    """
     published, has_store = read_published(context.storage, context.campaign, line)
     conversion = conversion_to_make(context.options, published)
-    remote = find(line, conversion.level.products)
+    remote = find(line, context.options.products_of(conversion.level))
     plan = plan_line(remote, published, has_store=has_store, wanted=context.options)
-    return LinePreparation(remote, published, conversion, plan)
+    notes: tuple[str, ...] = ()
+    if context.options.dry_run and plan.action is Action.INGEST:
+        notes = context.downloader.inspect(remote)
+    return LinePreparation(remote, published, conversion, plan, notes)
 
 
 def select_lines(

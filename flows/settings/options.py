@@ -10,6 +10,7 @@ from flows.settings.values import (
     STUCK_HOURS,
     Dates,
     DryRun,
+    LeftOut,
     Lines,
     QuietDays,
     StuckHours,
@@ -17,7 +18,7 @@ from flows.settings.values import (
 )
 from shift_stac.campaigns import load_campaign
 from shift_stac.portal.download import DownloadOptions
-from shift_stac.sources import ProductLevel
+from shift_stac.sources import Product, ProductLevel
 from shift_stac.stac.hrefs import HrefOptions
 from shift_stac.storage.s3_options import S3Options
 from shift_stac.store.chunking import DEFAULT_LAYOUT, ChunkLayout
@@ -68,11 +69,20 @@ class PortalOptions(CampaignChoice):
     download: DownloadOptions = Field(
         default_factory=DownloadOptions, description="how the portal's server is spoken to"
     )
+    leave_out: LeftOut = Field(
+        default=(),
+        description="optional product, glt or obs, that is not taken; may be given several times",
+    )
 
     @model_validator(mode="after")
     def _check_version(self) -> Self:
-        load_campaign(self.campaign).portal.version(self.portal_version)
+        version = load_campaign(self.campaign).portal.version(self.portal_version)
+        version.check_products(self.product, self.leave_out)
         return self
+
+    def products_of(self, level: ProductLevel) -> tuple[Product, ...]:
+        """The products that are asked of the portal for a level."""
+        return tuple(product for product in level.products if product not in self.leave_out)
 
 
 class PublishedOptions(CampaignChoice):

@@ -40,7 +40,7 @@ from flows.settings.spelling import (
     similar,
 )
 from shift_stac.files import at_home
-from shift_stac.sources import ProductLevel
+from shift_stac.sources import CAN_DO_WITHOUT, ProductLevel
 from shift_stac.store.chunking import ChunkLayout
 
 SETTINGS_VARIABLE = "SHIFT_SETTINGS"
@@ -225,6 +225,7 @@ def read_options[Options: BaseModel](
 _METAVARS = {
     # By itself the help gives the names of their members, which are not what is typed.
     "product": "|".join(ProductLevel),
+    "leave_out": "|".join(CAN_DO_WITHOUT),
     "layout": "|".join(ChunkLayout),
     "date": "YYYYMMDD",
     "line": "angYYYYMMDDtHHNNSS",

@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine, parse_date
+from shift_stac.sources import Product
 
 
 def _split_commas(value: Any) -> Any:
@@ -75,6 +76,9 @@ QUIET_DAYS = 3.0
 
 DryRun = Annotated[bool, Field(description="publish nothing; tell what would be done, and why")]
 """Whether a run only tells what it would do."""
+
+LeftOut = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_split_commas)]
+"""Products that are not taken; as one text, with commas between them."""
 
 Lines = Annotated[tuple[FlightLine, ...], NoDecode, BeforeValidator(_split_commas)]
 """Flight lines; as one text, with commas between them."""

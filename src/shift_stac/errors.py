@@ -40,6 +40,10 @@ class TransferError(ShiftError):
     """A file that did not arrive whole and unchanged. Trying again may help."""
 
 
+class RefusedFileError(TransferError):
+    """A file that its server, or the disk that it lies on, does not give out."""
+
+
 class EnviError(ShiftError, ValueError):
     """An ENVI header that cannot be understood, or that contradicts its data file."""
 

@@ -21,9 +21,19 @@ class Product(StrEnum):
     GLT = "glt"
     OBS = "obs"
 
+    @property
+    def called(self) -> str:
+        """What it is called where people read of it."""
+        titles = {
+            Product.IGM: "input geometry (IGM)",
+            Product.GLT: "lookup table (GLT)",
+            Product.OBS: "observation geometry (OBS)",
+        }
+        return titles.get(self, self.value)
 
-OPTIONAL_PRODUCTS = (Product.GLT, Product.OBS)
-"""What a store can do without: where such a file is damaged, it is left out."""
+
+CAN_DO_WITHOUT = (Product.GLT, Product.OBS)
+"""Products without which a store can be made. Whether they are optional, the campaign file says."""
 
 
 class ProductLevel(StrEnum):
@@ -80,11 +90,15 @@ class RemoteFile(FrozenModel):
 
 
 class RemoteProduct(FrozenModel):
-    """An ENVI pair on the portal: the flat binary, and its header."""
+    """An ENVI pair on the portal: the flat binary, and its header.
+
+    ``is_optional`` is the campaign file's word: where such a pair is damaged, it is left out.
+    """
 
     product: Product
     data: RemoteFile
     header: RemoteFile
+    is_optional: bool = False
 
     @property
     def files(self) -> tuple[RemoteFile, RemoteFile]:
@@ -93,11 +107,15 @@ class RemoteProduct(FrozenModel):
 
 
 class RemoteLine(FrozenModel):
-    """What the portal has of one flight line, for the products asked for."""
+    """What the portal has of one flight line, for the products asked for.
+
+    ``notes`` say which optional products it has not, and why.
+    """
 
     line: FlightLine
     portal_version: str
     products: tuple[RemoteProduct, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def files(self) -> Iterator[RemoteFile]:
@@ -119,19 +137,24 @@ class SourceFile(RemoteFile):
 
 
 class SourceProduct(FrozenModel):
-    """An ENVI pair on this machine."""
+    """An ENVI pair on this machine; ``is_optional`` as in :class:`RemoteProduct`."""
 
     product: Product
     data: SourceFile
     header: SourceFile
+    is_optional: bool = False
 
 
 class SourceLine(FrozenModel):
-    """Every file of one flight line, on this machine and verified."""
+    """Every file of one flight line, on this machine and verified.
+
+    ``notes`` say which optional products did not come here, and why.
+    """
 
     line: FlightLine
     portal_version: str
     products: tuple[SourceProduct, ...]
+    notes: tuple[str, ...] = ()
 
     def get(self, product: Product) -> SourceProduct | None:
         """The pair of a product, or None where the line has none."""

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (ingest.main, (*DATE, "--line", "ang20220228t183924"), "was not flown on 20220224"),
         (ingest.main, (*DATE, "--portal-version", "v9"), "v9"),
         (ingest.main, (*DATE, "--product", "L3"), "--product: "),
+        (ingest.main, (*DATE, "--leave-out", "igm"), "igm cannot be left out"),
+        (ingest.main, (*DATE, "--leave-out", "cloud"), "--leave-out: "),
         (ingest.main, (*DATE, "--x-chunk", "0"), "--x-chunk: "),
         (ingest.main, (*DATE, "--cluster", "nowhere"), "nowhere"),
         (ingest.main, (*DATE, "--campaign", "absent.toml"), "absent.toml"),

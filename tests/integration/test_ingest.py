@@ -228,6 +228,7 @@ def test_a_date_that_the_portal_does_not_have_does_not_hold_up_the_others(ingest
 def test_a_dry_run_tells_everything_and_touches_nothing(ingest, own_campaign, tmp_path):
     lines = lines_of(own_campaign)
     ingest("--portal", own_campaign, "--line", lines[0])
+    damage(own_campaign, lines[2])
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     missing = f"v1/{DATE}/L1/igm/{lines[3]}_igm.hdr"
     (own_campaign / missing).unlink()
@@ -241,6 +242,8 @@ def test_a_dry_run_tells_everything_and_touches_nothing(ingest, own_campaign, tm
     assert f"{lines[0]}: up to date (published from these files)" in run.output
     assert f"{lines[1]}: ingest (not published yet)" in run.output
     assert f"{lines[3]}: fail" in run.output
+    assert f"{lines[2]}: fail" in run.output
+    assert f"{lines[2]}_rfl has" in run.output
     assert f"{lines[1]}_rfl" in run.output
     assert "Starting temporary server" not in run.errors
 

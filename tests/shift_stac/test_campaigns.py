@@ -5,7 +5,7 @@ import pytest
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import CampaignError
 from shift_stac.flightline import FlightLine
-from shift_stac.sources import Product
+from shift_stac.sources import Product, ProductLevel
 
 LINE = FlightLine("ang20220224t195402")
 
@@ -95,3 +95,31 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
     path.write_text(bundled.read_text().replace("EPSG:32610", crs))
     with pytest.raises(CampaignError, match=rf"(?s)crs.*{crs}"):
         load_campaign(path)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ('"{line}_igm" }', '"{line}_igm", optional = true }', "igm cannot be optional"),
+        ("products.reflectance", "products.cloud", "cloud"),
+    ],
+)
+def test_only_what_a_store_can_do_without_is_optional(tmp_path, right, wrong, message):
+    text = (files("shift_stac.campaigns") / "shift.toml").read_text()
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(right, wrong))
+    with pytest.raises(CampaignError, match=message):
+        load_campaign(path)
+
+
+def test_products_that_the_campaign_does_not_have_are_refused(tmp_path):
+    text = (files("shift_stac.campaigns") / "shift.toml").read_text()
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(row for row in text.splitlines() if "reflectance =" not in row))
+    version = load_campaign(path).portal.version("v1")
+    version.check_products(ProductLevel.L1, [Product.OBS])
+    for level in (ProductLevel.L2, ProductLevel.ALL):
+        with pytest.raises(CampaignError, match=r"no reflectance .*: it has radiance, igm"):
+            version.check_products(level)
+    with pytest.raises(CampaignError, match="radiance cannot be left out"):
+        version.check_products(ProductLevel.L1, [Product.RADIANCE])

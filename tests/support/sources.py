@@ -39,7 +39,8 @@ def sources_in(
         folder = portal / location.directory_for(version, line.date)
         data = folder / location.name_for(line, version)
         if data.exists():
-            found.append(source_product(product, data))
+            pair = source_product(product, data)
+            found.append(pair.model_copy(update={"is_optional": location.optional}))
     return SourceLine(line=line, portal_version=version, products=tuple(found))
 
 

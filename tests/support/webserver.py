@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -129,6 +130,10 @@ class Faults:
         self.etags: dict[str, str] = {}
         self.script: list[str] = []
         self.requests: list[tuple[str, str, str | None]] = []
+        # What is asked for with which method, and the status that is the answer.
+        self.refused: dict[tuple[str, str], int] = {}
+        # Whether sizes are told: in Content-Length, of the first byte alone, or not at all.
+        self.tells_size: Literal["always", "in ranges", "never"] = "always"
 
 
 class _FaultyHandler(QuietHandler):
@@ -139,10 +144,12 @@ class _FaultyHandler(QuietHandler):
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_HEAD(self) -> None:  # noqa: N802 - the name that http.server calls
-        self._answer(with_body=False)
+        if not self._is_answered_always():
+            self._answer(with_body=False)
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
-        self._answer(with_body=True)
+        if not self._is_answered_always():
+            self._answer(with_body=True)
 
     def _answer_without_file(self, fault: str) -> None:
         word, _, value = fault.partition(" ")
@@ -152,6 +159,29 @@ class _FaultyHandler(QuietHandler):
             self.send_header("Location" if redirects else "Retry-After", value)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _is_answered_always(self) -> bool:
+        """Answer what is refused whenever it is asked for, or of which no size is told."""
+        name = self.path.strip("/")
+        if status := self.faults.refused.get((self.command, name)):
+            self._answer_without_file(str(status))
+        elif self.faults.tells_size != "always":
+            self._answer_without_size(self.faults.files.get(name, b""))
+        else:
+            return False
+        return True
+
+    def _answer_without_size(self, content: bytes) -> None:
+        has_range = (
+            self.headers.get("Range") == "bytes=0-0" and self.faults.tells_size == "in ranges"
+        )
+        self.send_response(206 if has_range else 200)
+        if has_range:
+            self.send_header("Content-Range", f"bytes 0-0/{len(content)}")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content[:1] if has_range else content)
 
     def _answer(self, *, with_body: bool) -> None:
         faults = self.faults

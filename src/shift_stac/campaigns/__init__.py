@@ -1,6 +1,7 @@
 """The campaign file: everything that is particular to one campaign, as data."""
 
 import tomllib
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
@@ -13,7 +14,7 @@ from shift_stac.errors import CampaignError, MapError
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
-from shift_stac.sources import Product
+from shift_stac.sources import CAN_DO_WITHOUT, Product, ProductLevel
 
 _FIELDS = {"version", "date", "line"}
 
@@ -29,7 +30,8 @@ def _check_template(text: str) -> str:
 class ProductLocation(FrozenModel):
     """Where a portal version keeps a product: folder and file name, relative to its root.
 
-    The header's name is the data's with ``.hdr`` added.
+    The header's name is the data's with ``.hdr`` added. An ``optional`` product that is missing,
+    may not be read, or is damaged is left out; of any other, the line fails.
     """
 
     directory: str
@@ -73,7 +75,36 @@ class PortalVersion(FrozenModel):
         if Product.IGM not in products:
             msg = "a portal version needs the location of its igm files"
             raise ValueError(msg)
+        for product, location in products.items():
+            if location.optional and product not in CAN_DO_WITHOUT:
+                msg = (
+                    f"{product} cannot be optional: no store is made without it; "
+                    f"{' and '.join(CAN_DO_WITHOUT)} can"
+                )
+                raise ValueError(msg)
+        if not set(ProductLevel.ALL.cubes) & set(products):
+            msg = "a portal version needs the location of its radiance or reflectance files"
+            raise ValueError(msg)
         return products
+
+    def check_products(self, level: ProductLevel, left_out: Collection[Product] = ()) -> None:
+        """Refuse to be asked for products that this version has not, or without ones that it needs.
+
+        Raises
+        ------
+        CampaignError
+            It has no cube of the level, or one that is left out is not optional.
+        """
+        if lacking := set(level.cubes) - set(self.products):
+            msg = (
+                f"the campaign file describes no {' and '.join(sorted(lacking))} of this portal "
+                f"version: it has {', '.join(self.products)}"
+            )
+            raise CampaignError(msg)
+        for product in left_out:
+            if product in self.products and not self.products[product].optional:
+                msg = f"{product} cannot be left out: the campaign file does not say that it is optional"
+                raise CampaignError(msg)
 
 
 class PortalDescription(FrozenModel):

@@ -6,7 +6,7 @@ import numpy as np
 
 from shift_stac.envi.header import EnviHeader
 from shift_stac.errors import EnviError
-from shift_stac.sources import OPTIONAL_PRODUCTS, Product
+from shift_stac.sources import Product, ProductLevel
 
 # ISOFIT rounds wavelengths to 2 decimals and older products to 1. Half of the last of these
 # digits is 1 % of AVIRIS-NG's band spacing of 5 nm, and far below any band's width.
@@ -27,7 +27,7 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
     Parameters
     ----------
     headers
-        Of the line's cubes and of its IGM; those of optional products are passed over.
+        Of the line's cubes and of its IGM; those of other products are passed over.
 
     Raises
     ------
@@ -35,12 +35,12 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
         The files are not of one line, a cube has no usable wavelengths, its data type cannot spell
         a missing value, or its values are scaled in a way that a store cannot tell.
     """
-    needed = {product: h for product, h in headers.items() if product not in OPTIONAL_PRODUCTS}
-    igm = needed.pop(Product.IGM, None)
+    cubes = [headers[product] for product in ProductLevel.ALL.cubes if product in headers]
+    igm = headers.get(Product.IGM)
     if igm is not None and igm.bands != _IGM_BANDS:
         msg = f"{igm.name} has {igm.bands} bands; {Product.IGM} has {_IGM_BANDS}"
         raise EnviError(msg)
-    for cube in needed.values():
+    for cube in cubes:
         if igm is not None and (fault := swath_fault(cube, igm)):
             raise EnviError(fault)
         if cube.scale_fault is not None:
@@ -51,7 +51,7 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
                 'values: correct its "data ignore value" or "data type"'
             )
             raise EnviError(msg)
-    check_axes(list(needed.values()))
+    check_axes(cubes)
 
 
 def swath_fault(header: EnviHeader, igm: EnviHeader) -> str | None:

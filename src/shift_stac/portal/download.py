@@ -9,25 +9,26 @@ import hashlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Self
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from shift_stac.cancellation import Cancellation
-from shift_stac.envi.header import EnviHeader, read_header
+from shift_stac.envi.header import EnviHeader, parse_header
+from shift_stac.envi.header_text import decode
 from shift_stac.envi.line_headers import check_headers
-from shift_stac.errors import EnviError, RunCancelledError, WorkFolderError
+from shift_stac.errors import EnviError, RefusedFileError, RunCancelledError, WorkFolderError
 from shift_stac.files import write_whole
 from shift_stac.locks import held
 from shift_stac.portal.http_client import HttpOptions, http_client
+from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
 from shift_stac.portal.transfer import fetch
 from shift_stac.sources import (
-    OPTIONAL_PRODUCTS,
+    Product,
     RemoteFile,
     RemoteLine,
     RemoteProduct,
@@ -58,10 +59,12 @@ class DownloadOptions(HttpOptions):
     )
 
 
-class _Record(SourceFile):
-    """A :class:`SourceFile` with the time at which it was last known to be unchanged here."""
+class _Header(NamedTuple):
+    """A product with its header, or with what is wrong with that."""
 
-    mtime_ns: int
+    product: RemoteProduct
+    header: EnviHeader | None
+    fault: str | None = None
 
 
 class Downloader:
@@ -73,13 +76,19 @@ class Downloader:
         How.
     cancellation
         Ends all downloads; they can be resumed. Leaving the context by an exception does it too.
+    check
+        Refuses a line by its headers, before its data are fetched.
     """
 
     def __init__(
-        self, options: DownloadOptions | None = None, cancellation: Cancellation | None = None
+        self,
+        options: DownloadOptions | None = None,
+        cancellation: Cancellation | None = None,
+        check: Callable[[Mapping[Product, EnviHeader]], None] = check_headers,
     ) -> None:
         self._options = options or DownloadOptions()
         self._cancellation = cancellation or Cancellation()
+        self._check = check
         self._client = http_client(self._options)
         self._pool = ThreadPoolExecutor(self._options.parallel_files, "download")
 
@@ -96,12 +105,12 @@ class Downloader:
 
     def is_current(self, remote: RemoteFile, folder: Path) -> bool:
         """Whether a file need not be fetched: it is here, unchanged here and on the portal."""
-        return _is_local(remote) or _recorded(remote, folder) is not None
+        return is_local(remote) or recorded(remote, folder) is not None
 
     def download(
         self, remote: RemoteLine, folder: Path, progress: Progress | None = None
     ) -> SourceLine:
-        """Bring all files of a line into a folder.
+        """Bring all files of a line into a folder; optional ones that are refused are noted.
 
         Parameters
         ----------
@@ -133,49 +142,74 @@ class Downloader:
             log=_logger,
         ):
             self._cancellation.check(f"{remote.line}: download")
-            headers = _results(
+            headers, notes = self._bring_headers(remote, folder, tally)
+            pairs = [
+                self._pool.submit(
+                    _or_note, header.product, self._bring_pair, header.product, folder, tally
+                )
+                for header in headers
+            ]
+            found, refused = _apart(_results(pairs, tally))
+            return SourceLine(
+                line=remote.line,
+                portal_version=remote.portal_version,
+                products=found,
+                notes=(*remote.notes, *notes, *refused),
+            )
+
+    def inspect(self, remote: RemoteLine) -> tuple[str, ...]:
+        """Find out by the headers alone what :meth:`download` would refuse, and keep nothing.
+
+        Returns why optional products would be left out, as far as their headers tell.
+
+        Raises
+        ------
+        TransferError, EnviError
+            As :meth:`download`.
+        """
+        with TemporaryDirectory(prefix="headers-") as folder:
+            tally = _Tally(remote.size, None, self._cancellation)
+            found, notes = self._bring_headers(remote, Path(folder), tally)
+        faults = (
+            f"the {header.product.product.called} was left out: {header.fault}"
+            for header in found
+            if header.fault is not None
+        )
+        return (*remote.notes, *notes, *faults)
+
+    def _bring_headers(
+        self, remote: RemoteLine, folder: Path, tally: "_Tally"
+    ) -> "tuple[tuple[_Header, ...], tuple[str, ...]]":
+        """Bring and check a line's headers: those that could be had, and why others could not."""
+        found, notes = _apart(
+            _results(
                 [
-                    self._pool.submit(self._bring_header, product, folder, tally)
+                    self._pool.submit(_or_note, product, self._bring_header, product, folder, tally)
                     for product in remote.products
                 ],
                 tally,
             )
-            check_headers(
-                {
-                    product.product: header
-                    for product, header in zip(remote.products, headers, strict=True)
-                    if header is not None
-                }
-            )
-            pairs = [
-                self._pool.submit(self._bring_pair, product, folder, tally)
-                for product in remote.products
-            ]
-            return SourceLine(
-                line=remote.line,
-                portal_version=remote.portal_version,
-                products=_results(pairs, tally),
-            )
+        )
+        self._check({h.product.product: h.header for h in found if h.header is not None})
+        return found, notes
 
     def forget(self, sources: SourceLine, folder: Path) -> None:
         """Remove a line's downloaded files and their records; a mirror's files stay."""
         for file in sources.files:
             if file.path.parent == folder:
                 file.path.unlink(missing_ok=True)
-            _record_path(file, folder).unlink(missing_ok=True)
+            record_path(file, folder).unlink(missing_ok=True)
 
-    def _bring_header(
-        self, product: RemoteProduct, folder: Path, tally: "_Tally"
-    ) -> EnviHeader | None:
-        """A product's header; None for one that a store can do without, and that is damaged."""
+    def _bring_header(self, product: RemoteProduct, folder: Path, tally: "_Tally") -> "_Header":
+        """A product's header; of one that is optional and damaged, what is wrong with it."""
         file = self._bring(product.header, folder, tally)
         try:
-            return _read_header(file.path, product.data)
-        except EnviError:
+            return _Header(product, _read_header(file, product.data))
+        except EnviError as error:
             # It comes along all the same: a conversion says why it is left out, and the next run
             # sees whether the portal's has changed.
-            if product.product in OPTIONAL_PRODUCTS:
-                return None
+            if product.is_optional:
+                return _Header(product, None, str(error))
             raise
 
     def _bring_pair(self, product: RemoteProduct, folder: Path, tally: "_Tally") -> SourceProduct:
@@ -183,21 +217,22 @@ class Downloader:
             product=product.product,
             header=self._bring(product.header, folder, tally),
             data=self._bring(product.data, folder, tally),
+            is_optional=product.is_optional,
         )
 
     def _bring(self, remote: RemoteFile, folder: Path, tally: "_Tally") -> SourceFile:
         tally.advance(remote.name, 0)
-        known = _recorded(remote, folder)
+        known = recorded(remote, folder)
         if known is None:
             path, digest = (
                 self._take_local(remote, tally)
-                if _is_local(remote)
+                if is_local(remote)
                 else self._take_remote(remote, folder, tally)
             )
-            known = _Record(
+            known = Record(
                 **remote.model_dump(), path=path, sha256=digest, mtime_ns=path.stat().st_mtime_ns
             )
-            write_whole(_record_path(remote, folder), known.model_dump_json(indent=1), durable=True)
+            write_whole(record_path(remote, folder), known.model_dump_json(indent=1), durable=True)
         tally.advance(remote.name, remote.size)
         return SourceFile.model_validate(known.model_dump(exclude={"mtime_ns"}))
 
@@ -228,19 +263,47 @@ class Downloader:
         return target, digest
 
     def _take_local(self, remote: RemoteFile, tally: "_Tally") -> tuple[Path, str]:
-        path = _local_path(remote)
+        path = local_path(remote)
         digest = hashlib.sha256()
-        with path.open("rb") as file:
-            here = 0
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                here += len(block)
-                tally.advance(remote.name, here)
+        try:
+            with path.open("rb") as file:
+                here = 0
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+                    here += len(block)
+                    tally.advance(remote.name, here)
+        except OSError as error:
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise RefusedFileError(msg) from error
         return path, digest.hexdigest()
 
 
-def _read_header(path: Path, data: RemoteFile) -> EnviHeader:
-    header = read_header(path)
+def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> T | str:
+    """What is brought of a product; of an optional one that is refused, a note."""
+    try:
+        return bring(*args)
+    except RefusedFileError as error:
+        if not product.is_optional:
+            raise
+        return f"the {product.product.called} was left out: {error}"
+
+
+def _apart[T](brought: Iterable[T | str]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """What was brought, and the notes on what was not."""
+    found: list[T] = []
+    notes: list[str] = []
+    for entry in brought:
+        if isinstance(entry, str):
+            notes.append(entry)
+        else:
+            found.append(entry)
+    return tuple(found), tuple(notes)
+
+
+def _read_header(file: SourceFile, data: RemoteFile) -> EnviHeader:
+    """Read a header under the name that people know: that of the portal."""
+    name = str(file.path) if is_local(file) else file.url
+    header = parse_header(decode(file.path.read_bytes()), name=name)
     if header.data_size != data.size:
         msg = (
             f"{data.url} has {data.size} bytes, but its header implies {header.data_size} "
@@ -290,26 +353,3 @@ def _results[T](pairs: list[Future[T]], tally: _Tally) -> tuple[T, ...]:
     if first is not None:
         raise first
     return tuple(pair.result() for pair in pairs)
-
-
-def _record_path(remote: RemoteFile, folder: Path) -> Path:
-    return folder / f"{remote.name}.source.json"
-
-
-def _is_local(remote: RemoteFile) -> bool:
-    return remote.url.startswith("file:")
-
-
-def _local_path(remote: RemoteFile) -> Path:
-    return Path(url2pathname(urlsplit(remote.url).path))
-
-
-def _recorded(remote: RemoteFile, folder: Path) -> _Record | None:
-    """The record of a file, if it is of this remote file and the local one is untouched."""
-    try:
-        record = _Record.model_validate_json(_record_path(remote, folder).read_bytes())
-        facts = record.path.stat()
-    except (OSError, ValidationError):
-        return None
-    untouched = (facts.st_size, facts.st_mtime_ns) == (record.size, record.mtime_ns)
-    return record if untouched and record.is_same(remote) else None

@@ -1,19 +1,26 @@
-"""Directory listings as web servers write them: HTML pages of links.
+"""Directory listings as web servers write them: pages of links, in HTML, JSON or XML.
 
 Apache's mod_autoindex (plain, fancy and table) and nginx's autoindex differ in everything but
 the links. What they write beside a link (dates and sizes, in zones and units of their own) is kept
 as it is: equal text tells that a file is as it was, and nothing else is made of it.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from typing import override
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 # What a name in a portal's folder is made of. Anything else, above all a slash in any spelling,
 # a leading dot or a control character, is no name that we would ask for.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", re.ASCII)
+
+# A script that is called with one text.
+_CALL = re.compile(r"""\(\s*(['"])([^'"]+)\1\s*\)""")
+# Within so many letters an XML document says what it is.
+_BEGINNING = 500
 
 # The order of a listing, which some servers hand on in its links.
 _ORDER = re.compile(r"(C=[NMSD][;&]O=[AD])?")
@@ -42,6 +49,10 @@ class _Rows(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
             self.rows += [(value, []) for key, value in attrs if key == "href" and value]
+        elif tag == "tr":
+            # Some pages lead on by a script alone, which is told the name.
+            calls = [_CALL.search(value) for key, value in attrs if key == "onclick" and value]
+            self.rows += [(call[2], []) for call in calls if call]
         if tag in {"a", "hr", "address"}:
             self._beside_link = False
 
@@ -67,20 +78,76 @@ def parse_listing(page: str, url: str) -> list[Entry]:
     Parameters
     ----------
     page
-        The HTML text.
+        A page of HTML, nginx's listing as JSON, or a bucket's as XML.
     url
         The directory's own address, which ends in a slash.
     """
-    rows = _Rows()
-    rows.feed(page)
-    rows.close()
     entries: dict[Entry, Entry] = {}
-    for target, words in rows.rows:
-        entry = _entry(target, url, " ".join(words))
+    for target, note in _links(page):
+        entry = _entry(target, url, note)
         # An icon may be a link too: what the listing says stands behind one of the two.
         if entry is not None and not (entry in entries and entries[entry].note):
             entries[entry] = entry
     return sorted(entries.values())
+
+
+def foreign_host(page: str, url: str) -> str | None:
+    """The host of a page's links to what would be entries of the directory, if it is another."""
+    directory = urlsplit(url)
+    for target, note in _links(page):
+        try:
+            link = urlsplit(urljoin(url, target))
+        except ValueError:
+            continue
+        here = link._replace(scheme=directory.scheme, netloc=directory.netloc).geturl()
+        if _entry(here, url, note) is not None:
+            return f"{link.scheme}://{link.netloc}"
+    return None
+
+
+def _links(page: str) -> list[tuple[str, str]]:
+    """A listing's links, each with what the listing says beside it."""
+    if page.lstrip().startswith("["):
+        return _links_of_json(page)
+    if "<ListBucketResult" in page[:_BEGINNING]:
+        return _links_of_bucket(page)
+    rows = _Rows()
+    rows.feed(page)
+    rows.close()
+    return [(target, " ".join(words)) for target, words in rows.rows]
+
+
+def _links_of_json(page: str) -> list[tuple[str, str]]:
+    """Those of nginx's ``autoindex_format json``: objects with name, type, mtime and size."""
+    try:
+        found = json.loads(page)
+    except ValueError:
+        return []
+    return [
+        (
+            quote(str(entry["name"])) + "/" * (entry.get("type") == "directory"),
+            " ".join(str(entry[key]) for key in ("mtime", "size") if key in entry),
+        )
+        for entry in found
+        if isinstance(entry, dict) and "name" in entry
+    ]
+
+
+def _links_of_bucket(page: str) -> list[tuple[str, str]]:
+    """Those of an S3 server's ListBucketResult; what is below a common prefix is a folder."""
+    prefix = _element(page, "Prefix")
+    links = []
+    for kind, content in re.findall(r"<(Contents|CommonPrefixes)>(.*?)</\1>", page, re.DOTALL):
+        name = _element(content, "Key" if kind == "Contents" else "Prefix").removeprefix(prefix)
+        note = " ".join(_element(content, key) for key in ("LastModified", "ETag", "Size"))
+        links.append((quote(name), note.strip()))
+    return links
+
+
+def _element(text: str, name: str) -> str:
+    """The content of the first XML element of a name; empty where there is none."""
+    found = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+    return unescape(found[1]) if found else ""
 
 
 def _entry(target: str, url: str, note: str) -> Entry | None:

@@ -6,157 +6,21 @@ keeps which product is told by the campaign file.
 
 import hashlib
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from pathlib import Path
-from typing import Self, override
+from functools import cache
+from typing import Self
 
-import httpx
-
-from shift_stac.campaigns import PortalVersion
-from shift_stac.errors import FlightLineError, MissingProductError, PortalError, TransferError
+from shift_stac.campaigns import PortalVersion, ProductLocation
+from shift_stac.errors import FlightLineError, MissingProductError, PortalError
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine, as_flightline, parse_date
 from shift_stac.model import FrozenModel
-from shift_stac.portal.http_client import HttpOptions, http_client
-from shift_stac.portal.listing import Entry, is_safe_name, parse_listing
-from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
+from shift_stac.portal.http_client import HttpOptions
+from shift_stac.portal.tree import FolderTree, HttpTree, Tree
+from shift_stac.sources import Product, RemoteLine, RemoteProduct
 
 # A line is there if it has one of these.
 _TELLING = (Product.RADIANCE, Product.REFLECTANCE, Product.IGM)
-_HEAD_REFUSED = (httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.NOT_IMPLEMENTED)
-
-
-class _Tree(ABC):
-    """A tree of folders; paths are relative to its root."""
-
-    @abstractmethod
-    def list(self, path: str) -> "list[Entry] | None":
-        """Entries of a folder, sorted; None where there is no such folder."""
-
-    @abstractmethod
-    def find(self, path: str) -> RemoteFile | None:
-        """A file's facts; None where there is no such file."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of connections."""
-
-
-class _HttpTree(_Tree):
-    def __init__(self, root: str, options: HttpOptions) -> None:
-        self._root = root.rstrip("/") + "/"
-        self._client = http_client(options)
-
-    @override
-    def list(self, path: str) -> list[Entry] | None:
-        url = f"{self._root}{path}/"
-        response = self._request("GET", url)
-        if response is None:
-            return None
-        # Links are those of the page that answered, which a redirect may have led to.
-        return parse_listing(response.text, str(response.url).rstrip("/") + "/")
-
-    @override
-    def find(self, path: str) -> RemoteFile | None:
-        url = self._root + path
-        response = self._request("HEAD", url)
-        if response is None:
-            return None
-        size = response.headers.get("Content-Length")
-        if size is None or not size.isdigit():
-            msg = f"{url}: the server does not tell the file's size, so it cannot be verified"
-            raise PortalError(msg)
-        return RemoteFile(
-            name=path.rpartition("/")[2],
-            url=url,
-            size=int(size),
-            etag=response.headers.get("ETag"),
-            last_modified=response.headers.get("Last-Modified"),
-        )
-
-    def _request(self, method: str, url: str) -> httpx.Response | None:
-        try:
-            response = self._client.request(method, url)
-            if method == "HEAD" and response.status_code in _HEAD_REFUSED:
-                # The same header fields, and a body that is not read.
-                with self._client.stream("GET", url) as response:
-                    pass
-        except httpx.HTTPError as error:
-            msg = (
-                f"{url} cannot be reached: {type(error).__name__} {error}; "
-                "check the address and the network, then run again"
-            )
-            raise TransferError(msg) from error
-        if response.status_code == httpx.codes.NOT_FOUND:
-            return None
-        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            msg = f"{url}: the server answered {response.status_code} {response.reason_phrase}"
-            raise TransferError(msg)
-        if response.is_error:
-            msg = (
-                f"{url}: the server answered {response.status_code} {response.reason_phrase}; "
-                "check the portal's address and that it may be read"
-            )
-            raise PortalError(msg)
-        return response
-
-    @override
-    def close(self) -> None:
-        self._client.close()
-
-
-class _FolderTree(_Tree):
-    def __init__(self, root: Path) -> None:
-        self._root = root.absolute()
-        if not self._root.is_dir():
-            msg = f"{root} is no folder: give the portal's https:// address, or a mirror's folder"
-            raise PortalError(msg)
-
-    @override
-    def list(self, path: str) -> list[Entry] | None:
-        try:
-            found = [
-                Entry(child.name, child.is_dir(), _note(child))
-                for child in (self._root / path).iterdir()
-                if is_safe_name(child.name)
-            ]
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            msg = f"{self._root / path} cannot be listed: {error.strerror}"
-            raise PortalError(msg) from error
-        return sorted(found)
-
-    @override
-    def find(self, path: str) -> RemoteFile | None:
-        file = self._root / path
-        try:
-            facts = file.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            msg = f"{file} cannot be read: {error.strerror}"
-            raise PortalError(msg) from error
-        modified = datetime.fromtimestamp(facts.st_mtime, UTC)
-        return RemoteFile(
-            name=file.name,
-            url=file.as_uri(),
-            size=facts.st_size,
-            etag=f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"',
-            last_modified=format_datetime(modified, usegmt=True),
-        )
-
-    @override
-    def close(self) -> None:
-        pass
-
-
-def _note(path: Path) -> str:
-    facts = path.stat()
-    return f"{facts.st_mtime_ns} {facts.st_size}"
 
 
 class ListedLine(FrozenModel):
@@ -180,7 +44,7 @@ class Portal:
     :class:`~shift_stac.errors.TransferError` where it may answer at another try.
     """
 
-    def __init__(self, address: str, tree: _Tree, description: PortalVersion, version: str) -> None:
+    def __init__(self, address: str, tree: Tree, description: PortalVersion, version: str) -> None:
         self._address = address
         self._tree = tree
         self._description = description
@@ -213,11 +77,11 @@ class Portal:
             seen = (
                 f"its page lists {', '.join(entry.name for entry in entries[:3])}"
                 if entries
-                else "its page has no link to anything below it, or only to another host"
+                else "its page has no link to anything below it"
             )
             msg = (
-                f"{self._address} lists no date: see in a browser what it shows ({seen}), and give the "
-                "address to which its links lead"
+                f"{self._address} lists no date ({seen}): see in a browser what it shows, and give the "
+                "address of the folder above the versions"
             )
             raise PortalError(msg)
         return dates
@@ -236,23 +100,21 @@ class Portal:
         products
             Whose files are wanted. A line counts if it has a cube or an IGM among them.
         """
-        folders: dict[str, list[Entry]] = {}
+        # Products may share a folder.
+        entries = cache(lambda folder: self._tree.list(folder) or [])
         files: dict[FlightLine, dict[str, str]] = {}
         counting: set[FlightLine] = set()
         for product in products:
             location = self._description.products.get(product)
             if location is None:
                 continue
-            folder = location.directory_for(self._version, date)
-            if folder not in folders:
-                folders[folder] = self._tree.list(folder) or []
             before, after = location.name.format(version=self._version, date=date, line="\0").split(
                 "\0"
             )
             name = re.compile(
                 f"{re.escape(before)}(ang{date}t[0-9]{{6}}){re.escape(after)}([.]hdr)?"
             )
-            for entry in folders[folder]:
+            for entry in entries(location.directory_for(self._version, date)):
                 match = None if entry.is_folder else name.fullmatch(entry.name)
                 if match and (line := as_flightline(match[1])):
                     files.setdefault(line, {})[entry.name] = entry.note
@@ -263,31 +125,49 @@ class Portal:
     def find(self, line: FlightLine, products: Sequence[Product]) -> RemoteLine:
         """Find the files of a line.
 
-        An optional product that is not there is left out.
+        An optional product that is not there, or that may not be read, is left out and noted.
 
         Raises
         ------
         MissingProductError
             A required product, or its header, is not there.
         """
-        found = []
+        found: list[RemoteProduct] = []
+        notes: list[str] = []
         for product in products:
             location = self._description.products.get(product)
             if location is None:
                 continue
-            folder = location.directory_for(self._version, line.date)
-            path = f"{folder}/{location.name_for(line, self._version)}"
-            header, data = self._tree.find(f"{path}.hdr"), self._tree.find(path)
-            if header is not None and data is not None:
-                found.append(RemoteProduct(product=product, data=data, header=header))
-            elif not location.optional:
-                lacking = path if data is None else f"{path}.hdr"
-                msg = (
-                    f"{line}: the portal has no {lacking}, which is required for {product}; "
-                    "wait until it is delivered, or ask for other products"
+            try:
+                found.append(self._find_pair(line, product, location))
+            except PortalError as error:
+                if not location.optional:
+                    raise
+                notes.append(
+                    f"the portal has no {product.called}"
+                    if isinstance(error, MissingProductError)
+                    else f"the {product.called} was left out: {error}"
                 )
-                raise MissingProductError(msg)
-        return RemoteLine(line=line, portal_version=self._version, products=tuple(found))
+        return RemoteLine(
+            line=line, portal_version=self._version, products=tuple(found), notes=tuple(notes)
+        )
+
+    def _find_pair(
+        self, line: FlightLine, product: Product, location: ProductLocation
+    ) -> RemoteProduct:
+        folder = location.directory_for(self._version, line.date)
+        path = f"{folder}/{location.name_for(line, self._version)}"
+        header, data = self._tree.find(f"{path}.hdr"), self._tree.find(path, f"{path}.hdr")
+        if header is None or data is None:
+            lacking = path if data is None else f"{path}.hdr"
+            msg = (
+                f"{line}: the portal has no {lacking}, which is required for {product}; "
+                "wait until it is delivered, or ask for other products"
+            )
+            raise MissingProductError(msg)
+        return RemoteProduct(
+            product=product, data=data, header=header, is_optional=location.optional
+        )
 
 
 def _is_date(name: str) -> bool:
@@ -308,10 +188,10 @@ def open_portal(
         The address is of another kind, or the folder does not exist.
     """
     if address.startswith(("https://", "http://")):
-        tree: _Tree = _HttpTree(address, options)
+        tree: Tree = HttpTree(address, options)
     elif "://" in address:
         msg = f"{address!r} is neither an http(s):// address nor a folder"
         raise PortalError(msg)
     else:
-        tree = _FolderTree(at_home(address))
+        tree = FolderTree(at_home(address))
     return Portal(address, tree, description, version)

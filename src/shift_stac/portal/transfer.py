@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from shift_stac.cancellation import Cancellation
-from shift_stac.errors import TransferError
+from shift_stac.errors import RefusedFileError, TransferError
 from shift_stac.model import FrozenModel
 from shift_stac.portal.http_client import HttpOptions
 from shift_stac.sources import RemoteFile
@@ -75,6 +75,8 @@ def fetch(
 
     Raises
     ------
+    RefusedFileError
+        The server does not give it out.
     TransferError
         The file cannot be fetched, or changed on the portal in the meantime.
     RunCancelledError
@@ -212,7 +214,7 @@ def _check_response(response: httpx.Response, remote: RemoteFile, present: int) 
         raise TransferError(msg)
     if status != httpx.codes.OK:
         msg = f"{said}; check that the portal's files may be read"
-        raise TransferError(msg)
+        raise RefusedFileError(msg)
     now = _described(response, remote, int(response.headers.get("Content-Length", remote.size)))
     if not remote.is_same(now):
         msg = (

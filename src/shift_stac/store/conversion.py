@@ -120,6 +120,8 @@ def convert_line(
                 part, cubes, igm.data, crs, layers=layers, progress=progress
             )
             table = write_map_group(part, sources.get(Product.GLT), igm)
+            if table.note is not None:
+                table = table.model_copy(update={"note": _bare(table.note, sources)})
             withheld.rename(metadata)
             # Readers over https find the group's arrays through the root.
             zarr.consolidate_metadata(part)
@@ -168,7 +170,7 @@ def _engine_settings(threads: int | None) -> dict[str, Any]:
 def _open_images(
     sources: SourceLine, level: ProductLevel
 ) -> tuple[dict[Product, EnviImage], tuple[str, ...]]:
-    """The files that a store is made of, and why an OBS is not among them."""
+    """The files that a store is made of, and why an optional OBS is not among them."""
     images: dict[Product, EnviImage] = {}
     for product in (*level.cubes, Product.IGM):
         pair = sources.get(product)
@@ -180,13 +182,23 @@ def _open_images(
     check_headers({product: image.header for product, image in images.items()})
     pair = sources.get(Product.OBS)
     if pair is None:
-        return images, ()
+        return images, sources.notes
     try:
         obs = open_envi(pair.data.path, pair.header.path)
         check_observation(obs.header, images[Product.IGM].header)
     except EnviError as error:
-        return images, (f"the observation geometry (OBS) was left out: {error}",)
-    return images | {Product.OBS: obs}, ()
+        if not pair.is_optional:
+            raise
+        note = f"the {Product.OBS.called} was left out: {_bare(str(error), sources)}"
+        return images, (*sources.notes, note)
+    return images | {Product.OBS: obs}, sources.notes
+
+
+def _bare(text: str, sources: SourceLine) -> str:
+    """A text without the folders of the line's files, which differ from machine to machine."""
+    for folder in {file.path.parent for file in sources.files}:
+        text = text.replace(f"{folder}/", "")
+    return text
 
 
 def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None:

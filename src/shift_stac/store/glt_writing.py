@@ -45,6 +45,8 @@ def choose_table(
 
     Raises
     ------
+    EnviError
+        The portal's does not fit, and is not optional.
     GeolocationError
         No table can be made of the IGM.
     """
@@ -54,6 +56,8 @@ def choose_table(
             image = open_envi(glt.data.path, glt.header.path)
             return portal_table(image, igm.data, igm.crs), TableOrigin.PORTAL, None
         except EnviError as error:
+            if not glt.is_optional:
+                raise
             note = str(error)
     return BuiltTable(igm.data, igm.crs, name=igm.name), TableOrigin.IGM, note
 

@@ -1,7 +1,7 @@
 """The CRS that the header of a line's input geometry (IGM) tells, in any of the ways it is told."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pyproj import CRS
@@ -10,7 +10,9 @@ from pyproj.exceptions import CRSError
 from shift_stac.crs import WGS84
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.header_text import unbrace
+from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import GeolocationError
+from shift_stac.sources import Product
 
 _ZONE = re.compile(
     r"UTM[\s,_]*(?:zone)?[\s:=_]*([-+]?\d+)[\s,(]*(north|south|n\b|s\b)", re.IGNORECASE
@@ -43,6 +45,28 @@ _DATUMS = (
 )  # fmt: skip
 # ENVI writes these where there is no map.
 _NO_PROJECTION = ("", "ARBITRARY", "PIXEL")
+
+
+def check_line(headers: Mapping[Product, EnviHeader], fallback: str) -> None:
+    """Refuse a line of which no store can be made, by what its headers say.
+
+    Parameters
+    ----------
+    headers
+        Of the line's cubes and of its IGM.
+    fallback
+        CRS of an IGM that tells none.
+
+    Raises
+    ------
+    EnviError
+        As :func:`shift_stac.envi.line_headers.check_headers`.
+    GeolocationError
+        As :func:`crs_from_igm`.
+    """
+    check_headers(headers)
+    if igm := headers.get(Product.IGM):
+        crs_from_igm(igm, fallback)
 
 
 def crs_from_igm(header: EnviHeader, fallback: str) -> CRS:

@@ -334,5 +334,7 @@ def test_a_line_that_its_headers_contradict_is_refused_before_any_data_are_fetch
     line = RemoteLine(line=LINE, portal_version="v1", products=(product,))
     with Downloader() as downloader, pytest.raises(EnviError, match="'Index'"):
         downloader.download(line, work)
+    with Downloader() as downloader, pytest.raises(EnviError, match=f"{mirror}.*'Index'"):
+        downloader.inspect(line)
     assert (work / "cube.hdr.source.json").exists()
     assert not (work / "cube.source.json").exists()

@@ -3,7 +3,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shift_stac.portal.listing import Entry, is_safe_name, parse_listing
+from shift_stac.portal.listing import Entry, foreign_host, is_safe_name, parse_listing
 
 URL = "http://portal/pub/v1/20220224/"
 
@@ -33,11 +33,21 @@ APACHE_PLAIN = """<html><body><h1>Index of /pub/v1/20220224</h1>
 <li><a href="ang20220224t195402_rfl"> ang20220224t195402_rfl</a></li>
 </ul></body></html>
 """
+NGINX_JSON = """[
+{ "name":"L1", "type":"directory", "mtime":"Mon, 23 Nov 2026 23:00:00 GMT" },
+{ "name":"ang20220224t195402_rfl", "type":"file", "mtime":"Mon, 23 Nov 2026 23:00:00 GMT", "size":5216789012 }
+]"""
+BUCKET = """<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>portal</Name><Prefix>v1/20220224/</Prefix>
+<Contents><Key>v1/20220224/ang20220224t195402_rfl</Key><Size>5216789012</Size></Contents>
+<CommonPrefixes><Prefix>v1/20220224/L1/</Prefix></CommonPrefixes></ListBucketResult>"""
+SCRIPTED = """<table><tr onclick="go('L1/')"><td>L1</td></tr>
+<tr onclick='go("ang20220224t195402_rfl")'><td>x</td></tr></table>"""
 
 
 def test_all_servers_listings_tell_the_same():
     expected = [Entry("L1", is_folder=True), Entry("ang20220224t195402_rfl", is_folder=False)]
-    for page in (NGINX, APACHE_TABLE, APACHE_PLAIN):
+    for page in (NGINX, APACHE_TABLE, APACHE_PLAIN, NGINX_JSON, BUCKET, SCRIPTED):
         assert parse_listing(page, URL) == expected
 
 
@@ -86,3 +96,10 @@ def test_links_that_carry_the_order_of_the_listing_are_links_to_files_all_the_sa
     page = '<a href="?C=N;O=D">Name</a><a href="20220224/?C=N;O=D">x</a><a href="f?C=N;O=D">f</a>'
     found = parse_listing(page, "https://host/")
     assert [(entry.name, entry.is_folder) for entry in found] == [("20220224", True), ("f", False)]
+
+
+def test_the_host_that_all_links_lead_to_is_named():
+    page = f'<a href="/">up</a><a href="{URL.replace("portal", "other:81")}20220224/">x</a>'
+    assert parse_listing(page, URL) == []
+    assert foreign_host(page, URL) == "http://other:81"
+    assert foreign_host(page.replace("other:81", "portal"), "https://portal/elsewhere/") is None

@@ -3,6 +3,7 @@ import pytest
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import MissingProductError, PortalError, TransferError
 from shift_stac.flightline import FlightLine
+from shift_stac.portal.download import Downloader
 from shift_stac.portal.http_client import HttpOptions
 from shift_stac.portal.portal import open_portal
 from shift_stac.sources import Product, ProductLevel
@@ -109,3 +110,50 @@ def test_refusals_tell_the_status():
             faults.script = [status]
             with pytest.raises(kind, match=status):
                 portal.lines("20220224")
+
+
+def served(faults, *names):
+    """Two files of a line, and an OBS, on a server that answers as it is told."""
+    header = b"ENVI\nsamples = 4\nlines = 1\nbands = 1\ndata type = 2\ninterleave = bil\n"
+    header += b"wavelength = {500}\n"
+    for name in names:
+        path = f"v1/20220224/L1/{name}"
+        faults.files |= {path: bytes(8), f"{path}.hdr": header}
+
+
+RADIANCE = "rdn/ang20220224t195402_rdn_v2aa1_clip"
+OBS = "obs/ang20220224t195402_obs"
+
+
+@pytest.mark.parametrize("tells_size", ["in ranges", "never"])
+def test_sizes_that_head_does_not_tell_are_found_all_the_same(tells_size):
+    with faulty_server() as (url, faults), open_portal(url, V1, "v1", HttpOptions()) as portal:
+        served(faults, RADIANCE)
+        faults.tells_size = tells_size
+        (found,) = portal.find(LINE, [Product.RADIANCE]).products
+        assert found.data.size == 8
+        assert found.header.size == len(faults.files[f"v1/20220224/L1/{RADIANCE}.hdr"])
+        faults.files[f"v1/20220224/L1/{RADIANCE}.hdr"] = b"<html>not here</html>"
+        if tells_size == "never":
+            with pytest.raises(PortalError, match="does not tell its size, and its header neither"):
+                portal.find(LINE, [Product.RADIANCE])
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+@pytest.mark.parametrize("ending", ["", ".hdr"])
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_optional_product_that_is_refused_is_left_out_and_noted(
+    tmp_path, method, ending, status
+):
+    with faulty_server() as (url, faults), open_portal(url, V1, "v1", HttpOptions()) as portal:
+        served(faults, RADIANCE, OBS)
+        faults.refused = {(method, f"v1/20220224/L1/{OBS}{ending}"): status}
+        with Downloader(check=lambda _: None) as downloader:
+            found = portal.find(LINE, [Product.RADIANCE, Product.OBS])
+            come = downloader.download(found, tmp_path)
+        assert [pair.product for pair in come.products] == [Product.RADIANCE]
+        (note,) = come.notes
+        assert "observation geometry (OBS)" in note
+        faults.refused = {(method, f"v1/20220224/L1/{RADIANCE}{ending}"): status}
+        with pytest.raises((PortalError, TransferError)), Downloader() as downloader:
+            downloader.download(portal.find(LINE, [Product.RADIANCE]), tmp_path / "other")

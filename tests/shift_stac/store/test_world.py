@@ -132,15 +132,19 @@ def test_a_damaged_optional_file_is_left_out_and_noted(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-8])
     elif damage == "GLT":
         write_envi(path, np.ones((3, 2, 3), "<i4"), **{"map info": "{UTM, 1, 1, 0, 0, 5, 5, 10, North, WGS-84, rotation=inf}"})  # fmt: skip
-    sources = plain.model_copy(
-        update={"products": (*plain.products, source_product(product, path))}
-    )
+    pair = source_product(product, path)
+    required = plain.model_copy(update={"products": (*plain.products, pair)})
+    with pytest.raises(EnviError, match="extra"):
+        convert_line(required, tmp_path / "line.zarr", load_campaign())
+    optional = pair.model_copy(update={"is_optional": True})
+    sources = plain.model_copy(update={"products": (*plain.products, optional)})
     store, summary, _ = stored(tmp_path, sources)
     assert summary.observation is None
     assert "to_sun_zenith" not in shift_stac.open_flightline(store)
     (note,) = summary.all_notes
     assert "left out" in note
     assert "extra" in note
+    assert str(tmp_path) not in note
 
 
 @pytest.mark.parametrize(
