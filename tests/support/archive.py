@@ -13,6 +13,7 @@ from shift_stac.stac.hrefs import HrefOptions, Hrefs
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
 from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.validation.result import Expectations
 from shift_stac.validation.store_check import validate_store
 from support.sources import sources_in
@@ -28,6 +29,7 @@ def publish_campaign(
     campaign: Campaign | None = None,
     version: str = "v1",
     lines: int = 2,
+    conversion: ConversionOptions | None = None,
 ) -> tuple[Storage, list[FlightLine]]:
     """Publish invented lines of three dates, with table and page."""
     campaign = campaign or load_campaign()
@@ -46,7 +48,7 @@ def publish_campaign(
     for line in published:
         sources = sources_in(work / "portal", line, version, campaign)
         store = work / f"{line}.zarr"
-        summary = convert_line(sources, store, campaign)
+        summary = convert_line(sources, store, campaign, conversion)
         companions = draw_companions(store, summary, campaign)
         validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
         place = publish_data(storage, campaign, line, store, companions)

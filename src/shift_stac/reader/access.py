@@ -14,7 +14,7 @@ from pyproj import CRS
 
 from shift_stac.errors import MapError
 from shift_stac.reader import points, spectra
-from shift_stac.reader.bands import find_bands
+from shift_stac.reader.bands import bands_of
 from shift_stac.reader.envi_files import write_envi
 from shift_stac.reader.orthorectify import has_table, orthorectify
 from shift_stac.store.glt_group import read_grid
@@ -104,7 +104,7 @@ class FlightLineAccessor:
         found = orthorectify(
             self._swath(),
             selected,
-            bands=self._bands(selected, bands) if is_spectral and bands is not None else None,
+            bands=bands_of(selected, bands) if is_spectral and bands is not None else None,
             hidden=(selected["good_wavelength"] != 1).to_numpy()
             if is_spectral and mask_bad_bands
             else None,
@@ -261,8 +261,3 @@ class FlightLineAccessor:
             msg = f"the line has no variable {wanted!r} of its pixels; it has {has}"
             raise MapError(msg)
         return dataset[wanted]
-
-    def _bands(self, variable: xr.DataArray, wanted: Sequence[float]) -> list[int]:
-        dataset = self._dataset
-        widths = dataset["fwhm"].to_numpy() if "fwhm" in dataset.variables else None
-        return find_bands(variable["wavelength"].to_numpy(), widths, wanted)

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import geopandas
+import pandas as pd
 import xarray as xr
 
 from shift_stac.errors import CatalogError, MapError
+from shift_stac.reader.campaign_tables import campaign_table
 from shift_stac.reader.items import read_items
 from shift_stac.reader.mosaic import MosaicRule
 from shift_stac.reader.opening import open_flightline
 from shift_stac.reader.orthorectify import grid_of
+from shift_stac.reader.places import parse_points, parse_polygons
+from shift_stac.reader.plots import ANGLES, nearest_rows, pixel_rows, zone_rows
 from shift_stac.reader.search import search
 from shift_stac.reader.season_cube import season_cube
 
@@ -164,6 +168,181 @@ class Archive:
             variable=variable,
             mask_bad_bands=mask_bad_bands,
             storage_options=self.storage_options,
+        )
+
+    def spectra(
+        self,
+        points: Any,
+        *,
+        datetime: Any = None,
+        variable: str | None = None,
+        bands: Sequence[float] | None = None,
+        crs: Any = None,
+        ids: str | None = None,
+        also: Sequence[str] = ANGLES,
+        mask_bad_bands: bool = True,
+        wide: bool = False,
+    ) -> pd.DataFrame:
+        """Spectra of points on all lines and dates, as one tidy table.
+
+        Of each point, each line that reaches it shows the pixel whose centre is nearest, if a map would
+        show it there. Lines are read several at once, each chunk once.
+
+        Parameters
+        ----------
+        points
+            A GeoDataFrame or GeoSeries of points; a DataFrame with columns ``longitude`` and
+            ``latitude`` (or ``lon`` and ``lat``); pairs of longitude and latitude; GeoJSON.
+        datetime
+            As for :meth:`search`; all times by default.
+        variable
+            Any variable of the lines; by default Reflectance, if any of them has it, or else
+            Radiance. Lines without it are left out, with a warning.
+        bands
+            Wavelengths in nanometres, of each of which the nearest band is taken; by default all.
+        crs
+            Of coordinates that tell none, in columns ``x`` and ``y`` or ``easting`` and ``northing``
+            too; longitude and latitude by default. A GeoDataFrame without a CRS needs it.
+        ids
+            The column of the points' names; by default ``id``, where there is one, or else the index.
+        also
+            Further variables of the pixel, a column each, where a line has them: angles by default,
+            degrees.
+        mask_bad_bands
+            Whether values of bands that are no ``good_wavelength`` are left out.
+        wide
+            Whether bands are columns, named by their wavelengths in nm (``"860.21"``), as tables of
+            predictors have them. By default each band is a row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``id``, ``line``, ``time`` (the line's begin, UTC), ``y`` and ``x`` (scan line and
+            sample), ``distance`` (of the pixel's centre from the point, m), those of ``also``,
+            ``wavelength`` (nm), and the variable by its name, NaN where it has no data. In the order of
+            points, times and wavelengths. A point that no line reaches has no row.
+
+        Raises
+        ------
+        MapError
+            They are no points, a coordinate is NaN or swapped, the CRS is missing, a name occurs
+            twice, or a line has no band of a wavelength.
+        StoreError
+            A line does not open.
+        """
+        return campaign_table(
+            self.search(datetime=datetime),
+            self.open,
+            parse_points(points, crs=crs, ids=ids),
+            nearest_rows,
+            ("y", "x", "distance"),
+            variable=variable,
+            bands=bands,
+            also=also,
+            mask_bad_bands=mask_bad_bands,
+            wide=wide,
+        )
+
+    def zonal(
+        self,
+        polygons: Any,
+        *,
+        datetime: Any = None,
+        variable: str | None = None,
+        bands: Sequence[float] | None = None,
+        crs: Any = None,
+        ids: str | None = None,
+        also: Sequence[str] = ANGLES,
+        mask_bad_bands: bool = True,
+    ) -> pd.DataFrame:
+        """Statistics of polygons on all lines and dates, as one tidy table.
+
+        Each pixel whose centre lies in a polygon counts once, as it was measured.
+
+        Parameters
+        ----------
+        polygons
+            A GeoDataFrame or GeoSeries of polygons; geometries of shapely, in longitude and latitude;
+            GeoJSON.
+        datetime, variable, bands, crs, ids, mask_bad_bands
+            As for :meth:`spectra`.
+        also
+            Further variables, of which the mean is a column; of directions that of their vectors.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``id``, ``line``, ``time``, ``share_on_line`` (how much of the polygon's area the
+            line's map covers, 0 to 1), those of ``also``, ``wavelength`` (nm), ``mean``, ``std`` (of
+            the population) and ``count`` of the pixels that have data. A polygon that is smaller than
+            a pixel may have a count of 0; one that a line does not reach has no row.
+
+        Raises
+        ------
+        MapError
+            As for :meth:`spectra`.
+        StoreError
+            A line does not open.
+        """
+        return campaign_table(
+            self.search(datetime=datetime),
+            self.open,
+            parse_polygons(polygons, crs=crs, ids=ids),
+            zone_rows,
+            ("share_on_line",),
+            variable=variable,
+            bands=bands,
+            also=also,
+            mask_bad_bands=mask_bad_bands,
+            wide=False,
+        )
+
+    def pixels(
+        self,
+        polygons: Any,
+        *,
+        datetime: Any = None,
+        variable: str | None = None,
+        bands: Sequence[float] | None = None,
+        crs: Any = None,
+        ids: str | None = None,
+        also: Sequence[str] = ANGLES,
+        mask_bad_bands: bool = True,
+        wide: bool = False,
+    ) -> pd.DataFrame:
+        """Every pixel in polygons, such as a lasso, on all lines and dates, as one tidy table.
+
+        Parameters
+        ----------
+        polygons
+            As for :meth:`zonal`; one polygon has the name 0.
+        datetime, variable, bands, crs, ids, also, mask_bad_bands, wide
+            As for :meth:`spectra`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As :meth:`spectra` gives it, with ``longitude`` and ``latitude`` of the pixel's centre
+            instead of ``distance``.
+
+        Raises
+        ------
+        MapError
+            As for :meth:`spectra`.
+        StoreError
+            A line does not open.
+        """
+        return campaign_table(
+            self.search(datetime=datetime),
+            self.open,
+            parse_polygons(polygons, crs=crs, ids=ids),
+            pixel_rows,
+            ("y", "x", "longitude", "latitude"),
+            variable=variable,
+            bands=bands,
+            also=also,
+            mask_bad_bands=mask_bad_bands,
+            wide=wide,
         )
 
     def open(self, line: str) -> xr.Dataset:

@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from shift_stac.errors import MapError
+
+
+def bands_of(variable: xr.DataArray, wanted: Sequence[float]) -> list[int]:
+    """The nearest band of a variable to each wavelength; see :func:`find_bands`."""
+    widths = variable["fwhm"].to_numpy() if "fwhm" in variable.coords else None
+    return find_bands(variable["wavelength"].to_numpy(), widths, wanted)
 
 
 def find_bands(

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from shift_stac.crs import WGS84, parse_crs, transformer
+from shift_stac.crs import WGS84, transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import FARTHEST_PIXEL
 from shift_stac.reader.pixels import pixels_in, region_around
-from shift_stac.reader.polygons import check_degrees
+from shift_stac.reader.places import parse_points
 from shift_stac.reader.values import pixel_values, window_values
 from shift_stac.store.glt_group import read_grid
 
@@ -36,49 +36,6 @@ class NearestPixels:
     def found(self) -> NDArray[np.bool_]:
         """Where there is a pixel."""
         return self.line >= 0
-
-
-def parse_points(points: Any) -> tuple[NDArray[np.float64], Any]:
-    """Understand what describes places.
-
-    Parameters
-    ----------
-    points
-        A GeoDataFrame or GeoSeries of points, in the CRS that it tells; or longitudes and latitudes
-        in WGS 84 degrees, as anything that makes an array shaped (places, 2).
-
-    Returns
-    -------
-    tuple
-        Longitudes and latitudes, shaped (places, 2), and the labels of the places.
-
-    Raises
-    ------
-    MapError
-        They are no places.
-    """
-    geometry = getattr(points, "geometry", points)
-    if hasattr(geometry, "geom_type"):
-        if not (geometry.geom_type == "Point").all():
-            msg = "these are no points: give a GeoDataFrame whose geometries are points, such as centroids"
-            raise MapError(msg)
-        places = np.column_stack([geometry.x, geometry.y]).astype(float)
-        source = WGS84 if geometry.crs is None else parse_crs(geometry.crs)
-        labels = geometry.index.to_numpy()
-        if source != WGS84:
-            places = np.column_stack(transformer(source, WGS84).transform(*places.T))
-    else:
-        try:
-            places = np.asarray(points, dtype=float)
-        except (TypeError, ValueError) as error:
-            msg = f"these are no places ({error}): give longitude and latitude of each"
-            raise MapError(msg) from error
-        if places.ndim != 2 or places.shape[1] != 2:  # noqa: PLR2004
-            msg = f"places have longitude and latitude each, shaped (places, 2), not {places.shape}"
-            raise MapError(msg)
-        labels = np.arange(len(places))
-    check_degrees(places)
-    return places, labels
 
 
 def find_pixels(swath: xr.Dataset, places: NDArray[np.float64]) -> NearestPixels:
@@ -132,7 +89,7 @@ def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataAr
     variable
         A variable of it, shaped ([wavelength,] y, x).
     points
-        As :func:`parse_points` takes them.
+        As :func:`~shift_stac.reader.places.parse_points` takes them.
 
     Returns
     -------
@@ -146,7 +103,8 @@ def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataAr
     MapError
         They are no places.
     """
-    places, labels = parse_points(points)
+    asked = parse_points(points)
+    places = asked.degrees
     nearest = find_pixels(swath, places)
     line, sample = nearest.line[nearest.found], nearest.sample[nearest.found]
 
@@ -174,7 +132,7 @@ def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataAr
         elif "y" not in coordinate.dims and "x" not in coordinate.dims:
             coordinates[str(name)] = coordinate.variable
     coordinates["distance"] = xr.Variable("point", nearest.distance, _DISTANCE)
-    coordinates["point"] = xr.Variable("point", labels)
+    coordinates["point"] = xr.Variable("point", asked.ids)
     dims = ("wavelength", "point") if found.ndim > 1 else ("point",)
     result = xr.DataArray(
         found, dims=dims, coords=coordinates, name=variable.name, attrs=variable.attrs

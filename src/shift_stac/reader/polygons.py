@@ -68,7 +68,7 @@ def parse_geometry(geometry: Any) -> BaseGeometry:
             parts = [shapely.geometry.shape(part) for part in _geometries(geometry)]
         source = WGS84 if crs is None else parse_crs(crs)
         for part in parts:
-            _check_finite(shapely.get_coordinates(part))
+            check_finite(shapely.get_coordinates(part))
         area = shapely.union_all([shapely.make_valid(part) for part in parts])
     except MapError:
         raise
@@ -126,7 +126,7 @@ def check_degrees(places: NDArray[np.float64]) -> None:
     MapError
         They are not finite, or beyond what degrees there are.
     """
-    _check_finite(places)
+    check_finite(places)
     wrong = (np.abs(places) > (360, 90)).any(axis=1)
     if wrong.any():
         lon, lat = places[int(np.argmax(wrong))]
@@ -137,7 +137,14 @@ def check_degrees(places: NDArray[np.float64]) -> None:
         raise MapError(msg)
 
 
-def _check_finite(places: NDArray[np.float64]) -> None:
+def check_finite(places: NDArray[np.float64]) -> None:
+    """Look whether all coordinates are numbers.
+
+    Raises
+    ------
+    MapError
+        One is not.
+    """
     if not np.isfinite(places).all():
         msg = "a coordinate is NaN or infinite: give a finite longitude and latitude for each point"
         raise MapError(msg)

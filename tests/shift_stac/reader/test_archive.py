@@ -1,7 +1,6 @@
 """An archive is found and searched from a folder, S3 and the web, and its lines are opened."""
 
 import json
-from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,38 +11,8 @@ import shapely
 
 import shift_stac
 from shift_stac.errors import CatalogError, MapError
-from support.archive import publish_campaign
-from support.s3 import serve_s3
-from support.webserver import serve_nginx
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """An archive in a folder that a bucket and a web server show too."""
-    root = tmp_path_factory.mktemp("published")
-    publish_campaign(str(root / "s3" / "archive"), root)
-    return root / "s3"
-
-
-@pytest.fixture(params=["folder", "S3", "web"])
-def address(request, published, tmp_path, monkeypatch):
-    with ExitStack() as stack:
-        if request.param == "folder":
-            yield str(published / "archive")
-        elif request.param == "S3":
-            bucket = stack.enter_context(serve_s3(published))
-            for name, value in bucket.environment.items():
-                monkeypatch.setenv(name, value)
-            yield bucket.url
-        else:
-            yield stack.enter_context(serve_nginx(published / "archive", tmp_path))
-
-
-@pytest.fixture
-def archive(published):
-    return shift_stac.open_archive(published / "archive")
 
 
 def test_an_archive_is_searched_and_opened_wherever_it_lies(address, published):

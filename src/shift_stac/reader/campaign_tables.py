@@ -1,0 +1,157 @@
+"""Plots on all lines of an archive: which line may show which plot, and what all of them show."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+
+from shift_stac.errors import MapError
+from shift_stac.reader.access import PREFERRED
+from shift_stac.reader.places import Places
+from shift_stac.reader.plots import Wanted
+from shift_stac.reader.tables import LineRows, build_table
+
+_LINES_AT_ONCE = 8
+
+# A footprint is simplified, and a map shows what lies a little beside its pixels.
+_TOLERANCE_M = 20.0
+_PIXELS_BEYOND = 4.0
+_METRES_PER_DEGREE = 110_000.0
+_LEAST_COSINE = 0.01
+_WHOLE_TURN = 360.0
+
+RowsOf = Callable[[xr.Dataset, Wanted, NDArray[Any], NDArray[np.intp]], LineRows]
+"""What makes the rows of a line: of the line, what is wanted, geometries, and their numbers."""
+
+
+def campaign_table(
+    items: geopandas.GeoDataFrame,
+    open_line: Callable[[str], xr.Dataset],
+    places: Places,
+    rows_of: RowsOf,
+    columns: Sequence[str],
+    *,
+    variable: str | None,
+    bands: Sequence[float] | None,
+    also: Sequence[str],
+    mask_bad_bands: bool,
+    wide: bool,
+) -> pd.DataFrame:
+    """What all lines show at places, several lines at once.
+
+    Parameters
+    ----------
+    items
+        The lines, as ``Archive.search`` finds them.
+    open_line
+        Opens one by its name.
+    places
+        Points or polygons.
+    rows_of
+        Makes the rows of a line.
+    columns
+        What the table has besides the names of place, line and time, if it has no rows.
+    variable
+        By default Reflectance, if any of the lines has it, or else Radiance. Lines without it are left
+        out, with a warning.
+    bands, also, mask_bad_bands
+        See :class:`~shift_stac.reader.plots.Wanted`.
+    wide
+        Whether bands are columns.
+
+    Raises
+    ------
+    MapError
+        None of the lines that reach the places has the variable, or one has no band of a wavelength.
+    """
+    reached = lines_and_places(items, places.geometries)
+    with ThreadPoolExecutor(_LINES_AT_ONCE) as pool:
+        lines = list(pool.map(open_line, items["id"].iloc[list(reached)]))
+        variable = variable or _preferred(lines)
+        has = [_has(swath, variable) for swath in lines]
+        _tell_left_out(lines, has, variable)
+        jobs = [
+            pool.submit(
+                _rows,
+                rows_of,
+                Wanted(variable, bands, also, mask_bad_bands),
+                places,
+                swath,
+                numbers,
+            )
+            for swath, numbers, shown in zip(lines, reached.values(), has, strict=True)
+            if shown
+        ]
+        parts = [job.result() for job in jobs]
+    return build_table(parts, places.ids, columns, wide=wide)
+
+
+def _preferred(lines: Sequence[xr.Dataset]) -> str:
+    return next((name for name in PREFERRED if any(_has(s, name) for s in lines)), PREFERRED[0])
+
+
+def _has(swath: xr.Dataset, variable: str) -> bool:
+    return variable in swath.variables and {"y", "x"} <= set(swath[variable].dims)
+
+
+def _tell_left_out(lines: Sequence[xr.Dataset], has: Sequence[bool], variable: str) -> None:
+    """Warn of lines that have no such variable; none at all is an error."""
+    without = [
+        str(swath.attrs.get("flight_line"))
+        for swath, shown in zip(lines, has, strict=True)
+        if not shown
+    ]
+    if not without:
+        return
+    if len(without) == len(lines):
+        msg = f"none of the lines there has a variable {variable!r} of its pixels: {', '.join(without)}"
+        raise MapError(msg)
+    msg = f"these lines have no {variable} and are left out: {', '.join(without)}"
+    warnings.warn(msg, stacklevel=4)
+
+
+def lines_and_places(
+    items: geopandas.GeoDataFrame, geometries: NDArray[Any]
+) -> dict[int, NDArray[np.intp]]:
+    """The numbers of the places that each line may show, by the number of its row."""
+    tolerance, pixel = (
+        items[name].fillna(default) if name in items else pd.Series(default, items.index)
+        for name, default in (("shift:footprint_tolerance_m", _TOLERANCE_M), ("gsd", _TOLERANCE_M))
+    )
+    bounds = items.geometry.bounds
+    latitude = np.maximum(bounds["miny"].abs(), bounds["maxy"].abs())
+    cosine = np.maximum(np.cos(np.radians(latitude)), _LEAST_COSINE)
+    degrees = (tolerance + _PIXELS_BEYOND * pixel) / (_METRES_PER_DEGREE * cosine)
+    tree = shapely.STRtree(shapely.buffer(items.geometry.to_numpy(), degrees.to_numpy()))
+    pairs: set[tuple[int, int]] = set()
+    # Footprints are cut at the antimeridian, and so a place may lie a turn away.
+    for turn in (0.0, _WHOLE_TURN, -_WHOLE_TURN):
+        moved = shapely.transform(geometries, partial(np.add, (turn, 0.0)))
+        place, line = tree.query(moved, predicate="intersects")
+        pairs |= set(zip(line.tolist(), place.tolist(), strict=True))
+    found: dict[int, list[int]] = {}
+    for line, place in sorted(pairs):
+        found.setdefault(line, []).append(place)
+    return {line: np.array(numbers) for line, numbers in found.items()}
+
+
+def _rows(
+    rows_of: RowsOf,
+    wanted: Wanted,
+    places: Places,
+    swath: xr.Dataset,
+    numbers: NDArray[np.intp],
+) -> LineRows:
+    try:
+        return rows_of(swath, wanted, places.geometries[numbers], numbers)
+    except MapError as error:
+        msg = f"{swath.attrs.get('flight_line', 'a line')}: {error}"
+        raise MapError(msg) from error

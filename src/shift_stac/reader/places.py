@@ -1,0 +1,227 @@
+"""Plots that a reader asks for, points or polygons, each with a name: as longitude and latitude."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.errors import ShapelyError
+
+from shift_stac.crs import WGS84, parse_crs, transformer
+from shift_stac.errors import MapError
+from shift_stac.reader.polygons import NO_CRS, check_degrees, check_finite, reproject
+
+# How tables of plots name the two coordinates, the first that is there; x and y need a CRS.
+_DEGREES = (("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"))
+_ANY = (*_DEGREES, ("x", "y"), ("easting", "northing"))
+_PAIR = 2
+
+
+@dataclass(frozen=True)
+class Places:
+    """Geometries in WGS 84 degrees and their names, shaped (places,)."""
+
+    ids: NDArray[Any]
+    geometries: NDArray[Any]
+
+    @property
+    def degrees(self) -> NDArray[np.float64]:
+        """Longitude and latitude of points, shaped (places, 2)."""
+        return np.asarray(shapely.get_coordinates(self.geometries))
+
+
+def parse_points(points: Any, *, crs: Any = None, ids: str | None = None) -> Places:
+    """Understand what describes points.
+
+    Parameters
+    ----------
+    points
+        A GeoDataFrame or GeoSeries of points; a DataFrame with columns ``longitude`` and ``latitude``,
+        ``lon`` and ``lat``, or, with ``crs``, ``x`` and ``y`` or ``easting`` and ``northing``; GeoJSON;
+        or what makes an array shaped (points, 2), longitude first.
+    crs
+        Of coordinates that tell none; longitude and latitude by default.
+    ids
+        The column of names; by default ``id``, where there is one, or else the index.
+
+    Raises
+    ------
+    MapError
+        They are no points, a coordinate is none, a name occurs twice, or the CRS is missing.
+    """
+    found = _parse(points, crs, ids)
+    wrong = shapely.get_type_id(found.geometries) != shapely.GeometryType.POINT
+    if wrong.any():
+        kind = shapely.get_type_id(found.geometries[wrong])[0]
+        msg = (
+            f"{_named(found.ids[wrong][0])} is a {shapely.GeometryType(kind).name.lower()}: give points, "
+            "such as the centroids of a GeoDataFrame, or ask for zonal statistics"
+        )
+        raise MapError(msg)
+    return found
+
+
+def parse_polygons(polygons: Any, *, crs: Any = None, ids: str | None = None) -> Places:
+    """Understand what describes polygons; as :func:`parse_points`, and geometries of shapely.
+
+    Each is one valid polygon or multipolygon.
+
+    Raises
+    ------
+    MapError
+        They are no polygons, a coordinate is none, a name occurs twice, or the CRS is missing.
+    """
+    found = _parse(polygons, crs, ids)
+    areas = np.asarray(shapely.make_valid(found.geometries))
+    flat = shapely.area(areas) == 0
+    if flat.any():
+        msg = f"{_named(found.ids[flat][0])} has no area: give polygons, or ask for the spectra of points"
+        raise MapError(msg)
+    # Of what a twisted ring becomes, the edges that enclose nothing go.
+    whole = [
+        area
+        if area.geom_type != "GeometryCollection"
+        else shapely.union_all([part for part in area.geoms if part.area > 0])
+        for area in areas
+    ]
+    return Places(found.ids, np.array(whole, dtype=object))
+
+
+def _parse(places: Any, crs: Any, ids: str | None) -> Places:
+    try:
+        frame = _as_frame(places, crs)
+    except MapError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
+        msg = (
+            f"these are no places ({type(error).__name__}: {error}): give a GeoDataFrame, a DataFrame "
+            "with columns longitude and latitude, GeoJSON, or pairs of longitude and latitude"
+        )
+        raise MapError(msg) from error
+    names = _names(frame, ids)
+    geometries = frame.geometry.to_numpy()
+    missing = np.asarray(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    if missing.any():
+        msg = f"{_named(names[missing][0])} is missing or empty: leave it out, or give its geometry"
+        raise MapError(msg)
+    _check(geometries, names, check_finite)
+    source = parse_crs(frame.crs)
+    if source != WGS84:
+        geometries = np.array([_moved(geometry, source) for geometry in geometries], dtype=object)
+    _check(geometries, names, check_degrees)
+    return Places(names, geometries)
+
+
+def _as_frame(places: Any, crs: Any) -> geopandas.GeoDataFrame:
+    """Places with the CRS of their coordinates."""
+    if isinstance(places, str | bytes):
+        places = json.loads(places)
+    if isinstance(places, geopandas.GeoSeries):
+        places = places.to_frame("geometry").set_geometry("geometry")
+    if isinstance(places, geopandas.GeoDataFrame):
+        return _with_crs(places, crs)
+    if isinstance(places, pd.DataFrame):
+        return _of_columns(places, crs)
+    target = WGS84 if crs is None else parse_crs(crs)
+    if isinstance(places, Mapping):
+        return _of_geojson(places, crs)
+    if hasattr(places, "geom_type"):
+        places = [places]
+    if all(hasattr(place, "geom_type") for place in places) and len(places) > 0:
+        return geopandas.GeoDataFrame(geometry=list(places), crs=target)
+    pairs = np.asarray(places, dtype=float)
+    if pairs.ndim != _PAIR or pairs.shape[1] != _PAIR:
+        msg = f"points are pairs of longitude and latitude, shaped (points, 2), not {pairs.shape}"
+        raise MapError(msg)
+    return geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(*pairs.T), crs=target)
+
+
+def _with_crs(frame: geopandas.GeoDataFrame, crs: Any) -> geopandas.GeoDataFrame:
+    if frame.crs is None and crs is None:
+        raise MapError(NO_CRS)
+    if frame.crs is None:
+        return frame.set_crs(parse_crs(crs))
+    if crs is not None and parse_crs(crs) != CRS(frame.crs):
+        msg = f"the geometries tell the CRS {frame.crs.to_string()}, and crs={crs!r} another one"
+        raise MapError(msg)
+    return frame
+
+
+def _of_columns(table: pd.DataFrame, crs: Any) -> geopandas.GeoDataFrame:
+    columns = {str(name).lower(): name for name in table.columns}
+    for x, y in _DEGREES if crs is None else _ANY:
+        if x in columns and y in columns:
+            return geopandas.GeoDataFrame(
+                table,
+                geometry=geopandas.points_from_xy(table[columns[x]], table[columns[y]]),
+                crs=WGS84 if crs is None else parse_crs(crs),
+            )
+    msg = (
+        f"the table has the columns {', '.join(map(str, table.columns))}: name those of the coordinates "
+        "longitude and latitude, or give the CRS of x and y"
+    )
+    raise MapError(msg)
+
+
+def _of_geojson(geojson: Mapping[str, Any], crs: Any) -> geopandas.GeoDataFrame:
+    told = geojson.get("crs")
+    if told:
+        crs = told["properties"]["name"]
+    if geojson["type"] == "FeatureCollection":
+        features = list(geojson["features"])
+    elif geojson["type"] == "Feature":
+        features = [geojson]
+    else:
+        features = [{"type": "Feature", "geometry": geojson, "properties": {}}]
+    frame = geopandas.GeoDataFrame.from_features(
+        features, crs=WGS84 if crs is None else parse_crs(crs)
+    )
+    if "id" not in frame.columns and all("id" in feature for feature in features):
+        frame["id"] = [feature["id"] for feature in features]
+    return frame
+
+
+def _names(frame: geopandas.GeoDataFrame, column: str | None) -> NDArray[Any]:
+    if column is not None and column not in frame.columns:
+        msg = f"the table has no column {column!r} of names; it has {', '.join(map(str, frame.columns))}"
+        raise MapError(msg)
+    if column is None and "id" in frame.columns:
+        column = "id"
+    names = frame.index if column is None else pd.Index(frame[column])
+    if names.has_duplicates:
+        msg = f"the name {names[names.duplicated()][0]!r} occurs twice: give each place its own"
+        raise MapError(msg)
+    return np.asarray(names)
+
+
+def _moved(geometry: Any, source: CRS) -> Any:
+    """A geometry in degrees, the long edges of a polygon bent as they are there."""
+    if geometry.geom_type == "Point":
+        return shapely.Point(transformer(source, WGS84).transform(geometry.x, geometry.y))
+    return reproject(geometry, source, WGS84)
+
+
+def _check(
+    geometries: NDArray[Any], names: NDArray[Any], check: Callable[[NDArray[np.float64]], None]
+) -> None:
+    """Check all coordinates at once, and where they are wrong, find whose they are."""
+    try:
+        check(shapely.get_coordinates(geometries))
+    except MapError:
+        for name, geometry in zip(names, geometries, strict=True):
+            try:
+                check(shapely.get_coordinates(geometry))
+            except MapError as error:
+                msg = f"{_named(name)}: {error}"
+                raise MapError(msg) from None
+        raise
+
+
+def _named(name: Any) -> str:
+    return f"the place {name!s}"

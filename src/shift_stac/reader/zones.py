@@ -1,0 +1,183 @@
+"""The pixels of a line in polygons, and statistics of them.
+
+Each pixel of the swath whose centre lies in a polygon counts once, as it was measured; nothing is
+resampled.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from shift_stac.crs import WGS84
+from shift_stac.maps.grid import MapGrid, transform_bounds
+from shift_stac.reader.pixels import pixels_in, pixels_of, region_around
+from shift_stac.reader.polygons import LONGEST_EDGE_DEG, reproject
+from shift_stac.reader.values import pixel_values, window_values
+from shift_stac.store.glt_group import read_grid
+
+# Of a cube, in memory at once.
+_READ_BYTES = 48_000_000
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The pixels of a line in a polygon.
+
+    ``line`` and ``sample``, shaped (pixels,), are places along ``y`` and ``x`` of the dataset. ``share`` is
+    how much of the polygon's area the line's map covers, 0 to 1.
+    """
+
+    line: NDArray[np.intp]
+    sample: NDArray[np.intp]
+    share: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of zones: mean, standard deviation of the population, and count of the pixels that have data.
+
+    Shaped (zones, bands), float64 and int64; of a variable without wavelengths there is one band.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+def find_zones(swath: xr.Dataset, areas: Sequence[BaseGeometry]) -> list[Zone | None]:
+    """The pixels in polygons in WGS 84 degrees; None of one that the line's map does not reach.
+
+    A polygon that is smaller than a pixel may have none.
+    """
+    grid = read_grid(swath)
+    on_map = {number: part for number, area in enumerate(areas) if (part := _on_map(grid, area))}
+    windows = [grid.window(part.bounds, margin=2) for part in on_map.values()]
+    regions = {
+        number: region
+        for number, around in zip(on_map, pixels_in(swath, windows), strict=True)
+        if (region := region_around(swath, *around)) is not None
+    }
+    places = window_values(
+        [swath["longitude"], swath["latitude"]],
+        [(region["y"], region["x"]) for region in regions.values()],
+    )
+    found: list[Zone | None] = [None] * len(areas)
+    for (number, region), (longitude, latitude) in zip(regions.items(), places, strict=True):
+        # In degrees, in which the polygon's edges are straight.
+        line, sample = np.nonzero(shapely.contains_xy(areas[number], longitude, latitude))
+        found[number] = Zone(
+            line + region["y"].start,
+            sample + region["x"].start,
+            _share(swath, areas[number], on_map[number]),
+        )
+    return found
+
+
+def statistics(
+    variable: xr.DataArray, zones: Sequence[Zone], bands: Sequence[int] | None = None
+) -> Statistics:
+    """Statistics of a variable in zones; each chunk is read once.
+
+    Parameters
+    ----------
+    variable
+        Shaped ([wavelength,] y, x).
+    zones
+        As :func:`find_zones` finds them.
+    bands
+        Places along ``wavelength``; all by default.
+    """
+    depth = variable.sizes.get("wavelength", 1) if bands is None else len(bands)
+    count, total, squares, shift = (np.zeros((len(zones), depth)) for _ in range(4))
+    begun = np.zeros(len(zones), dtype=np.bool_)
+    of = np.repeat(np.arange(len(zones)), [zone.line.size for zone in zones])
+    line, sample = pixels_together(zones)
+    for part in _parts(variable, line, sample):
+        read = np.atleast_2d(pixel_values(variable, line[part], sample[part], bands)).astype(float)
+        order = np.argsort(of[part], kind="stable")
+        present, starts = np.unique(of[part][order], return_index=True)
+        for zone, own in zip(present, np.split(order, starts[1:]), strict=True):
+            values = read[:, own]
+            valid = np.isfinite(values)
+            if not begun[zone]:
+                # Around a first mean, the sum of squares loses no digits.
+                begun[zone] = True
+                shift[zone] = np.where(valid, values, 0).sum(axis=1) / np.maximum(
+                    valid.sum(axis=1), 1
+                )
+            values = np.where(valid, values - shift[zone][:, None], 0)
+            count[zone] += valid.sum(axis=1)
+            total[zone] += values.sum(axis=1)
+            squares[zone] += (values**2).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        offset = total / count
+        deviation = np.sqrt(np.maximum(squares / count - offset**2, 0))
+    return Statistics(offset + shift, deviation, count.astype(np.int64))
+
+
+def pixels_together(zones: Sequence[Zone]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Scan lines and samples of the pixels of all zones, one zone after another."""
+    if not zones:
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    return (
+        np.concatenate([zone.line for zone in zones]),
+        np.concatenate([zone.sample for zone in zones]),
+    )
+
+
+def _on_map(grid: MapGrid, area: BaseGeometry) -> BaseGeometry | None:
+    """What of a polygon in degrees lies near the line, in the CRS of the line's map."""
+    # Far from its zone, UTM has no coordinates.
+    near = area.intersection(_around_line(grid))
+    return None if near.is_empty else reproject(near, WGS84, grid.crs)
+
+
+def _around_line(grid: MapGrid) -> BaseGeometry:
+    """A box around the line in degrees, somewhat too large."""
+    box = shapely.box(*transform_bounds(grid.bounds, grid.crs, WGS84))
+    return box.buffer(LONGEST_EDGE_DEG, join_style="mitre")
+
+
+def _share(swath: xr.Dataset, area: BaseGeometry, on_map: BaseGeometry) -> float:
+    """How much of a polygon the map's cells cover: of its area, cells by their centres."""
+    grid = read_grid(swath)
+    rows, columns = grid.window(on_map.bounds)
+    part = grid.part(rows, columns)
+    shapely.prepare(on_map)
+    cells = shapely.contains_xy(on_map, *part.centres(slice(0, part.height), slice(0, part.width)))
+    corners = [(0, 0), (grid.width, 0), (grid.width, grid.height), (0, grid.height)]
+    on_grid = shapely.Polygon([grid.transform @ corner for corner in corners]).intersection(on_map)
+    beside = area.intersection(_around_line(grid)).area / area.area
+    covered = beside * on_grid.area / on_map.area
+    if not cells.any():
+        # No cell's centre lies in it, but a pixel's: it lies on the line, and is small.
+        return min(float(covered), 1.0)
+    line, _ = pixels_of(swath, rows, columns)
+    return min(float(covered * (line[cells] >= 0).mean()), 1.0)
+
+
+def _parts(
+    variable: xr.DataArray, line: NDArray[np.intp], sample: NDArray[np.intp]
+) -> Iterator[NDArray[np.intp]]:
+    """Pixels in parts that are read at once, each of whole chunks so that none is read twice."""
+    if not line.size:
+        return
+    tile = variable.variable.chunksizes
+    size = [tile[dim][0] if dim in tile else variable.sizes[dim] for dim in ("y", "x")]
+    order = np.lexsort((sample // size[1], line // size[0]))
+    rows, columns = line[order] // size[0], sample[order] // size[1]
+    edges = np.flatnonzero(np.diff(rows) | np.diff(columns)) + 1
+    pixels = _READ_BYTES // (math.prod(variable.shape[:-2]) * variable.dtype.itemsize)
+    start = 0
+    for edge, following in itertools.pairwise([*edges.tolist(), line.size]):
+        if following - start > pixels:
+            yield order[start:edge]
+            start = edge
+    yield order[start:]
