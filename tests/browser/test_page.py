@@ -1,10 +1,14 @@
 """The archive's page for people, in a real browser: from a folder, and from a web server."""
 
+import json
 import re
+import shlex
 import shutil
 
 import pytest
+import rasterio
 from playwright.sync_api import expect
+from shapely.geometry import shape
 
 from support.archive import publish_campaign
 from support.s3 import serve_s3
@@ -32,23 +36,35 @@ def address(request, archive, tmp_path):
         yield url.rstrip("/")
 
 
+def open_page(watched, address, hash_=""):
+    watched.page.goto(f"{address}/AVIRIS-NG/index.html{hash_}")
+    expect(watched.page.locator("#count")).to_contain_text("flight lines")
+    return watched.page
+
+
+def view_of(page):
+    """Latitude, longitude and zoom, as the address keeps them once the map stands still."""
+    page.wait_for_function("location.hash.includes('map=')")
+    before = None
+    while (now := page.evaluate("location.hash.match(/map=([^&]*)/)[1]")) != before:
+        before = now
+        page.wait_for_timeout(600)
+    return [float(part) for part in before.split(",")]
+
+
 def test_the_page_shows_every_line_and_leads_to_it(archive, address, watched):
     page, lines = watched.page, archive[1]
     # The entrance leads on to the only collection.
     page.goto(f"{address}/index.html")
     page.wait_for_url(re.compile("AVIRIS-NG/index.html"))
     expect(page.locator("#count")).to_have_text("6 of 6 flight lines")
-    outlines = page.locator("#map path")
-    expect(outlines).to_have_count(6)
-    assert len({path.get_attribute("fill") for path in outlines.all()}) == 3
-    assert outlines.first.bounding_box()["height"] > 30
-    thumbnails = page.locator("#list img")
-    expect(thumbnails).to_have_count(6)
+    expect(page.locator("#list button")).to_have_count(6)
     page.wait_for_function(
         "[...document.querySelectorAll('#list img')].every((img) => img.naturalWidth > 0)"
     )
 
-    page.select_option("#date", "2022-03-16")
+    bar = page.get_by_role("button", name="2022-03-16: 2 flight lines")
+    bar.click()
     expect(page.locator("#count")).to_have_text("2 of 6 flight lines")
     expect(page.locator("#list button:visible")).to_have_count(2)
     chosen = [line for line in lines if line.date == "20220316"][1]
@@ -65,32 +81,195 @@ def test_the_page_shows_every_line_and_leads_to_it(archive, address, watched):
     assert all(url.startswith((address, "data:")) for url in watched.requests)
 
 
-def test_a_link_opens_the_page_at_its_line(archive, address, watched):
-    line = archive[1][3]
-    watched.page.goto(f"{address}/AVIRIS-NG/index.html#{line}")
-    expect(watched.page.locator("#about h2")).to_have_text(line.id)
-    watched.page.locator("#name").fill("nothing of this name")
-    expect(watched.page.locator("#count")).to_have_text("0 of 6 flight lines")
-    watched.page.click("#home")
-    expect(watched.page.locator("#count")).to_have_text("6 of 6 flight lines")
-    assert watched.errors == []
+def test_the_facts_of_a_line_are_those_of_its_item(archive, watched):
+    folder, lines = archive
+    item = json.loads((folder / f"AVIRIS-NG/{lines[0]}/{lines[0]}.json").read_bytes())["properties"]
+    page = open_page(watched, folder.as_uri(), f"#{lines[0]}")
+    facts = page.locator("#about dl").inner_text()
+    assert item["datetime"][:19].replace("T", " ") in facts
+    assert "60 across, 90 along" in facts
+    assert f"{item['view:sun_elevation']:.0f}° high" in facts
+    assert f"{100 * (1 - item['shift:located_share']):.1f} % of the pixels" in facts
+    for name, share in item["shift:validation"]["nodata_share"].items():
+        assert re.search(rf"{100 * share:.1f}\d* % of {name}", facts)
 
 
-def test_the_map_is_moved_and_zoomed(archive, watched):
+def test_what_is_copied_is_what_opens_the_line(archive, watched):
     page = watched.page
-    page.goto(f"{archive[0].as_uri()}/AVIRIS-NG/index.html")
-    before = page.get_attribute("#map", "viewBox")
-    box = page.locator("#map").bounding_box()
-    page.mouse.move(box["x"] + 300, box["y"] + 200)
-    page.mouse.wheel(0, -400)
-    zoomed = page.get_attribute("#map", "viewBox")
-    assert float(zoomed.split()[2]) < float(before.split()[2])
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 200)
-    page.mouse.up()
-    moved = page.get_attribute("#map", "viewBox")
-    assert float(moved.split()[0]) > float(zoomed.split()[0])
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    folder, lines = archive
+    open_page(watched, folder.as_uri(), f"#{lines[0]}")
+    copied = {}
+    for name in ("shift_stac", "xarray", "STAC", "GDAL"):
+        page.get_by_role("tab", name=name, exact=True).click()
+        page.get_by_role("button", name=f"Copy the lines for {name}").click()
+        expect(page.locator(".snippet button")).to_have_text("Copied")
+        copied[name] = page.evaluate("navigator.clipboard.readText()")
+    opened = {}
+    for name in ("shift_stac", "xarray", "STAC"):
+        exec(copied[name], opened)
+        if name == "STAC":
+            assert opened["item"].id == lines[0].id
+        else:
+            assert opened.pop("ds").sizes["wavelength"] == 425
+    store, overview = copied["GDAL"].splitlines()
+    assert store.startswith("gdalmdiminfo 'ZARR:\"/")
+    assert overview.startswith("gdalinfo '/")
+    with rasterio.open(shlex.split(overview)[1]) as opened_map:
+        assert opened_map.count == 4
+
+
+def test_an_address_opens_the_page_at_its_line_and_view(archive, address, watched):
+    line = archive[1][3]
+    page = open_page(watched, address, f"#{line}")
+    expect(page.locator("#about h2")).to_have_text(line.id)
+    page.locator("#from").select_option("2022-03-16")
+    expect(page.locator("#count")).to_have_text("4 of 6 flight lines")
+    page.get_by_role("button", name="Zoom in").click()
+    view = view_of(page)
+    assert f"line={line}&from=2022-03-16&to=2022-04-05" in page.url
+    page.reload()
+    expect(page.locator("#about h2")).to_have_text(line.id)
+    expect(page.locator("#count")).to_have_text("4 of 6 flight lines")
+    page.locator("#map").press("ArrowRight")
+    latitude, longitude, zoom = view_of(page)
+    assert (latitude, zoom) == (view[0], view[2])
+    assert longitude == pytest.approx(view[1] + 80 / 2**zoom, abs=1e-4)
+    page.locator("#find").fill("nothing of this name")
+    expect(page.locator("#count")).to_contain_text("0 of 6 flight lines")
+    page.get_by_role("button", name="Show all", exact=True).click()
+    expect(page.locator("#count")).to_have_text("6 of 6 flight lines")
     assert watched.errors == []
+
+
+def test_the_map_is_moved_by_wheel_pointer_buttons_fingers_and_keys(archive, watched):
+    page = open_page(watched, archive[0].as_uri(), f"#{archive[1][0]}")
+    box = page.locator("#map").bounding_box()
+    x, y = box["x"] + 300, box["y"] + 200
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -200)
+    wheeled = view_of(page)
+    page.mouse.wheel(0, 100)
+    assert view_of(page)[2] < wheeled[2]
+    page.mouse.down()
+    page.mouse.move(x - 100, y - 50)
+    page.mouse.up()
+    latitude, longitude, zoom = view_of(page)
+    assert longitude > wheeled[1]
+    assert latitude < wheeled[0]
+    page.get_by_role("button", name="Zoom in").click()
+    assert view_of(page)[2] == pytest.approx(zoom + 1, abs=0.02)
+    page.locator("#map").press("-")
+    assert view_of(page)[2] == pytest.approx(zoom + 1 - 0.585, abs=0.02)
+
+    # Two fingers that come apart to twice their distance.
+    before = view_of(page)[2]
+    touch = page.context.new_cdp_session(page)
+    for kind, spread in (("Start", 50), ("Move", 60), ("Move", 80), ("Move", 100), ("End", None)):
+        points = [{"x": x - spread, "y": y}, {"x": x + spread, "y": y}] if spread else []
+        touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    assert view_of(page)[2] == pytest.approx(before + 1, abs=0.05)
+    assert watched.errors == []
+
+
+def test_where_lines_lie_over_each_other_a_list_is_shown(archive, watched):
+    page = open_page(watched, archive[0].as_uri(), f"#{archive[1][0]}")
+    view_of_line = page.locator("#map").bounding_box()
+    page.wait_for_timeout(600)
+    page.mouse.click(
+        view_of_line["x"] + view_of_line["width"] / 2,
+        view_of_line["y"] + view_of_line["height"] / 2,
+    )
+    here = page.get_by_role("dialog", name="Flight lines at this place")
+    names = here.get_by_role("button").all_inner_texts()
+    assert len(names) > 1
+    page.keyboard.press("Escape")
+    expect(here).to_be_hidden()
+    # By keys alone.
+    expect(page.locator("#map")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#about h2")).to_have_text(names[1].split()[0])
+    assert watched.errors == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("2022-04-05", "2 of 6 flight lines"),
+        ("2022-03", "2 of 6 flight lines"),
+        ("goleta", "5 of 6 flight lines, none over Goleta: the nearest, from"),
+        ("Atlantis", "0 of 6 flight lines, none has this name, and no place here"),
+    ],
+)
+def test_lines_are_found_by_date_and_place(archive, watched, text, count):
+    page = open_page(watched, archive[0].as_uri())
+    page.get_by_label("Find lines").fill(text)
+    expect(page.locator("#count")).to_contain_text(count)
+    assert watched.errors == []
+
+
+def test_lines_are_found_by_name_and_point(archive, watched):
+    folder, lines = archive
+    outlines = {
+        line.id: shape(
+            json.loads((folder / f"AVIRIS-NG/{line}/{line}.json").read_bytes())["geometry"]
+        )
+        for line in lines
+    }
+    page = open_page(watched, folder.as_uri())
+    page.get_by_label("Find lines").fill(lines[0].id[-6:])
+    expect(page.locator("#count")).to_have_text("1 of 6 flight lines")
+    page.keyboard.press("Enter")
+    expect(page.locator("#about h2")).to_have_text(lines[0].id)
+    point = outlines[lines[0].id].representative_point()
+    within = sorted(line for line, outline in outlines.items() if outline.contains(point))
+    for text in (f"{point.y:.5f}, {point.x:.5f}", f"{point.x:.5f} {point.y:.5f}"):
+        page.get_by_label("Find lines").fill(text)
+        expect(page.locator("#count")).to_contain_text(f"over {point.y:.4f}° N, {-point.x:.4f}° W")
+        shown = page.locator("#list button:visible").all_inner_texts()
+        assert sorted(entry.split()[0] for entry in shown) == within
+    assert watched.errors == []
+
+
+def test_days_are_chosen_by_keys_and_by_a_range(archive, watched):
+    page = open_page(watched, archive[0].as_uri())
+    page.get_by_role("button", name="2022-02-24: 2 flight lines").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#count")).to_have_text("2 of 6 flight lines")
+    expect(page.locator("#from")).to_have_value("2022-03-16")
+    page.get_by_role("button", name="2022-04-05").click(modifiers=["Shift"])
+    expect(page.locator("#count")).to_have_text("4 of 6 flight lines")
+    first, last = (page.get_by_role("button", name=day) for day in ("2022-02-24", "2022-03-16"))
+    axis = page.locator("#days").bounding_box()
+    page.mouse.move(first.bounding_box()["x"] - 4, axis["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(last.bounding_box()["x"] + 4, axis["y"] + 5, steps=4)
+    page.mouse.up()
+    expect(page.locator("#to")).to_have_value("2022-03-16")
+    expect(page.locator("#count")).to_have_text("4 of 6 flight lines")
+    pressed = [bar.get_attribute("aria-pressed") for bar in page.locator("#days button").all()]
+    assert pressed == ["true", "true", "false"]
+
+
+def test_a_narrow_dark_screen_shows_all_of_it(archive, chromium):
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(f"{archive[0].as_uri()}/AVIRIS-NG/index.html#{archive[1][0]}")
+    expect(page.locator("#about h2")).to_have_text(archive[1][0].id)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(int(part) for part in re.findall(r"\d+", colour)) < 60
+    # The sea, in a corner of the canvas, is dark too.
+    corner = page.evaluate(
+        "[...document.querySelector('#map').getContext('2d').getImageData(200, 60, 1, 1).data]"
+    )
+    assert max(corner[:3]) < 80
+    context.close()
 
 
 def test_names_from_the_campaign_file_cannot_become_markup(tmp_path, watched):

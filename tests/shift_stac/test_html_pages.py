@@ -25,20 +25,22 @@ class Reader(HTMLParser):
         self.texts.append(data)
 
 
+PAGE = "shift_stac.stac.page"
+
+
 def values(text):
-    names = ("title", "description", "citation", "doi", "collection", "items", "store")
-    return dict.fromkeys(names, text) | {"lines": [{"id": text}]}
+    names = ("title", "description", "citation", "doi", "collection", "items", "style", "script")
+    return dict.fromkeys(names, text) | {"campaign": {"lines": [{"id": text}]}}
 
 
 def test_no_text_becomes_markup():
-    plain = Reader(render_html("shift_stac.stac", "page.html", **values("x")))
-    page = Reader(render_html("shift_stac.stac", "page.html", **values(HOSTILE)))
+    plain = Reader(render_html(PAGE, "page.html", **values("x")))
+    page = Reader(render_html(PAGE, "page.html", **values(HOSTILE)))
     assert page.tags == plain.tags
     assert page.texts.count(HOSTILE) == 4
-    assert page.attributes.count(HOSTILE) == 3
-    assert json.loads(next(text for text in page.texts if text.startswith("[{"))) == [
-        {"id": HOSTILE}
-    ]
+    assert page.attributes.count(HOSTILE) == 4
+    data = next(text for text in page.texts if text.startswith("{"))
+    assert json.loads(data) == {"lines": [{"id": HOSTILE}]}
     entrance = Reader(
         render_entrance(
             {
@@ -61,4 +63,4 @@ def test_a_text_that_is_missing_is_an_error():
     given = values("x")
     del given["doi"]
     with pytest.raises(UndefinedError, match="doi"):
-        render_html("shift_stac.stac", "page.html", **given)
+        render_html(PAGE, "page.html", **given)

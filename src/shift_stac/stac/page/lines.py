@@ -1,0 +1,114 @@
+"""What the page tells of each flight line, taken from the table of items."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS
+
+from shift_stac.crs import WGS84, parse_crs, transformer
+from shift_stac.errors import MapError
+
+# A ten-thousandth of a degree is 11 m: no outline is drawn so large that it shows.
+_DECIMALS = 4
+_OUTLINE_TOLERANCE = 1e-4
+# The places of a map's cells are told at three by three of them, and are a polynomial of second degree in
+# between: over 100 km of a UTM zone, that differs by less than a metre.
+_NODES = (0.0, 0.5, 1.0)
+_NODE_DECIMALS = 6
+
+# Columns of the table that an item of another program may lack, and what the page calls them.
+_FACTS = {
+    "gsd": "gsd",
+    "end_datetime": "end",
+    "proj:shape": "shape",
+    "view:sun_elevation": "sunElevation",
+    "view:sun_azimuth": "sunAzimuth",
+    "view:off_nadir": "offNadir",
+    "shift:located_share": "located",
+    "shift:product": "product",
+    "shift:store_bytes": "bytes",
+    "version": "version",
+}
+
+
+def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
+    """The lines of a table of items, in its order, as values that JSON has.
+
+    Outlines are outer rings of longitude and latitude. ``map`` tells the overview's rows and columns,
+    and the longitude and latitude of its corners, its centre, and the middles of its sides, row by row.
+    """
+    columns = table.select(["id", "datetime", "geometry", "assets", "links"]).to_pydict()
+    names = set(table.schema.names)
+    facts = {
+        name: table[column].to_pylist() if column in names else [None] * len(table)
+        for column, name in _FACTS.items()
+    }
+    checked = table["shift:validation"].to_pylist() if "shift:validation" in names else None
+    outlines = shapely.simplify(shapely.from_wkb(columns["geometry"]), _OUTLINE_TOLERANCE)
+    lines = []
+    for row, name in enumerate(columns["id"]):
+        assets = {key: asset for key, asset in columns["assets"][row].items() if asset is not None}
+        line = {
+            "id": name,
+            "time": _moment(columns["datetime"][row]),
+            "outline": _rings(outlines[row]),
+            "assets": {key: asset["href"] for key, asset in assets.items()},
+            "item": next(link["href"] for link in columns["links"][row] if link["rel"] == "self"),
+            "map": _map(assets.get("overview", {})),
+            "nodata": (checked[row] or {}).get("nodata_share") if checked else None,
+            **{key: values[row] for key, values in facts.items()},
+        }
+        line["end"] = line["end"] and _moment(line["end"])
+        lines.append(line)
+    return lines
+
+
+def asset_titles(table: pa.Table) -> dict[str, str]:
+    """What the items call their assets, by the assets' names."""
+    return {
+        name: asset["title"]
+        for assets in reversed(table["assets"].to_pylist())
+        for name, asset in assets.items()
+        if asset is not None and asset.get("title")
+    }
+
+
+def _moment(moment: Any) -> str:
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _rings(outline: Any) -> list[list[list[float]]]:
+    """The outer rings of a polygon or of several, as longitude and latitude; none of no outline."""
+    parts: Any = [] if outline is None else shapely.get_parts(outline)
+    return [
+        np.round(shapely.get_coordinates(part.exterior), _DECIMALS).tolist()
+        for part in parts
+        if part.geom_type == "Polygon"
+    ]
+
+
+def _map(overview: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the cells of an overview lie; None where its asset does not tell."""
+    shape, transform = overview.get("proj:shape"), overview.get("proj:transform")
+    crs = _crs_of(overview)
+    if not shape or not transform or crs is None:
+        return None
+    rows, columns = shape
+    a, b, c, d, e, f = transform[:6]
+    down, across = (grid.ravel() for grid in np.meshgrid(_NODES, _NODES, indexing="ij"))
+    x = a * across * columns + b * down * rows + c
+    y = d * across * columns + e * down * rows + f
+    places: NDArray[np.float64] = np.column_stack(transformer(crs, WGS84).transform(x, y))
+    if not np.isfinite(places).all():
+        return None
+    return {"shape": [rows, columns], "nodes": np.round(places, _NODE_DECIMALS).tolist()}
+
+
+def _crs_of(overview: dict[str, Any]) -> CRS | None:
+    try:
+        return parse_crs(overview.get("proj:code") or overview.get("proj:wkt2"))
+    except MapError:
+        return None
