@@ -13,7 +13,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shift_stac.envi.header_text import decode, items, number, parse_fields, unbrace
+from shift_stac.envi.header_text import (
+    decode,
+    items,
+    number,
+    number_items,
+    parse_fields,
+    plain,
+    unbrace,
+)
 from shift_stac.envi.scaling import scaling
 from shift_stac.envi.wavelengths import band_axis, numbers
 from shift_stac.errors import EnviError
@@ -125,6 +133,7 @@ def parse_header(text: str, *, name: str) -> EnviHeader:
         It is no ENVI header, lacks a required entry, or contradicts itself.
     """
     fields = parse_fields(text, name)
+    _check_layout(fields, name)
     bands = _positive(fields, "bands", name)
     dtype = _dtype(fields, name)
     axis = band_axis(fields, bands, name)
@@ -157,8 +166,19 @@ def data_type(dtype: np.dtype[Any]) -> int:
     return next(code for code, name in _DATA_TYPES.items() if np.dtype(name) == dtype)
 
 
+def _check_layout(fields: Mapping[str, str], name: str) -> None:
+    """Refuse data that are not one plain block of numbers."""
+    if _integer(fields, "file compression", name, default=0):
+        msg = f"{name}: its data are compressed; give them uncompressed"
+        raise EnviError(msg)
+    for key in ("major frame offsets", "minor frame offsets"):
+        if any(entry not in {"", "0"} for entry in number_items(fields.get(key, ""))):
+            msg = f"{name}: {key!r} is {fields[key]}; give the data without frames"
+            raise EnviError(msg)
+
+
 def _integer(fields: Mapping[str, str], key: str, name: str, *, default: int | None = None) -> int:
-    text = fields.get(key, "").partition(";")[0].strip()
+    text = plain(fields.get(key, ""))
     if not text:
         if default is None:
             msg = f"{name} lacks the entry {key!r}"
@@ -191,7 +211,7 @@ def _dtype(fields: Mapping[str, str], name: str) -> np.dtype[Any]:
 
 
 def _interleave(fields: Mapping[str, str], name: str) -> Interleave:
-    match fields.get("interleave", "").strip().lower():
+    match plain(fields.get("interleave", "")).lower():
         case "bil":
             return "bil"
         case "bip":
@@ -204,27 +224,35 @@ def _interleave(fields: Mapping[str, str], name: str) -> Interleave:
 
 
 def _good_bands(fields: Mapping[str, str], bands: int, name: str) -> tuple[bool, ...] | None:
-    if "bbl" not in fields:
+    if not number_items(fields.get("bbl", "")):
         return None
     return tuple(value != 0 for value in numbers(fields, "bbl", bands, name))
 
 
 def _nodata(fields: Mapping[str, str], dtype: np.dtype[Any], name: str) -> float | None:
     """What marks a missing value, as the file's data type holds it."""
+    told: dict[str, str] = {}
     for key in _NODATA_KEYS:
-        if key in fields:
-            text = unbrace(fields[key])
-            try:
-                found = {str(number(entry)) for entry in items(text)}
-            except ValueError:
-                found = set()
-            if len(found) != 1:
-                msg = f"{name}: {key!r} is {text[:80]!r}, not a number; correct the header"
-                raise EnviError(msg)
-            value = float(found.pop())
-            if dtype.kind == "f" and np.isfinite(value):
-                # The lowest double becomes the lowest float when a cube is written as floats.
-                limit = float(np.finfo(dtype).max)
-                return min(max(value, -limit), limit)
-            return value
-    return None
+        text = plain(fields.get(key, ""))
+        if not text:
+            continue
+        try:
+            found = {str(number(entry)) for entry in items(text)}
+        except ValueError:
+            found = set()
+        if len(found) != 1:
+            msg = f"{name}: {key!r} is {text[:80]!r}, not a number; correct the header"
+            raise EnviError(msg)
+        told[key] = found.pop()
+    if len(set(told.values())) > 1:
+        both = " and ".join(f"{key!r} is {value}" for key, value in told.items())
+        msg = f"{name}: {both}; which of them marks missing values is not told, remove the other"
+        raise EnviError(msg)
+    if not told:
+        return None
+    value = float(next(iter(told.values())))
+    if dtype.kind == "f" and np.isfinite(value):
+        # The lowest double becomes the lowest float when a cube is written as floats.
+        limit = float(np.finfo(dtype).max)
+        return min(max(value, -limit), limit)
+    return value

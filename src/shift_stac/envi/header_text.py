@@ -50,10 +50,10 @@ def parse_fields(text: str, name: str) -> dict[str, str]:
     Raises
     ------
     EnviError
-        Its first line is not ``ENVI``, or a brace is never closed.
+        Its first line does not begin with ``ENVI``, or a brace is never closed.
     """
     rows = _LINE_END.split(text.removeprefix("\ufeff"))
-    if rows[0].strip() != "ENVI":
+    if not rows[0].strip().startswith("ENVI"):
         msg = f"{name} is not an ENVI header: its first line is not 'ENVI'; download it again"
         raise EnviError(msg)
     fields: dict[str, str] = {}
@@ -112,6 +112,11 @@ def _end_of_braces(
 def unbrace(value: str) -> str:
     """What stands inside of a value's braces."""
     return value.strip().removeprefix("{").removesuffix("}").strip()
+
+
+def plain(value: str) -> str:
+    """A value that is one word or number, without braces, quotes, and a comment behind it."""
+    return unbrace(value.partition(";")[0]).strip("\"' \t")
 
 
 def items(value: str) -> tuple[str, ...]:

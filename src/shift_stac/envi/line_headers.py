@@ -40,6 +40,9 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
     if igm is not None and igm.bands != _IGM_BANDS:
         msg = f"{igm.name} has {igm.bands} bands; {Product.IGM} has {_IGM_BANDS}"
         raise EnviError(msg)
+    if igm is not None and igm.dtype.kind == "c":
+        msg = f"{igm.name} tells of {igm.dtype}: places are real numbers, correct its data type"
+        raise EnviError(msg)
     for cube in cubes:
         if igm is not None and (fault := swath_fault(cube, igm)):
             raise EnviError(fault)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shift_stac.envi.header_text import items, number_items
+from shift_stac.envi.header_text import items, number_items, plain
 from shift_stac.errors import EnviError
 
 
@@ -45,9 +45,9 @@ _UNTOLD = ("", "unknown")
 # Optical wavelengths are below this in micrometres and above it in nanometres.
 _LARGEST_MICROMETRE_VALUE = 100.0
 
-# A band is about as wide as its neighbour is far. A width that is a thousand times as large or small
-# is told in the other of the two units.
-_WIDTH_BY_SPACING = 300.0
+# A band is about as wide as its neighbour is far, or narrower where bands are few. A width that is a
+# thousand times as large or small is told in the other of the two units.
+_LEAST_WIDTH_BY_SPACING, _MOST_WIDTH_BY_SPACING = 1 / 300, 30.0
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WAVELENGTH_IN_NAME = re.compile(
@@ -79,8 +79,9 @@ def band_axis(fields: Mapping[str, str], bands: int, name: str) -> BandAxis:
     EnviError
         The wavelengths or widths of a file of bands are no numbers, or too few or too many.
     """
-    told = fields.get("wavelength units", "").strip().strip("{}").strip()
-    unit = _UNITS.get(told.lower())
+    told = plain(fields.get("wavelength units", ""))
+    # The word, without an abbreviation in parentheses behind it.
+    unit = _UNITS.get(re.sub(r"\s*\([^()]*\)$", "", told.lower()))
     if unit is None and told.lower() not in _UNTOLD:
         fault = (
             f"{name}: the wavelengths' unit is {told!r}, which is none of nanometers, micrometers, "
@@ -174,10 +175,14 @@ def _fwhm(
     unit: SpectralUnit,
     name: str,
 ) -> tuple[float, ...] | None:
-    if len(number_items(fields.get("fwhm", ""))) != len(values):
+    listed = number_items(fields.get("fwhm", ""))
+    if not listed or (len(listed) != len(values) and "wavelength" not in fields):
         # As with wavelengths: geometry files may carry the radiance's list.
         return None
     widths = np.asarray(numbers(fields, "fwhm", len(values), name))
+    if (widths <= 0).any():
+        msg = f"{name}: a band has the fwhm {widths.min():g}; correct the header, or remove 'fwhm'"
+        raise EnviError(msg)
     if unit.inverse:
         # Between the wavelengths of the band's two edges.
         centres = np.asarray(values)
@@ -195,4 +200,4 @@ def _fits(widths: tuple[float, ...], wavelengths: tuple[float, ...]) -> bool:
     if len(widths) == 1:
         return True
     share = float(np.median(widths)) / float(np.median(np.abs(np.diff(wavelengths))) or 1.0)
-    return 1 / _WIDTH_BY_SPACING <= share <= _WIDTH_BY_SPACING
+    return _LEAST_WIDTH_BY_SPACING <= share <= _MOST_WIDTH_BY_SPACING

@@ -17,7 +17,7 @@ from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage
 from shift_stac.errors import GeolocationError
 from shift_stac.rows import row_blocks
-from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees
+from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees, tells_metres
 
 # Codes that the AVIRIS-NG pipeline writes instead of a value.
 ERROR_CODES = (-9999.0, -9904.0, -9903.0, -9902.0, -9901.0, -9900.0)
@@ -77,8 +77,9 @@ def place_igm(image: EnviImage, fallback: str) -> InputGeometry:
     crs = crs_from_igm(header, fallback)
     in_degrees = _is_in_degrees(image)
     if in_degrees and crs.is_projected:
-        if _from_words(header):
-            msg = f"{name}: its values are degrees, and its header tells {crs.name}; correct the header"
+        told = crs.name if _from_words(header) else "easting and northing"
+        if _from_words(header) or (tells_metres(header) and not tells_degrees(header)):
+            msg = f"{name}: its values are degrees, and its header tells {told}; correct the header"
             raise GeolocationError(msg)
         crs = WGS84
     if not in_degrees and not crs.is_projected:

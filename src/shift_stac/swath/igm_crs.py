@@ -15,13 +15,26 @@ from shift_stac.errors import GeolocationError
 from shift_stac.sources import Product
 
 _ZONE = re.compile(
-    r"UTM[\s,_]*(?:zone)?[\s:=_]*([-+]?\d+)[\s,(]*(north|south|n\b|s\b)", re.IGNORECASE
+    r"UTM(?:-(?=\w)|[\s,_]*)(?:zone)?[\s:=_]*([-+]?\d+)"
+    r"([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
+    re.IGNORECASE,
 )
 _PROJ = re.compile(r"\+proj=[^\n{}]+")
-_EPSG = re.compile(r"EPSG:+(\d+)", re.IGNORECASE)
+_EPSG = re.compile(r"EPSG[\s:]*(?:code)?[\s:=]*(\d+)", re.IGNORECASE)
 # Words of a description that tell a CRS, in whatever way.
-_TELLS_CRS = re.compile(r"\bUTM|\bzone\b|\+proj|EPSG", re.IGNORECASE)
-_TELLS_DEGREES = re.compile(r"\blon(gitude)?\b|\blat(itude)?\b", re.IGNORECASE)
+_TELLS_CRS = re.compile(
+    r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
+    r"|State ?Plane",
+    re.IGNORECASE,
+)
+# Datums besides those below. Some have UTM zones, by a name that PROJ knows.
+_OTHER_DATUM = re.compile(
+    r"\b(ETRS ?89|SIRGAS ?2000|ED[- ]?50|GDA ?\d+|JGD ?\d+|NZGD ?\d+|SAD ?69|PSAD ?56|Pulkovo|Tokyo"
+    r"|European ?19\d\d|CGCS ?2000|Hartebeesthoek)\b",
+    re.IGNORECASE,
+)
+_TELLS_METRES = re.compile(r"\beasting|\bnorthing", re.IGNORECASE)
+_TELLS_DEGREES = re.compile(r"\blon(gitude)?\b|\blat(itude)?\b|\bgeographic\b", re.IGNORECASE)
 _LAST_ZONE = 60
 
 
@@ -80,12 +93,16 @@ def crs_from_igm(header: EnviHeader, fallback: str) -> CRS:
     GeolocationError
         The header tells a CRS that cannot be understood, or the fallback is none.
     """
-    found = (
-        _from_description(header)
-        or _from_coordinate_system(header)
-        or _from_map_info(header)
-        or (WGS84 if tells_degrees(header) else None)
-    )
+    described = _from_description(header)
+    found = described or _from_coordinate_system(header) or _from_map_info(header)
+    if described is not None and (other := _utm_zone_of_map(header)) not in {
+        None,
+        described.utm_zone,
+    }:
+        told = f"UTM zone {described.utm_zone} in its description, and {other} in its map info"
+        raise _not_understood(header, told)
+    if found is None and tells_degrees(header):
+        return WGS84
     if found is not None:
         return found
     try:
@@ -101,16 +118,39 @@ def tells_degrees(header: EnviHeader) -> bool:
     return any(_TELLS_DEGREES.search(text.replace("_", " ")) for text in texts)
 
 
+def tells_metres(header: EnviHeader) -> bool:
+    """Whether words of the header say that the bands are easting and northing."""
+    return any(_TELLS_METRES.search(text) for text in (header.description, *header.band_names[:2]))
+
+
 def _from_description(header: EnviHeader) -> CRS | None:
     text = header.description
-    if match := _ZONE.search(text):
-        datum = next((known for known in _DATUMS if known.name.search(text)), _DATUMS[-1])
-        return _utm(header, match[1], match[2], datum)
-    if match := _PROJ.search(text) or _EPSG.search(text):
+    zones = list(_ZONE.finditer(text))
+    if zones:
+        return _from_zone(header, zones)
+    if match := _PROJ.search(text):
         return _parsed(header, match[0].strip())
+    if match := _EPSG.search(text):
+        return _parsed(header, f"EPSG:{match[1]}")
     if _TELLS_CRS.search(text):
         raise _not_understood(header, f"description {text!r}")
     return None
+
+
+def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
+    """The zone that a description tells, if it tells one, and not the letter of a latitude band."""
+    text = header.description
+    number, between, hemisphere = zones[0].groups()
+    if hemisphere.upper() == "S" and not between:
+        told = f"{zones[0][0]!r}, where S may be the south, or the letter of a band in the north"
+        raise _not_understood(header, told)
+    if len({(zone[1], zone[3][:1].upper()) for zone in zones}) > 1:
+        raise _not_understood(header, f"more than one zone in the description {text!r}")
+    if other := _OTHER_DATUM.search(text):
+        name = re.sub(r"(?<=[A-Z]) ?(?=\d{4})", " ", other[1].upper().replace("-", ""))
+        return _parsed(header, f"{name} / UTM zone {number}{hemisphere[:1].upper()}")
+    datum = next((known for known in _DATUMS if known.name.search(text)), _DATUMS[-1])
+    return _utm(header, number, hemisphere, datum)
 
 
 def _from_coordinate_system(header: EnviHeader) -> CRS | None:
@@ -118,13 +158,26 @@ def _from_coordinate_system(header: EnviHeader) -> CRS | None:
     return _parsed(header, text) if text else None
 
 
+def _utm_zone_of_map(header: EnviHeader) -> str | None:
+    """Zone and hemisphere of a map info, as ``11N``; None where it tells no UTM zone."""
+    info = header.map_info or ("",)
+    if info[0].upper() != "UTM" or len(info) <= 8:  # noqa: PLR2004 - as below
+        return None
+    return f"{info[7]}{info[8][:1].upper()}"
+
+
 def _from_map_info(header: EnviHeader) -> CRS | None:
-    # Its entries: projection, x, y, easting, northing, dx, dy, [zone, hemisphere,] datum, units.
+    # Its entries: projection, x, y, easting, northing, dx, dy, [zone, hemisphere,] datum, units=.
     info = header.map_info or ("",)
     projection = info[0].upper()
     if projection in _NO_PROJECTION:
         return None
     written = f"map info {', '.join(info)!r}"
+    units = next(
+        (entry for entry in info if entry.replace(" ", "").lower().startswith("units=")), ""
+    )
+    if units and not re.search(r"=\s*(met(er|re)s?|m|deg(ree)?s?)$", units, re.IGNORECASE):
+        raise _not_understood(header, written)
     if projection == "UTM" and len(info) > 8:  # noqa: PLR2004 - as above
         return _utm(header, info[7], info[8], _datum(header, info[9:], written))
     if projection.startswith("GEOGRAPHIC"):

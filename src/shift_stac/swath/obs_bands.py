@@ -160,10 +160,14 @@ def check_observation(header: EnviHeader, igm: EnviHeader) -> None:
     Raises
     ------
     EnviError
-        Its scan lines or samples differ, or neither names nor number tell its bands.
+        Its scan lines or samples differ, its numbers are complex, or neither names nor number
+        tell its bands.
     """
     if fault := swath_fault(header, igm):
         raise EnviError(fault)
+    if header.dtype.kind == "c":
+        msg = f"{header.name} tells of {header.dtype}: angles are real numbers"
+        raise EnviError(msg)
     if not known_bands(header):
         msg = (
             f"{header.name} has {header.bands} bands, and names none that is known; "

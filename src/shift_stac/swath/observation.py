@@ -82,6 +82,7 @@ class ObservationLayers:
 
     def __init__(self, image: EnviImage) -> None:
         self._data = image.data
+        self._nodata = image.header.nodata
         self._bands = known_bands(image.header)
         self._radians = in_radians(image.header, self._bands)
         self.slope_is_offset = "slope" in self._bands and _slope_is_offset(
@@ -154,7 +155,7 @@ class ObservationLayers:
         return self._possible(name, rows)
 
     def _raw(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:
-        values = _masked(self._data[rows, self._bands[name]])
+        values = _masked(self._data[rows, self._bands[name]], self._nodata)
         return np.degrees(values) if name in self._radians else values
 
     def _possible(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:
@@ -187,9 +188,10 @@ def _true_aspect(aspect: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.mod(aspect - 90.0, 360.0))
 
 
-def _masked(values: NDArray[Any]) -> NDArray[np.float64]:
+def _masked(values: NDArray[Any], nodata: float | None) -> NDArray[np.float64]:
     values = np.array(values, dtype=np.float64)
-    values[~np.isfinite(values) | np.isin(values, ERROR_CODES)] = np.nan
+    codes = ERROR_CODES if nodata is None else (*ERROR_CODES, nodata)
+    values[~np.isfinite(values) | np.isin(values, codes)] = np.nan
     return values
 
 

@@ -92,6 +92,11 @@ SPELLINGS = {
     "square brackets": "wavelength = [ 400.5  500.0  600.25  2500.0 ]\n",
     "underscores": "wavelength_units = nm\n" + WAVELENGTH,
     "no value": "wavelength units =\nsensor type =\n" + WAVELENGTH,
+    "a unit with its abbreviation": "wavelength units = Nanometers (nm)\n" + WAVELENGTH,
+    "a unit in quotes": 'wavelength units = "Nanometers" ; of light\n' + WAVELENGTH,
+    "lists without entries": "bbl = {}\nfwhm = { }\n" + WAVELENGTH,
+    "no value for what is missing": "data ignore value =\n" + WAVELENGTH,
+    "braces around a number": "data ignore value = { -9999 }\n" + WAVELENGTH,
     "carriage returns": WAVELENGTH.replace(", ", ",\r\n"),
 }
 
@@ -151,6 +156,32 @@ def test_units_that_are_told_are_converted(unit, listed, widths, expected):
 def test_widths_beside_wavelengths_that_stand_in_the_names_of_bands_are_nanometres_too():
     names = "band names = {a (400 nm), b (405 nm), c (410 nm), d (415 nm)}\nfwhm = {5, 5, 5, 5}\n"
     assert parse_header(MINIMAL + names, name="some.hdr").fwhm == (5, 5, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("file compression = 1\n", "its data are compressed"),
+        ("major frame offsets = {64, 0}\n", "'major frame offsets' is {64, 0}"),
+        ("data ignore value = -9999\nno data value = 0\n", "which of them marks missing values"),
+        (WAVELENGTH + "fwhm = {5, 5, 5}\n", "'fwhm' has 3 entries for 4 bands"),
+        (WAVELENGTH + "fwhm = {5, 5, 5, 0}\n", "a band has the fwhm 0"),
+    ],
+)
+def test_headers_that_contradict_themselves_are_refused(rows, message):
+    with pytest.raises(EnviError, match=rf"some\.hdr.*{message}"):
+        parse_header(MINIMAL + rows, name="some.hdr")
+
+
+def test_what_stands_behind_the_first_word_and_a_comment_behind_a_word_are_passed_over():
+    text = MINIMAL.replace("ENVI\n", "ENVI Standard\n").replace("bil", "BIL ; by line")
+    found = parse_header(text + "file compression = 0\nmajor frame offsets = {0, 0}\n", name="x")
+    assert found.interleave == "bil"
+
+
+def test_a_width_is_taken_in_the_unit_in_which_it_is_near_to_the_spacing():
+    header = "band names = {0.4 um, 0.5 um, 0.6 um, 0.7 um}\nfwhm = {5.6, 5.6, 5.6, 5.6}\n"
+    assert parse_header(MINIMAL + header, name="x").fwhm == (5.6,) * 4
 
 
 def test_a_unit_that_is_none_of_light_is_the_axis_fault_and_not_the_files():
@@ -221,5 +252,7 @@ def test_shared_cases_are_read_wherever_both_others_read_them(shared, tmp_path, 
             refused[header] = str(error)
     for header, message in refused.items():
         assert str(header) in message
-        contradicts_itself = "entries for" in message
+        # GDAL unpacks what is compressed, and Spectral Python takes it for pixels.
+        is_no_plain_block = "compressed" in message or "frames" in message
+        contradicts_itself = "entries for" in message or is_no_plain_block
         assert contradicts_itself or by_spectral(header) is None or by_gdal(header) is None, message

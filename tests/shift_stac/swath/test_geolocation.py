@@ -67,10 +67,13 @@ def test_without_a_description_the_crs_is_that_of_the_map_info():
     assert crs_from_igm(igm_header(map_info=southern), fallback="EPSG:32610").to_epsg() == 32711
 
 
-def test_the_description_goes_before_the_map_info():
+def test_a_description_and_a_map_info_that_tell_two_zones_are_an_error():
     entries = ("UTM", "1", "1", "0", "0", "5", "5", "10", "North", "WGS-84")
-    header = igm_header("UTM zone 11 North", entries)
-    assert crs_from_igm(header, fallback="EPSG:32609").to_epsg() == 32611
+    with pytest.raises(GeolocationError, match="11N in its description, and 10N in its map info"):
+        crs_from_igm(igm_header("UTM zone 11 North", entries), fallback="EPSG:32609")
+    # One zone, of which the description tells more.
+    header = igm_header("UTM zone 10 North, NAD83", entries)
+    assert crs_from_igm(header, fallback="EPSG:32609").to_epsg() == 26910
 
 
 def test_a_header_without_a_zone_gets_the_fallback():

@@ -1,5 +1,6 @@
 """The observation geometry: layers masked and corrected, and what a line's item takes from it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -213,6 +214,13 @@ def test_what_is_no_value_is_masked_and_the_rest_is_kept(name, bad):
     values[2, 3] = bad
     read = ObservationLayers(obs(**{name: values})).read(name, ALL)
     assert np.argwhere(np.isnan(read)).tolist() == [[2, 3]]
+
+
+def test_what_the_header_calls_no_value_is_none():
+    image = obs(path_length=np.full((4, 5), 0.0))
+    header = replace(image.header, nodata=0.0)
+    read = ObservationLayers(replace(image, header=header)).read("path_length", ALL)
+    assert np.isnan(read).all()
 
 
 def test_masking_comes_before_correction():
