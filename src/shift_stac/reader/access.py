@@ -16,7 +16,7 @@ from shift_stac.errors import MapError
 from shift_stac.reader import points, spectra
 from shift_stac.reader.bands import bands_of
 from shift_stac.reader.envi_files import write_envi
-from shift_stac.reader.orthorectify import has_table, orthorectify
+from shift_stac.reader.orthorectify import Resampling, has_table, orthorectify
 from shift_stac.store.glt_group import read_grid
 
 PREFERRED = ("Reflectance", "Radiance")
@@ -62,6 +62,7 @@ class FlightLineAccessor:
         variable: str | None = None,
         bbox_crs: Any = "EPSG:4326",
         mask_bad_bands: bool = True,
+        resampling: Resampling | str = Resampling.NEAREST,
     ) -> xr.DataArray:
         """Map-projected data, lazily: computing a window reads only the chunks that it needs.
 
@@ -86,6 +87,10 @@ class FlightLineAccessor:
         mask_bad_bands
             Whether values of bands that are no ``good_wavelength`` are left out. A variable
             without wavelengths has none.
+        resampling
+            ``nearest``: a cell shows the pixel whose centre is nearest to its own. ``average``, for
+            grids that are coarser than pixels: the mean of all pixels whose centres lie in the
+            cell. A value that is missing counts in no mean, and a cell without a value is NaN.
 
         Returns
         -------
@@ -97,7 +102,8 @@ class FlightLineAccessor:
         ------
         MapError
             The line does not reach into the box, has no band of a wavelength, options contradict
-            each other, or the dataset has no lookup table.
+            each other, the mean is asked for on a grid finer than the pixels, or the dataset has no
+            lookup table.
         """
         selected = self._select(variable)
         is_spectral = "wavelength" in selected.dims
@@ -113,6 +119,7 @@ class FlightLineAccessor:
             crs=crs,
             resolution=resolution,
             like=like,
+            resampling=resampling,
         )
         return self._with_origin(found)
 

@@ -2,11 +2,12 @@
 
 A cell of the map takes the value of the pixel that the line's lookup table names: nearest
 neighbour, no value is invented. On a grid other than the table's, it takes that of the pixel whose
-centre is nearest to its own.
+centre is nearest to its own. On a coarser grid, it may show the mean of the pixels in it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import dask.array
@@ -21,6 +22,7 @@ from rasterio.warp import calculate_default_transform
 from shift_stac.crs import parse_crs
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, grid_attributes, transform_bounds
+from shift_stac.reader.averages import write_means
 from shift_stac.reader.pixels import pixels_on, read_pixels
 from shift_stac.store.glt_group import LAYERS, read_grid
 
@@ -31,6 +33,15 @@ _BLOCK_BYTES = 16_000_000
 _BLOCK_CELLS = 512
 # A resolution finer than such a part of a pixel is a mistake.
 _FINEST_PART = 1000
+# Cells that differ from pixels by such a part are as large.
+_SAME_SIZE = 1e-6
+
+
+class Resampling(StrEnum):
+    """What a cell shows: the ``nearest`` pixel, or the ``average`` of all whose centres lie in it."""
+
+    NEAREST = "nearest"
+    AVERAGE = "average"
 
 
 def north_up_grid(swath: xr.Dataset) -> MapGrid:
@@ -54,6 +65,8 @@ class MapView:
         Which of them are shown as missing, shaped (bands,).
     grid
         Where to put it.
+    resampling
+        How.
     """
 
     swath: xr.Dataset
@@ -61,6 +74,7 @@ class MapView:
     bands: NDArray[np.intp]
     hidden: NDArray[np.bool_]
     grid: MapGrid
+    resampling: Resampling
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -88,10 +102,15 @@ class MapView:
             dtype=self.dtype,
         )
         if out.size:
-            line, sample = pixels_on(self.swath, self.grid, rows, columns)
             usable = np.flatnonzero(~self.hidden[bands])
+            wanted = self.bands[bands][usable]
             read = out if usable.size == len(out) else np.full_like(out[: usable.size], np.nan)
-            read_pixels(read, self.variable, line, sample, self.bands[bands][usable])
+            if self.resampling == Resampling.AVERAGE:
+                part = self.grid.part(rows, columns)
+                write_means(read, self.swath, self.variable, part, wanted)
+            else:
+                line, sample = pixels_on(self.swath, self.grid, rows, columns)
+                read_pixels(read, self.variable, line, sample, wanted)
             if read is not out:
                 out[usable] = read
         return out
@@ -108,6 +127,7 @@ def orthorectify(
     crs: Any = None,
     resolution: float | None = None,
     like: xr.DataArray | xr.Dataset | None = None,
+    resampling: Resampling | str = Resampling.NEAREST,
 ) -> xr.DataArray:
     """Put a variable of a line on a map grid, lazily.
 
@@ -131,7 +151,9 @@ def orthorectify(
         Side of a cell in units of that CRS; by default about that of the line's pixels.
     like
         A georeferenced array or dataset: its grid is taken, for stacks over dates. Excludes the
-        other options.
+        options of the grid.
+    resampling
+        See :class:`Resampling`.
 
     Returns
     -------
@@ -155,11 +177,12 @@ def orthorectify(
     else:
         msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
         raise MapError(msg)
+    way = _understand(resampling, table, grid)
     is_flat = "wavelength" not in variable.dims
     size = 1 if is_flat else variable.sizes["wavelength"]
     wanted = np.arange(size) if bands is None or is_flat else np.asarray(bands, dtype=np.intp)
     missing = np.zeros(size, dtype=bool) if hidden is None else hidden
-    view = MapView(swath, variable, wanted, missing[wanted], grid)
+    view = MapView(swath, variable, wanted, missing[wanted], grid, way)
     side = _BLOCK_CELLS
     while side > 1 and side * side * wanted.size * view.dtype.itemsize > _BLOCK_BYTES:
         side //= 2
@@ -176,7 +199,27 @@ def orthorectify(
         for name, coordinate in variable.coords.items()
         if coordinate.dims == ("wavelength",)
     }
-    return _as_map(lazy[0] if is_flat else lazy, variable, spectral, grid, like)
+    found = _as_map(lazy[0] if is_flat else lazy, variable, spectral, grid, like)
+    if way is Resampling.AVERAGE:
+        found.attrs["cell_methods"] = "area: mean"
+    return found
+
+
+def _understand(resampling: Resampling | str, table: MapGrid, grid: MapGrid) -> Resampling:
+    """A way of resampling that makes a map on such a grid."""
+    try:
+        way = Resampling(resampling)
+    except ValueError as error:
+        msg = f"there is no resampling {resampling!r}: choose one of {', '.join(Resampling)}"
+        raise MapError(msg) from error
+    pixel = matching_size(table, grid.crs)
+    if way is Resampling.AVERAGE and grid.cell_size < pixel * (1 - _SAME_SIZE):
+        msg = (
+            f"cells of {grid.cell_size:.3g} are finer than the line's pixels of about {pixel:.3g}, and most "
+            "would hold none: give a coarser resolution, or resampling='nearest'"
+        )
+        raise MapError(msg)
+    return way
 
 
 def _target_grid(

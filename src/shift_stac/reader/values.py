@@ -4,8 +4,9 @@ Where a variable is still what lies in a store, its chunks are read at once; whe
 or is a part of the line, xarray gives its values in the ordinary way.
 """
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from shift_stac.reader.chunk_reads import fetch_pixels, fetch_tiles, stored_arra
 Window = tuple[slice, slice]
 """Of the last two dimensions of a variable: scan lines and samples, or rows and columns."""
 
-# Of what is no store's, read at once around pixels; beyond, only the pixels are.
-_AROUND_BYTES = 48_000_000
+# Of a variable, in memory at once.
+_READ_BYTES = 48_000_000
 
 
 def window_values(
@@ -84,6 +85,31 @@ def pixel_values(
     return read.pixels(line, sample)
 
 
+def in_parts(
+    variable: xr.DataArray, line: NDArray[np.intp], sample: NDArray[np.intp], bands: int
+) -> Iterator[NDArray[np.intp]]:
+    """Which pixels to read at once, so that so many bands of them may be held.
+
+    Each part is of whole chunks, so that none is read twice.
+    """
+    if not line.size:
+        return
+    chunks = variable.variable.chunksizes
+    rows, columns = (
+        part // (chunks[dim][0] if dim in chunks else variable.sizes[dim])
+        for dim, part in (("y", line), ("x", sample))
+    )
+    order = np.lexsort((columns, rows))
+    edges = np.flatnonzero(np.diff(rows[order]) | np.diff(columns[order])) + 1
+    most = _READ_BYTES // (bands * variable.dtype.itemsize)
+    start = 0
+    for edge, following in itertools.pairwise([*edges.tolist(), line.size]):
+        if following - start > most:
+            yield order[start:edge]
+            start = edge
+    yield order[start:]
+
+
 def _computed(variable: xr.DataArray, window: Window) -> NDArray[Any]:
     """A window of a lazy variable, computed in this thread."""
     found = variable.isel(dict(zip(variable.dims[-2:], window, strict=True)))
@@ -104,7 +130,7 @@ def _computed_pixels(
         return np.empty((*variable.shape[:-2], 0), variable.dtype)
     y, x = (slice(int(part.min()), int(part.max()) + 1) for part in (line, sample))
     pixels = (y.stop - y.start) * (x.stop - x.start)
-    if pixels * depth * variable.dtype.itemsize <= _AROUND_BYTES:
+    if pixels * depth * variable.dtype.itemsize <= _READ_BYTES:
         return _computed(variable, (y, x))[..., line - y.start, sample - x.start]
     places = {dim: ("pixel", part) for dim, part in (("y", line), ("x", sample))}
     found = variable.isel(places).transpose(..., "pixel")

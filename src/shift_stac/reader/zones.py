@@ -4,9 +4,7 @@ Each pixel of the swath whose centre lies in a polygon counts once, as it was me
 resampled.
 """
 
-import itertools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +17,8 @@ from shift_stac.crs import WGS84
 from shift_stac.maps.grid import MapGrid, transform_bounds
 from shift_stac.reader.pixels import pixels_in, pixels_of, region_around
 from shift_stac.reader.polygons import LONGEST_EDGE_DEG, reproject
-from shift_stac.reader.values import pixel_values, window_values
+from shift_stac.reader.values import in_parts, pixel_values, window_values
 from shift_stac.store.glt_group import read_grid
-
-# Of a cube, in memory at once.
-_READ_BYTES = 48_000_000
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ def statistics(
     begun = np.zeros(len(zones), dtype=np.bool_)
     of = np.repeat(np.arange(len(zones)), [zone.line.size for zone in zones])
     line, sample = pixels_together(zones)
-    for part in _parts(variable, line, sample):
+    for part in in_parts(variable, line, sample, depth):
         read = np.atleast_2d(pixel_values(variable, line[part], sample[part], bands)).astype(float)
         order = np.argsort(of[part], kind="stable")
         present, starts = np.unique(of[part][order], return_index=True)
@@ -161,23 +156,3 @@ def _share(swath: xr.Dataset, area: BaseGeometry, on_map: BaseGeometry) -> float
         return min(float(covered), 1.0)
     line, _ = pixels_of(swath, rows, columns)
     return min(float(covered * (line[cells] >= 0).mean()), 1.0)
-
-
-def _parts(
-    variable: xr.DataArray, line: NDArray[np.intp], sample: NDArray[np.intp]
-) -> Iterator[NDArray[np.intp]]:
-    """Pixels in parts that are read at once, each of whole chunks so that none is read twice."""
-    if not line.size:
-        return
-    tile = variable.variable.chunksizes
-    size = [tile[dim][0] if dim in tile else variable.sizes[dim] for dim in ("y", "x")]
-    order = np.lexsort((sample // size[1], line // size[0]))
-    rows, columns = line[order] // size[0], sample[order] // size[1]
-    edges = np.flatnonzero(np.diff(rows) | np.diff(columns)) + 1
-    pixels = _READ_BYTES // (math.prod(variable.shape[:-2]) * variable.dtype.itemsize)
-    start = 0
-    for edge, following in itertools.pairwise([*edges.tolist(), line.size]):
-        if following - start > pixels:
-            yield order[start:edge]
-            start = edge
-    yield order[start:]
