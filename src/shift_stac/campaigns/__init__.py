@@ -172,9 +172,14 @@ class ItemText(FrozenModel):
 
 
 class SpectralRange(FrozenModel):
-    """Windows of wavelength, nanometres, in which bands are good if no header says otherwise."""
+    """What holds of the cubes if no header says otherwise.
+
+    Windows of wavelength, nanometres, in which bands are good, and the radiance's unit as UDUNITS
+    writes it.
+    """
 
     good_windows: tuple[tuple[float, float], ...]
+    radiance_unit: str = Field(default="uW cm-2 nm-1 sr-1", min_length=1)
 
 
 class QuicklookBands(FrozenModel):

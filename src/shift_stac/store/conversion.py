@@ -224,6 +224,7 @@ def _store_text(campaign: Campaign) -> StoreText:
         institution=", ".join(producers) or "unknown",
         platform=campaign.item.platform,
         instruments=campaign.item.instruments,
+        radiance_unit=campaign.spectral.radiance_unit,
         references=f"https://doi.org/{collection.doi}" if collection.doi else None,
     )
 

@@ -15,6 +15,7 @@ from pyproj import CRS
 
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.line_headers import DEFAULT_NODATA
+from shift_stac.envi.radiance_unit import radiance_unit
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
@@ -35,7 +36,6 @@ _CUBE_ATTRIBUTES: dict[Product, dict[str, Any]] = {
     Product.RADIANCE: {
         "standard_name": "upwelling_radiance_per_unit_wavelength_in_air",
         "long_name": "measured radiance at sensor",
-        "units": "uW cm-2 nm-1 sr-1",
     },
     Product.REFLECTANCE: {
         "standard_name": "surface_bidirectional_reflectance",
@@ -80,13 +80,17 @@ _COORDINATES = ("longitude", "latitude", "Easting", "Northing")
 
 
 class StoreText(FrozenModel):
-    """The campaign's words in the store's global attributes."""
+    """The campaign's words in the store's attributes.
+
+    ``radiance_unit`` is that of a radiance whose header tells none.
+    """
 
     title: str
     institution: str
     platform: str
     instruments: tuple[str, ...]
     references: str | None = None
+    radiance_unit: str
 
 
 def store_template(
@@ -156,7 +160,7 @@ def store_template(
             ("wavelength", "y", "x"),
             shape,
             dtype,
-            _cube_attributes(product, cube, bad_band_value),
+            _cube_attributes(product, cube, bad_band_value, text.radiance_unit),
         )
         encoding[name] = cube_encoding | {"_FillValue": nodata, "fill_value": float(nodata)}
     for name, location in _LOCATION_ATTRIBUTES.items():
@@ -183,9 +187,11 @@ def store_template(
 
 
 def _cube_attributes(
-    product: Product, cube: EnviHeader, bad_band_value: float | None
+    product: Product, cube: EnviHeader, bad_band_value: float | None, untold_unit: str
 ) -> dict[str, Any]:
     attributes = dict(_CUBE_ATTRIBUTES[product])
+    if product is Product.RADIANCE:
+        attributes["units"] = radiance_unit(cube) or untold_unit
     if product is Product.REFLECTANCE and bad_band_value is not None:
         attributes["comment"] = (
             f"bands that are not good_wavelength hold {bad_band_value:g}; {attributes['comment']}"

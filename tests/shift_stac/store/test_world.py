@@ -100,6 +100,20 @@ def test_bands_of_falling_wavelengths_are_turned_round(tmp_path):
     assert summary.good_bands == (True,) * 5 + (False,)
 
 
+@pytest.mark.parametrize(
+    ("description", "unit"), [("{W m-2 um-1 sr-1}", "W m-2 um-1 sr-1"), ("{rdn}", "pW")]
+)
+def test_the_unit_of_radiance_is_the_headers_else_the_campaigns(tmp_path, description, unit):
+    sources = small_line(tmp_path)
+    header = sources.get(Product.RADIANCE).header.path
+    header.write_text(header.read_text() + f"description = {description}\n")
+    campaign = load_campaign()
+    spectral = campaign.spectral.model_copy(update={"radiance_unit": "pW"})
+    store = tmp_path / "line.zarr"
+    convert_line(sources, store, campaign.model_copy(update={"spectral": spectral}))
+    assert shift_stac.open_flightline(store)["Radiance"].attrs["units"] == unit
+
+
 @pytest.mark.parametrize("held", [-0.01, 0.5, None])
 def test_the_comment_tells_of_bad_bands_only_what_they_hold(tmp_path, held):
     data = np.random.default_rng(0).random((5, 6, 7)).astype("<f4")

@@ -1,0 +1,36 @@
+"""The unit of radiance that an ENVI header tells, in whatever way it is written."""
+
+import re
+
+from shift_stac.envi.header import EnviHeader
+
+# Keys under which programs write it, before it is looked for in the description's words.
+_KEYS = ("data units", "radiance units", "units")
+
+_MICRO = "(?:u|µ|μ|micro)"
+_POWER = re.compile(rf"(?<![a-z])({_MICRO}|m|milli)?\s*(?:W(?![a-z])|watts?)", re.IGNORECASE)
+_AREA = re.compile(r"(c|centi)?(?:m|met(?:er|re)s?)\s*\^?\(?-?2", re.IGNORECASE)
+_WIDTH = re.compile(
+    rf"(nm|nanomet(?:er|re)s?)|{_MICRO}(?:m|met(?:er|re)s?|n)(?![a-z])", re.IGNORECASE
+)
+_ANGLE = re.compile(r"sr(?![a-z])|steradian", re.IGNORECASE)
+# A unit is written within so many letters.
+_LONGEST = 60
+
+
+def radiance_unit(header: EnviHeader) -> str | None:
+    """The unit as UDUNITS and CF write it, such as ``uW cm-2 nm-1 sr-1``.
+
+    None where the header tells none, or one that is not power by area, wavelength and solid angle.
+    """
+    for text in (*(header.fields.get(key, "") for key in _KEYS), header.description):
+        for power in _POWER.finditer(text):
+            rest = text[power.end() : power.end() + _LONGEST]
+            area, width, angle = (part.search(rest) for part in (_AREA, _WIDTH, _ANGLE))
+            if area and width and angle:
+                watt = {"m": "mW", "milli": "mW"}.get((power[1] or "").lower(), "uW")
+                return (
+                    f"{watt if power[1] else 'W'} {'cm' if area[1] else 'm'}-2 "
+                    f"{'nm' if width[1] else 'um'}-1 sr-1"
+                )
+    return None
