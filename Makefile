@@ -12,7 +12,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser test-wheel check bench bench-slurm \
-  image test-image lock clean
+  image test-image lock page-reader clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ lock: install ## resolve the dependencies again, for both Pythons
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.12 \
 	  --constraint requirements.lock --generate-hashes --no-annotate --no-header \
 	  --quiet --output-file docker/build.lock -
+
+page-reader: ## bundle again what the archive's page reads stores and overviews with (npm)
+	cd tools/page-reader && npm ci --ignore-scripts --no-audit --no-fund && npm run build
 
 clean: ## remove the environment and what demo made
 	rm -rf $(VENV) demo

@@ -1,16 +1,26 @@
 """The archive's page for people, in a real browser: from a folder, and from a web server."""
 
+import io
 import json
 import re
 import shlex
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 import rasterio
+import xarray as xr
+from PIL import Image
 from playwright.sync_api import expect
+from pyproj import Transformer
 from shapely.geometry import shape
 
-from support.archive import publish_campaign
+from shift_stac.archive.search_pages import rebuild_search_pages
+from shift_stac.campaigns import load_campaign
+from shift_stac.stac.hrefs import HrefOptions, Hrefs
+from shift_stac.storage.address import open_storage
+from support.archive import DATES, publish_campaign
 from support.s3 import serve_s3
 from support.webserver import serve_nginx
 
@@ -272,9 +282,148 @@ def test_a_narrow_dark_screen_shows_all_of_it(archive, chromium):
     context.close()
 
 
-def test_names_from_the_campaign_file_cannot_become_markup(tmp_path, watched):
-    from shift_stac.campaigns import load_campaign
+@pytest.fixture(scope="module")
+def long_line(tmp_path_factory):
+    """An archive of a line whose picture shows squares of three by three of its pixels."""
+    folder = tmp_path_factory.mktemp("long")
+    _, (line,) = publish_campaign(
+        str(folder / "archive"), folder, dates=DATES[:1], lines=1, samples=14, scan_lines=2500
+    )
+    return folder / "archive", line
 
+
+def store_of(folder, line):
+    return next(folder.glob(f"aviris/*/{line}.zarr"))
+
+
+def spectra_copied(page):
+    """What the page gives as CSV: a column for each spectrum, by its name."""
+    page.get_by_role("button", name="Copy the spectra as CSV").click()
+    expect(page.locator("#said")).to_have_text("Copied the spectra as CSV")
+    text = page.evaluate("navigator.clipboard.readText()")
+    return pd.read_csv(io.StringIO(text), index_col="wavelength_nm")
+
+
+def test_a_click_on_the_picture_shows_the_spectrum_of_its_pixel(long_line, watched, tmp_path):
+    folder, line = long_line
+    page = watched.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    picture = np.asarray(Image.open(next(folder.glob(f"aviris/*/{line}_quicklook.png"))))
+    along, across = picture.shape[:2]
+    assert (along, across) == (834, 5)  # of 2500 scan lines and 14 samples
+    swath = xr.open_zarr(store_of(folder, line), chunks=None)
+    with serve_nginx(folder, tmp_path) as url:
+        open_page(watched, url.rstrip("/"), f"#{line}")
+        drawn = page.locator("#about canvas")
+        page.wait_for_function("document.querySelector('#about canvas').width === 834")
+        # In its own size, so that each of the picture's pixels is one of the screen's, or more.
+        page.add_style_tag(content=".over { height: 50px !important } #side { width: 900px }")
+        for right, up in ((0, 0), (1, 3), (417, 2), (833, 4)):
+            page.evaluate(
+                "([x]) => { document.querySelector('.strip').scrollLeft = x }", [right * 10 - 200]
+            )
+            drawn.click(position={"x": right * 10 + 4, "y": (across - 1 - up) * 10 + 6})
+            expect(page.locator("#told")).to_contain_text("highest")
+            y, x = (int(page.get_by_label(of).input_value()) for of in ("Scan line y", "Sample x"))
+            # The picture's own pixel is the one that was clicked.
+            assert (y // 3, x // 3) == (right, up)
+            shown = page.evaluate(
+                "([x, y]) => [...document.querySelector('#about canvas').getContext('2d')"
+                ".getImageData(x, y, 1, 1).data]",
+                [right, across - 1 - up],
+            )
+            assert shown == picture[y // 3, x // 3].tolist()
+            name = f"Reflectance_{line}_y_{y}_x_{x}"
+            spectrum = spectra_copied(page)[name].to_numpy(np.float32)
+            np.testing.assert_array_equal(spectrum, swath.Reflectance[:, y, x].to_numpy())
+            place = swath.latitude[y, x].item(), swath.longitude[y, x].item()
+            told = f"{place[0]:.4f}° N, {-place[1]:.4f}° W"
+            expect(page.locator(".legend li").filter(has_text=f"y {y} x {x}")).to_contain_text(told)
+        page.get_by_label("Quantity").select_option("Radiance")
+        page.wait_for_function("document.querySelector('.plot svg')?.ariaLabel.includes('adiance')")
+        expect(page.locator(".legend .chip")).to_have_count(4)
+        radiance = spectra_copied(page)[f"Radiance_{line}_y_{y}_x_{x}"].to_numpy(np.float32)
+        np.testing.assert_array_equal(radiance, swath.Radiance[:, y, x].to_numpy())
+        good = spectra_copied(page)["good"].to_numpy()
+        np.testing.assert_array_equal(good, swath.good_wavelength.to_numpy())
+    assert watched.errors == watched.failed == []
+    assert all(asked.startswith((url.rstrip("/"), "data:")) for asked in watched.requests)
+
+
+def ask_for_spectrum(page, y, x):
+    page.get_by_label("Scan line y").fill(str(y))
+    page.get_by_label("Sample x").fill(str(x))
+    page.keyboard.press("Enter")
+
+
+def publish_elsewhere(archive, folder, address):
+    """The archive's page, leading to data under another address."""
+    shutil.copytree(archive, folder)
+    hrefs = Hrefs(str(folder), HrefOptions(hrefs="absolute", public_url=address))
+    rebuild_search_pages(open_storage(str(folder)), load_campaign(), hrefs)
+
+
+def test_spectra_come_from_a_bucket_that_allows_it(archive, watched, tmp_path):
+    folder, line = archive[0], archive[1][0]
+    page = watched.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    swath = xr.open_zarr(store_of(folder, line), chunks=None)
+    shutil.copytree(folder, tmp_path / "s3" / "archive" / "shift")
+    with serve_s3(tmp_path / "s3", anonymous=True) as bucket:
+        publish_elsewhere(folder, tmp_path / "site", f"{bucket.endpoint}/archive/shift")
+        with serve_nginx(tmp_path / "site", tmp_path) as url:
+            open_page(watched, url.rstrip("/"), f"#{line}")
+            ask_for_spectrum(page, 45, 30)
+            expect(page.locator("#told")).to_contain_text("highest")
+            spectrum = spectra_copied(page).iloc[:, -1].to_numpy(np.float32)
+    np.testing.assert_array_equal(spectrum, swath.Reflectance[:, 45, 30].to_numpy())
+    assert any(asked.startswith(bucket.endpoint) for asked in watched.requests)
+
+
+def test_the_page_says_why_it_cannot_show_a_spectrum(archive, watched, tmp_path):
+    folder, line = archive[0], archive[1][0]
+    page = open_page(watched, folder.as_uri(), f"#{line}")
+    expect(page.locator("#told")).to_contain_text("python -m http.server")
+    # nginx lets no page of another site read, unless it is told to.
+    with serve_nginx(folder, tmp_path / "data") as data:
+        publish_elsewhere(folder, tmp_path / "site", data.rstrip("/"))
+        with serve_nginx(tmp_path / "site", tmp_path / "web") as url:
+            open_page(watched, url.rstrip("/"), f"#{line}")
+            ask_for_spectrum(page, 45, 30)
+            expect(page.locator("#told")).to_contain_text("(CORS)")
+    with serve_nginx(folder, tmp_path / "web") as url:
+        open_page(watched, url.rstrip("/"), f"?again#{line}")
+    ask_for_spectrum(page, 45, 30)
+    expect(page.locator("#told")).to_contain_text("its server is not reached")
+
+
+def test_the_map_shows_the_lines_pictures_where_they_are(archive, watched, tmp_path):
+    folder, line = archive[0], archive[1][0]
+    with rasterio.open(next(folder.glob(f"aviris/*/{line}_overview.tif"))) as overview:
+        cells, transform = overview.read(), overview.transform
+        to_degrees = Transformer.from_crs(overview.crs, "EPSG:4326", always_xy=True)
+    with serve_nginx(folder, tmp_path) as url:
+        for row, column in ((30, 40), (50, 30)):
+            longitude, latitude = to_degrees.transform(*(transform * (column + 0.5, row + 0.5)))
+            # 2^19 pixels a degree: some of them to a cell of five metres.
+            page = open_page(
+                watched,
+                url.rstrip("/"),
+                f"?{row}#line={line}&map={latitude:.6f},{longitude:.6f},17.5",
+            )
+            page.wait_for_function(
+                """([red, green, blue]) => {
+                    const map = document.querySelector("#map");
+                    const at = [map.width / 2, map.height / 2, 1, 1];
+                    const [r, g, b] = map.getContext("2d").getImageData(...at).data;
+                    return Math.abs(r - red) + Math.abs(g - green) + Math.abs(b - blue) < 12;
+                }""",
+                arg=cells[:3, row, column].tolist(),
+            )
+    assert watched.errors == []
+
+
+def test_names_from_the_campaign_file_cannot_become_markup(tmp_path, watched):
     campaign = load_campaign()
     text = campaign.collection.model_copy(
         update={"title": "<script>alert(1)</script>", "description": 'a & b </script> "c"'}

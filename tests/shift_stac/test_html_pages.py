@@ -29,7 +29,17 @@ PAGE = "shift_stac.stac.page"
 
 
 def values(text):
-    names = ("title", "description", "citation", "doi", "collection", "items", "style", "script")
+    names = (
+        "title",
+        "description",
+        "citation",
+        "doi",
+        "collection",
+        "items",
+        "style",
+        "script",
+        "reader",
+    )
     return dict.fromkeys(names, text) | {"campaign": {"lines": [{"id": text}]}}
 
 

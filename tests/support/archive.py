@@ -1,5 +1,6 @@
 """A small published archive, made by the library's own parts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from shift_stac.archive.inventory import Inventory
@@ -29,18 +30,21 @@ def publish_campaign(
     campaign: Campaign | None = None,
     version: str = "v1",
     lines: int = 2,
+    dates: Sequence[str] = DATES,
+    samples: int = 60,
+    scan_lines: int = 90,
     conversion: ConversionOptions | None = None,
 ) -> tuple[Storage, list[FlightLine]]:
-    """Publish invented lines of three dates, with table and page."""
+    """Publish invented lines of some dates, with table and page."""
     campaign = campaign or load_campaign()
     storage = open_storage(url)
     hrefs = Hrefs.of(storage, options)
     flown = simulate_campaign(
         work / "portal",
-        dates=DATES,
+        dates=dates,
         lines=lines,
-        samples=60,
-        scan_lines=90,
+        samples=samples,
+        scan_lines=scan_lines,
         campaign=campaign,
         version=version,
     )

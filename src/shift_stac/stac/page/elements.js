@@ -26,8 +26,8 @@ function chip(colour) {
 function say(text) { el("said").textContent = text; }
 
 // A button that copies; over plain http browsers have no clipboard, and a selection is copied instead.
-function copyButton(text, what) {
-  const made = button("Copy", async () => {
+function copyButton(text, what, label = "Copy") {
+  const made = button(label, async () => {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
@@ -39,7 +39,7 @@ function copyButton(text, what) {
     }
     made.textContent = "Copied";
     say("Copied " + what);
-    setTimeout(() => { made.textContent = "Copy"; }, 1500);
+    setTimeout(() => { made.textContent = label; }, 1500);
   }, {ariaLabel: "Copy " + what});
   return made;
 }

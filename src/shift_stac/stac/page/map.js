@@ -116,7 +116,9 @@ function paint() {
   paintPictures();
   paintSheet();
   inWorld((pixel) => {
-    pen.strokeStyle = ink.coast; pen.lineWidth = pixel; pen.stroke(land);
+    // Above many outlines the coast is still to be seen; pictures have a better one.
+    pen.strokeStyle = ink.coast; pen.lineWidth = pixel;
+    if (!picturesInView()) pen.stroke(land);
     pen.lineJoin = "round";
     for (const line of pointed) outline(line, 3 * pixel, pixel);
     if (asked.chosen) outline(asked.chosen, 3.5 * pixel, pixel);

@@ -98,9 +98,4 @@ function showLine(moveFocus = true) {
   say("Chosen: " + line.id);
 }
 
-function picturesOf(line) {
-  const href = line.assets.thumbnail;
-  return href ? [node("img", {src: safe(href), alt: campaign.titles.thumbnail + " of " + line.id})] : [];
-}
-
 when("choose", () => showLine());

@@ -1,5 +1,8 @@
 """The pages' files, filled with what a table of items or a catalog tells."""
 
+import base64
+import gzip
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -19,11 +22,14 @@ _SCRIPTS = (
     "elements.js",
     "campaign.js",
     "projection.js",
+    "store.js",
     "map.js",
     "pictures.js",
     "sheet.js",
     "gestures.js",
     "timeline.js",
+    "spectra.js",
+    "picture.js",
     "panel.js",
     "search.js",
     "start.js",
@@ -50,6 +56,7 @@ def render_page(table: pa.Table, campaign: Campaign) -> bytes:
         items="items.parquet",
         style=_part("page.css"),
         script=Markup("\n").join(_part(name) for name in _SCRIPTS),
+        reader=_packed("reader.js"),
         campaign={
             "store": STORE_ASSET,
             "titles": asset_titles(table),
@@ -79,3 +86,10 @@ def render_entrance(catalog: dict[str, Any], hrefs: Hrefs) -> bytes:
 def _part(name: str) -> Markup:
     """A file of this package, which goes into the page as it is."""
     return Markup((files(__package__) / name).read_text(encoding="utf-8"))  # noqa: S704 - it is ours
+
+
+@cache
+def _packed(name: str) -> str:
+    """A file of this package as gzip and base64, for what few visitors need: same file, same text."""
+    content = (files(__package__) / name).read_bytes()
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()

@@ -33,7 +33,7 @@ function begin() {
     view.x + size.width * ROOM / 2 / view.scale, view.y + size.height * ROOM / 2 / view.scale,
   ];
   const waiting = shown.filter((line) => meets(line.box, [west, south, east, north]));
-  growing = {paper, ratio, edition, view, width: size.width, height: size.height, waiting, done: 0, filled: !picturesInView() && shown.length <= MANY_LINES};
+  growing = {paper, ratio, edition, view, width: size.width, height: size.height, waiting, done: 0, filled: shown.length <= MANY_LINES && !picturesInView()};
 }
 
 function grow() {

@@ -1,0 +1,86 @@
+// Reading the archive: the stores' arrays, by zarrita, which the page carries packed.
+
+// Why a browser cannot read at an address, or nothing.
+function whyNot(href) {
+  if (new URL(href, location.href).protocol !== "file:") return "";
+  return "Spectra need the archive over http: a browser lets no page read the files beside it in a folder. "
+    + "Serve the folder, for example by “python -m http.server” in it, and open the page there.";
+}
+
+let unpacked = null;
+function reader() {
+  unpacked = unpacked || (async () => {
+    const packed = Uint8Array.from(atob(el("reader").textContent), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    document.head.append(node("script", {textContent: await new Response(stream).text()}));
+    return window.ArchiveReader;
+  })();
+  return unpacked;
+}
+
+class Unreachable extends Error {}
+const request = (asked) => fetch(asked).catch((error) => { throw new Unreachable(error.message); });
+
+const arrays = new Map();
+
+// An array of a line's store, opened once; null where the store has none of this name.
+function arrayOf(line, name) {
+  const address = new URL(line.assets[campaign.store], location.href).href;
+  const key = address + "/" + name;
+  if (!arrays.has(key)) {
+    const opened = (async () => {
+      const {FetchStore, open, root} = await reader();
+      try {
+        return await open.v3(root(new FetchStore(address, {fetch: request})).resolve(name), {kind: "array"});
+      } catch (error) {
+        if (/not found/i.test(error.name + error.message)) return null;
+        throw error;
+      }
+    })();
+    // What failed is tried again.
+    opened.catch(() => arrays.delete(key));
+    arrays.set(key, opened);
+  }
+  return arrays.get(key);
+}
+
+const wholes = new Map();
+async function whole(line, name) {
+  const array = await arrayOf(line, name);
+  if (!array) return null;
+  if (!wholes.has(array)) wholes.set(array, (async () => (await (await reader()).get(array)).data)());
+  return wholes.get(array);
+}
+
+const cubesOf = (line) => Object.keys(line.nodata || {}).length ? Object.keys(line.nodata) : ["Reflectance", "Radiance"];
+
+// The spectrum of a pixel, and where it lies. Values are physical, NaN where the store has none.
+async function readSpectrum(line, cube, {y, x}) {
+  const array = await arrayOf(line, cube);
+  if (!array) throw new Error("the store has no " + cube);
+  const {get} = await reader();
+  const one = async (name) => {
+    const where = await arrayOf(line, name);
+    return where ? get(where, [y, x]) : null;
+  };
+  const [stored, wavelengths, good, longitude, latitude] = await Promise.all([
+    get(array, [null, y, x]), whole(line, "wavelength"), whole(line, "good_wavelength"), one("longitude"), one("latitude"),
+  ]);
+  const {scale_factor: scale = 1, add_offset: offset = 0, units, long_name: title} = array.attrs;
+  const values = Array.from(stored.data, (value) => value === array.fillValue || !Number.isFinite(value) ? NaN : value * scale + offset);
+  return {
+    values, wavelengths: Array.from(wavelengths), good: good ? Array.from(good, Boolean) : values.map(() => true),
+    units: units === "1" ? "" : units || "", title: title || cube,
+    place: Number.isFinite(longitude) && Number.isFinite(latitude) ? [longitude, latitude] : null,
+  };
+}
+
+function inWords(error, href) {
+  if (error instanceof Unreachable) {
+    const other = new URL(href, location.href).origin !== location.origin;
+    return other
+      ? "The store at " + new URL(href, location.href).origin + " cannot be read from here: its server is not reached, or does not let pages of other sites read it (CORS)."
+      : "The store cannot be read: its server is not reached.";
+  }
+  return "The spectrum cannot be read: " + error.message + ".";
+}
