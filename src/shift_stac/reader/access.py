@@ -17,6 +17,7 @@ from shift_stac.reader import points, spectra
 from shift_stac.reader.bands import bands_of
 from shift_stac.reader.envi_files import write_envi
 from shift_stac.reader.orthorectify import Resampling, has_table, orthorectify
+from shift_stac.reader.window import window
 from shift_stac.store.glt_group import read_grid
 
 PREFERRED = ("Reflectance", "Radiance")
@@ -205,6 +206,23 @@ class FlightLineAccessor:
             return found
         good = found["good_wavelength"] == 1
         return found[["mean", "std"]].where(good).assign(count=found["count"].where(good, 0))
+
+    def window(self, bbox: Sequence[float], *, bbox_crs: Any = "EPSG:4326") -> xr.Dataset:
+        """The part of the line that shows a box: its scan lines and samples, and a few around them.
+
+        It is a line as any other, to be written by ``to_zarr`` or ``swath.to_envi``.
+
+        Parameters
+        ----------
+        bbox
+            West, south, east, north, in ``bbox_crs``; longitude and latitude by default.
+
+        Raises
+        ------
+        MapError
+            The line does not reach into the box, or the dataset has no lookup table.
+        """
+        return window(self._swath(), bbox, bbox_crs)
 
     def to_envi(self, folder: str | Path, *, variable: str | None = None) -> list[Path]:
         """Write the line, or the part of it that this is, as ENVI files: cube, IGM, LOC and OBS.

@@ -234,7 +234,7 @@ def _target_grid(
             return table
         window = table.window(transform_bounds(bbox, bbox_crs, target))
         if window[0].stop == 0:
-            raise _outside(bbox)
+            raise outside(bbox)
         return table.part(*window)
     whole = transform_bounds(table.bounds, table.crs, target)
     size = resolution or matching_size(table, target)
@@ -249,7 +249,7 @@ def _target_grid(
         min(wanted[3], whole[3]),
     )
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
-        raise _outside(bbox)
+        raise outside(bbox)
     return covering_grid(clipped, size, target)
 
 
@@ -282,7 +282,8 @@ def _check_reach(table: MapGrid, grid: MapGrid) -> None:
         raise MapError(msg)
 
 
-def _outside(bbox: Sequence[float]) -> MapError:
+def outside(bbox: Sequence[float]) -> MapError:
+    """What to raise of a box that the line does not reach."""
     return MapError(
         f"the line does not reach into the box {tuple(bbox)}: give west, south, east, north in "
         "degrees, or say in which bbox_crs they are"

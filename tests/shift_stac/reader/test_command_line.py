@@ -1,0 +1,170 @@
+"""The command as the wheel installs it, run as a process on a folder, a bucket and the web."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+import xarray as xr
+
+import shift_stac
+
+pytestmark = pytest.mark.server
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel's contents, and the script that pip makes of its entry point."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", folder / "site", wheel], check=True, capture_output=True)
+    return folder / "site"
+
+
+@pytest.fixture
+def run(installed, tmp_path):
+    """Run the command in a folder of the test's own."""
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, installed / "bin" / "shift-stac", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(installed)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def archive(published):
+    return shift_stac.open_archive(published / "archive")
+
+
+@pytest.fixture
+def plots(archive, tmp_path):
+    """Points on every line, as people keep them."""
+    points = archive.items.geometry.to_crs(32610).centroid
+    frame = geopandas.GeoDataFrame({"plot": list("abcdef")}, geometry=points)
+    frame.to_file(tmp_path / "plots.gpkg")
+    squares = frame.set_geometry(frame.buffer(20)).to_crs(4326)
+    squares.to_file(tmp_path / "squares.geojson")
+    degrees = frame.to_crs(4326).geometry
+    table = pd.DataFrame({"plot": frame["plot"], "lon": degrees.x, "lat": degrees.y})
+    table.to_csv(tmp_path / "plots.csv", index=False)
+    return frame, squares
+
+
+def done(result):
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def test_an_archive_is_searched_and_read_wherever_it_lies(run, address, archive, plots, tmp_path):
+    frame, _ = plots
+    listed = done(run("search", address, "--datetime", "2022-03")).splitlines()
+    assert listed[0].startswith("id,datetime,")
+    assert [row.split(",")[0] for row in listed[1:]] == list(archive.search(datetime="2022-03").id)
+    assert all(row.split(",")[-1].startswith(address) for row in listed[1:])
+    ask = "spectra", address, "plots.gpkg", "--ids", "plot", "--bands", 672.6, 860
+    done(run(*ask, "--output", "spectra.parquet"))
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "spectra.parquet"),
+        archive.spectra(frame, ids="plot", bands=[672.6, 860]),
+    )
+
+
+def test_tables_are_printed_and_written(run, published, archive, plots, tmp_path):
+    root = published / "archive"
+    frame, squares = plots
+    printed = done(run("spectra", root, "plots.csv", "--ids", "plot", "--bands", 860, "--wide"))
+    (tmp_path / "printed.csv").write_text(printed)
+    expected = archive.spectra(frame, ids="plot", bands=[860], wide=True)
+    found = pd.read_csv(tmp_path / "printed.csv", parse_dates=["time"])
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-5)
+    done(run("zonal", root, "squares.geojson", "--datetime", "2022-02", "-o", "zonal.csv"))
+    found = pd.read_csv(tmp_path / "zonal.csv", parse_dates=["time"])
+    expected = archive.zonal(squares, datetime="2022-02")
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-5)
+    west, south, east, north = archive.items.geometry.iloc[0].bounds
+    box = "--bbox", west, south, east, north
+    done(run("search", root, *box, "-o", "found.geojson"))
+    found = geopandas.read_file(tmp_path / "found.geojson")
+    assert list(found.id) == list(archive.search(bbox=(west, south, east, north)).id)
+    assert shapely.equals_exact(found.geometry.iloc[0], archive.items.geometry.iloc[0], 1e-6)
+    done(run("search", root, "--geometry", "squares.geojson", "-o", "found.parquet"))
+    assert len(geopandas.read_parquet(tmp_path / "found.parquet")) == 6
+
+
+def test_lines_and_cubes_are_exported(run, published, archive, tmp_path):
+    root, line = published / "archive", archive.items.id[0]
+    west, south, east, north = archive.items.geometry.iloc[0].bounds
+    middle = (west + east) / 2
+    box = "--bbox", west, south, middle, north
+    names = done(run("export", root, line, *box, "--variable", "Radiance", "-o", "envi")).split()
+    assert [name.rsplit("_")[-1] for name in names] == ["rdn", "igm", "loc", "obs"]
+    part = archive.open(line).swath.window((west, south, middle, north))
+    cube = np.fromfile(tmp_path / names[0], "<f4").reshape(part.sizes["y"], 425, part.sizes["x"])
+    assert part.sizes["x"] < 60 or part.sizes["y"] < 90
+    np.testing.assert_array_equal(
+        cube, part.Radiance.fillna(-9999).transpose("y", "wavelength", "x")
+    )
+    done(run("export", root, line, "--bands", 672.6, 860, "-o", "map.tif"))
+    expected = archive.open(line).swath.orthorectify(bands=[672.6, 860])
+    with rasterio.open(tmp_path / "map.tif") as opened:
+        np.testing.assert_array_equal(opened.read(), expected)
+        assert opened.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    ask = "cube", root, *box, "--datetime", "2022-02/2022-03", "--bands", 860, "-o", "out/cube.zarr"
+    done(run(*ask))
+    cube = xr.open_zarr(tmp_path / "out/cube.zarr")
+    own = archive.cube(bbox=(west, south, middle, north), datetime="2022-02/2022-03", bands=[860])
+    np.testing.assert_array_equal(cube.Reflectance, own.Reflectance)
+    again = run(*ask)
+    assert again.returncode == 1
+    assert "cube.zarr is there already" in again.stderr
+
+
+def test_what_goes_wrong_is_one_line(run, published, plots):
+    root = published / "archive"
+    for arguments, status, said in (
+        (("search", root / "nowhere"), 1, "catalog.json cannot be read"),
+        (("search", root, "--datetime", "spring"), 1, "'spring' is no time"),
+        (("spectra", root, "plots.txt"), 1, "there is no file plots.txt"),
+        (("spectra", root, root / "catalog.json"), 1, "cannot be read as plots"),
+        (("spectra", root, "plots.csv", "--bands", 0.65), 1, "0.65 um is 650 nm"),
+        (
+            ("spectra", root, "plots.csv", "-o", "x.xlsx"),
+            2,
+            "x.xlsx ends with none of .csv, .parquet",
+        ),
+        (("export", root, "ang1", "-o", "x"), 1, "has no line ang1"),
+        (
+            ("export", root, "ang20220224t191432", "--bands", 860, "-o", "x"),
+            1,
+            "--bands is no option",
+        ),
+        ((), 2, "COMMAND"),
+    ):
+        result = run(*arguments)
+        assert result.returncode == status
+        assert said in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_help_tells_each_command(run):
+    assert "export" in done(run("--help"))
+    for command in ("search", "spectra", "zonal", "cube", "export"):
+        assert "ARCHIVE" in done(run(command, "--help"))
