@@ -22,6 +22,7 @@ from deployments.forms import fit_form
 from flows import CLUSTER_PROFILES
 from flows.campaign import campaign
 from flows.catalog import diff_flow, prune_flow, rebuild_flow, validate_flow
+from flows.cube import cube
 from flows.ingest import ingest
 from flows.report import report
 from flows.running.journal import TAG
@@ -30,6 +31,7 @@ from flows.settings import (
     ArchiveOptions,
     CampaignOptions,
     CatalogCheckOptions,
+    CubeOptions,
     DiffOptions,
     PruneOptions,
     PublishedOptions,
@@ -46,7 +48,8 @@ NIGHT_QUEUE = "nightly"
 """The work queue of nights, which takes one at a time."""
 
 _ASKED_FIRST = (
-    *("date", "line", "product", "store", "portal", "portal_version", "cluster"),
+    *("cube_name", "bbox", "geometry", "date", "first_date", "last_date", "bands", "resolution"),
+    *("line", "product", "store", "portal", "portal_version", "cluster"),
     *("force", "dry_run", "max_lines", "max_gigabytes", "newest_first", "renew"),
 )
 # A site decides these once, for all runs.
@@ -134,6 +137,13 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             "Look into published stores, and list good and bad ones. Changes nothing.",
         ),
         deployment(
+            cube,
+            "season-cube",
+            site_options(CubeOptions),
+            "Put the lines of a season on one grid: choose a place, dates and bands. Computed on the "
+            "cluster, and published as one Zarr cube with an item that tells its lines.",
+        ),
+        deployment(
             rebuild_flow,
             "catalog-rebuild",
             site_options(PublishedOptions),
@@ -215,7 +225,7 @@ def _form_defaults(settings: BaseModel, folder: Path) -> dict[str, Any]:
     values: dict[str, Any] = settings.model_dump(
         mode="json", exclude_none=True, exclude=set(_OF_THE_SERVICE)
     )
-    for name in ("store", "portal", "work_dir", "schemas"):
+    for name in ("store", "portal", "work_dir", "schemas", "geometry"):
         if name in values and "://" not in values[name]:
             values[name] = str(folder / Path(values[name]).expanduser())
     return values

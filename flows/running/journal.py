@@ -74,7 +74,7 @@ class Journal:
         self.path = work_dir / REPORTS / report_name(kind, now)
         self._facts: dict[str, Any] = {}
         self._outcomes: dict[str, LineOutcome] = {}
-        self._log = WorkLog(self._sign)
+        self._log = WorkLog(self.sign)
         self._written = 0.0
         self._lock = threading.Lock()
         self._stack = ExitStack()
@@ -117,7 +117,7 @@ class Journal:
         if matters:
             self._try_to_write()
         else:
-            self._sign()
+            self.sign()
 
     def finish(
         self, message: str, *, is_well: bool, state: str, found: BaseModel | None = None
@@ -138,7 +138,8 @@ class Journal:
             ended=datetime.now(UTC), status=status, state=state, message=message, error=error
         )
 
-    def _sign(self) -> None:
+    def sign(self) -> None:
+        """Give a sign of life, if the last one is some time ago."""
         if time.monotonic() - self._written > _SECONDS_BETWEEN_SIGNS:
             self._try_to_write()
 

@@ -161,7 +161,7 @@ class ProgressBoard:
 
 
 def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
-    """The progress artifact of a stage, of the task run in whose context this is called."""
+    """The progress artifact of a stage, of the task run or flow run in whose context this is called."""
     run = _run_here()
     if run is None:
         return None
@@ -170,9 +170,12 @@ def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
 
 
 def _run_here() -> dict[str, UUID | None] | None:
-    """The task run, and the flow run, in whose context this is called."""
+    """The task run, if it is one, and the flow run, in whose context this is called."""
     task, flow = TaskRunContext.get(), FlowRunContext.get()
-    if task is None:
-        return None
-    flow_run_id = task.task_run.flow_run_id or (flow and flow.flow_run and flow.flow_run.id)
-    return {"task_run_id": task.task_run.id, "flow_run_id": flow_run_id or None}
+    flow_run_id = flow.flow_run.id if flow is not None and flow.flow_run is not None else None
+    if task is not None:
+        return {
+            "task_run_id": task.task_run.id,
+            "flow_run_id": task.task_run.flow_run_id or flow_run_id,
+        }
+    return None if flow_run_id is None else {"task_run_id": None, "flow_run_id": flow_run_id}

@@ -8,16 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from flows.settings.values import (
     QUIET_DAYS,
     STUCK_HOURS,
+    Box,
     Dates,
     DryRun,
+    FlightDate,
     LeftOut,
     Lines,
     QuietDays,
     StuckHours,
     UserPath,
+    Wavelengths,
 )
 from shift_stac.campaigns import load_campaign
+from shift_stac.cubes.names import CubeName
 from shift_stac.portal.download import DownloadOptions
+from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.stac.hrefs import HrefOptions
 from shift_stac.storage.s3_options import S3Options
@@ -243,6 +248,72 @@ class DiffOptions(PublishedOptions, PortalOptions):
     date: Dates = Field(
         default=(), description="only this date YYYYMMDD; may be given several times"
     )
+
+
+class CubeOptions(PublishedOptions):
+    """Everything that the making of a season's cube can be told. Also its flow's parameters."""
+
+    work_dir: UserPath = Field(
+        default=Path("work"),
+        description="folder in which the cube grows, and for reports; a cluster's nodes must see it",
+    )
+    cube_name: CubeName = Field(
+        default="season", description="what the cube is called: its folders, and its STAC item"
+    )
+    bbox: Box | None = Field(
+        default=None,
+        description="place: west,south,east,north in degrees, with commas between them (default: all "
+        "that the lines show)",
+    )
+    geometry: UserPath | None = Field(
+        default=None, description="place: GeoJSON file of a polygon, instead of a box"
+    )
+    date: Dates = Field(
+        default=(), description="only this date YYYYMMDD; may be given several times"
+    )
+    first_date: FlightDate | None = Field(
+        default=None, description="no date before this one, YYYYMMDD"
+    )
+    last_date: FlightDate | None = Field(
+        default=None, description="no date after this one, YYYYMMDD"
+    )
+    bands: Wavelengths = Field(
+        default=(),
+        description="wavelengths in nanometres, with commas between them, of each of which the "
+        "nearest band is taken (default: all bands)",
+    )
+    crs: str | None = Field(
+        default=None,
+        description="of the grid, such as EPSG:32610 (default: the UTM zone of most lines)",
+    )
+    resolution: float | None = Field(
+        default=None,
+        gt=0,
+        description="side of a cell in the unit of the grid's CRS (default: that of the lines' pixels)",
+    )
+    variable: str | None = Field(
+        default=None, description="of the lines (default: Reflectance, or else Radiance)"
+    )
+    mosaic: MosaicRule = Field(
+        default=MosaicRule.NADIR,
+        description="which line of a day a cell shows where several have a value: the one that saw it "
+        "nearest to the vertical (nadir), or the first or newest that was begun",
+    )
+    mask_bad_bands: bool = Field(default=True, description="leave out bands that are not usable")
+    cluster: str = Field(
+        default="local", description="where blocks are computed: a cluster profile's name or path"
+    )
+    max_cube_gigabytes: float = Field(
+        default=200, gt=0, description="GB of values that a cube may have before it is compressed"
+    )
+    force: bool = Field(default=False, description="make a cube again that is up to date")
+
+    @model_validator(mode="after")
+    def _check_place(self) -> Self:
+        if self.bbox is not None and self.geometry is not None:
+            msg = "bbox and geometry both give the place: leave one of them out"
+            raise ValueError(msg)
+        return self
 
 
 class ReportOptions(PublishedOptions):

@@ -23,6 +23,7 @@ from pydantic_settings import (
 from flows.settings.options import (
     CampaignOptions,
     CatalogCheckOptions,
+    CubeOptions,
     DiffOptions,
     IngestOptions,
     PruneOptions,
@@ -57,6 +58,7 @@ KINDS: tuple[type[BaseModel], ...] = (
     CampaignOptions,
     ValidateOptions,
     CatalogCheckOptions,
+    CubeOptions,
     PruneOptions,
     DiffOptions,
     ReportOptions,

@@ -50,6 +50,24 @@ Dates = Annotated[
 ]
 """Dates, each once; as one text, with commas between them."""
 
+
+def _check_box(value: tuple[float, ...]) -> tuple[float, ...]:
+    if len(value) != _CORNERS or not (value[0] < value[2] and value[1] < value[3]):
+        msg = "expected west,south,east,north: four numbers, west below east and south below north"
+        raise ValueError(msg)
+    return value
+
+
+_CORNERS = 4
+
+Box = Annotated[
+    tuple[float, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_box)
+]
+"""West, south, east and north in degrees; as one text, with commas between them."""
+
+Wavelengths = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split_commas)]
+"""Wavelengths in nanometres; as one text, with commas between them."""
+
 StuckHours = Annotated[
     float,
     Field(

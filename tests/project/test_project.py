@@ -132,8 +132,8 @@ def test_the_demo_runs_from_an_empty_folder(tmp_path):
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    *_, opening, page, catalog, quicklook = done.stdout.strip().splitlines()
+    *_, opening, page, catalog, quicklook, season = done.stdout.strip().splitlines()
     command = opening.removeprefix("Open a store: python -c ").strip('"')
     assert "wavelength: 425" in subprocess.check_output([sys.executable, "-c", command], text=True)
-    for row in (page, catalog, quicklook):
+    for row in (page, catalog, quicklook, season):
         assert Path(row.split(":", 1)[1].strip()).is_file()

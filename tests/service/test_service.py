@@ -19,7 +19,7 @@ from support.webserver import serve_nginx, wait_until
 
 DATE = "2022-02-24"
 EVERY_DEPLOYMENT = {
-    *("ingest", "nightly", "validate", "report", "aws-session"),
+    *("ingest", "nightly", "validate", "report", "aws-session", "season-cube"),
     *("catalog-rebuild", "catalog-validate", "catalog-diff", "catalog-prune"),
 }
 

@@ -33,6 +33,7 @@ def publish_campaign(
     dates: Sequence[str] = DATES,
     samples: int = 60,
     scan_lines: int = 90,
+    bands: int = 425,
     conversion: ConversionOptions | None = None,
 ) -> tuple[Storage, list[FlightLine]]:
     """Publish invented lines of some dates, with table and page."""
@@ -45,6 +46,7 @@ def publish_campaign(
         lines=lines,
         samples=samples,
         scan_lines=scan_lines,
+        bands=bands,
         campaign=campaign,
         version=version,
     )

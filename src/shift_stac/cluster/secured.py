@@ -68,11 +68,12 @@ class _FileSecurity(Security):
 
 @contextmanager
 def secured_options(
-    profile: ClusterProfile, job_name: str, work_dir: Path
+    profile: ClusterProfile, job_name: str, work_dir: Path, *, many_jobs: bool = False
 ) -> Iterator[dict[str, Any]]:
     """The keyword arguments for the cluster of one job, with TLS unless the profile has its own.
 
-    The keys' files lie beside the job's log, and are removed at the end of the context.
+    The keys' files lie beside the job's log, and are removed at the end of the context. With
+    ``many_jobs`` the cluster may have more than one: none of them takes the keys away at its end.
 
     Raises
     ------
@@ -91,10 +92,11 @@ def secured_options(
         options["security"] = None
     elif is_batch and (given is None or "shared_temp_directory" not in options):
         with _keys(Path(options["log_directory"]), job_name) as (security, folder):
-            # Also of a job that outlives the flow.
-            leave = f"trap {shlex.quote(f'rm -rf {shlex.quote(str(folder))}')} EXIT"
-            prologue = [leave, *options["job_script_prologue"]]
-            yield options | {"security": security, "job_script_prologue": prologue}
+            if not many_jobs:
+                # Also of a job that outlives the flow.
+                leave = f"trap {shlex.quote(f'rm -rf {shlex.quote(str(folder))}')} EXIT"
+                options["job_script_prologue"] = [leave, *options["job_script_prologue"]]
+            yield options | {"security": security}
         return
     elif given is None and issubclass(cluster_class, LocalCluster):
         # Other users of the machine reach its loopback too; threads are reached by nobody.

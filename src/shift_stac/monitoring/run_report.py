@@ -33,6 +33,7 @@ class RunKind(StrEnum):
     CATALOG_VALIDATE = "catalog-validate"
     CATALOG_PRUNE = "catalog-prune"
     CATALOG_DIFF = "catalog-diff"
+    CUBE = "cube"
 
     @property
     def is_ingest(self) -> bool:

@@ -14,7 +14,8 @@ from shift_stac.errors import MapError
 from shift_stac.maps.grid import MapGrid
 from shift_stac.reader.access import PREFERRED
 from shift_stac.reader.bands import find_bands
-from shift_stac.reader.mosaic import NO_LINE, MosaicLine, MosaicRule, mosaic, reaches
+from shift_stac.reader.mosaic import NO_LINE, MosaicLine, mosaic, reaches
+from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.orthorectify import map_coordinates
 
 # A block of the lazy result, and the longest side of it.
@@ -43,7 +44,7 @@ class SeasonCube:
     bands, variable, rule, mask_bad_bands
         See :func:`~shift_stac.reader.season_cube.season_cube`.
     area
-        In the grid's CRS: cells whose centres lie outside of it are missing.
+        A polygon in the grid's CRS: cells whose centres lie outside of it are missing.
 
     Raises
     ------
@@ -62,7 +63,7 @@ class SeasonCube:
         mask_bad_bands: bool = True,
         area: BaseGeometry | None = None,
     ) -> None:
-        self.grid, self.rule, self._area = grid, rule, area
+        self.grid, self.rule, self.area = grid, rule, area
         # From now on in the order in which they were begun.
         ordered = sorted(swaths, key=lambda swath: (_begin(swath), _name(swath)))
         reaching = [swath for swath in ordered if reaches(swath, grid)]
@@ -110,7 +111,7 @@ class SeasonCube:
     ) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
         """Compute a window of a day: see :func:`~shift_stac.reader.mosaic.mosaic`."""
         values, chosen = mosaic(self._of_day[day], self.grid, rows, columns, self.rule)
-        if self._area is not None:
+        if self.area is not None:
             outside = self.outside(rows, columns)
             values[:, outside] = np.nan
             chosen[outside] = NO_LINE
@@ -119,9 +120,9 @@ class SeasonCube:
     def outside(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
         """Which cells of a window lie outside of the area, by their centres."""
         part = self.grid.part(rows, columns)
-        if self._area is None:
+        if self.area is None:
             return np.zeros(part.shape, dtype=np.bool_)
-        return np.asarray(geometry_mask([self._area], part.shape, part.transform))
+        return np.asarray(geometry_mask([self.area], part.shape, part.transform))
 
     def dataset(self, like: xr.DataArray | xr.Dataset | None = None) -> xr.Dataset:
         """The whole cube, lazily; see :func:`~shift_stac.reader.season_cube.season_cube`.

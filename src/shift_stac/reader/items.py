@@ -64,7 +64,10 @@ def _tables(place: str, storage_options: Mapping[str, Any] | None) -> Iterator[s
         return
     document = _read_json(place, storage_options)
     if document.get("type") == "Collection":
-        yield _table_of(document, place)
+        table = _table_of(document, place)
+        if table is None:
+            raise CatalogError(_no_table(place))
+        yield table
         return
     children = [
         _absolute(link["href"], place)
@@ -74,16 +77,22 @@ def _tables(place: str, storage_options: Mapping[str, Any] | None) -> Iterator[s
     if not children:
         msg = f"{place} leads to no collection: give the address of an archive's root, or of its table"
         raise CatalogError(msg)
-    for child in children:
-        yield _table_of(_read_json(child, storage_options), child)
+    # Collections of what is made of lines have none.
+    tables = [_table_of(_read_json(child, storage_options), child) for child in children]
+    if not any(tables):
+        raise CatalogError(_no_table(place))
+    yield from filter(None, tables)
 
 
-def _table_of(collection: Mapping[str, Any], place: str) -> str:
+def _table_of(collection: Mapping[str, Any], place: str) -> str | None:
     for asset in collection.get("assets", {}).values():
         if _TABLE_ROLE in asset.get("roles", ()):
             return _absolute(asset["href"], place)
-    msg = f"{place} has no table of items, which is an asset of the role {_TABLE_ROLE}"
-    raise CatalogError(msg)
+    return None
+
+
+def _no_table(place: str) -> str:
+    return f"{place} has no table of items, which is an asset of the role {_TABLE_ROLE} of a collection"
 
 
 def _read_table(place: str, storage_options: Mapping[str, Any] | None) -> geopandas.GeoDataFrame:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import xarray as xr
@@ -10,27 +9,15 @@ from numpy.typing import NDArray
 
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import MapGrid, transform_bounds
+from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.pixels import nearest_pixels, read_pixels
 from shift_stac.store.glt_group import read_grid
 
 NO_LINE = -1
 """Stands where no line has a pixel."""
 
-# The layer of the observation geometry (OBS) that tells how far from the vertical a pixel was seen.
-_VIEW_ANGLE = "to_sensor_zenith"
-
-
-class MosaicRule(StrEnum):
-    """Which line a cell shows where several of a day have a pixel with a value.
-
-    ``nadir``: the one that looked at it nearest to the vertical, by the view angle of its OBS; lines
-    without OBS come last. ``first`` and ``newest``: the one that was begun first, or last. The earlier
-    line decides where the rule does not.
-    """
-
-    NADIR = "nadir"
-    FIRST = "first"
-    NEWEST = "newest"
+VIEW_ANGLE = "to_sensor_zenith"
+"""The layer of the observation geometry (OBS) that tells how far from the vertical a pixel was seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +127,6 @@ def _rank(
     if rule is not MosaicRule.NADIR:
         return np.full(shape, float(order if rule is MosaicRule.FIRST else -order))
     angle = np.full((1, *shape), np.nan)
-    if _VIEW_ANGLE in line.swath.variables:
-        read_pixels(angle, line.swath[_VIEW_ANGLE], *pixel)
+    if VIEW_ANGLE in line.swath.variables:
+        read_pixels(angle, line.swath[VIEW_ANGLE], *pixel)
     return np.where(np.isfinite(angle[0]), angle[0], np.inf)

@@ -14,7 +14,7 @@ from shift_stac.crs import WGS84
 from shift_stac.errors import MapError
 from shift_stac.reader.cube import SeasonCube
 from shift_stac.reader.cube_grid import choose_grid
-from shift_stac.reader.mosaic import MosaicRule
+from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.opening import open_flightline
 from shift_stac.reader.orthorectify import grid_of
 from shift_stac.reader.polygons import parse_polygon, reproject
@@ -66,7 +66,7 @@ def season_cube(
     variable
         Of the lines; by default Reflectance, or else Radiance.
     mosaic
-        Which line of a day a cell shows, see :class:`~shift_stac.reader.mosaic.MosaicRule`.
+        Which line of a day a cell shows, see :class:`~shift_stac.reader.mosaic_rule.MosaicRule`.
     mask_bad_bands
         Whether bands that are no ``good_wavelength`` of a line are left out of it.
     base, storage_options
@@ -88,6 +88,41 @@ def season_cube(
     StoreError
         A line does not open.
     """
+    cube = make_cube(
+        lines,
+        bbox=bbox,
+        geometry=geometry,
+        like=like,
+        crs=crs,
+        resolution=resolution,
+        bbox_crs=bbox_crs,
+        bands=bands,
+        variable=variable,
+        mosaic=mosaic,
+        mask_bad_bands=mask_bad_bands,
+        base=base,
+        storage_options=storage_options,
+    )
+    return cube.dataset(like)
+
+
+def make_cube(
+    lines: Sequence[Any],
+    *,
+    bbox: Sequence[float] | None = None,
+    geometry: Any = None,
+    like: xr.DataArray | xr.Dataset | None = None,
+    crs: Any = None,
+    resolution: float | None = None,
+    bbox_crs: Any = WGS84,
+    bands: Sequence[float] | None = None,
+    variable: str | None = None,
+    mosaic: MosaicRule | str = MosaicRule.NADIR,
+    mask_bad_bands: bool = True,
+    base: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> SeasonCube:
+    """What :func:`season_cube` shows lazily: a cube of which any window can be computed."""
     opened = open_lines(lines, base=base, storage_options=storage_options)
     area = None if geometry is None else parse_polygon(geometry)
     grid = choose_grid(
@@ -99,7 +134,7 @@ def season_cube(
         crs=crs,
         resolution=resolution,
     )
-    cube = SeasonCube(
+    return SeasonCube(
         opened,
         grid,
         bands=bands,
@@ -108,7 +143,6 @@ def season_cube(
         mask_bad_bands=mask_bad_bands,
         area=None if area is None else reproject(area, WGS84, grid.crs),
     )
-    return cube.dataset(like)
 
 
 def open_lines(

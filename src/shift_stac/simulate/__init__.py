@@ -26,6 +26,7 @@ def simulate_campaign(
     bands: int = 425,
     seed: int = 0,
     campaign: Campaign | None = None,
+    season: bool = False,
 ) -> dict[str, tuple[FlightLine, ...]]:
     """Write a portal's tree of invented flight lines. The same arguments write the same bytes.
 
@@ -49,6 +50,9 @@ def simulate_campaign(
         Of everything random.
     campaign
         The bundled one, if none is given.
+    season
+        Whether fields and hills are green in their time, and dry after it; else they look the same on
+        every date.
 
     Returns
     -------
@@ -78,6 +82,7 @@ def simulate_campaign(
                 seed=seed,
                 with_glt=lines < 3 or number < lines - 1,
                 with_gaps=lines > 1 and number == 0,
+                season=season,
             )
         written[date] = tuple(flight.line for flight in flights)
     return written

@@ -24,6 +24,9 @@ def main() -> int:
     parser.add_argument("--scan-lines", type=int, default=1000, help="pixels along")
     parser.add_argument("--bands", type=int, default=425, help="spectral bands")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument(
+        "--season", action="store_true", help="fields are green in their time, and dry after it"
+    )
     parser.add_argument("--campaign", default="shift", help="bundled campaign, or its file")
     options = parser.parse_args()
     for name in ("lines", "samples", "scan_lines", "bands"):
@@ -42,6 +45,7 @@ def main() -> int:
             bands=options.bands,
             seed=options.seed,
             campaign=load_campaign(options.campaign),
+            season=options.season,
         )
     except (ShiftError, OSError) as error:
         parser.exit(2, f"error: {error}\n")

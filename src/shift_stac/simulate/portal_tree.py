@@ -44,6 +44,7 @@ def write_line(
     seed: int,
     with_glt: bool,
     with_gaps: bool,
+    season: bool = False,
 ) -> None:
     """Write all products of a flight line below a portal's root.
 
@@ -75,7 +76,9 @@ def write_line(
         files = {
             product: stack.enter_context(data.open("wb")) for product, (_, data) in asides.items()
         }
-        geometry = _write_blocks(flight, files, wavelengths, interleave, seed, with_gaps=with_gaps)
+        geometry = _write_blocks(
+            flight, files, wavelengths, interleave, seed, with_gaps=with_gaps, season=season
+        )
         headers = _headers(flight, version, interleave, wavelengths, (scan_lines, samples))
         if Product.GLT in files:
             table, west, north = lookup_table(*geometry)
@@ -97,6 +100,7 @@ def _write_blocks(
     seed: int,
     *,
     with_gaps: bool,
+    season: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Write cubes, IGM and OBS; return easting and northing, NaN where there is no location."""
     scan_lines, samples = len(flight.easting), len(flight.across)
@@ -106,6 +110,7 @@ def _write_blocks(
     materials = spectra(wavelengths).T.copy()
     good = _good(wavelengths)
     located = np.empty((2, scan_lines, samples))
+    day = flight.line.start.timetuple().tm_yday if season else None
     for rows in row_blocks(scan_lines, _BLOCK_LINES):
         view = look(flight, rows)
         obs = observe(flight, rows, view)
@@ -115,7 +120,7 @@ def _write_blocks(
         igm = np.stack((view.easting, view.northing, view.ground), axis=1)
         igm.transpose(0, 2, 1)[gaps] = _NODATA
         located[:, rows] = np.where(gaps, np.nan, (view.easting, view.northing))
-        reflectance = np.matmul(materials, abundances(view.x, view.y))
+        reflectance = np.matmul(materials, abundances(view.x, view.y, day))
         reflectance *= _shade(obs)[:, None, :]
         for number in range(reflectance.shape[0]):
             cube = reflectance[number]

@@ -10,6 +10,10 @@ from shift_stac.simulate.noise import cell_hash, smooth_noise
 
 _FIELD_M = 420.0
 _COAST_WIDTH_M = 60.0
+# The days of the year on which fields are greenest, which each reaches on a day of its own; hills
+# follow the winter's rain.
+_FIRST_PEAK, _PEAKS_WITHIN = 60.0, 110.0
+_HILLS_PEAK = 85.0
 
 
 def elevation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -28,13 +32,18 @@ def _ramp(values: NDArray[np.float64], width: float) -> NDArray[np.float64]:
     return np.clip(values / width + 0.5, 0.0, 1.0)
 
 
-def abundances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+def abundances(
+    x: NDArray[np.float64], y: NDArray[np.float64], day_of_year: int | None = None
+) -> NDArray[np.float32]:
     """Share of vegetation, dry grass, soil, water and sand at each place; sums to one.
 
     Parameters
     ----------
     x, y
         Shaped (scan lines, samples), metres.
+    day_of_year
+        On which crops and hills are as green as they are then, from 1; without, all are at their
+        greenest.
 
     Returns
     -------
@@ -65,6 +74,10 @@ def abundances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
         0,
         1,
     )
+    if day_of_year is not None:
+        peak = _FIRST_PEAK + _PEAKS_WITHIN * cell_hash(column, row, 31)
+        # What is not green is dry grass or bare soil, as it is between plants.
+        green = green * _growth(day_of_year, farmed * peak + (1 - farmed) * _HILLS_PEAK)
     dry = (1 - green) * np.clip(
         farmed * np.where(crop > 0.75, 0.5 + 0.45 * vigour, 0.1) + (1 - farmed) * 0.7 - texture,
         0,
@@ -79,6 +92,17 @@ def abundances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
     murky *= (1 - land) * (1 - dry_land)
     layers = (rest * green, rest * dry, rest * soil, 1 - dry_land - murky, sand + murky)
     return np.stack(layers, axis=1).astype(np.float32)
+
+
+def _growth(day_of_year: int, peak: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How green something is on a day, 0 to 1, that is greenest on another.
+
+    A double logistic curve (Beck et al. 2006, doi:10.1016/j.rse.2005.10.021), slow to green and quick
+    to wither, as the grasslands of a Mediterranean climate are.
+    """
+    greening = 1 / (1 + np.exp(-(day_of_year - peak + 45) / 12))
+    withering = 1 / (1 + np.exp((day_of_year - peak - 25) / 7))
+    return np.asarray(0.08 + 0.92 * greening * withering)
 
 
 def spectra(wavelengths: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from typing import Any
 import pystac
 from pystac.utils import str_to_datetime
 
-from shift_stac.campaigns import Campaign
+from shift_stac.campaigns import Campaign, CollectionText
 from shift_stac.errors import CatalogError
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
@@ -57,7 +57,7 @@ def add_items(
     boxes: list[list[float]] = []
     times: list[datetime] = []
     if collection is not None and linked_children(collection, path, hrefs):
-        boxes, times = _extents(collection)
+        boxes, times = extents(collection)
     months: dict[str, str] = {}
     added: set[str] = set()
     for item in items:
@@ -68,7 +68,7 @@ def add_items(
         properties = item["properties"]
         moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
         times += [str_to_datetime(moment) for moment in moments if moment]
-    built = _build_collection(campaign, boxes, times, hrefs)
+    built = build_collection(campaign.collection, path, campaign, boxes, times, hrefs)
     built["links"] += own_link(hrefs, path)
     built["links"] += child_links(hrefs, path, "child", JSON, months, collection)
     if collection is not None:
@@ -81,8 +81,14 @@ def add_items(
     return built
 
 
-def _extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[datetime]]:
-    """The overall bounding box, and the known ends of the overall interval."""
+def extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[datetime]]:
+    """The overall bounding box of a collection, and the known ends of its overall interval.
+
+    Raises
+    ------
+    CatalogError
+        It is not STAC.
+    """
     try:
         west, south, east, north = collection["extent"]["spatial"]["bbox"][0]
         interval = collection["extent"]["temporal"]["interval"][0]
@@ -109,10 +115,29 @@ def _union(boxes: list[list[float]]) -> list[float]:
     return [west, min(souths), east, max(norths)]
 
 
-def _build_collection(
-    campaign: Campaign, boxes: list[list[float]], times: list[datetime], hrefs: Hrefs
+def build_collection(
+    text: CollectionText,
+    path: str,
+    campaign: Campaign,
+    boxes: list[list[float]],
+    times: list[datetime],
+    hrefs: Hrefs,
 ) -> dict[str, Any]:
-    text = campaign.collection
+    """A collection of a campaign that leads to nothing yet.
+
+    Parameters
+    ----------
+    text
+        Its texts.
+    path
+        Where it stands, relative to the archive's root.
+    campaign
+        For platform, instruments and the catalog.
+    boxes, times
+        What its extents hold.
+    hrefs
+        How links are spelled.
+    """
     box = _union(boxes)
     interval: list[datetime | None] = [min(times), max(times)] if times else [None, None]
     collection = pystac.Collection(
@@ -136,7 +161,7 @@ def _build_collection(
     )
     collection.clear_links()
     for relation in ("root", "parent"):
-        href = hrefs.to(CATALOG_PATH, collection_path(campaign))
+        href = hrefs.to(CATALOG_PATH, path)
         collection.add_link(document_link(relation, href, campaign.catalog.title))
     if text.doi:
         collection.stac_extensions.append(_SCIENTIFIC)

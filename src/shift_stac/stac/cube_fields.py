@@ -1,6 +1,8 @@
 """What an item tells of a store's bands, axes and variables."""
 
 import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from shift_stac.campaigns import Campaign
@@ -9,19 +11,36 @@ from shift_stac.swath.spectral import nearest_band
 
 
 def band_fields(summary: StoreSummary, campaign: Campaign) -> list[dict[str, Any]]:
-    """Bands with centre and width in micrometres, as the eo extension counts."""
+    """A store's bands, those of its true-colour picture by their common names."""
     common = {
         nearest_band(summary.wavelengths, wavelength, summary.good_bands): name
         for name, wavelength in zip(("red", "green", "blue"), campaign.quicklook.rgb, strict=True)
     }
+    return describe_bands(summary.wavelengths, summary.fwhm, common)
+
+
+def describe_bands(
+    wavelengths: Sequence[float],
+    fwhm: Sequence[float] | None,
+    common: Mapping[int, str] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
+    """Bands with centre and width in micrometres, as the eo extension counts.
+
+    Parameters
+    ----------
+    wavelengths, fwhm
+        Of the bands, nm.
+    common
+        Common names of some of them.
+    """
     bands = []
-    for number, wavelength in enumerate(summary.wavelengths):
+    for number, wavelength in enumerate(wavelengths):
         band: dict[str, Any] = {
             "name": f"{number + 1}",
             "eo:center_wavelength": round(wavelength / 1000, 7),
         }
-        if summary.fwhm is not None:
-            band["eo:full_width_half_max"] = round(summary.fwhm[number] / 1000, 7)
+        if fwhm is not None:
+            band["eo:full_width_half_max"] = round(fwhm[number] / 1000, 7)
         if number in common:
             band["eo:common_name"] = common[number]
         bands.append(band)
@@ -41,13 +60,18 @@ def cube_dimensions(summary: StoreSummary) -> dict[str, Any]:
         }
         for name, meaning in places.items()
     }
-    dimensions["wavelength"] = {
+    dimensions["wavelength"] = spectral_dimension(summary.wavelengths)
+    return dimensions
+
+
+def spectral_dimension(wavelengths: Sequence[float]) -> dict[str, Any]:
+    """The axis of wavelengths, nm."""
+    return {
         "type": "spectral",
         "description": "centre of the band",
-        "extent": [min(summary.wavelengths), max(summary.wavelengths)],
+        "extent": [min(wavelengths), max(wavelengths)],
         "unit": "nm",
     }
-    return dimensions
 
 
 def cube_variables(summary: StoreSummary) -> dict[str, Any]:

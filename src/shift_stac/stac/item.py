@@ -172,7 +172,7 @@ def build_item(
     item.add_asset(f"{line}.zarr", _store_asset(summary, campaign, store, hrefs))
     for name, file in files.items():
         title, roles = _COMPANIONS[name]
-        item.add_asset(name, _file_asset(file, here, title, roles, hrefs))
+        item.add_asset(name, file_asset(file, here, title, roles, hrefs))
     parents = {
         "root": CATALOG_PATH,
         "parent": day_path(campaign, line.date),
@@ -215,9 +215,10 @@ def _cube(summary: StoreSummary) -> VariableSummary:
     return next(variable for variable in summary.variables if variable.name == name)
 
 
-def _file_asset(
+def file_asset(
     file: AssetFile, document: str, title: str, roles: Sequence[str], hrefs: Hrefs
 ) -> pystac.Asset:
+    """The asset of a file in a document at a path relative to the archive's root."""
     return pystac.Asset(
         href=hrefs.to(file.path, document),
         media_type=file.media_type,

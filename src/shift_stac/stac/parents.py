@@ -99,7 +99,11 @@ def _dates(
 
 
 def build_catalog(
-    campaign: Campaign, published: Mapping[str, Any] | None = None, hrefs: Hrefs | None = None
+    campaign: Campaign,
+    published: Mapping[str, Any] | None = None,
+    hrefs: Hrefs | None = None,
+    *,
+    others: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The catalog that leads to the collection, and to what the published one leads to besides.
 
@@ -113,6 +117,8 @@ def build_catalog(
         The catalog as it was, or None where there is none yet.
     hrefs
         How links are spelled; relative by default.
+    others
+        Titles of further collections by their paths.
 
     Raises
     ------
@@ -125,7 +131,7 @@ def build_catalog(
     catalog.clear_links()
     catalog.add_link(document_link("root", hrefs.to(CATALOG_PATH, CATALOG_PATH), text.title))
     built = catalog.to_dict(include_self_link=False, transform_hrefs=False)
-    children = {collection_path(campaign): campaign.collection.title}
+    children = {collection_path(campaign): campaign.collection.title, **(others or {})}
     built["links"] += own_link(hrefs, CATALOG_PATH)
     built["links"] += child_links(hrefs, CATALOG_PATH, "child", JSON, children, published)
     return built

@@ -46,6 +46,26 @@ def store_path(campaign: Campaign, line: FlightLine) -> str:
     return f"{campaign.layout.directory_for(line)}/{line}.zarr"
 
 
+def cubes_collection_id(campaign: Campaign) -> str:
+    """The id of the collection of cubes that are made of the campaign's lines."""
+    return f"{campaign.collection.id}-cubes"
+
+
+def cubes_collection_path(campaign: Campaign) -> str:
+    """Where that collection stands, relative to the archive's root."""
+    return f"{cubes_collection_id(campaign)}/collection.json"
+
+
+def cube_item_path(campaign: Campaign, name: str) -> str:
+    """Where a cube's item stands, relative to the archive's root."""
+    return f"{cubes_collection_id(campaign)}/{name}/{name}.json"
+
+
+def cube_store_path(campaign: Campaign, name: str, version: str) -> str:
+    """Where a version of a cube's store stands, relative to the archive's root."""
+    return f"cubes/{campaign.collection.id}/{name}/{version}/{name}.zarr"
+
+
 def spell_date(date: str) -> str:
     """A date YYYYMMDD as ISO 8601 has it, YYYY-MM-DD."""
     return f"{date[:4]}-{date[4:6]}-{date[6:]}"

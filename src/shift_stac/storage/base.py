@@ -53,6 +53,11 @@ class Storage(ABC):
         return {}
 
     @property
+    def carried_options(self) -> dict[str, Any]:
+        """The same for a process elsewhere, which has neither this one's environment nor its files."""
+        return self.fsspec_options
+
+    @property
     def stac_scheme(self) -> dict[str, Any] | None:
         """What STAC's storage extension 2.0 tells of the bucket; None where it is no bucket."""
         return None

@@ -17,7 +17,7 @@ from shift_stac.storage.credentials import SESSION_ENDED, Sessions, aws_code
 from shift_stac.storage.media_types import media_type
 from shift_stac.storage.objects import ObjectError, Objects, StoredObject
 from shift_stac.storage.s3_options import AskCode, S3Options, needs_session
-from shift_stac.storage.server import Place, find_bucket
+from shift_stac.storage.server import Place, find_bucket, key_provider
 from shift_stac.storage.upload import Upload
 from shift_stac.store.store_format import ROOT_METADATA
 
@@ -71,6 +71,20 @@ class S3Storage(Storage):
             "key": keys.access_key,
             "secret": keys.secret_key.get_secret_value(),
             "token": keys.token.get_secret_value() if keys.token else None,
+        }
+
+    @property
+    @override
+    def carried_options(self) -> dict[str, Any]:
+        place = find_bucket(self._bucket, self.options)
+        keys = key_provider(self.options, self.sessions)()
+        carried = {name: value for name, value in self.fsspec_options.items() if name != "profile"}
+        return carried | {
+            "endpoint_url": place.endpoint,
+            "client_kwargs": {"region_name": place.region},
+            "key": keys["access_key_id"],
+            "secret": keys["secret_access_key"],
+            "token": keys["token"],
         }
 
     @property

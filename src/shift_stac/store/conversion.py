@@ -101,7 +101,7 @@ def convert_line(
         sharded=options.sharded,
         observation=layers,
         bad_band_value=_bad_band_value(cubes.get(Product.REFLECTANCE), axis),
-        text=_store_text(campaign),
+        text=StoreText.of_campaign(campaign),
     )
 
     part = store.with_name(store.name + ".part")
@@ -214,19 +214,6 @@ def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None
     if held.size != 1:
         return None
     return float(held[0]) * image.header.scale_factor + image.header.add_offset
-
-
-def _store_text(campaign: Campaign) -> StoreText:
-    collection = campaign.collection
-    producers = [p.name for p in collection.providers if "producer" in p.roles]
-    return StoreText(
-        title=collection.title,
-        institution=", ".join(producers) or "unknown",
-        platform=campaign.item.platform,
-        instruments=campaign.item.instruments,
-        radiance_unit=campaign.spectral.radiance_unit,
-        references=f"https://doi.org/{collection.doi}" if collection.doi else None,
-    )
 
 
 def _write_arrays(

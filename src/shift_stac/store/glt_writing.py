@@ -8,8 +8,6 @@ import dask.array
 import numpy as np
 import xarray as xr
 import zarr
-import zarr_cm
-from pyproj import CRS
 
 from shift_stac.envi.image import open_envi
 from shift_stac.errors import EnviError
@@ -19,6 +17,7 @@ from shift_stac.rows import row_blocks
 from shift_stac.sources import SourceProduct
 from shift_stac.store.codecs import geometry_codec
 from shift_stac.store.glt_group import GLT_GROUP, GRID_MAPPING, LAYERS
+from shift_stac.store.map_conventions import crs_code, with_conventions
 from shift_stac.store.summary import MapSummary, TableOrigin
 from shift_stac.swath.igm import InputGeometry
 
@@ -83,16 +82,11 @@ def write_map_group(store: Path, glt: SourceProduct | None, igm: InputGeometry) 
             array[rows] = layer
     return MapSummary(
         origin=origin,
-        crs=_code(igm.crs) or igm.crs.to_wkt(),
+        crs=crs_code(igm.crs) or igm.crs.to_wkt(),
         transform=grid.transform[:6],
         shape=grid.shape,
         note=note,
     )
-
-
-def _code(crs: CRS) -> str | None:
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else None
 
 
 def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
@@ -117,24 +111,15 @@ def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str,
         )
         for name, what in zip(LAYERS, ("sample", "scan line"), strict=True)
     }
-    code = _code(grid.crs)
-    attributes = zarr_cm.spatial.insert(
+    attributes = with_conventions(
         {
             "Conventions": "CF-1.11",
             "history": f"written by shift-stac {version('shift-stac')}",
             "title": "geographic lookup table: the pixel of the swath for each cell of the map",
         },
-        zarr_cm.spatial.create(
-            dimensions=["map_y", "map_x"],
-            transform=list(grid.transform[:6]),
-            transform_type="affine",
-            registration="pixel",
-            shape=list(grid.shape),
-            bbox=list(grid.bounds),
-        ),
+        grid,
+        ("map_y", "map_x"),
     )
-    wkt2 = None if code else grid.crs.to_wkt()
-    attributes = zarr_cm.proj.insert(attributes, zarr_cm.proj.create(code=code, wkt2=wkt2))
     dataset = xr.Dataset(variables, coords=_coordinates(grid), attrs=attributes)
     return dataset, {name: {"chunks": chunks, "compressors": (codec,)} for name in variables}
 

@@ -6,13 +6,14 @@ and Easting and Northing in the line's own UTM zone.
 
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Self
 
 import dask.array
 import numpy as np
 import xarray as xr
 from pyproj import CRS
 
+from shift_stac.campaigns import Campaign
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.envi.radiance_unit import radiance_unit
@@ -91,6 +92,30 @@ class StoreText(FrozenModel):
     instruments: tuple[str, ...]
     references: str | None = None
     radiance_unit: str
+
+    @classmethod
+    def of_campaign(cls, campaign: Campaign) -> Self:
+        """The words of a campaign."""
+        collection = campaign.collection
+        producers = [p.name for p in collection.providers if "producer" in p.roles]
+        return cls(
+            title=collection.title,
+            institution=", ".join(producers) or "unknown",
+            platform=campaign.item.platform,
+            instruments=campaign.item.instruments,
+            radiance_unit=campaign.spectral.radiance_unit,
+            references=f"https://doi.org/{collection.doi}" if collection.doi else None,
+        )
+
+    def attributes(self, name: str) -> dict[str, str]:
+        """The global attributes that CF 1.11 asks for, of a store of that name."""
+        found = {
+            "Conventions": "CF-1.11",
+            "title": f"{self.title}: {name}",
+            "institution": self.institution,
+            "source": f"{', '.join(self.instruments)} on {self.platform}",
+        }
+        return found | ({"references": self.references} if self.references else {})
 
 
 def store_template(
@@ -253,17 +278,11 @@ def _axis_coordinates(axis: SpectralAxis, shape: Mapping[str, int]) -> dict[str,
 
 
 def _global_attributes(line: FlightLine, text: StoreText) -> dict[str, Any]:
-    attributes = {
-        "Conventions": "CF-1.11",
-        "title": f"{text.title}: {line.id}",
-        "institution": text.institution,
-        "source": f"{', '.join(text.instruments)} on {text.platform}",
+    return {
+        **text.attributes(line.id),
         # Without a date: the same input makes the same bytes.
         "history": f"written from ENVI files by shift-stac {version('shift-stac')}",
         "flight_line": line.id,
         "store_format": STORE_FORMAT,
         "time_coverage_start": line.start.isoformat().replace("+00:00", "Z"),
     }
-    if text.references:
-        attributes["references"] = text.references
-    return attributes

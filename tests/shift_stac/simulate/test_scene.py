@@ -98,6 +98,21 @@ def test_water_vapour_lets_nothing_through_where_bands_are_bad():
     assert at(through, 1650) > 0.85
 
 
+def test_fields_are_green_in_their_time_and_hills_before_summer():
+    x, y = np.meshgrid(np.arange(0, 3000, 40.0), np.arange(0, 3000, 40.0))
+    days = range(40, 240, 10)
+    green = np.stack([abundances(x, y, day)[:, 0] for day in days])
+    np.testing.assert_allclose(abundances(x, y, 100).sum(axis=1), 1, atol=1e-5)
+    lush = green.max(axis=0) > 0.4
+    peaks = np.array(days)[green.argmax(axis=0)][lush]
+    # One field is greenest when another is dry already.
+    assert np.percentile(peaks, 5) < 80
+    assert np.percentile(peaks, 95) > 130
+    assert np.median(green[-1][lush]) < 0.15
+    # No greener than on the dateless picture, whose fields are all at their best.
+    assert (green <= abundances(x, y)[:, 0] + 1e-6).all()
+
+
 def test_the_suns_irradiance_sums_to_the_solar_constant():
     nm = np.arange(100.0, 200_000.0, 5.0)
     # 1 uW cm-2 is 0.01 W m-2. IAU 2015 resolution B3: 1361 W m-2.

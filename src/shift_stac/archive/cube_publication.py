@@ -1,0 +1,126 @@
+"""Publishing a cube: first its store, then what lies beside it, its item, collection and catalog.
+
+Each version has a folder of its own, named by the checksum of its files: whoever reads another one
+goes on reading it. A reader never follows a link to nothing.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shift_stac.archive.documents import read_stac
+from shift_stac.archive.versions import VERSION_PREFIX
+from shift_stac.campaigns import Campaign
+from shift_stac.cubes.building import CubeSummary
+from shift_stac.stac.asset_files import describe_file
+from shift_stac.stac.cube_item import add_cubes, build_cube_item, cubes_text
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.parents import build_catalog
+from shift_stac.stac.paths import (
+    CATALOG_PATH,
+    cube_item_path,
+    cube_store_path,
+    cubes_collection_path,
+)
+from shift_stac.stac.published import stamped
+from shift_stac.stac.serialization import parse_stac, render
+from shift_stac.storage.base import Progress, Storage
+from shift_stac.validation.result import Validation
+
+
+class PublishedCube(NamedTuple):
+    """Paths relative to the archive's root: of the item, and of the files beside the store by their assets."""
+
+    item: str
+    files: Mapping[str, str]
+
+
+_MADE_BY = ("shift-stac", "zarr", "xarray", "numpy", "scipy")
+
+
+def published_fingerprint(storage: Storage, campaign: Campaign, name: str) -> str | None:
+    """The fingerprint of the cube that is published under a name; None where none opens.
+
+    Raises
+    ------
+    CatalogError
+        The published item is no JSON.
+    """
+    item = read_stac(storage, cube_item_path(campaign, name))
+    properties = {} if item is None else item.get("properties", {})
+    place = properties.get("shift:store_path")
+    if place is None or not storage.has_store(place):
+        return None
+    return str(properties["shift:fingerprint"]) if "shift:fingerprint" in properties else None
+
+
+def publish_cube(
+    storage: Storage,
+    campaign: Campaign,
+    summary: CubeSummary,
+    store: Path,
+    files: Mapping[str, Path],
+    validation: Validation,
+    hrefs: Hrefs,
+    progress: Progress | None = None,
+) -> PublishedCube:
+    """Publish a cube. Doing it again completes what was interrupted, and sends nothing twice.
+
+    Parameters
+    ----------
+    storage, campaign
+        The archive.
+    summary, validation
+        What is known of the cube, and of how it was tested.
+    store
+        The local store.
+    files
+        What goes beside it, by the name of its asset; the manifest is among them.
+    hrefs
+        How the catalog spells its links.
+    progress
+        Told while the store is sent.
+
+    Raises
+    ------
+    StorageError
+        The archive refuses.
+    CatalogError
+        A published document is not STAC.
+    """
+    name = summary.recipe.name
+    checksum = hashlib.sha256(files["manifest"].read_bytes()).hexdigest()[:12]
+    place = cube_store_path(campaign, name, f"{VERSION_PREFIX}{checksum}")
+    storage.publish_store(store, place, progress)
+    beside = {key: f"{place.rpartition('/')[0]}/{local.name}" for key, local in files.items()}
+    for key, local in files.items():
+        storage.write(beside[key], local.read_bytes())
+    item = build_cube_item(
+        summary,
+        campaign,
+        {key: describe_file(local, beside[key]) for key, local in files.items()},
+        validation,
+        store=place,
+        version=checksum,
+        software={package: version(package) for package in _MADE_BY},
+        hrefs=hrefs,
+    )
+    path = cube_item_path(campaign, name)
+
+    def change(what: str, make: Callable[[Mapping[str, Any] | None], Any]) -> None:
+        storage.update(
+            what,
+            lambda before: render(
+                make(None if before is None else parse_stac(before, storage.href(what)))
+            ),
+        )
+
+    change(path, lambda published: stamped(item, published, datetime.now(UTC)))
+    collection = cubes_collection_path(campaign)
+    change(collection, lambda published: add_cubes(published, [item], campaign, hrefs))
+    others = {collection: cubes_text(campaign).title}
+    change(CATALOG_PATH, lambda published: build_catalog(campaign, published, hrefs, others=others))
+    return PublishedCube(path, beside)

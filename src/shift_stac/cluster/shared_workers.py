@@ -1,0 +1,122 @@
+"""A cluster whose workers share many pieces of work, each pure and safe to do twice.
+
+Unlike an engine's jobs, which carry out one function each, its workers come and go with the work: the
+cluster adapts, and what a lost worker had begun, another one does.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+from dask.utils import parse_bytes
+from distributed import LocalCluster, SpecCluster
+from distributed.system import MEMORY_LIMIT
+
+from shift_stac.cluster.engine import job_part
+from shift_stac.cluster.options import find_class
+from shift_stac.cluster.profile import ClusterProfile
+from shift_stac.cluster.secured import secured_options
+
+# A queue that adapts looks as if it were empty until the first piece is done, unless it is told.
+_EXPECTED_PIECE = "30s"
+
+
+@dataclass(frozen=True)
+class SharedWorkers:
+    """What to make of a profile's class a cluster that adapts.
+
+    Parameters
+    ----------
+    cluster_class
+        The class.
+    options
+        Its keyword arguments; without ``asynchronous``.
+    adapt
+        Those of its method ``adapt``.
+    """
+
+    cluster_class: type[SpecCluster]
+    options: Mapping[str, Any]
+    adapt: Mapping[str, Any]
+
+
+def shared_profile(profile: ClusterProfile) -> ClusterProfile:
+    """The profile of a cluster of workers; one without a class has a process for each core here."""
+    if not profile.is_local:
+        return profile
+    return profile.model_copy(
+        update={
+            "cluster_class": f"{LocalCluster.__module__}.{LocalCluster.__qualname__}",
+            "max_jobs": os.cpu_count() or 1,
+            "options": {"threads_per_worker": 1, "dashboard_address": None},
+        }
+    )
+
+
+def worker_memory(profile: ClusterProfile) -> int | None:
+    """Bytes that a worker of a cluster may use; None where the profile does not tell.
+
+    Parameters
+    ----------
+    profile
+        What :func:`shared_profile` returned.
+    """
+    if issubclass(find_class(profile), LocalCluster):
+        told = profile.options.get("memory_limit", "auto")
+        if told == "auto":
+            return int(MEMORY_LIMIT) // profile.max_jobs
+    else:
+        told = profile.options.get("memory")
+    return None if told is None else int(parse_bytes(told)) or None
+
+
+@contextmanager
+def shared_workers(
+    profile: ClusterProfile, *, run_name: str, work_dir: Path, piece: str
+) -> Iterator[SharedWorkers]:
+    """Make a profile ready for a cluster of workers; Dask's settings hold within the context.
+
+    Parameters
+    ----------
+    profile
+        What :func:`shared_profile` returned: the class, its options, and how many jobs there may be.
+    run_name
+        Part of the jobs' names.
+    work_dir
+        Where logs go if the profile names no folder.
+    piece
+        Name of the function that does a piece of the work.
+
+    Raises
+    ------
+    ProfileError
+        The profile contradicts its class.
+    ClusterUnavailableError
+        The keys of the cluster cannot be written.
+    """
+    name = profile.job_name.format(line=job_part(piece), run=job_part(run_name))
+    settings = {
+        "distributed.scheduler.default-task-durations": {piece: _EXPECTED_PIECE},
+        # A worker that is lost holds one piece, and takes no other's blame.
+        "distributed.scheduler.worker-saturation": 1.0,
+        # Of a job that never leaves the queue, its work tells, instead of waiting for ever.
+        "distributed.scheduler.no-workers-timeout": f"{profile.queue_timeout_minutes} minutes",
+    }
+    with (
+        secured_options(profile, name, work_dir, many_jobs=True) as options,
+        dask.config.set(settings),
+        dask.config.set(dict(profile.dask)),
+    ):
+        # Of what goes well, a scheduler tells more than a run does.
+        logging.getLogger("distributed").setLevel(logging.WARNING)
+        options.pop("asynchronous", None)
+        if issubclass(find_class(profile), LocalCluster):
+            options |= {"name": None, "silence_logs": logging.WARNING}
+        yield SharedWorkers(
+            find_class(profile), options, {"minimum": 0, "maximum": profile.max_jobs}
+        )

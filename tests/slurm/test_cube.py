@@ -1,0 +1,122 @@
+"""A cube of a season on a Slurm of two nodes: a worker that is lost, a flow that is killed."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from shift_stac import open_flightline
+from shift_stac.flightline import FlightLine
+from support.archive import publish_campaign
+from support.season import brute_force
+from support.slurm import PROFILE
+
+# The reach of an ordinary test of a flow, twelve dates, and workers that start in their time.
+pytestmark = pytest.mark.timeout(600)
+DATES = tuple(f"2022{month:02}{day:02}" for month in range(2, 8) for day in (5, 19))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    """Tiny lines of twelve dates."""
+    root = tmp_path_factory.mktemp("archive")
+    publish_campaign(
+        str(root / "store"), root, dates=DATES, lines=1, samples=30, scan_lines=40, bands=60
+    )
+    return root / "store"
+
+
+class Run:
+    """The command, in a folder of its own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], archive: Path) -> None:
+        self.folder, self._environment, self._archive = folder, environment, archive
+        self.blocks = folder / "work/cubes/season/blocks"
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "flows.cube", "--store", str(self._archive)]
+        command += ["--cluster", "two-nodes.toml", "--resolution", "1.5", *arguments]
+        with (self.folder / "errors").open("w") as errors, (self.folder / "told").open("w") as told:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self._environment, stdout=told, stderr=errors
+            )
+
+    def notes(self) -> dict[int, dict]:
+        found = [json.loads(path.read_text()) for path in self.blocks.glob("[0-9]*.json")]
+        return {note["number"]: note for note in found}
+
+    def report(self) -> dict:
+        *_, last = sorted((self.folder / "work/reports").glob("cube-*.json"))
+        return json.loads(last.read_text())
+
+
+@pytest.fixture
+def run(slurm, tmp_path, environment, archive):
+    (tmp_path / "two-nodes.toml").write_text(
+        PROFILE.read_text().replace("max_jobs = 3", "max_jobs = 2")
+    )
+    # Without a Prefect server that workers could reach: the flow starts one for itself.
+    return Run(tmp_path, environment | slurm.environment, archive)
+
+
+def wait_for_blocks(slurm, run, process, count):
+    def reached() -> bool:
+        assert process.poll() is None, (run.folder / "errors").read_text()[-3000:]
+        return len(run.notes()) >= count
+
+    slurm.wait_for(f"{count} blocks are written", reached, 200)
+
+
+def test_lost_workers_and_a_killed_flow_cost_what_was_not_written(slurm, run, archive):
+    process = run.start()
+    try:
+        wait_for_blocks(slurm, run, process, 2)
+        jobs = slurm.alive(name="shift-write_block")
+        lost = next(job for job, state in jobs.items() if state == "RUNNING")
+        slurm.command("scancel", lost)
+        wait_for_blocks(slurm, run, process, len(run.notes()) + 3)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    # Jobs whose flow is gone end by themselves; then no one writes any more.
+    slurm.wait_for("the jobs have ended", lambda: not slurm.alive(), 90)
+    written = run.notes()
+    assert not list(archive.glob("*-cubes")), "nothing half is published"
+
+    process = run.start()
+    assert process.wait(timeout=300) == 0, (run.folder / "errors").read_text()[-3000:]
+    report = run.report()
+    assert report["run"]["status"] == "completed"
+    assert report["blocks_before"] == len(written) >= 5
+    assert report["blocks"] > len(written)
+    # Within the memory of a job of the profile.
+    assert 0 < report["peak_bytes"] < 1 << 30
+    assert not slurm.alive()
+    assert not (run.folder / "work/cubes/season").exists()
+
+    # Equal to brute force, cell by cell, day by day.
+    item = json.loads((archive / "AVIRIS-NG-cubes/season/season.json").read_text())
+    cube = xr.open_zarr(archive / item["properties"]["shift:store_path"])
+    assert cube.sizes["time"] == len(DATES)
+    for day, date in enumerate(DATES):
+        stores = sorted(archive.glob(f"aviris/{date}/*.zarr"))
+        assert [FlightLine(store.stem).date for store in stores] == [date]
+        values, chosen = brute_force(
+            [open_flightline(store) for store in stores], cube, "nadir", [0, 20, 59]
+        )
+        np.testing.assert_array_equal(
+            cube.Reflectance[day, [0, 20, 59]].values.reshape(3, -1), values
+        )
+        np.testing.assert_array_equal(cube.line[day].values.ravel() >= 0, chosen >= 0)
+
+    # What is up to date is left alone: no job, no block.
+    before = slurm.jobs()
+    process = run.start()
+    assert process.wait(timeout=120) == 0
+    assert slurm.jobs() == before
+    assert "up to date" in (run.folder / "told").read_text()
