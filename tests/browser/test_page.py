@@ -19,8 +19,10 @@ from shapely.geometry import shape
 from shift_stac.archive.search_pages import rebuild_search_pages
 from shift_stac.campaigns import load_campaign
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
+from shift_stac.stac.page import render_page
 from shift_stac.storage.address import open_storage
 from support.archive import DATES, publish_campaign
+from support.item_tables import CAMPAIGN, make_campaign, make_item, table_of
 from support.s3 import serve_s3
 from support.webserver import serve_nginx
 
@@ -434,3 +436,68 @@ def test_names_from_the_campaign_file_cannot_become_markup(tmp_path, watched):
     expect(watched.page.locator("h1")).to_have_text("<script>alert(1)</script>")
     expect(watched.page.locator("#count")).to_have_text("3 of 3 flight lines")
     assert watched.errors == []
+
+
+def write_page(folder, *items):
+    folder.mkdir(exist_ok=True)
+    (folder / "index.html").write_bytes(render_page(table_of(*items), CAMPAIGN))
+    return (folder / "index.html").as_uri()
+
+
+def test_what_items_tell_cannot_become_markup(tmp_path, watched):
+    hostile = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
+    assets = {
+        "thumbnail": {"href": "javascript:alert(1)", "title": hostile},
+        "overview": {"href": f"'{hostile}\"", "title": hostile},
+    }
+    facts = {"version": hostile, "shift:notes": [hostile], "shift:product": hostile}
+    page = watched.page
+    page.goto(write_page(tmp_path, make_item(assets=assets, **facts)) + "#ang20220224t195402")
+    expect(page.locator("#about")).to_contain_text(f"portal {hostile}")
+    expect(page.locator("#about li", has_text=hostile).first).to_be_visible()
+    expect(page.locator("#about img, #about script")).to_have_count(0)
+    expect(page.locator("a[href^='javascript']")).to_have_count(0)
+    page.get_by_role("tab", name="GDAL").click()
+    overview = shlex.split(page.locator("#about pre").inner_text().splitlines()[1])[1]
+    assert hostile in overview
+    assert watched.errors == []
+
+
+def test_items_that_tell_little_and_days_that_are_alone_are_shown(tmp_path, watched):
+    page = watched.page
+    page.goto(write_page(tmp_path, make_item()))
+    expect(page.locator("#count")).to_have_text("1 of 1 flight lines")
+    page.locator("#list button").click()
+    expect(page.locator("#about h2")).to_have_text("ang20220224t195402")
+    page.get_by_role("button", name="2022-02-24: 1 flight line").click()
+    expect(page.locator("#count")).to_have_text("1 of 1 flight lines")
+    assert watched.errors == []
+
+
+def test_two_thousand_lines_do_not_stutter(tmp_path, watched):
+    """Frames while the map is dragged, zoomed and pointed at: half of them within a 30th of a second."""
+    page = watched.page
+    page.goto(write_page(tmp_path, *make_campaign(2000)))
+    expect(page.locator("#count")).to_have_text("2000 of 2000 flight lines")
+    page.evaluate(
+        """() => {
+            window.frames_ = [];
+            let before = performance.now();
+            const note = (now) => { frames_.push(now - before); before = now; requestAnimationFrame(note); };
+            requestAnimationFrame(note);
+        }"""
+    )
+    page.mouse.move(400, 400)
+    page.mouse.down()
+    for step in range(40):
+        page.mouse.move(400 + 3 * step, 400 - 2 * step)
+    page.mouse.up()
+    dragged = page.evaluate("frames_.splice(0)")
+    for step in range(30):
+        page.mouse.wheel(0, -40 if step < 15 else 40)
+    page.mouse.move(300, 300, steps=30)
+    page.wait_for_timeout(500)
+    zoomed = page.evaluate("frames_.splice(0)")
+    for frames in (dragged, zoomed):
+        assert len(frames) > 10
+        assert np.median(frames) < 1000 / 30, sorted(frames)

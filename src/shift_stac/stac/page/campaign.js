@@ -50,4 +50,5 @@ function filter(changes = {}) {
 function choose(line) {
   asked.chosen = line;
   tell("choose");
+  goToLine();
 }

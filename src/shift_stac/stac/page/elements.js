@@ -6,7 +6,8 @@ const el = (id) => document.getElementById(id);
 function node(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (key in made) made[key] = value;
+    if (key.startsWith("aria")) made.setAttribute("aria-" + key.slice(4).toLowerCase(), value);
+    else if (key in made) made[key] = value;
     else made.setAttribute(key, value);
   }
   made.append(...children);

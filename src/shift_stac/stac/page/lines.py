@@ -18,10 +18,12 @@ _OUTLINE_TOLERANCE = 1e-4
 # between: over 100 km of a UTM zone, that differs by less than a metre.
 _NODES = (0.0, 0.5, 1.0)
 _NODE_DECIMALS = 6
+_TURN = 360.0
 
 # Columns of the table that an item of another program may lack, and what the page calls them.
 _FACTS = {
     "gsd": "gsd",
+    "start_datetime": "start",
     "end_datetime": "end",
     "proj:shape": "shape",
     "view:sun_elevation": "sunElevation",
@@ -29,6 +31,7 @@ _FACTS = {
     "view:off_nadir": "offNadir",
     "shift:located_share": "located",
     "shift:product": "product",
+    "shift:notes": "notes",
     "shift:store_bytes": "bytes",
     "version": "version",
 }
@@ -53,7 +56,6 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
         assets = {key: asset for key, asset in columns["assets"][row].items() if asset is not None}
         line = {
             "id": name,
-            "time": _moment(columns["datetime"][row]),
             "outline": _rings(outlines[row]),
             "assets": {key: asset["href"] for key, asset in assets.items()},
             "item": next(link["href"] for link in columns["links"][row] if link["rel"] == "self"),
@@ -61,9 +63,24 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
             "nodata": (checked[row] or {}).get("nodata_share") if checked else None,
             **{key: values[row] for key, values in facts.items()},
         }
+        # STAC asks for a begin and an end of items that have no moment.
+        start = line.pop("start")
+        line["time"] = _moment(columns["datetime"][row] or start)
         line["end"] = line["end"] and _moment(line["end"])
         lines.append(line)
+    _join_across_antimeridian(lines)
     return lines
+
+
+def _join_across_antimeridian(lines: list[dict[str, Any]]) -> None:
+    """Count longitudes on beyond 180 degrees, where lines lie on both sides of it."""
+    places = [place for line in lines for ring in line["outline"] for place in ring]
+    longitudes = [place[0] for place in places]
+    if not places or max(longitudes) - min(longitudes) <= _TURN / 2:
+        return
+    nodes = [place for line in lines if line["map"] for place in line["map"]["nodes"]]
+    for place in places + nodes:
+        place[0] = round(place[0] % _TURN, _NODE_DECIMALS)
 
 
 def asset_titles(table: pa.Table) -> dict[str, str]:

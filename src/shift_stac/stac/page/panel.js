@@ -1,6 +1,11 @@
 // The chosen line: what is known of it, its pictures, and how programs open it.
 
-const address = (href) => new URL(href, location.href).href.replace(/^file:\/\//, "");
+// As programs take it: a web address, or the path of a file.
+function address(href) {
+  const {protocol, pathname, href: whole} = new URL(href, location.href);
+  return protocol === "file:" ? decodeURIComponent(pathname).replace(/^\/(?=[A-Z]:)/i, "") : whole;
+}
+
 const percent = (share) => (100 * share).toFixed(share && share < 0.001 ? 3 : 1) + " %";
 const minutes = (seconds) => seconds < 90 ? Math.round(seconds) + " s" : (seconds / 60).toFixed(1) + " min";
 
@@ -16,6 +21,7 @@ function factsOf(line) {
   const nodata = Object.entries(line.nodata || {}).filter(([, share]) => share !== null);
   add("Without data", nodata.map(([name, share]) => percent(share) + " of " + name + " (sampled)").join(", "));
   add("Product", [line.product, line.version && "portal " + line.version, line.bytes && (line.bytes / 1e9).toFixed(2) + " GB"].filter(Boolean).join(", "));
+  add("Noted", (line.notes || []).join("; "));
   return node("dl", {}, ...facts);
 }
 
@@ -40,7 +46,7 @@ function tabsOf(line) {
   const show = (name) => {
     body.replaceChildren(node("pre", {textContent: snippets[name]}), copyButton(snippets[name], "the lines for " + name));
     body.setAttribute("aria-label", name);
-    for (const tab of tabs) { tab.ariaSelected = String(tab.textContent === name); tab.tabIndex = tab.textContent === name ? 0 : -1; }
+    for (const tab of tabs) { tab.setAttribute("aria-selected", tab.textContent === name); tab.tabIndex = tab.textContent === name ? 0 : -1; }
   };
   const tabs = Object.keys(snippets).map((name) => button(name, () => show(name), {role: "tab"}));
   for (const tab of tabs) tab.setAttribute("aria-controls", "snippet");
@@ -69,7 +75,7 @@ function beside(line, step) {
   return shown[shown.indexOf(line) + step];
 }
 
-function showLine(moveFocus = true) {
+function showLine() {
   const line = asked.chosen, about = el("about");
   about.hidden = !line;
   el("introduction").hidden = Boolean(line);
@@ -77,7 +83,8 @@ function showLine(moveFocus = true) {
   if (!line) { about.replaceChildren(); return; }
   const step = (text, by, label) => {
     const next = beside(line, by);
-    return button(text, () => choose(next), {disabled: !next, ariaLabel: label, title: label});
+    // Who goes from line to line by keys stays on the same button.
+    return button(text, () => { choose(next); el("about").querySelector(`[title="${label}"]`).focus(); }, {disabled: !next, ariaLabel: label, title: label});
   };
   const heading = node("h2", {}, chip(colourOf(line.date)), line.id);
   about.replaceChildren(
@@ -90,12 +97,16 @@ function showLine(moveFocus = true) {
     node("h3", {textContent: "Files"}),
     linksOf(line),
   );
-  if (moveFocus) {
-    el("side").scrollTop = 0;
-    about.focus({preventScroll: true});
-    if (el("side").scrollHeight === el("side").clientHeight) about.scrollIntoView({block: "start"});
-  }
-  say("Chosen: " + line.id);
 }
 
-when("choose", () => showLine());
+// Where the visitor chose a line, the panel is brought into view, and read out.
+function goToLine() {
+  if (!asked.chosen) return;
+  el("side").scrollTop = 0;
+  el("about").focus({preventScroll: true});
+  // On a narrow screen, the panel lies below the map.
+  if (el("side").scrollHeight === el("side").clientHeight) el("about").scrollIntoView({block: "start"});
+  say("Chosen: " + asked.chosen.id);
+}
+
+when("choose", showLine);

@@ -118,7 +118,7 @@ when("filter", showList);
 when("colour", () => groups.forEach(({heading}, i) => { heading.firstChild.style.background = colourOf(days[i]); }));
 let current = null;
 when("choose", () => {
-  if (current) current.ariaCurrent = null;
+  if (current) current.removeAttribute("aria-current");
   current = asked.chosen && entries.get(asked.chosen.id);
-  if (current) current.ariaCurrent = "true";
+  if (current) current.setAttribute("aria-current", "true");
 });

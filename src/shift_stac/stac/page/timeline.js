@@ -70,7 +70,7 @@ function setRange(from, to) {
 function showRange() {
   el("from").value = asked.from;
   el("to").value = asked.to;
-  for (const [day, bar] of bars) bar.ariaPressed = String(day >= asked.from && day <= asked.to);
+  for (const [day, bar] of bars) bar.setAttribute("aria-pressed", day >= asked.from && day <= asked.to);
 }
 
 el("from").onchange = el("to").onchange = () => setRange(el("from").value, el("to").value);
