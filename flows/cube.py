@@ -272,9 +272,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def show(console: Console, _: CubeOptions, report: CubeReport) -> bool:
         console.print(report.sentence, highlight=False, soft_wrap=True)
-        if not report.up_to_date:
+        if report.workers:
             told = f"{format_size(report.size)}, by {report.workers} workers of at most "
-            told += f"{format_size(report.peak_bytes or None)} each"
+            told += f"{format_size(report.peak_bytes)} each"
             console.print(told, highlight=False, soft_wrap=True)
         console.print(f"The item: {report.item}", highlight=False, soft_wrap=True)
         return True

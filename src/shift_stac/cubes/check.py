@@ -137,7 +137,8 @@ def _brute_force(
             "y": xr.DataArray(scan_line[near], dims="cell"),
             "x": xr.DataArray(sample[near], dims="cell"),
         }
-        found = line.variable.isel(pixels).transpose("wavelength", "cell").to_numpy()
+        variable = line.variable.isel(wavelength=line.bands)
+        found = variable.isel(pixels).transpose("wavelength", "cell").to_numpy()
         found = np.where(line.usable[:, None], found, np.nan)
         rank = np.full(near.size, float(order))
         if cube.rule is MosaicRule.NEWEST:

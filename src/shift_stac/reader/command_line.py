@@ -14,7 +14,7 @@ import pandas as pd
 from shift_stac.errors import MapError, ShiftError
 from shift_stac.reader.archive import Archive, open_archive
 from shift_stac.reader.geotiff import write_geotiff
-from shift_stac.reader.mosaic import MosaicRule
+from shift_stac.reader.mosaic_rule import MosaicRule
 
 # What a list of lines tells as text.
 _TOLD = ("id", "datetime", "end_datetime", "gsd", "shift:product", "view:sun_elevation", "store")
