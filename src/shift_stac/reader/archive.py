@@ -211,8 +211,9 @@ class Archive:
         mask_bad_bands
             Whether values of bands that are no ``good_wavelength`` are left out.
         wide
-            Whether bands are columns, named by their wavelengths in nm (``"860.21"``), as tables of
-            predictors have them. By default each band is a row.
+            Whether bands are columns, as tables of predictors have them, named by the wavelength that
+            was asked for (``"860"``), or else by their own (``"862.95"``), nm. By default each band is
+            a row.
 
         Returns
         -------

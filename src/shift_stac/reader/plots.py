@@ -141,7 +141,10 @@ def _pixel_rows(
     return _with_origin(
         swath,
         LineRows(
-            pd.DataFrame(told | also), {wanted.variable: values}, _wavelengths(variable, bands)
+            pd.DataFrame(told | also),
+            {wanted.variable: values},
+            _wavelengths(variable, bands),
+            wanted.bands,
         ),
     )
 

@@ -24,11 +24,14 @@ class LineRows:
         By name, each shaped (rows, bands), or (rows,) of a variable without wavelengths.
     wavelengths
         Of the bands, nm; None of a variable without.
+    asked
+        The wavelengths that were asked for, nm, of each band; None where all bands were.
     """
 
     told: pd.DataFrame
     values: Mapping[str, NDArray[Any]]
     wavelengths: NDArray[np.float64] | None
+    asked: Sequence[float] | None = None
 
     def long(self) -> pd.DataFrame:
         """A row for each place and band."""
@@ -42,11 +45,16 @@ class LineRows:
         )
 
     def wide(self) -> pd.DataFrame:
-        """A row for each place; of each band a column that its wavelength names."""
+        """A row for each place; of each band a column, by the wavelength that was asked for or its own."""
         if self.wavelengths is None:
             return self.long()
         (values,) = self.values.values()
-        names = [f"{nm:.2f}" for nm in self.wavelengths]
+        names = (
+            [f"{nm:.2f}" for nm in self.wavelengths]
+            if self.asked is None
+            # Also where lines have other bands nearest to it.
+            else [f"{nm:g}" for nm in self.asked]
+        )
         bands = pd.DataFrame(values, columns=names, index=self.told.index)
         return pd.concat([self.told, bands], axis=1)
 

@@ -253,6 +253,7 @@ def test_tables_are_written_and_read_again(published, lines, tmp_path):
     pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-6)
     wide = archive.spectra(plots(lines), bands=BANDS, wide=True)
     assert len(wide) == len(table) / 2
+    assert list(wide.columns[-2:]) == ["672.6", "860"]
     np.testing.assert_array_equal(wide.iloc[:, -2:].to_numpy().ravel(), table.Reflectance)
     slope = archive.spectra(plots(lines), variable="slope", also=["Elevation"])
     assert list(slope.columns) == ["id", "line", "time", "y", "x", "distance", "Elevation", "slope"]
