@@ -13,6 +13,7 @@ from pyproj.exceptions import ProjError
 
 from shift_stac.crs import transformer
 from shift_stac.errors import MapError
+from shift_stac.maps.antimeridian import TURN_DEG, in_one_piece
 
 # A bound that lies on a cell's edge but for the last digits of a float must not add a cell.
 _EDGE_TOLERANCE = 1e-6
@@ -143,6 +144,9 @@ def covering_grid(bounds: Bounds, cell_size: float, crs: CRS) -> MapGrid:
 def transform_bounds(bounds: Sequence[float], source: CRS, target: CRS) -> Bounds:
     """The box in another CRS that encloses a box.
 
+    A box in degrees whose west is greater than its east crosses the antimeridian, if less than half
+    of the Earth lies between. What crosses the edge of the map in the other CRS goes on beyond it.
+
     Raises
     ------
     MapError
@@ -153,6 +157,8 @@ def transform_bounds(bounds: Sequence[float], source: CRS, target: CRS) -> Bound
     except (TypeError, ValueError) as error:
         msg = f"{bounds!r} is no box: give (west, south, east, north)"
         raise MapError(msg) from error
+    if source.is_geographic and west - east > TURN_DEG / 2:
+        east += TURN_DEG
     if not (west < east and south < north):
         msg = f"the box {tuple(bounds)} is empty: give (west, south, east, north)"
         raise MapError(msg)
@@ -164,7 +170,7 @@ def transform_bounds(bounds: Sequence[float], source: CRS, target: CRS) -> Bound
     if not all(map(math.isfinite, found)):
         msg = f"the box {tuple(bounds)} has no place in {target.name}"
         raise MapError(msg)
-    return found
+    return in_one_piece(found, (west, south, east, north), source, target)
 
 
 def grid_attributes(grid: MapGrid) -> Mapping[str, Any]:

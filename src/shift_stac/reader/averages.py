@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from shift_stac.crs import transformer
 from shift_stac.errors import MapError
+from shift_stac.maps.antimeridian import nearest_turn, turn_of
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid, transform_bounds
 from shift_stac.reader.pixels import pixels_of, region_around
 from shift_stac.reader.values import in_parts, pixel_values, window_values
@@ -59,7 +60,9 @@ def write_means(
     places = [swath["Easting"], swath["Northing"]]
     ((easting, northing),) = window_values(places, [region])
     x, y = transformer(read_grid(swath).crs, grid.crs).transform(easting, northing)
-    row, column, inside = grid.cells(np.asarray(x), np.asarray(y))
+    west, _, east, _ = grid.bounds
+    x = nearest_turn(np.asarray(x), (west + east) / 2, turn_of(grid.crs))
+    row, column, inside = grid.cells(x, np.asarray(y))
     cell = (row * grid.width + column)[inside]
     line, sample = (
         part + around.start for part, around in zip(np.nonzero(inside), region, strict=True)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.warp import calculate_default_transform
 
-from shift_stac.crs import parse_crs
+from shift_stac.crs import parse_crs, transformer
 from shift_stac.errors import MapError
+from shift_stac.maps.antimeridian import is_beyond_edge, nearest_turn, overlap, turn_of
 from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, grid_attributes, transform_bounds
 from shift_stac.reader.averages import write_means
 from shift_stac.reader.pixels import pixels_on, read_pixels
@@ -242,13 +243,8 @@ def _target_grid(
     if bbox is None:
         return covering_grid(whole, size, target)
     wanted = transform_bounds(bbox, bbox_crs, target)
-    clipped = (
-        max(wanted[0], whole[0]),
-        max(wanted[1], whole[1]),
-        min(wanted[2], whole[2]),
-        min(wanted[3], whole[3]),
-    )
-    if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
+    clipped = overlap(wanted, whole, target)
+    if clipped is None:
         raise outside(bbox)
     return covering_grid(clipped, size, target)
 
@@ -272,12 +268,11 @@ def _check_size(size: float, whole: Bounds, table: MapGrid, target: CRS) -> None
 
 def _check_reach(table: MapGrid, grid: MapGrid) -> None:
     """Look whether a given grid has room for any of the line."""
-    west, south, east, north = transform_bounds(table.bounds, table.crs, grid.crs)
-    left, bottom, right, top = grid.bounds
-    if west >= right or east <= left or south >= top or north <= bottom:
+    line = transform_bounds(table.bounds, table.crs, grid.crs)
+    if overlap(grid.bounds, line, grid.crs) is None:
         msg = (
             "the line does not reach into the grid of like: compare its bounds "
-            f"{(left, bottom, right, top)} with the line's, {(west, south, east, north)}"
+            f"{grid.bounds} with the line's, {line}"
         )
         raise MapError(msg)
 
@@ -294,10 +289,22 @@ def matching_size(table: MapGrid, target: CRS) -> float:
     """Side of a cell in another CRS that is as large as that of a table."""
     if target == table.crs:
         return table.cell_size
+    if is_beyond_edge(transform_bounds(table.bounds, table.crs, target), target):
+        return _size_in_the_middle(table, target)
     transform, _, _ = calculate_default_transform(
         table.crs, target, table.width, table.height, *table.bounds
     )
     return float(transform.a)
+
+
+def _size_in_the_middle(table: MapGrid, target: CRS) -> float:
+    """As :func:`matching_size`, by the cells around the middle of the table alone."""
+    column, row = table.width / 2, table.height / 2
+    corners = (column, column + 1, column), (row, row, row + 1)
+    x, y = transformer(table.crs, target).transform(*(table.transform @ np.array(corners)))
+    x = nearest_turn(np.asarray(x), float(x[0]), turn_of(target))
+    along, across = (np.diff(np.stack([x, y])[:, [0, n]])[:, 0] for n in (1, 2))
+    return float(np.sqrt(abs(along[0] * across[1] - along[1] * across[0])))
 
 
 def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:

@@ -8,11 +8,13 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
+from shapely.affinity import translate
 from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from shift_stac.crs import WGS84, parse_crs, transformer
 from shift_stac.errors import MapError
+from shift_stac.maps.antimeridian import TURN_DEG
 
 # An edge that is straight in one CRS is bent in another: between points so far apart, by less than
 # a metre.
@@ -116,6 +118,20 @@ def reproject(area: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
         shapely.segmentize(area, longest),
         lambda points: np.column_stack(way.transform(points[:, 0], points[:, 1])),
     )
+
+
+def turned_to(area: BaseGeometry, place: BaseGeometry) -> BaseGeometry:
+    """A geometry in degrees, moved by whole turns to where another lies, which may be beyond 180.
+
+    What is half a turn away from there is cut off.
+    """
+    copies = [translate(area, xoff=turn) if turn else area for turn in (-TURN_DEG, 0.0, TURN_DEG)]
+    at_place = [copy for copy in copies if copy.intersects(place)]
+    if not at_place or (len(at_place) == 1 and at_place[0] is area):
+        return area
+    middle, half = place.centroid.x, TURN_DEG / 2
+    around = shapely.box(middle - half, -90, middle + half, 90)
+    return shapely.union_all(copies).intersection(around)
 
 
 def check_degrees(places: NDArray[np.float64]) -> None:

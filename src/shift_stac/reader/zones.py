@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from shift_stac.crs import WGS84
+from shift_stac.maps.antimeridian import TURN_DEG, nearest_turn
 from shift_stac.maps.grid import MapGrid, transform_bounds
 from shift_stac.reader.pixels import pixels_in, pixels_of, region_around
-from shift_stac.reader.polygons import LONGEST_EDGE_DEG, reproject
+from shift_stac.reader.polygons import LONGEST_EDGE_DEG, reproject, turned_to
 from shift_stac.reader.values import in_parts, pixel_values, window_values
 from shift_stac.store.glt_group import read_grid
 
@@ -52,6 +53,8 @@ def find_zones(swath: xr.Dataset, areas: Sequence[BaseGeometry]) -> list[Zone | 
     A polygon that is smaller than a pixel may have none.
     """
     grid = read_grid(swath)
+    line_box = _around_line(grid)
+    areas = [turned_to(area, line_box) for area in areas]
     on_map = {number: part for number, area in enumerate(areas) if (part := _on_map(grid, area))}
     windows = [grid.window(part.bounds, margin=2) for part in on_map.values()]
     regions = {
@@ -66,7 +69,8 @@ def find_zones(swath: xr.Dataset, areas: Sequence[BaseGeometry]) -> list[Zone | 
     found: list[Zone | None] = [None] * len(areas)
     for (number, region), (longitude, latitude) in zip(regions.items(), places, strict=True):
         # In degrees, in which the polygon's edges are straight.
-        line, sample = np.nonzero(shapely.contains_xy(areas[number], longitude, latitude))
+        turned = nearest_turn(longitude, line_box.centroid.x, TURN_DEG)
+        line, sample = np.nonzero(shapely.contains_xy(areas[number], turned, latitude))
         found[number] = Zone(
             line + region["y"].start,
             sample + region["x"].start,

@@ -7,7 +7,7 @@ it grows with the catalog. See https://github.com/radiantearth/stac-geoparquet-s
 
 import io
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -138,4 +138,20 @@ def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[st
     }
     links = [moved(link) for link in item["links"] if link["rel"] in _KEPT_LINKS]
     properties = {key: value for key, value in item["properties"].items() if key not in _LEFT_OUT}
-    return {**item, "properties": properties, "assets": assets, "links": [own, *links]}
+    return {
+        **item,
+        "bbox": _covering(item["bbox"]),
+        "properties": properties,
+        "assets": assets,
+        "links": [own, *links],
+    }
+
+
+def _covering(bbox: Sequence[float]) -> list[float]:
+    """A box by whose numbers alone an item is found.
+
+    Readers pass over rows whose box does not overlap theirs, and take a west that is greater than the
+    east, of an item that crosses the antimeridian, for a box of nothing.
+    """
+    west, south, east, north = bbox
+    return [-180.0, south, 180.0, north] if west > east else [west, south, east, north]

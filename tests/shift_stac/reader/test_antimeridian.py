@@ -1,0 +1,114 @@
+"""A line across 180 degrees is in one piece: its maps, windows, polygons, spectra and table."""
+
+import io
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+
+from shift_stac import open_flightline
+from shift_stac.campaigns import load_campaign
+from shift_stac.errors import MapError
+from shift_stac.sources import Product
+from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.item_table import merge_items
+from shift_stac.store.conversion import convert_line
+from support.sources import small_line, source_product, write_envi
+
+LINES, SAMPLES, CELL = 20, 12, 5.0
+# The corner of a line in zone 60 South, of which a good half lies west of 180 degrees.
+EAST, NORTH = 819_341.0, 8_113_000.0
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("line")
+    sources = small_line(folder, lines=LINES, samples=SAMPLES)
+    row, column = np.mgrid[0:LINES, 0:SAMPLES]
+    places = (EAST + CELL * (column + 0.5), NORTH - CELL * (row + 0.5), 100.0 + column)
+    igm = write_envi(
+        folder / "igm", np.stack(places, axis=1).astype("<f8"), description="{UTM zone 60 South}"
+    )
+    pairs = (*sources.products[:2], source_product(Product.IGM, igm))
+    store = folder / "line.zarr"
+    summary = convert_line(sources.model_copy(update={"products": pairs}), store, load_campaign())
+    return open_flightline(store), summary.geolocation.bbox
+
+
+@pytest.mark.parametrize("resampling", ["nearest", "average"])
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
+def test_a_map_is_in_one_piece_and_has_every_pixel(line, crs, resampling):
+    ds, _ = line
+    resolution = {"EPSG:4326": 2e-4, "EPSG:3857": 21.0}[crs] if resampling == "average" else None
+    kept = {"bands": [450], "mask_bad_bands": False}
+    found = ds.swath.orthorectify(crs=crs, resolution=resolution, resampling=resampling, **kept)
+    # A coarse grid has cells at its edges with no centre of a pixel.
+    assert np.isfinite(found).mean() > 0.7
+    size = abs(found.rio.transform().a)
+    metres = size * 111_320 * np.cos(np.radians(17)) if crs == "EPSG:4326" else size * np.cos(np.radians(17))  # fmt: skip
+    assert metres == pytest.approx(5 if resolution is None else 20, rel=0.15)
+    # Whatever is beyond the edge, it can be given as the grid of another map.
+    again = ds.swath.orthorectify(like=found, resampling=resampling, **kept)
+    np.testing.assert_array_equal(again, found)
+
+
+def test_windows_are_found_on_both_sides(line):
+    ds, (west, south, east, north) = line
+    assert west > east
+    whole = ds.swath.orthorectify(bands=[450], crs="EPSG:4326")
+    boxes = {
+        "item": (west, south, east, north),
+        "eastern": (west, south, 180, north),
+        "western": (-180, south, east, north),
+        "beyond": (180, south, east + 360, north),
+        "the Earth": (-180, -80, 180, 80),
+    }
+    widths = {
+        name: ds.swath.orthorectify(bands=[450], crs="EPSG:4326", bbox=box).sizes["x"]
+        for name, box in boxes.items()
+    }
+    assert widths["the Earth"] == whole.sizes["x"]
+    assert whole.sizes["x"] - 2 < widths["item"] <= whole.sizes["x"]
+    assert widths["western"] == widths["beyond"] <= widths["eastern"] < whole.sizes["x"]
+    assert ds.swath.orthorectify(bands=[450], bbox=boxes["item"]).shape == (1, LINES, SAMPLES)
+    with pytest.raises(MapError, match="does not reach"):
+        ds.swath.orthorectify(bands=[450], crs="EPSG:4326", bbox=(178, south, 179, north))
+
+
+def test_polygons_count_the_pixels_of_both_sides_once(line):
+    ds, (_, south, _, north) = line
+    eastern, western, beyond, before, across = (
+        shapely.box(west, south, east, north)
+        for west, east in ((179, 180), (-180, -179), (180, 181), (-181, -180), (179, 181))
+    )
+    both = shapely.MultiPolygon([eastern, western])
+    count = {
+        name: int(ds.swath.polygon(area)["count"].max())
+        for name, area in {
+            "eastern": eastern, "western": western, "beyond": beyond, "before": before,
+            "across": across, "both": both,
+        }.items()
+    }  # fmt: skip
+    assert count["across"] == count["both"] == LINES * SAMPLES
+    assert 0 < count["western"] == count["beyond"] < count["eastern"]
+    assert count["before"] == count["eastern"]
+    assert count["eastern"] + count["western"] == LINES * SAMPLES
+    shares = [float(ds.swath.polygon(area)["share_on_line"]) for area in (across, both)]
+    assert shares[0] == pytest.approx(shares[1], rel=1e-3)
+    at = (ds.swath.spectrum(lon, (south + north) / 2) for lon in (180.0001, -179.9999))
+    np.testing.assert_array_equal(*at)
+
+
+def test_the_table_of_items_has_the_line_for_readers_that_go_by_its_box(line, tmp_path):
+    _, (west, south, east, north) = line
+    item = {
+        "type": "Feature", "stac_version": "1.1.0", "id": "ang20220224t195402", "links": [],
+        "geometry": shapely.geometry.mapping(shapely.box(west, south, 180, north)),
+        "bbox": [west, south, east, north], "assets": {}, "stac_extensions": [],
+        "properties": {"datetime": "2022-02-24T19:54:02Z"}, "collection": "AVIRIS-NG",
+    }  # fmt: skip
+    content = merge_items(None, [item], load_campaign(), Hrefs())
+    for box in ((179.9, -18, 180, -17), (-180, -18, -179.9, -17)):
+        assert len(geopandas.read_parquet(io.BytesIO(content), bbox=box)) == 1
+    assert len(geopandas.read_parquet(io.BytesIO(content), bbox=(179.9, -16, 180, -15))) == 0
