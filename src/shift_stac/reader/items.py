@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,42 +57,33 @@ def _place(href: str | Path) -> str:
     return f"{place.rstrip('/')}/catalog.json"
 
 
-def _tables(place: str, storage_options: Mapping[str, Any] | None) -> Iterator[str]:
-    """The addresses of the tables that a document leads to."""
+def _tables(place: str, storage_options: Mapping[str, Any] | None) -> list[str]:
+    """The addresses of the tables that a document leads to, at least one."""
     if place.endswith(".parquet"):
-        yield place
-        return
+        return [place]
     document = _read_json(place, storage_options)
-    if document.get("type") == "Collection":
-        table = _table_of(document, place)
-        if table is None:
-            raise CatalogError(_no_table(place))
-        yield table
-        return
-    children = [
-        _absolute(link["href"], place)
-        for link in document.get("links", ())
-        if link.get("rel") == "child"
+    collections = [(document, place)]
+    if document.get("type") != "Collection":
+        children = [
+            _absolute(link["href"], place)
+            for link in document.get("links", ())
+            if link.get("rel") == "child"
+        ]
+        collections = [(_read_json(child, storage_options), child) for child in children]
+    # A collection of products that were made of lines has no table of lines.
+    found = [
+        _absolute(asset["href"], where)
+        for collection, where in collections
+        for asset in collection.get("assets", {}).values()
+        if _TABLE_ROLE in asset.get("roles", ())
     ]
-    if not children:
-        msg = f"{place} leads to no collection: give the address of an archive's root, or of its table"
+    if not found:
+        msg = (
+            f"{place} leads to no table of items, which is a collection's asset of the role {_TABLE_ROLE}: "
+            "give the address of an archive's root, or of its table"
+        )
         raise CatalogError(msg)
-    # Collections of what is made of lines have none.
-    tables = [_table_of(_read_json(child, storage_options), child) for child in children]
-    if not any(tables):
-        raise CatalogError(_no_table(place))
-    yield from filter(None, tables)
-
-
-def _table_of(collection: Mapping[str, Any], place: str) -> str | None:
-    for asset in collection.get("assets", {}).values():
-        if _TABLE_ROLE in asset.get("roles", ()):
-            return _absolute(asset["href"], place)
-    return None
-
-
-def _no_table(place: str) -> str:
-    return f"{place} has no table of items, which is an asset of the role {_TABLE_ROLE} of a collection"
+    return found
 
 
 def _read_table(place: str, storage_options: Mapping[str, Any] | None) -> geopandas.GeoDataFrame:
