@@ -8,6 +8,7 @@ from shift_stac.flightline import FlightLine
 
 if TYPE_CHECKING:
     from shift_stac.reader.archive import Archive, open_archive
+    from shift_stac.reader.geolocation_vrt import write_geolocation_vrt
     from shift_stac.reader.geotiff import write_geotiff
     from shift_stac.reader.opening import open_flightline
     from shift_stac.reader.season_cube import season_cube
@@ -19,6 +20,7 @@ __all__ = [
     "open_archive",
     "open_flightline",
     "season_cube",
+    "write_geolocation_vrt",
     "write_geotiff",
 ]
 
@@ -27,6 +29,7 @@ _READER = {
     "open_archive": "archive",
     "open_flightline": "opening",
     "season_cube": "season_cube",
+    "write_geolocation_vrt": "geolocation_vrt",
     "write_geotiff": "geotiff",
 }
 

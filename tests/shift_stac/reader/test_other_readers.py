@@ -10,10 +10,12 @@ import xarray as xr
 import zarr
 import zarr_cm
 from pyproj import CRS
+from rasterio.warp import reproject
 from rioxarray.exceptions import MissingCRS
 
-from shift_stac import open_flightline
+from shift_stac import open_flightline, write_geolocation_vrt
 from shift_stac.campaigns import load_campaign
+from shift_stac.errors import MapError
 from shift_stac.simulate import simulate_campaign
 from shift_stac.store.conversion import convert_line
 from support.sources import sources_in
@@ -69,6 +71,46 @@ def test_gdal_reads_the_cube_as_a_raster_without_a_place(store):
     with rasterio.open(f'ZARR:"{store}":/Reflectance') as opened:
         assert opened.crs is None
         assert opened.shape == (20, 30)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("crs", [None, "EPSG:4326", "EPSG:3857"])
+@pytest.mark.parametrize("name", ["Easting", "Reflectance"])
+def test_gdal_puts_a_line_on_a_map_by_its_geolocation_arrays(store, tmp_path, name, crs):
+    line = open_flightline(store)
+    path = tmp_path / "line.vrt"
+    write_geolocation_vrt(store, path, variable=name)
+    chosen = line[name] if name == "Easting" else None
+    options = {"bands": None if name == "Easting" else [650], "crs": crs, "mask_bad_bands": False}
+    expected = line.swath.orthorectify(variable=name, **options).squeeze()
+    band = 1 if chosen is not None else 1 + int(np.argmin(abs(line["wavelength"].values - 650)))
+    found = np.full(expected.shape, np.nan)
+    with rasterio.open(path) as opened:
+        assert opened.crs is None
+        assert "GEOLOCATION" in opened.tag_namespaces()
+        reproject(
+            rasterio.band(opened, band),
+            found,
+            dst_crs=expected.rio.crs,
+            dst_transform=expected.rio.transform(),
+            dst_nodata=np.nan,
+        )
+    both = np.isfinite(found) & np.isfinite(expected.values)
+    # At its edges GDAL leaves half a pixel out, where ours shows the nearest.
+    assert both.sum() > 0.8 * np.isfinite(expected.values).sum()
+    assert not (np.isfinite(found) & ~np.isfinite(expected.values)).mean() > 0.02
+    if name == "Easting":
+        # A neighbour at most.
+        pixel = line.swath.orthorectify(bands=[650]).rio.transform().a
+        assert np.abs(found - expected.values)[both].max() < 1.6 * pixel
+    else:
+        assert (found == expected.values)[both].mean() > 0.7
+
+
+def test_what_is_no_variable_of_pixels_has_no_vrt(store, tmp_path):
+    with pytest.raises(MapError, match="no variable 'wavelength' of pixels: choose one of aspect, "):
+        write_geolocation_vrt(store, tmp_path / "line.vrt", variable="wavelength")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_old_store_is_read_without_the_crs_that_misled(old_store):
