@@ -102,9 +102,12 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
     [
         ('"{line}_igm" }', '"{line}_igm", optional = true }', "igm cannot be optional"),
         ("products.reflectance", "products.cloud", "cloud"),
+        ('"{line}_igm"', '"{line:>9999999999}_igm"', "only names stand in braces"),
+        ('"{line}_igm"', '"_igm"', "needs {line} once"),
+        ('"{version}/{date}/L1/igm"', '"{version}/../{date}"', "'..'"),
     ],
 )
-def test_only_what_a_store_can_do_without_is_optional(tmp_path, right, wrong, message):
+def test_a_product_is_where_a_line_can_have_one(tmp_path, right, wrong, message):
     text = (files("shift_stac.campaigns") / "shift.toml").read_text()
     path = tmp_path / "mine.toml"
     path.write_text(text.replace(right, wrong))

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from shift_stac.archive.inventory import item_paths, read_items
 from shift_stac.campaigns import Campaign
@@ -71,10 +72,15 @@ def _of_items(items: Iterator[Mapping[str, Any]]) -> Iterator[CatalogLine]:
     for item in items:
         told = item.get("properties", {})
         # An item of another program may tell neither; its line was not published by a run.
-        if "published" in told:
+        if "published" not in told:
+            continue
+        try:
             yield CatalogLine(
                 line=item["id"],
                 published=told["published"],
                 updated=told.get("updated", told["published"]),
                 size=told.get("shift:store_bytes"),
             )
+        except ValidationError as error:
+            msg = f"the item of {item['id']} is damaged: ingest the line again ({error})"
+            raise CatalogError(msg) from error

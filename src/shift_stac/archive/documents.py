@@ -6,7 +6,7 @@ from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.paths import item_path, store_path
 from shift_stac.stac.published import PublishedState, published_state
-from shift_stac.stac.serialization import parse_stac
+from shift_stac.stac.serialization import parse_item, parse_stac
 from shift_stac.storage.base import Storage
 
 
@@ -16,10 +16,22 @@ def read_stac(storage: Storage, path: str) -> dict[str, Any] | None:
     Raises
     ------
     CatalogError
-        What lies there is no JSON object; the message names it.
+        What lies there is not STAC; the message names it.
     """
     content = storage.read(path)
     return None if content is None else parse_stac(content, storage.href(path))
+
+
+def read_item(storage: Storage, path: str) -> dict[str, Any] | None:
+    """An item of the archive, None where there is none.
+
+    Raises
+    ------
+    CatalogError
+        What lies there is no item; the message names it.
+    """
+    content = storage.read(path)
+    return None if content is None else parse_item(content, storage.href(path))
 
 
 def read_published(
@@ -30,8 +42,8 @@ def read_published(
     Raises
     ------
     CatalogError
-        The published item is no JSON.
+        What is published as the line's item is none.
     """
-    item = read_stac(storage, item_path(campaign, line))
+    item = read_item(storage, item_path(campaign, line))
     state = None if item is None else published_state(item)
     return state, storage.has_store(state.store_path if state else store_path(campaign, line))

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from shift_stac.archive.documents import read_published, read_stac
+from shift_stac.archive.documents import read_item, read_published, read_stac
 from shift_stac.archive.versions import VERSION_PREFIX, condemn, release
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import (
@@ -86,7 +86,7 @@ def item_paths(files: Iterable[str], campaign: Campaign) -> dict[FlightLine, str
 def read_items(storage: Storage, paths: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Read items, several at once; those that have gone in the meantime are left out."""
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-        for item in pool.map(lambda path: read_stac(storage, path), paths):
+        for item in pool.map(lambda path: read_item(storage, path), paths):
             if item is not None:
                 yield item
 

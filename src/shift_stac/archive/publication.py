@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from shift_stac.archive.documents import read_stac
+from shift_stac.archive.documents import read_item, read_stac
 from shift_stac.archive.versions import choose_place
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, PublishedMeanwhileError
@@ -23,7 +23,7 @@ from shift_stac.stac.links import linked_children
 from shift_stac.stac.parents import Parent, parents_of
 from shift_stac.stac.paths import item_path, store_path, way_to
 from shift_stac.stac.published import PublishedState, published_state, refresh_sources, stamped
-from shift_stac.stac.serialization import parse_stac, render
+from shift_stac.stac.serialization import parse_item, parse_stac, render
 from shift_stac.storage.base import Progress, Storage
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
@@ -83,7 +83,7 @@ def refresh_item(
         if before is None:
             msg = f"{storage.href(path)} has disappeared: ingest {sources.line} again"
             raise CatalogError(msg)
-        item = parse_stac(before, storage.href(path))
+        item = parse_item(before, storage.href(path))
         if published_state(item) != planned_from:
             raise PublishedMeanwhileError(_meanwhile(storage.href(path)))
         return render(refresh_sources(item, sources, level))
@@ -142,7 +142,7 @@ def publish_item(
     bare = item.to_dict(include_self_link=hrefs.options.hrefs == "absolute", transform_hrefs=False)
 
     def change(before: bytes | None) -> bytes:
-        published = None if before is None else parse_stac(before, storage.href(path))
+        published = None if before is None else parse_item(before, storage.href(path))
         state = None if published is None else published_state(published)
         if state != planned_from and (state is None or state.store_path != store):
             raise PublishedMeanwhileError(_meanwhile(storage.href(path)))
@@ -181,7 +181,7 @@ def link_missing(
     unled = [
         line for line in lines if not all(leads(*link) for link in pairwise(way_to(campaign, line)))
     ]
-    items = {line: read_stac(storage, item_path(campaign, line)) for line in unled}
+    items = {line: read_item(storage, item_path(campaign, line)) for line in unled}
     missing = {line: item for line, item in items.items() if item is not None}
     link_items(storage, campaign, list(missing.values()), hrefs)
     return list(missing)

@@ -131,7 +131,10 @@ def _reread(
 def _updated(item: Mapping[str, Any]) -> datetime | None:
     """The moment of an item's latest publication; none in an item of another program."""
     told = item["properties"].get("updated")
-    return None if told is None else str_to_datetime(told)
+    try:
+        return str_to_datetime(told)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return None
 
 
 def _show(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shift_stac.archive.documents import read_stac
+from shift_stac.archive.documents import read_item
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import StorageError
 from shift_stac.flightline import FlightLine
@@ -75,7 +75,7 @@ def choose_place(
         The published item is no JSON.
     """
     checksums = {name: _sha256(file.read_bytes()) for name, file in companions.files.items()}
-    item = read_stac(storage, item_path(campaign, line))
+    item = read_item(storage, item_path(campaign, line))
     state = None if item is None else published_state(item)
     if item is not None and state is not None and _describes(item, checksums):
         return state.store_path

@@ -20,9 +20,23 @@ _FIELDS = {"version", "date", "line"}
 
 
 def _check_template(text: str) -> str:
-    unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - _FIELDS
+    fields = [field for field in Formatter().parse(text) if field[1] is not None]
+    unknown = {name for _, name, _, _ in fields if name is not None} - _FIELDS
     if unknown:
         msg = f"{text!r} uses {sorted(unknown)}: only {sorted(_FIELDS)} are filled in"
+        raise ValueError(msg)
+    if any(form or conversion for _, _, form, conversion in fields):
+        msg = f"{text!r} has a ':' or '!' in a field: only names stand in braces"
+        raise ValueError(msg)
+    if not text.isprintable() or ".." in text.split("/"):
+        msg = f"{text!r} has '..' or a control character in it, and leads to no place of its own"
+        raise ValueError(msg)
+    return text
+
+
+def _check_name(text: str) -> str:
+    if sum(name == "line" for _, name, _, _ in Formatter().parse(text)) != 1 or "/" in text:
+        msg = f"{text!r} is not the name of a line's file: it needs {{line}} once, and no '/'"
         raise ValueError(msg)
     return text
 
@@ -39,6 +53,7 @@ class ProductLocation(FrozenModel):
     optional: bool = False
 
     _templates = field_validator("directory", "name")(_check_template)
+    _name = field_validator("name")(_check_name)
 
     def directory_for(self, version: str, date: str) -> str:
         """The folder of a date, relative to the portal's root, without slashes at its ends."""
@@ -233,6 +248,6 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
     except OSError as error:
         msg = f"{name_or_path} is neither a bundled campaign nor a file that can be read: {error}"
         raise CampaignError(msg) from error
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValidationError) as error:
         msg = f"{path} is not a campaign file: {error}"
         raise CampaignError(msg) from error

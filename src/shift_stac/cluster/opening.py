@@ -42,7 +42,7 @@ def load_profile(name_or_path: str | Path, folder: Path) -> ClusterProfile:
             f"can be read: {error.strerror}"
         )
         raise ProfileError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValidationError) as error:
         msg = f"{path} is not a cluster profile: {error}"
         raise ProfileError(msg) from error
     check_profile(profile)

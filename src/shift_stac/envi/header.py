@@ -184,8 +184,8 @@ def _integer(fields: Mapping[str, str], key: str, name: str, *, default: int | N
             msg = f"{name} lacks the entry {key!r}"
             raise EnviError(msg)
         return default
-    if not re.fullmatch(r"\+?\d+", text, re.ASCII):
-        msg = f"{name}: {key!r} is {text!r}, not a whole number of zero or more"
+    if not re.fullmatch(r"\+?\d{1,18}", text, re.ASCII):
+        msg = f"{name}: {key!r} is {text[:80]!r}, not a whole number of zero or more, of 18 digits at most"
         raise EnviError(msg)
     return int(text)
 

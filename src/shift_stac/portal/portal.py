@@ -64,7 +64,7 @@ class Portal:
         """
         # The folder of dates is what stands before {date} in the template of any product.
         location = self._description.products[Product.IGM]
-        above = location.directory.partition("{date}")[0].format(version=self._version)
+        above = location.directory.partition("{date}")[0].format(version=self._version, line="")
         entries = self._tree.list(above.strip("/"))
         if entries is None:
             msg = f"the portal has no folder {above!r}: check its address and version"

@@ -1,5 +1,6 @@
 """The collection: its texts, its extents, and the way to the months of its items."""
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,10 @@ from shift_stac.stac.links import (
 )
 from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path, month_path, spell_date
 
+# What looking for a box or a moment in something else ends with.
+_UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+# Of a box in two dimensions, and in three.
+_EDGES = (4, 6)
 _SCIENTIFIC = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
 
 
@@ -64,10 +69,17 @@ def add_items(
         added.add(item["id"])
         date = FlightLine(item["id"]).date
         months[month_path(campaign, date)] = spell_date(date)[:7]
-        boxes.append(list(item["bbox"]))
         properties = item["properties"]
         moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
-        times += [str_to_datetime(moment) for moment in moments if moment]
+        try:
+            boxes.append(_box(item["bbox"]))
+            times += [str_to_datetime(moment) for moment in moments if moment]
+        except _UNREADABLE as error:
+            msg = (
+                f"the item of {item['id']} is not STAC ({error!r}): restore it, or remove it and "
+                "ingest again"
+            )
+            raise CatalogError(msg) from error
     built = build_collection(campaign.collection, path, campaign, boxes, times, hrefs)
     built["links"] += own_link(hrefs, path)
     built["links"] += child_links(hrefs, path, "child", JSON, months, collection)
@@ -90,12 +102,22 @@ def extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[date
         It is not STAC.
     """
     try:
-        west, south, east, north = collection["extent"]["spatial"]["bbox"][0]
+        box = _box(collection["extent"]["spatial"]["bbox"][0])
         interval = collection["extent"]["temporal"]["interval"][0]
         times = [str_to_datetime(moment) for moment in interval if moment]
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise CatalogError(not_stac(collection, error)) from error
-    return [[west, south, east, north]], times
+    return [box], times
+
+
+def _box(told: Any) -> list[float]:
+    """West, south, east and north of a bounding box, which may have heights too."""
+    edges = [float(edge) for edge in told]
+    if len(edges) not in _EDGES or not all(map(math.isfinite, edges)):
+        msg = f"{told!r} is no bounding box"
+        raise ValueError(msg)
+    half = len(edges) // 2
+    return [*edges[:2], *edges[half : half + 2]]
 
 
 def _union(boxes: list[list[float]]) -> list[float]:

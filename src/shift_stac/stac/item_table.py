@@ -89,7 +89,7 @@ def merge_items(
     entries = [_entry(item, campaign, hrefs) for item in items]
     if content is not None and not entries:
         return content
-    new = pa.table(parse_stac_items_to_arrow(entries).read_all()) if entries else None
+    new = _tabulate(entries) if entries else None
     if table is not None and new is not None:
         replaced = pc.is_in(table["id"], value_set=new["id"].combine_chunks())
         before = table.filter(replaced)
@@ -108,6 +108,23 @@ def merge_items(
         path = Path(folder) / "items.parquet"
         to_parquet(new, path, compression="zstd")
         return path.read_bytes()
+
+
+def _tabulate(entries: list[dict[str, Any]]) -> pa.Table:
+    try:
+        return pa.table(parse_stac_items_to_arrow(entries).read_all())
+    except Exception as error:  # what its parts raise about what is not as STAC has it
+        if len(entries) == 1:
+            msg = (
+                f"the item of {entries[0]['id']} is not STAC ({error!r}): restore it, or remove it "
+                "and ingest again"
+            )
+            raise CatalogError(msg) from error
+        # One by one, the first that is at fault is found.
+        for entry in entries:
+            _tabulate([entry])
+        msg = f"these items do not go into one table: {error}"
+        raise CatalogError(msg) from error
 
 
 def _moments(table: pa.Table) -> dict[str, datetime | None]:

@@ -100,11 +100,14 @@ def test_what_was_published_is_read_back_from_the_item(tmp_path, converted):
 
 def test_an_item_of_another_program_is_no_state(tmp_path, converted):
     storage = FolderStorage(tmp_path)
-    storage.write(f"AVIRIS-NG/{LINE}/{LINE}.json", b'{"type": "Feature", "properties": {}}')
+    item = b'{"id": "x", "properties": {}, "links": [], "assets": {}}'
+    storage.write(f"AVIRIS-NG/{LINE}/{LINE}.json", item)
     assert read_published(storage, CAMPAIGN, LINE) == (None, False)
 
 
-@pytest.mark.parametrize("content", [b"", b"{half", b"[]"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{half", b"[]", b"[" * 100_000, b"{}", b'{"id": "\\ud800"}']
+)
 def test_a_damaged_item_is_named(tmp_path, content):
     storage = FolderStorage(tmp_path)
     storage.write(f"AVIRIS-NG/{LINE}/{LINE}.json", content)
