@@ -36,8 +36,8 @@ def find_bands(
         A wavelength is no number, or lies further from the nearest band than the band's width and half the
         way to its neighbour.
     """
-    if isinstance(wanted, str):
-        msg = f"bands={wanted!r} is a text: give a list of wavelengths in nanometres, such as [650]"
+    if isinstance(wanted, str) or not np.iterable(wanted) or not len(wanted):
+        msg = f"bands={wanted!r} is no list: give one of wavelengths in nanometres, such as [650]"
         raise MapError(msg)
     spacing = np.abs(np.gradient(centres)) if len(centres) > 1 else np.zeros(1)
     reach = spacing / 2 if widths is None else np.fmax(spacing / 2, widths)

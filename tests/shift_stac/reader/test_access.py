@@ -264,7 +264,9 @@ def test_a_part_of_a_line_is_mapped_where_it_lies(lines):
         ([0.65], "nanometres; 0.65 um is 650 nm"),
         ([10000], "377.1 to 2501"),
         ([float("nan")], "no band at nan nm"),
-        ("650", "is a text"),
+        ("650", "is no list"),
+        (650, "is no list"),
+        ([], "is no list"),
         (["red"], "is no wavelength"),
     ],
 )

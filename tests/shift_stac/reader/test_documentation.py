@@ -1,4 +1,4 @@
-"""What docs/archive.md shows runs as it stands, in order, on an archive named store."""
+"""What the documentation shows of reading runs as it stands, on an archive named store."""
 
 import re
 import shlex
@@ -8,14 +8,38 @@ from pathlib import Path
 import pytest
 
 from shift_stac.reader.command_line import main
+from support.s3 import serve_s3
 
 pytestmark = pytest.mark.server
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "archive.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PAGE = (DOCS / "archive.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def blocks(language, page=PAGE):
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_catalog_is_read_without_the_archive_class(published, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("store").symlink_to(published / "archive")
+    page = (DOCS / "catalog.md").read_text(encoding="utf-8")
+    # Where the archive of the tests lies.
+    page = page.replace("Point(-120.05, 34.47)", "Point(-120.015, 34.47)")
+    with serve_s3(published) as bucket:
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        page = page.replace("s3://my-bucket/shift/catalog.json", f"{bucket.url}/catalog.json")
+        names = {}
+        opened = []
+        for block in blocks("python", page):
+            names.pop("line", None)
+            exec(compile(block, "docs/catalog.md", "exec"), names)
+            opened.append(names["line"].encoding["source"])
+    assert [address.partition("aviris/")[0] for address in opened] == [
+        "store/AVIRIS-NG/../",
+        f"{bucket.url}/",
+    ]
 
 
 def test_the_page_runs(published, tmp_path, monkeypatch, capsys):
