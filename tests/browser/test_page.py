@@ -21,6 +21,7 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
 from shift_stac.stac.page import render_page
 from shift_stac.storage.address import open_storage
+from shift_stac.store.conversion_options import ConversionOptions
 from support.archive import DATES, publish_campaign
 from support.item_tables import CAMPAIGN, make_campaign, make_item, table_of
 from support.s3 import serve_s3
@@ -286,10 +287,12 @@ def test_a_narrow_dark_screen_shows_all_of_it(archive, chromium):
 
 @pytest.fixture(scope="module")
 def long_line(tmp_path_factory):
-    """An archive of a line whose picture shows squares of three by three of its pixels."""
+    """An archive of a line whose picture shows squares of three by three of its pixels; sharded."""
     folder = tmp_path_factory.mktemp("long")
+    sharded = ConversionOptions(sharded=True)
+    size = {"lines": 1, "samples": 14, "scan_lines": 2500}
     _, (line,) = publish_campaign(
-        str(folder / "archive"), folder, dates=DATES[:1], lines=1, samples=14, scan_lines=2500
+        str(folder / "archive"), folder, dates=DATES[:1], conversion=sharded, **size
     )
     return folder / "archive", line
 
@@ -447,8 +450,9 @@ def write_page(folder, *items):
 def test_what_items_tell_cannot_become_markup(tmp_path, watched):
     hostile = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
     assets = {
-        "thumbnail": {"href": "javascript:alert(1)", "title": hostile},
+        "thumbnail": {"href": "javascript://%0Aalert(1)", "title": hostile},
         "overview": {"href": f"'{hostile}\"", "title": hostile},
+        "footprint": {"href": "javascript://%0Aalert(1)"},
     }
     facts = {"version": hostile, "shift:notes": [hostile], "shift:product": hostile}
     page = watched.page

@@ -14,6 +14,14 @@ function node(name, attributes = {}, ...children) {
   return made;
 }
 
+// What an href leads to, also one that is no address.
+const leadsTo = (href) => href && URL.canParse(href, location.href) ? new URL(href, location.href) : new URL("about:blank");
+
+// Only what a browser fetches: an href of another scheme, such as a script's, leads nowhere.
+function safe(href) {
+  return ["http:", "https:", "file:"].includes(leadsTo(href).protocol) ? href : "";
+}
+
 function button(text, onclick, attributes = {}) {
   return node("button", {type: "button", textContent: text, onclick, ...attributes});
 }

@@ -2,7 +2,7 @@
 
 // As programs take it: a web address, or the path of a file.
 function address(href) {
-  const {protocol, pathname, href: whole} = new URL(href, location.href);
+  const {protocol, pathname, href: whole} = leadsTo(href);
   return protocol === "file:" ? decodeURIComponent(pathname).replace(/^\/(?=[A-Z]:)/i, "") : whole;
 }
 
@@ -59,16 +59,7 @@ function tabsOf(line) {
 function linksOf(line) {
   const names = {...campaign.titles, [campaign.store]: "Zarr store"};
   const entries = [["STAC item", line.item], ...Object.entries(line.assets).map(([name, href]) => [names[name] || name, href])];
-  return node("ul", {}, ...entries.map(([text, href]) => node("li", {}, node("a", {href: safe(href), textContent: text}))));
-}
-
-// Only what a browser fetches: an href of another scheme, such as a script's, leads nowhere.
-function safe(href) {
-  try {
-    return ["http:", "https:", "file:"].includes(new URL(href, location.href).protocol) ? href : "#";
-  } catch {
-    return "#";
-  }
+  return node("ul", {}, ...entries.map(([text, href]) => node("li", {}, node("a", {href: safe(href) || "#", textContent: text}))));
 }
 
 function beside(line, step) {

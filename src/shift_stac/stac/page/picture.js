@@ -24,7 +24,7 @@ function sharesOf(line, picture, {y, x}) {
 let pins = () => {};
 
 function picturesOf(line) {
-  const href = line.assets.thumbnail;
+  const href = safe(line.assets.thumbnail);
   if (!href) return [];
   const sheet = node("canvas", {tabIndex: 0, role: "application", ariaLabel: "Quicklook of " + line.id + ", the flight from left to right. Arrow keys move the cross, Enter shows the spectrum of its pixel."});
   const over = node("div", {className: "over"}, sheet);
@@ -43,7 +43,7 @@ function picturesOf(line) {
     pins();
   };
   picture.onerror = () => { strip.replaceChildren("The picture cannot be read."); };
-  picture.src = safe(href);
+  picture.src = href;
   if (!line.shape || !line.assets[campaign.store]) return [figure];
 
   const scanLine = node("input", {type: "number", min: 0, max: line.shape[0] - 1, required: true, ariaLabel: "Scan line y"});
@@ -53,6 +53,11 @@ function picturesOf(line) {
     sample.value = pixel.x;
     cross = pixel;
     addSpectrum(line, pixel);
+    seeCross();
+  };
+  const seeCross = () => {
+    const at = over.querySelector(".cross")?.offsetLeft;
+    if (at < strip.scrollLeft || at > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = at - strip.clientWidth / 2;
   };
   sheet.onclick = (event) => {
     if (!picture.naturalWidth) return;
@@ -69,7 +74,7 @@ function picturesOf(line) {
     if (!move) { go(cross); return; }
     cross = {y: within(cross.y + move[0], line.shape[0]), x: within(cross.x + move[1], line.shape[1])};
     pins();
-    over.querySelector(".cross")?.scrollIntoView({block: "nearest", inline: "nearest"});
+    seeCross();
     say("Scan line " + cross.y + ", sample " + cross.x);
   };
   pins = () => {

@@ -14,7 +14,7 @@ function placeIn({nodes}, across, down) {
   return project([sum(0), sum(1)]);
 }
 
-const canRead = (line) => line.map && line.assets.overview && new URL(line.assets.overview, location.href).protocol !== "file:";
+const canRead = (line) => line.map && ["http:", "https:"].includes(leadsTo(line.assets.overview).protocol);
 const lengthOf = (line) => Math.max(line.box[2] - line.box[0], line.box[3] - line.box[1]) * view.scale;
 const linesWithPictures = () => {
   const inView = boxInView();
@@ -32,7 +32,7 @@ function levelsOf(line) {
     overviews.set(line, entry);
     (async () => {
       const {fromUrl} = await reader();
-      const tiff = await fromUrl(new URL(line.assets.overview, location.href).href, {allowFullFile: false});
+      const tiff = await fromUrl(leadsTo(line.assets.overview).href, {allowFullFile: false});
       const count = await tiff.getImageCount();
       const images = await Promise.all(Array.from({length: count}, (_, i) => tiff.getImage(i)));
       entry.levels = images.filter((image) => image.getSamplesPerPixel() === 4)

@@ -58,8 +58,7 @@ function makeList() {
     const heading = node("h2", {}, chip(colourOf(day)), day);
     for (const line of linesOf.get(day)) {
       const entry = button("", () => choose(line));
-      const href = line.assets.thumbnail;
-      if (href) entry.append(node("img", {src: "", alt: "", loading: "lazy"}));
+      if (safe(line.assets.thumbnail)) entry.append(node("img", {src: "", alt: "", loading: "lazy"}));
       entry.append(line.id, " ", line.time.slice(11, 16));
       entries.set(line.id, entry);
       box.append(entry);
@@ -74,7 +73,7 @@ function makeList() {
       watcher.unobserve(target);
       const picture = target.querySelector("img");
       const line = lineOf.get(target.dataset.line);
-      if (picture) picture.src = safe(line.assets.thumbnail);
+      if (picture) picture.src = line.assets.thumbnail;
     }
   }, {rootMargin: "300px"});
   for (const [id, entry] of entries) { entry.dataset.line = id; watcher.observe(entry); }

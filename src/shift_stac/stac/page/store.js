@@ -2,7 +2,7 @@
 
 // Why a browser cannot read at an address, or nothing.
 function whyNot(href) {
-  if (new URL(href, location.href).protocol !== "file:") return "";
+  if (leadsTo(href).protocol !== "file:") return "";
   return "Spectra need the archive over http: a browser lets no page read the files beside it in a folder. "
     + "Serve the folder, for example by “python -m http.server” in it, and open the page there.";
 }
@@ -30,7 +30,7 @@ const arrays = new Map();
 
 // An array of a line's store, opened once; null where the store has none of this name.
 function arrayOf(line, name) {
-  const address = new URL(line.assets[campaign.store], location.href).href;
+  const address = leadsTo(line.assets[campaign.store]).href;
   const key = address + "/" + name;
   if (!arrays.has(key)) {
     const opened = (async () => {
@@ -72,7 +72,8 @@ async function readSpectrum(line, cube, {y, x}) {
     get(array, [null, y, x]), whole(line, "wavelength"), whole(line, "good_wavelength"), one("longitude"), one("latitude"),
   ]);
   const {scale_factor: scale = 1, add_offset: offset = 0, units, long_name: title} = array.attrs;
-  const values = Array.from(stored.data, (value) => value === array.fillValue || !Number.isFinite(value) ? NaN : value * scale + offset);
+  const fill = stored.data instanceof Float32Array ? Math.fround(array.fillValue) : array.fillValue;
+  const values = Array.from(stored.data, (value) => value === fill || !Number.isFinite(value) ? NaN : value * scale + offset);
   return {
     values, wavelengths: Array.from(wavelengths), good: good ? Array.from(good, Boolean) : values.map(() => true),
     units: units === "1" ? "" : units || "", title: title || cube,
@@ -82,9 +83,9 @@ async function readSpectrum(line, cube, {y, x}) {
 
 function inWords(error, href) {
   if (error instanceof Unreachable) {
-    const other = new URL(href, location.href).origin !== location.origin;
-    return other
-      ? "The store at " + new URL(href, location.href).origin + " cannot be read from here: its server is not reached, or does not let pages of other sites read it (CORS)."
+    const {origin} = leadsTo(href);
+    return origin !== location.origin
+      ? "The store at " + origin + " cannot be read from here: its server is not reached, or does not let pages of other sites read it (CORS)."
       : "The store cannot be read: its server is not reached.";
   }
   return "The spectrum cannot be read: " + error.message + ".";
