@@ -225,7 +225,7 @@ class _FaultyHandler(QuietHandler):
         self.wfile.write(body)
 
 
-class _Unmoved(ThreadingHTTPServer):
+class Unmoved(ThreadingHTTPServer):
     """Says nothing of connections that break: they are meant to."""
 
     def handle_error(self, *_: object) -> None:
@@ -242,7 +242,7 @@ def faulty_server() -> Iterator[tuple[str, Faults]]:
     etag`` with it; ``redirect URL``; empty: as it should be.
     """
     faults = Faults()
-    with serve_handler(partial(_FaultyHandler, faults), _Unmoved) as url:
+    with serve_handler(partial(_FaultyHandler, faults), Unmoved) as url:
         yield url, faults
 
 
@@ -257,7 +257,7 @@ def encrypted_server(faults: Faults, work: Path) -> Iterator[tuple[str, Path]]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
 
-    class Encrypted(_Unmoved):
+    class Encrypted(Unmoved):
         def server_activate(self) -> None:
             super().server_activate()
             self.socket = context.wrap_socket(self.socket, server_side=True)

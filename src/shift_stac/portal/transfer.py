@@ -269,7 +269,7 @@ def _receive(
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds that the server asks to wait: a number, or a date (RFC 9110 section 10.2.3)."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         moment = parsedate_to_datetime(text)

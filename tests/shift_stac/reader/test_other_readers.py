@@ -108,7 +108,9 @@ def test_gdal_puts_a_line_on_a_map_by_its_geolocation_arrays(store, tmp_path, na
 
 
 def test_what_is_no_variable_of_pixels_has_no_vrt(store, tmp_path):
-    with pytest.raises(MapError, match="no variable 'wavelength' of pixels: choose one of aspect, "):
+    with pytest.raises(
+        MapError, match="no variable 'wavelength' of pixels: choose one of aspect, "
+    ):
         write_geolocation_vrt(store, tmp_path / "line.vrt", variable="wavelength")
     assert not list(tmp_path.iterdir())
 
