@@ -428,6 +428,29 @@ def test_the_map_shows_the_lines_pictures_where_they_are(archive, watched, tmp_p
     assert watched.errors == []
 
 
+def test_a_click_on_the_map_shows_the_spectrum_of_the_pixel_that_lies_there(
+    archive, watched, tmp_path
+):
+    folder, line = archive[0], archive[1][0]
+    with rasterio.open(next(folder.glob(f"aviris/*/{line}_overview.tif"))) as overview:
+        transform = overview.transform
+        to_degrees = Transformer.from_crs(overview.crs, "EPSG:4326", always_xy=True)
+    table = xr.open_zarr(store_of(folder, line), group="glt", chunks=None)
+    page = watched.page
+    with serve_nginx(folder, tmp_path) as url:
+        for row, column in ((30, 40), (61, 33)):
+            longitude, latitude = to_degrees.transform(*(transform * (column + 0.5, row + 0.5)))
+            view = f"?{row}#line={line}&map={latitude:.6f},{longitude:.6f},17.5"
+            open_page(watched, url.rstrip("/"), view)
+            expect(page.locator("#about h2")).to_have_text(line.id)
+            # By the key, which asks at the centre; lines of other days lie there too.
+            page.locator("#map").press("Enter")
+            page.get_by_role("button", name=f"Spectrum of {line} here").click()
+            y, x = (abs(int(table[name][row, column])) - 1 for name in ("glt_line", "glt_sample"))
+            expect(page.locator("#told")).to_contain_text(f"of y {y}, x {x}: highest")
+    assert watched.errors == []
+
+
 def test_names_from_the_campaign_file_cannot_become_markup(tmp_path, watched):
     campaign = load_campaign()
     text = campaign.collection.model_copy(

@@ -87,7 +87,7 @@ function point(x, y) {
   if (below.length !== pointed.length || below.some((line, i) => line !== pointed[i])) highlight(below.length > 12 ? [] : below);
   const hint = el("hint");
   hint.hidden = !below.length;
-  hint.textContent = below.length === 1 ? below[0].id + ", " + below[0].date : below.length + " flight lines here: click for the list";
+  hint.textContent = below.length === 1 ? below[0].id + ", " + below[0].date + (below[0] === asked.chosen && canRead(below[0]) ? ": click for a spectrum" : "") : below.length + " flight lines here: click for the list";
   place(hint, x + 14, y + 14);
 }
 
@@ -97,14 +97,16 @@ function place(box, x, y) {
   box.style.top = Math.max(8, Math.min(y, size.height - box.offsetHeight - 8)) + "px";
 }
 
-// One line at a place is chosen; of several, a list is shown.
+// One line at a place is chosen, and the chosen one shows its spectrum there; of several, a list is shown.
 function ask(x, y, byKey = false) {
-  const below = linesAt(fromScreen(x, y));
+  const at = fromScreen(x, y), below = linesAt(at);
   el("hint").hidden = true;
-  if (below.length === 1) choose(below[0]);
-  if (below.length <= 1) { if (!below.length) say("No flight line here"); return; }
+  const chosen = below.includes(asked.chosen) && canRead(asked.chosen) && asked.chosen.assets[campaign.store] ? asked.chosen : null;
+  if (!below.length) { say("No flight line here"); return; }
+  if (below.length === 1) { if (chosen) addSpectrumAt(chosen, at); else choose(below[0]); return; }
   const here = el("here");
-  here.replaceChildren(node("h2", {textContent: below.length + " flight lines here"}), ...below.map((line) => {
+  const spectrum = chosen ? [button("Spectrum of " + chosen.id + " here", () => { closeHere(); addSpectrumAt(chosen, at); })] : [];
+  here.replaceChildren(node("h2", {textContent: below.length + " flight lines here"}), ...spectrum, ...below.map((line) => {
     const entry = button("", () => { closeHere(); choose(line); }, {
       onfocus: () => highlight([line]), onpointerenter: () => highlight([line]),
     });

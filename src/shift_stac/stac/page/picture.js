@@ -22,6 +22,7 @@ function sharesOf(line, picture, {y, x}) {
 }
 
 let pins = () => {};
+let showPixel = () => {};
 
 function picturesOf(line) {
   const href = safe(line.assets.thumbnail);
@@ -55,6 +56,7 @@ function picturesOf(line) {
     addSpectrum(line, pixel);
     seeCross();
   };
+  showPixel = go;
   const seeCross = () => {
     const at = over.querySelector(".cross")?.offsetLeft;
     if (at < strip.scrollLeft || at > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = at - strip.clientWidth / 2;

@@ -14,6 +14,22 @@ function placeIn({nodes}, across, down) {
   return project([sum(0), sum(1)]);
 }
 
+// The cell of the overview at a place of the map, found by Newton's steps; null outside.
+function cellAt({map}, [x, y]) {
+  let [across, down] = [0.5, 0.5];
+  for (let step = 0; step < 8; step++) {
+    const here = placeIn(map, across, down), h = 1e-4;
+    const [right, below] = [placeIn(map, across + h, down), placeIn(map, across, down + h)];
+    const [a, b, c, d] = [right[0] - here[0], below[0] - here[0], right[1] - here[1], below[1] - here[1]].map((part) => part / h);
+    const area = a * d - b * c;
+    across += (d * (x - here[0]) - b * (y - here[1])) / area;
+    down += (a * (y - here[1]) - c * (x - here[0])) / area;
+  }
+  const [rows, columns] = map.shape;
+  const [row, column] = [Math.floor(down * rows), Math.floor(across * columns)];
+  return row >= 0 && row < rows && column >= 0 && column < columns ? [row, column] : null;
+}
+
 const canRead = (line) => line.map && ["http:", "https:"].includes(leadsTo(line.assets.overview).protocol);
 const lengthOf = (line) => Math.max(line.box[2] - line.box[0], line.box[3] - line.box[1]) * view.scale;
 const linesWithPictures = () => {

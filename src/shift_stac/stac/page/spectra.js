@@ -65,6 +65,19 @@ async function addSpectrum(line, pixel) {
   drawSpectra();
 }
 
+// The spectrum of the chosen line at a place of the map, by the line's own lookup table.
+async function addSpectrumAt(line, at) {
+  const cell = cellAt(line, at);
+  try {
+    const pixel = cell && await pixelOf(line, cell);
+    if (asked.chosen !== line) return;
+    if (pixel) showPixel(pixel);
+    else el("told").textContent = "The line has no pixel at this place of the map.";
+  } catch (error) {
+    el("told").textContent = inWords(error, line.assets[campaign.store]);
+  }
+}
+
 // For those who do not see the curve: its highest good value and where it is.
 function inShort({values, wavelengths, good, units, title, pixel}) {
   let best = -1;

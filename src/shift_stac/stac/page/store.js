@@ -57,6 +57,17 @@ async function whole(line, name) {
   return wholes.get(array);
 }
 
+// The pixel that a cell of the overview shows; null where it shows none, or where the lookup table has
+// other cells, as one that is not north-up does. The table counts from 1, negative where it filled in.
+async function pixelOf(line, cell) {
+  const tables = await Promise.all(["glt/glt_line", "glt/glt_sample"].map((name) => arrayOf(line, name)));
+  const [rows, columns] = line.map.shape;
+  if (tables.some((table) => !table || table.shape[0] !== rows || table.shape[1] !== columns)) return null;
+  const {get} = await reader();
+  const [y, x] = await Promise.all(tables.map((table) => get(table, cell)));
+  return x && y ? {y: Math.abs(y) - 1, x: Math.abs(x) - 1} : null;
+}
+
 const cubesOf = (line) => Object.keys(line.nodata || {}).length ? Object.keys(line.nodata) : ["Reflectance", "Radiance"];
 
 // The spectrum of a pixel, and where it lies. Values are physical, NaN where the store has none.
