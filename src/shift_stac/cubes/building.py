@@ -164,6 +164,8 @@ def _template(
     }
     dataset.attrs = with_conventions(attributes, recipe.grid, ("y", "x"))
     dataset["spatial_ref"].attrs["long_name"] = "place of the grid"
+    # As POSIX counts (CF 1.11, section 4.4.1).
+    dataset["time"].attrs["units_metadata"] = "leap_seconds: none"
     side = recipe.chunk_side
     encoding: dict[str, dict[str, Any]] = {
         recipe.variable: {

@@ -20,6 +20,7 @@ from shift_stac.reader.cube import SeasonCube
 from shift_stac.reader.cube_grid import choose_grid
 from shift_stac.store.glt_group import read_grid
 from shift_stac.store.template import StoreText
+from support.cf import export, problems
 from support.season import make_season
 
 TEXT = StoreText.of_campaign(load_campaign())
@@ -80,6 +81,10 @@ def test_a_written_cube_is_the_lazy_one_and_every_object_is_its_own(season, tmp_
     assert summary.object_count == sum(1 for p in store.rglob("*") if p.is_file())
     assert 0.2 < summary.shown_share < 0.9
     assert check_cube(store, summary).passed
+    export(store, None, tmp_path / "cube.nc")
+    # CF recommends that wavelength stands before time, and not between it and the map's axes.
+    found = problems(tmp_path / "cube.nc")
+    assert [text for text in found if "recommended order" not in text] == []
 
 
 def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkeypatch):

@@ -1,19 +1,13 @@
-"""A converted line passes a CF checker.
+"""A converted line passes a CF checker."""
 
-compliance-checker reads netCDF and no Zarr v3, so that the store is first exported to netCDF with
-xarray. Two things are of Zarr and its conventions, and not of CF, and are left out there: numbers
-in attributes have no type in JSON, and names such as ``proj:code`` have a colon.
-"""
-
-import numpy as np
 import pytest
 import xarray as xr
-from compliance_checker.runner import CheckSuite
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.simulate import simulate_campaign
 from shift_stac.store.conversion import convert_line
 from shift_stac.store.glt_group import GLT_GROUP
+from support.cf import export, problems
 from support.sources import sources_in
 
 
@@ -27,43 +21,6 @@ def stores(tmp_path_factory):
         found.append(root / f"{line}.zarr")
         convert_line(sources_in(root / "portal", line, "v1"), found[-1], load_campaign())
     return found
-
-
-def export(store, group, path):
-    with xr.open_zarr(store, group=group) as opened:
-        dataset = opened.load()
-    holders = [dataset, *dataset.variables.values()]
-    for holder in holders:
-        holder.attrs = {
-            name: value
-            for name, value in holder.attrs.items()
-            if ":" not in name and name != "zarr_conventions"
-        }
-    if "good_wavelength" in dataset:
-        flags = dataset.good_wavelength
-        flags.attrs["flag_values"] = np.asarray(flags.attrs["flag_values"], flags.dtype)
-    # xarray adds a fill value to what has none, unless told not to.
-    axes = [name for name in dataset.coords if name in dataset.dims]
-    dataset.to_netcdf(path, encoding={name: {"_FillValue": None} for name in axes})
-
-
-def problems(path, checker="cf:1.11"):
-    CheckSuite.load_all_available_checkers()
-    suite = CheckSuite()
-    opened = suite.load_dataset(str(path))
-    try:
-        (groups, errors), *_ = suite.run_all(opened, [checker]).values()
-    finally:
-        opened.close()
-    assert not errors
-    assert len(groups) > 20
-    # What passes has messages too, which tell what was found.
-    return [message for result in groups if not passed(result) for message in result.msgs]
-
-
-def passed(result):
-    value = result.value
-    return value[0] == value[1] if isinstance(value, tuple) else bool(value)
 
 
 @pytest.mark.parametrize("group", [None, GLT_GROUP], ids=["swath", "glt"])
