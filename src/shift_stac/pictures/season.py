@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
 
 _RED_NM, _NEAR_INFRARED_NM = 650.0, 860.0
 # A band that is further away is no red, or no near infrared.
@@ -21,6 +22,8 @@ _REACH_NM = 60.0
 _MOST_MAPS, _MAP_CELLS = 12, 400
 _MOST_ACROSS = 6
 _PLACES = 5
+# Cells around a place, to each side of a square, and by what their NDVI may differ.
+_AMID, _LIKE = 5, 0.25
 _INCHES = 2.0
 
 
@@ -130,9 +133,15 @@ def _draw_series(
 
 
 def _places(ndvi: NDArray[Any]) -> list[tuple[int, int]]:
-    """Rows and columns of some cells that change much, each greenest on another day."""
-    always = np.isfinite(ndvi).all(axis=0)
-    rows, columns = np.nonzero(always)
+    """Rows and columns of some cells that change much, each greenest on another day.
+
+    They lie amid cells like themselves: at the edge of a field, days show now one side, now the other.
+    """
+    # Beside a cell without a value, the difference is as large as it can be.
+    filled = np.where(np.isfinite(ndvi), ndvi, -1)
+    size = (1, _AMID, _AMID)
+    spread = maximum_filter(filled, size) - minimum_filter(filled, size)
+    rows, columns = np.nonzero(((spread < _LIKE) & (filled > 0)).all(axis=0))
     if not rows.size:
         return []
     series = ndvi[:, rows, columns]
