@@ -78,12 +78,13 @@ test-image: image ## the image and docker/compose.yaml really run (root, minutes
 	SHIFT_IMAGES=build/images unshare --net --pid --mount-proc --fork --kill-child -- \
 	  sh -c 'ip link set lo up && exec "$$@"' sh $(BIN)/python -m pytest tests/docker $(PYTEST_ARGS)
 
-check: install ## format, lint, types, import directions, dead code
+check: install ## format, lint, types, import directions, dead code, known weaknesses of packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
+	$(BIN)/python tools/audit requirements.lock
 
 bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/conversion.py
