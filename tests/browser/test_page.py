@@ -5,6 +5,8 @@ import json
 import re
 import shlex
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from shapely.geometry import shape
 
 from shift_stac.archive.search_pages import rebuild_search_pages
 from shift_stac.campaigns import load_campaign
+from shift_stac.simulate.serving import serve_folder, serve_handler
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
 from shift_stac.stac.page import render_page
 from shift_stac.storage.address import open_storage
@@ -366,6 +369,41 @@ def publish_elsewhere(archive, folder, address):
     shutil.copytree(archive, folder)
     hrefs = Hrefs(str(folder), HrefOptions(hrefs="absolute", public_url=address))
     rebuild_search_pages(open_storage(str(folder)), load_campaign(), hrefs)
+
+
+def test_spectra_come_from_a_server_that_knows_no_ranges(long_line, watched):
+    folder, line = long_line
+    page = watched.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    swath = xr.open_zarr(store_of(folder, line), chunks=None)
+    with serve_folder(folder) as url:
+        open_page(watched, url, f"#{line}")
+        ask_for_spectrum(page, 1234, 7)
+        expect(page.locator("#told")).to_contain_text("highest")
+        spectrum = spectra_copied(page).iloc[:, -1].to_numpy(np.float32)
+    np.testing.assert_array_equal(spectrum, swath.Reflectance[:, 1234, 7].to_numpy())
+
+
+class Unlisted(SimpleHTTPRequestHandler):
+    """Forbids what is not there, as a bucket does whose objects may be read and not listed."""
+
+    def send_error(self, code, *arguments):
+        super().send_error(403 if code == 404 else code, *arguments)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_chunk_that_is_not_there_holds_no_data(archive, watched, tmp_path):
+    line = archive[1][0]
+    shutil.copytree(archive[0], tmp_path / "archive")
+    # What holds fill values alone is not written.
+    for band in range(5):
+        (store_of(tmp_path / "archive", line) / f"Reflectance/c/{band}/0/0").unlink()
+    with serve_handler(partial(Unlisted, directory=str(tmp_path / "archive"))) as url:
+        open_page(watched, url, f"#{line}")
+        ask_for_spectrum(watched.page, 45, 30)
+        expect(watched.page.locator("#told")).to_have_text("This pixel has no data: y 45, x 30.")
 
 
 def test_spectra_come_from_a_bucket_that_allows_it(archive, watched, tmp_path):
