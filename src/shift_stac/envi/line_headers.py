@@ -20,6 +20,9 @@ DEFAULT_NODATA = -9999.0
 
 _IGM_BANDS = 3
 
+# A detector has at least so many bands of rising wavelengths; fewer are a mistake of the header.
+_LEAST_BANDS_OF_DETECTOR = 5
+
 
 def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
     """Refuse a line of which no store can be made, by what its headers say.
@@ -75,13 +78,15 @@ def swath_fault(header: EnviHeader, igm: EnviHeader) -> str | None:
 
 
 def check_axes(headers: Sequence[EnviHeader]) -> None:
-    """Refuse cubes that do not share one axis of ascending (or descending) wavelengths.
+    """Refuse cubes that do not share one axis of wavelengths.
+
+    They ascend (or descend), in all or within each of some detectors that overlap.
 
     Raises
     ------
     EnviError
-        A cube has no wavelengths, they are none of light or fall back, or two cubes disagree by
-        more than rounding explains.
+        A cube has no wavelengths, they are none of light or fall back where no detector ends, or two
+        cubes disagree by more than rounding explains.
     """
     for header in headers:
         if header.wavelengths is None:
@@ -102,21 +107,22 @@ def _check_axis(name: str, wavelengths: np.ndarray) -> None:
             "their unit"
         )
         raise EnviError(msg)
-    steps = np.diff(wavelengths)
-    if not (steps > 0).all() and not (steps < 0).all():
-        rising = bool(np.median(steps) > 0)
-        band = int(np.flatnonzero(steps <= 0 if rising else steps >= 0)[0])
-        same = (
-            "two bands have the same wavelength"
-            if steps[band] == 0
-            else "the wavelengths fall back"
-        )
-        msg = (
-            f"{name}: {same}, band {band + 2} at {wavelengths[band + 1]:g} nm behind "
-            f"{wavelengths[band]:g} nm; detectors that overlap have no store, give them as "
-            "separate files"
-        )
-        raise EnviError(msg)
+    descends = wavelengths[0] > wavelengths[-1]
+    rising = wavelengths[::-1] if descends else wavelengths
+    begins = np.flatnonzero(np.diff(rising) <= 0) + 1
+    detectors = np.split(rising, begins)
+    if len(detectors) == 1 or min(map(len, detectors)) >= _LEAST_BANDS_OF_DETECTOR:
+        return
+    place = int(begins[0])
+    same = "have the same wavelength" if rising[place] == rising[place - 1] else "fall back"
+    # Counted from 1, in the order of the file.
+    bands = [len(rising) - at if descends else at + 1 for at in (place - 1, place)]
+    msg = (
+        f"{name}: bands {bands[0]} and {bands[1]} {same}, {rising[place - 1]:g} and "
+        f"{rising[place]:g} nm; detectors that overlap have {_LEAST_BANDS_OF_DETECTOR} bands or more "
+        "each, correct the wavelengths"
+    )
+    raise EnviError(msg)
 
 
 def _check_same(first: EnviHeader, other: EnviHeader) -> None:

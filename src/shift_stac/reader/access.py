@@ -14,7 +14,7 @@ from pyproj import CRS
 
 from shift_stac.errors import MapError
 from shift_stac.reader import points, spectra
-from shift_stac.reader.bands import bands_of
+from shift_stac.reader.bands import along_bands, along_wavelengths, bands_of
 from shift_stac.reader.envi_files import write_envi
 from shift_stac.reader.orthorectify import Resampling, has_table, orthorectify
 from shift_stac.reader.window import window
@@ -222,7 +222,7 @@ class FlightLineAccessor:
         MapError
             The line does not reach into the box, or the dataset has no lookup table.
         """
-        return window(self._swath(), bbox, bbox_crs)
+        return along_bands(window(self._swath(), bbox, bbox_crs))
 
     def to_envi(self, folder: str | Path, *, variable: str | None = None) -> list[Path]:
         """Write the line, or the part of it that this is, as ENVI files: cube, IGM, LOC and OBS.
@@ -267,14 +267,14 @@ class FlightLineAccessor:
             )
         labelled = found.assign_coords(origin)
         labelled.attrs |= {name: attributes[name] for name in _ORIGIN if name in attributes}
-        return labelled
+        return along_bands(labelled)
 
     def _swath(self) -> xr.Dataset:
         if not has_table(self._dataset):
             msg = "this dataset has no lookup table: open the line with shift_stac.open_flightline"
             raise MapError(msg)
         read_grid(self._dataset)
-        return self._dataset
+        return along_wavelengths(self._dataset)
 
     def _select(self, name: str | None) -> xr.DataArray:
         dataset = self._dataset
@@ -285,4 +285,4 @@ class FlightLineAccessor:
             )
             msg = f"the line has no variable {wanted!r} of its pixels; it has {has}"
             raise MapError(msg)
-        return dataset[wanted]
+        return along_wavelengths(dataset[wanted])

@@ -8,6 +8,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from shift_stac.errors import MapError
+from shift_stac.store.store_format import BAND_DIM, SPECTRAL_DIM
+
+
+def along_wavelengths[Found: (xr.DataArray, xr.Dataset)](found: Found) -> Found:
+    """With ``wavelength`` as the spectral dimension, also where bands are known by their numbers."""
+    return found.swap_dims({BAND_DIM: SPECTRAL_DIM}) if BAND_DIM in found.dims else found
+
+
+def along_bands[Found: (xr.DataArray, xr.Dataset)](found: Found) -> Found:
+    """What :func:`along_wavelengths` made, as it was; anything else as it is."""
+    has_numbers = BAND_DIM in found.coords and found.coords[BAND_DIM].dims == (SPECTRAL_DIM,)
+    return found.swap_dims({SPECTRAL_DIM: BAND_DIM}) if has_numbers else found
 
 
 def bands_of(variable: xr.DataArray, wanted: Sequence[float]) -> list[int]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shift_stac.errors import MapError
 from shift_stac.reader.access import PREFERRED
+from shift_stac.reader.bands import along_wavelengths
 from shift_stac.reader.places import Places
 from shift_stac.reader.plots import Wanted
 from shift_stac.reader.tables import LineRows, build_table
@@ -74,7 +75,8 @@ def campaign_table(
     """
     reached = lines_and_places(items, places.geometries)
     with ThreadPoolExecutor(_LINES_AT_ONCE) as pool:
-        lines = list(pool.map(open_line, items["id"].iloc[list(reached)]))
+        opened = pool.map(open_line, items["id"].iloc[list(reached)])
+        lines = [along_wavelengths(swath) for swath in opened]
         variable = variable or _preferred(lines)
         has = [_has(swath, variable) for swath in lines]
         _tell_left_out(lines, has, variable)

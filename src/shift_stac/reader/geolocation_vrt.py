@@ -99,7 +99,7 @@ def _document(line: xr.Dataset, array: xr.DataArray, store: str) -> ET.Element:
     }
     for key, value in told.items():
         ET.SubElement(places, "MDI", key=key).text = value
-    wavelengths = array["wavelength"].to_numpy() if "wavelength" in array.dims else [None]
+    wavelengths = array["wavelength"].to_numpy() if "wavelength" in array.coords else [None]
     dtype = np.dtype(array.encoding.get("dtype", array.dtype)).name
     for number, nm in enumerate(wavelengths, start=1):
         band = ET.SubElement(root, "VRTRasterBand", dataType=_TYPES[dtype], band=str(number))

@@ -17,6 +17,7 @@ import xarray as xr
 
 from shift_stac.errors import MapError
 from shift_stac.files import replacing
+from shift_stac.reader.bands import along_wavelengths
 
 # Sides of a GeoTIFF's tiles are multiples of it.
 _TILE_STEP = 16
@@ -44,6 +45,7 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
     OSError
         It cannot be written.
     """
+    raster = along_wavelengths(raster)
     if raster.dims not in (("y", "x"), ("wavelength", "y", "x")) or raster.rio.crs is None:
         msg = (
             f"this is no map: it has the dimensions {raster.dims}, and the CRS {raster.rio.crs}; give "

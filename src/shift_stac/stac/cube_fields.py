@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from shift_stac.campaigns import Campaign
+from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.store.summary import StoreSummary
 from shift_stac.swath.spectral import nearest_band
 
@@ -60,7 +61,8 @@ def cube_dimensions(summary: StoreSummary) -> dict[str, Any]:
         }
         for name, meaning in places.items()
     }
-    dimensions["wavelength"] = spectral_dimension(summary.wavelengths)
+    cube = next(v for v in summary.variables if v.name in CUBE_NAMES.values())
+    dimensions[cube.dims[0]] = spectral_dimension(summary.wavelengths)
     return dimensions
 
 
@@ -79,7 +81,7 @@ def cube_variables(summary: StoreSummary) -> dict[str, Any]:
     described = {}
     for variable in summary.variables:
         entry: dict[str, Any] = {
-            "type": "data" if "wavelength" in variable.dims else "auxiliary",
+            "type": "data" if variable.name in CUBE_NAMES.values() else "auxiliary",
             "description": variable.long_name,
             "dimensions": list(variable.dims),
             "unit": variable.units,

@@ -26,7 +26,7 @@ from shift_stac.store.conversion_options import (
     summary_path,
 )
 from shift_stac.store.glt_writing import write_map_group
-from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, STORE_FORMAT
+from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, SPECTRAL_DIM, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary, VariableSummary
 from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
@@ -137,7 +137,7 @@ def convert_line(
         fingerprint=fingerprint(sources, options),
         chunks=options.chunks,
         sharded=options.sharded,
-        shape={str(name): size for name, size in template.sizes.items()},
+        shape={SPECTRAL_DIM: first.header.bands, "y": lines, "x": samples},
         wavelengths=axis.wavelengths,
         fwhm=axis.fwhm,
         good_bands=axis.good,

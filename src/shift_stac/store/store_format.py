@@ -9,4 +9,7 @@ STORE_FORMAT = 3
 """Raised when the structure or the values of a store change for the same input, so that lines
 published before are converted again."""
 
+SPECTRAL_DIM, BAND_DIM = "wavelength", "band"
+"""The spectral dimension of cubes: where wavelengths rise their own, else the band's number."""
+
 CUBE_NAMES = {Product.RADIANCE: "Radiance", Product.REFLECTANCE: "Reflectance"}

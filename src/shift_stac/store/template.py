@@ -22,7 +22,7 @@ from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
 from shift_stac.store.chunking import ChunkSizes, geometry_chunks, shard_shape
 from shift_stac.store.codecs import cube_codec, geometry_codec
-from shift_stac.store.store_format import CUBE_NAMES, STORE_FORMAT
+from shift_stac.store.store_format import BAND_DIM, CUBE_NAMES, SPECTRAL_DIM, STORE_FORMAT
 from shift_stac.swath.observation import ObservationLayers
 from shift_stac.swath.spectral import SpectralAxis
 
@@ -156,11 +156,13 @@ def store_template(
     Returns
     -------
     tuple
-        A dataset whose large variables are lazy zeros, shaped (wavelength, y, x) and (y, x), and
+        A dataset whose large variables are lazy zeros, shaped (wavelength, y, x) and (y, x), or
+        (band, y, x) where wavelengths fall back, and
         the encoding of each variable for :meth:`xarray.Dataset.to_zarr`.
     """
     header = next(iter(cubes.values()))
-    shape = {"wavelength": header.bands, "y": header.lines, "x": header.samples}
+    spectral = SPECTRAL_DIM if axis.is_rising else BAND_DIM
+    shape = {spectral: header.bands, "y": header.lines, "x": header.samples}
     cube_encoding: dict[str, Any] = {
         "chunks": (chunks.wavelength, chunks.y, chunks.x),
         "compressors": (cube_codec(),),
@@ -182,7 +184,7 @@ def store_template(
         dtype = cube.dtype.newbyteorder("=")
         nodata = dtype.type(DEFAULT_NODATA if cube.nodata is None else cube.nodata)
         variables[name] = _lazy(
-            ("wavelength", "y", "x"),
+            (spectral, "y", "x"),
             shape,
             dtype,
             _cube_attributes(product, cube, bad_band_value, text.radiance_unit),
@@ -198,7 +200,7 @@ def store_template(
             variables[layer.name] = _lazy(("y", "x"), shape, layer.dtype, attributes)
             encoding[layer.name] = flat_encoding
 
-    coordinates = _axis_coordinates(axis, shape) | {
+    coordinates = _axis_coordinates(axis, spectral, shape) | {
         name: variables.pop(name) for name in _COORDINATES
     }
     dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, text))
@@ -237,9 +239,11 @@ def _lazy(
     return xr.Variable(dims, zeros, dict(attributes))
 
 
-def _axis_coordinates(axis: SpectralAxis, shape: Mapping[str, int]) -> dict[str, xr.Variable]:
+def _axis_coordinates(
+    axis: SpectralAxis, spectral: str, shape: Mapping[str, int]
+) -> dict[str, xr.Variable]:
     wavelength = xr.Variable(
-        ("wavelength",),
+        (spectral,),
         np.asarray(axis.wavelengths),
         {
             "standard_name": "sensor_band_central_radiation_wavelength",
@@ -249,7 +253,7 @@ def _axis_coordinates(axis: SpectralAxis, shape: Mapping[str, int]) -> dict[str,
         {"_FillValue": None},
     )
     good = xr.Variable(
-        ("wavelength",),
+        (spectral,),
         np.asarray(axis.good, dtype=np.int8),
         {
             "long_name": "whether the band is usable",
@@ -261,10 +265,17 @@ def _axis_coordinates(axis: SpectralAxis, shape: Mapping[str, int]) -> dict[str,
     coordinates = {"wavelength": wavelength, "good_wavelength": good}
     if axis.fwhm is not None:
         coordinates["fwhm"] = xr.Variable(
-            ("wavelength",),
+            (spectral,),
             np.asarray(axis.fwhm),
             {"long_name": "full width of the band at half maximum", "units": "nm"},
             {"_FillValue": None},
+        )
+    if spectral == BAND_DIM:
+        # Labels must rise: those of wavelengths that fall back would be found or not by chance.
+        coordinates[BAND_DIM] = xr.Variable(
+            (BAND_DIM,),
+            np.arange(1, shape[BAND_DIM] + 1, dtype=np.int32),
+            {"long_name": "number of the band, counted from 1", "units": "1"},
         )
     for name, meaning in (
         ("x", "sample across the flight direction, counted from 0"),

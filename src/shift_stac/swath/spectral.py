@@ -21,11 +21,18 @@ class SpectralAxis:
     good: tuple[bool, ...]
     good_source: str
 
+    @property
+    def is_rising(self) -> bool:
+        """Whether each wavelength is above the one before; detectors that overlap fall back."""
+        return bool((np.diff(self.wavelengths) > 0).all())
+
 
 def shared_axis(
     headers: Sequence[EnviHeader], good_windows: Sequence[tuple[float, float]]
 ) -> SpectralAxis:
-    """Join the wavelength axes of a line's cubes, by position, in rising order.
+    """Join the wavelength axes of a line's cubes, by position.
+
+    In rising order; detectors that overlap, one after another.
 
     The first header that is given the axis; it should be the radiance's, whose wavelengths are
     not rounded. The bad band list is that of the first header that has one.

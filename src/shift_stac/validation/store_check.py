@@ -20,7 +20,7 @@ from shift_stac.reader.values import window_values
 from shift_stac.rows import row_blocks
 from shift_stac.sources import SourceLine
 from shift_stac.store.glt_group import LAYERS, read_grid
-from shift_stac.store.store_format import CUBE_NAMES
+from shift_stac.store.store_format import BAND_DIM, CUBE_NAMES, SPECTRAL_DIM
 from shift_stac.validation.result import SAMPLED_BLOCKS, Check, Expectations, Validation
 from shift_stac.validation.sampling import Sample, compare_geometry, sample_cubes
 
@@ -132,8 +132,9 @@ class _Store:
             if name not in self._swath.variables:
                 _fail(f"it has no {name}")
             for dim, size in self._swath[name].sizes.items():
-                if size != self._expected.shape[str(dim)]:
-                    _fail(f"{name} has {size} along {dim}, not {self._expected.shape[str(dim)]}")
+                wanted = self._expected.shape[SPECTRAL_DIM if dim == BAND_DIM else str(dim)]
+                if size != wanted:
+                    _fail(f"{name} has {size} along {dim}, not {wanted}")
         return f"{' and '.join(cubes)}: " + " x ".join(map(str, self._swath[cubes[0]].shape))
 
     def chunks(self) -> str:
@@ -160,12 +161,13 @@ class _Store:
         return f"{len(wanted)} chunks, {found[1]} bytes"
 
     def wavelengths(self) -> str:
-        """One for each band, and ascending."""
+        """One for each band, and ascending, where bands are not known by their numbers."""
         found = self._swath["wavelength"].to_numpy()
-        if not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+        labels = self._swath[self._swath["wavelength"].dims[0]].to_numpy()
+        if not np.isfinite(found).all() or not (np.diff(labels) > 0).all():
             _fail("they do not ascend")
-        if not (found[0] > 100 and found[-1] < 20_000):  # noqa: PLR2004 - optical, in nanometres
-            _fail(f"{found[0]} to {found[-1]} are no nanometres of light")
+        if not (found.min() > 100 and found.max() < 20_000):  # noqa: PLR2004 - optical, in nanometres
+            _fail(f"{found.min()} to {found.max()} are no nanometres of light")
         good = self._swath["good_wavelength"].to_numpy()
         return f"{found[0]:.1f} to {found[-1]:.1f} nm, {int((good == 1).sum())} good"
 

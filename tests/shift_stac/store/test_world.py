@@ -73,7 +73,7 @@ def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
         ({"reflectance scale factor": 10, "data gain values": [2] * 6}, "which of them holds"),
         ({"wavelength units": "Index"}, "'Index'"),
         ({"wavelength": [450, 500, 600, 590, 700, 800]}, "fall back"),
-        ({"wavelength": [450, 500, 600, 600, 700, 800]}, "the same wavelength"),
+        ({"wavelength": [450, 500, 600, 600, 700, 800]}, "have the same wavelength"),
         ({"wavelength units": "Micrometers"}, "no nanometres of light"),
     ],
 )
