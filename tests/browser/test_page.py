@@ -288,6 +288,25 @@ def test_a_narrow_dark_screen_shows_all_of_it(archive, chromium):
     context.close()
 
 
+def test_the_list_is_one_stop_of_the_tab_key(archive, watched):
+    page, lines = open_page(watched, archive[0].as_uri()), archive[1]
+    page.get_by_label("From this day").select_option("2022-03-16")
+    page.get_by_role("link", name="To the list of flight lines").press("Enter")
+    shown = [line for line in lines if line.date >= "20220316"]
+    expect(page.locator(":focus")).to_contain_text(shown[0].id)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(":focus")).to_contain_text(shown[1].id)
+    page.keyboard.press("Enter")
+    expect(page.locator("#about h2")).to_have_text(shown[1].id)
+    # What was asked for stays so.
+    expect(page.locator("#count")).to_have_text("4 of 6 flight lines")
+    expect(page.locator("#list button[tabindex='0']")).to_have_count(1)
+    page.get_by_role("button", name="Next line").press("Enter")
+    expect(page.locator("#about h2")).to_have_text(shown[2].id)
+    expect(page.get_by_role("button", name="Next line")).to_be_focused()
+    assert watched.errors == []
+
+
 @pytest.fixture(scope="module")
 def long_line(tmp_path_factory):
     """An archive of a line whose picture shows squares of three by three of its pixels; sharded."""

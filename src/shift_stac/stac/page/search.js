@@ -57,7 +57,7 @@ function makeList() {
     const box = node("div", {});
     const heading = node("h2", {}, chip(colourOf(day)), day);
     for (const line of linesOf.get(day)) {
-      const entry = button("", () => choose(line));
+      const entry = button("", () => { comeTo(entry); choose(line); }, {tabIndex: -1});
       if (safe(line.assets.thumbnail)) entry.append(node("img", {src: "", alt: "", loading: "lazy"}));
       entry.append(line.id, " ", line.time.slice(11, 16));
       entries.set(line.id, entry);
@@ -77,7 +77,17 @@ function makeList() {
     }
   }, {rootMargin: "300px"});
   for (const [id, entry] of entries) { entry.dataset.line = id; watcher.observe(entry); }
-  arrowKeys(el("list"), () => [...entries.values()].filter((entry) => !entry.hidden));
+  arrowKeys(el("list"), visibleEntries, comeTo);
+}
+
+const visibleEntries = () => [...entries.values()].filter((entry) => !entry.hidden);
+
+// The list is one stop of the Tab key, at the entry that was last come to.
+let stop = null;
+function comeTo(entry) {
+  if (stop) stop.tabIndex = -1;
+  stop = entry || null;
+  if (stop) stop.tabIndex = 0;
 }
 
 function showList() {
@@ -91,7 +101,13 @@ function showList() {
     }
     heading.hidden = box.hidden = !any;
   }
+  if (!stop || stop.hidden) comeTo(visibleEntries()[0]);
 }
+
+document.querySelector(".skip").onclick = (event) => {
+  event.preventDefault();
+  if (stop) stop.focus();
+};
 
 let typed = 0;
 el("find").addEventListener("input", () => {
