@@ -1,6 +1,7 @@
 """An archive as one thing, from a folder, S3 or https: its lines are found, opened and read together."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from shift_stac.reader.places import parse_points, parse_polygons
 from shift_stac.reader.plots import ANGLES, nearest_rows, pixel_rows, zone_rows
 from shift_stac.reader.search import search
 from shift_stac.reader.season_cube import season_cube
+
+# Lines whose metadata and geometry need not be asked for again.
+_KEPT_OPEN = 64
 
 
 def open_archive(
@@ -64,6 +68,7 @@ class Archive:
         self.href = href
         self.items = items
         self.storage_options = storage_options
+        self._opened = lru_cache(_KEPT_OPEN)(self._open)
 
     def __repr__(self) -> str:
         days = self.items["datetime"].dt.strftime("%Y-%m-%d")
@@ -356,6 +361,10 @@ class Archive:
         StoreError
             Its store does not open.
         """
+        # What is done to one dataset is not seen in another; what was read of the line is kept for all.
+        return self._opened(line).copy()
+
+    def _open(self, line: str) -> xr.Dataset:
         stores = self.items.loc[self.items["id"] == line, "store"]
         if stores.empty:
             msg = f"{self.href} has no line {line}: its lines are in the column id of items"

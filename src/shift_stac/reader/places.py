@@ -11,16 +11,18 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
+from shapely.affinity import translate
 from shapely.errors import ShapelyError
 
 from shift_stac.crs import WGS84, parse_crs, transformer
 from shift_stac.errors import MapError
 from shift_stac.reader.polygons import NO_CRS, check_degrees, check_finite, reproject
 
-# How tables of plots name the two coordinates, the first that is there; x and y need a CRS.
+# How tables of plots name the two coordinates; the first pair that is there is taken.
 _DEGREES = (("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"))
-_ANY = (*_DEGREES, ("x", "y"), ("easting", "northing"))
+_METRES = (("easting", "northing"), ("x", "y"))
 _PAIR = 2
+_HALF_TURN, _TURN = 180.0, 360.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def parse_points(points: Any, *, crs: Any = None, ids: str | None = None) -> Pla
     ----------
     points
         A GeoDataFrame or GeoSeries of points; a DataFrame with columns ``longitude`` and ``latitude``,
-        ``lon`` and ``lat``, or, with ``crs``, ``x`` and ``y`` or ``easting`` and ``northing``; GeoJSON;
+        ``lon`` and ``lat``, or, with ``crs``, ``easting`` and ``northing`` or ``x`` and ``y``; GeoJSON;
         or what makes an array shaped (points, 2), longitude first.
     crs
         Of coordinates that tell none; longitude and latitude by default.
@@ -115,7 +117,7 @@ def _parse(places: Any, crs: Any, ids: str | None) -> Places:
     if source != WGS84:
         geometries = np.array([_moved(geometry, source) for geometry in geometries], dtype=object)
     _check(geometries, names, check_degrees)
-    return Places(names, geometries)
+    return Places(names, np.array([_in_half_turn(part) for part in geometries], dtype=object))
 
 
 def _as_frame(places: Any, crs: Any) -> geopandas.GeoDataFrame:
@@ -155,16 +157,22 @@ def _with_crs(frame: geopandas.GeoDataFrame, crs: Any) -> geopandas.GeoDataFrame
 
 def _of_columns(table: pd.DataFrame, crs: Any) -> geopandas.GeoDataFrame:
     columns = {str(name).lower(): name for name in table.columns}
-    for x, y in _DEGREES if crs is None else _ANY:
+    source = WGS84 if crs is None else parse_crs(crs)
+    # Without a CRS, x and y may be anything; and longitudes are none of a projected one.
+    known = (
+        _METRES
+        if not source.is_geographic
+        else _DEGREES
+        if crs is None
+        else (*_DEGREES, ("x", "y"))
+    )
+    for x, y in known:
         if x in columns and y in columns:
-            return geopandas.GeoDataFrame(
-                table,
-                geometry=geopandas.points_from_xy(table[columns[x]], table[columns[y]]),
-                crs=WGS84 if crs is None else parse_crs(crs),
-            )
+            points = geopandas.points_from_xy(table[columns[x]], table[columns[y]])
+            return geopandas.GeoDataFrame(table, geometry=points, crs=source)
     msg = (
         f"the table has the columns {', '.join(map(str, table.columns))}: name those of the coordinates "
-        "longitude and latitude, or give the CRS of x and y"
+        "longitude and latitude; or easting and northing, or x and y, and give their projected CRS"
     )
     raise MapError(msg)
 
@@ -205,6 +213,13 @@ def _moved(geometry: Any, source: CRS) -> Any:
     if geometry.geom_type == "Point":
         return shapely.Point(transformer(source, WGS84).transform(geometry.x, geometry.y))
     return reproject(geometry, source, WGS84)
+
+
+def _in_half_turn(geometry: Any) -> Any:
+    """A geometry in degrees where lines have theirs: longitudes from -180 to 180."""
+    west, _, east, _ = geometry.bounds
+    turn = -_TURN if west > _HALF_TURN else _TURN if east < -_HALF_TURN else 0.0
+    return translate(geometry, turn) if turn else geometry
 
 
 def _check(

@@ -180,7 +180,7 @@ def _numbers(
 def _zone_means(variable: xr.DataArray, zones: Sequence[Zone]) -> NDArray[np.float64]:
     """The mean in each zone; of a direction, that of its vectors, since 359 degrees are near 1."""
     line, sample = pixels_together(zones)
-    values = pixel_values(variable, line, sample).astype(np.float64)
+    values = pixel_values(variable, line, sample, is_kept=True).astype(np.float64)
     is_direction = str(variable.name).endswith(_DIRECTIONS)
     means = np.full(len(zones), np.nan)
     parts = np.split(values, np.cumsum([zone.line.size for zone in zones])[:-1])

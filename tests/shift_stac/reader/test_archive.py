@@ -36,6 +36,8 @@ def test_an_archive_is_searched_and_opened_wherever_it_lies(address, published):
         assert line.attrs["flight_line"] == row.id
         assert shift_stac.open_flightline(row).sizes == line.sizes
         assert np.isfinite(line.Reflectance[30, 40, 30].compute())
+        line["Radiance"] = 0
+        assert archive.open(row.id).Radiance.ndim == 3
 
 
 def test_any_document_of_the_archive_leads_to_its_lines(published, monkeypatch):

@@ -14,6 +14,9 @@ from pyproj import Transformer
 import shift_stac
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import FARTHEST_PIXEL
+from shift_stac.reader.campaign_tables import campaign_table
+from shift_stac.reader.places import parse_points
+from shift_stac.reader.plots import nearest_rows
 from shift_stac.store.glt_group import read_grid
 from support.webserver import serve_nginx
 
@@ -189,7 +192,12 @@ def test_points_are_told_in_many_ways(published, lines):
             pd.DataFrame({"id": frame.id, "Easting": utm.geometry.x, "Northing": utm.geometry.y}),
             {"crs": 32611},
         ),
-        (pd.DataFrame(utm.assign(x=utm.geometry.x, y=utm.geometry.y)), {"crs": "EPSG:32611"}),
+        (
+            # Of two pairs, the one that the CRS has.
+            pd.DataFrame(utm.assign(x=utm.geometry.x, y=utm.geometry.y, lon=lon, lat=lat)),
+            {"crs": "EPSG:32611"},
+        ),
+        (pd.DataFrame({"id": frame.id, "x": lon + 360, "y": lat}), {"crs": "EPSG:4326"}),
         (json.loads(frame.to_json()), {}),
         (frame.to_json(), {}),
         (utm.set_crs(None, allow_override=True), {"crs": 32611}),
@@ -215,7 +223,10 @@ def test_points_are_told_in_many_ways(published, lines):
         ),
         (geopandas.GeoSeries([shapely.box(0, 0, 1, 1)], crs=4326), "is a polygon: give points"),
         (geopandas.GeoSeries([shapely.Point(0, 0)] * 2, index=["a", "a"], crs=4326), "twice"),
-        (pd.DataFrame({"id": ["a"], "x": [1], "y": [2]}), "columns id, x, y: .* CRS of x and y"),
+        (
+            pd.DataFrame({"id": ["a"], "x": [1], "y": [2]}),
+            "columns id, x, y: .* their projected CRS",
+        ),
         (
             pd.DataFrame({"id": ["a"], "lon": [None], "lat": [2]}),
             "the place a: a coordinate is NaN",
@@ -241,6 +252,22 @@ def test_a_crs_is_not_told_twice(published, lines):
         archive.spectra(plots(lines), bands=[0.65])
     with pytest.raises(MapError, match="none of the lines there has a variable 'Albedo'"):
         archive.spectra(plots(lines), variable="Albedo")
+
+
+def test_lines_without_the_variable_are_left_out_and_named(published, lines):
+    archive = shift_stac.open_archive(published / "archive")
+    without, *others = archive.items.id
+
+    def open_line(name):
+        ds = archive.open(name)
+        return ds.drop_vars("Reflectance") if name == without else ds
+
+    wanted = {"bands": BANDS, "also": [], "mask_bad_bands": True, "wide": False}
+    ask = archive.items, open_line, parse_points(plots(lines)), nearest_rows, ()
+    with pytest.warns(UserWarning, match=f"no Reflectance and are left out: {without}$"):
+        table = campaign_table(*ask, variable=None, **wanted)
+    assert set(table.line) == set(others)
+    assert set(campaign_table(*ask, variable="Radiance", **wanted).line) == set(archive.items.id)
 
 
 def test_tables_are_written_and_read_again(published, lines, tmp_path):
