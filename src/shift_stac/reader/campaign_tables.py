@@ -20,7 +20,8 @@ from shift_stac.reader.places import Places
 from shift_stac.reader.plots import Wanted
 from shift_stac.reader.tables import LineRows, build_table
 
-_LINES_AT_ONCE = 8
+# Each has up to 64 chunks in flight, of some megabytes.
+_LINES_AT_ONCE = 4
 
 # A footprint is simplified, and a map shows what lies a little beside its pixels.
 _TOLERANCE_M = 20.0
