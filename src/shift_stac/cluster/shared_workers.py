@@ -18,7 +18,7 @@ from distributed import LocalCluster, SpecCluster
 from distributed.system import MEMORY_LIMIT
 
 from shift_stac.cluster.engine import job_part
-from shift_stac.cluster.options import find_class
+from shift_stac.cluster.options import find_class, flatten
 from shift_stac.cluster.profile import ClusterProfile
 from shift_stac.cluster.secured import secured_options
 
@@ -110,7 +110,7 @@ def shared_workers(
     with (
         secured_options(profile, name, work_dir, many_jobs=True) as options,
         dask.config.set(settings),
-        dask.config.set(dict(profile.dask)),
+        dask.config.set(flatten(profile.dask)),
     ):
         # Of what goes well, a scheduler tells more than a run does.
         logging.getLogger("distributed").setLevel(logging.WARNING)

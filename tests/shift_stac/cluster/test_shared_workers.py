@@ -1,0 +1,62 @@
+"""A profile's class as a cluster of workers that share pieces of work."""
+
+import os
+
+import dask
+import pytest
+from dask.utils import parse_timedelta
+from distributed import LocalCluster
+
+from shift_stac.cluster import ClusterProfile, load_profile
+from shift_stac.cluster.jobqueue import SLURMCluster
+from shift_stac.cluster.opening import check_profile
+from shift_stac.cluster.secured import secured_options
+from shift_stac.cluster.shared_workers import shared_profile, shared_workers, worker_memory
+from support.slurm import PROFILE
+
+
+@pytest.fixture
+def slurm_profile() -> ClusterProfile:
+    return load_profile(PROFILE, PROFILE.parent)
+
+
+def test_without_a_class_each_core_of_this_machine_has_a_process(tmp_path):
+    profile = shared_profile(ClusterProfile())
+    check_profile(profile)
+    assert profile.max_jobs == os.cpu_count()
+    memory = worker_memory(profile)
+    assert memory is not None
+    assert memory * profile.max_jobs <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with shared_workers(profile, run_name="run", work_dir=tmp_path, piece="piece") as workers:
+        assert workers.cluster_class is LocalCluster
+        assert workers.options["security"] is True
+        assert workers.adapt["maximum"] == os.cpu_count()
+
+
+def test_a_profile_s_jobs_share_the_keys_and_none_takes_them_away(slurm_profile, tmp_path):
+    assert shared_profile(slurm_profile) == slurm_profile
+    assert worker_memory(slurm_profile) == 1 << 30
+    with shared_workers(slurm_profile, run_name="run", work_dir=tmp_path, piece="piece") as workers:
+        assert workers.cluster_class is SLURMCluster
+        assert workers.options["job_name"] == "shift-piece-run"
+        assert workers.adapt == {"minimum": 0, "maximum": slurm_profile.max_jobs}
+        assert not any("trap" in row for row in workers.options["job_script_prologue"])
+        # Of a cluster of one job, the job takes them away, should the flow be gone.
+        with secured_options(slurm_profile, "alone", tmp_path) as alone:
+            assert any("trap" in row for row in alone["job_script_prologue"])
+
+
+def test_settings_hold_as_long_as_the_cluster_and_a_queue_is_not_waited_for_for_ever(
+    slurm_profile, tmp_path
+):
+    name = "distributed.scheduler.no-workers-timeout"
+    before = dask.config.get(name, None)
+    profile = slurm_profile.model_copy(
+        update={"dask": {"distributed": {"scheduler": {"allowed-failures": 1}}}}
+    )
+    with shared_workers(profile, run_name="run", work_dir=tmp_path, piece="piece"):
+        seconds = 60 * profile.queue_timeout_minutes
+        assert parse_timedelta(dask.config.get(name)) == seconds
+        assert dask.config.get("distributed.scheduler.allowed-failures") == 1
+        assert "piece" in dask.config.get("distributed.scheduler.default-task-durations")
+    assert dask.config.get(name, None) == before
