@@ -25,8 +25,9 @@ _VALUE_BYTES = 4
 _CHUNK_BANDS = 85
 _CHUNK_BYTES = 4_000_000
 _CHUNK_STEP, _LARGEST_CHUNK = 8, 256
-# What a worker holds of a block besides its values: what is read of a line, and its own programs.
-_SHARE_OF_MEMORY = 6
+# A worker holds its programs (450 MB) and what the reader keeps of lines (256 MB); and a block's values,
+# a day of them as it is read, and what of them is being written: 880 MB were seen with a block of 88 MB.
+_BESIDE_BLOCKS, _TIMES_A_BLOCK = 750_000_000, 3
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 16_000_000, 512_000_000
 _BLOCKS_A_WORKER = 4
 
@@ -214,7 +215,9 @@ def _chunk_side(layers: int, longest: int) -> int:
 def _block_side(
     shape: tuple[int, int], chunk: int, cell_bytes: int, memory: int | None, workers: int
 ) -> int:
-    room = _LARGEST_BLOCK if memory is None else memory // _SHARE_OF_MEMORY
+    room = _LARGEST_BLOCK
+    if memory is not None:
+        room = (memory - _BESIDE_BLOCKS) // _TIMES_A_BLOCK
     room = min(max(room, _SMALLEST_BLOCK), _LARGEST_BLOCK)
     chunks = max(1, int(math.sqrt(room / cell_bytes)) // chunk)
     chunks = min(chunks, -(-max(shape) // chunk))

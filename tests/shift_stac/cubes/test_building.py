@@ -167,3 +167,26 @@ def test_a_cube_that_shows_something_else_is_found(season, tmp_path, what):
         array[1] = np.where(array[1] < 0, array[1], array[1] ^ 1)
     with pytest.raises(InvalidStoreError, match=r"sampled cells of 2022-03-16 are wrong"):
         check_cube(damaged, summary)
+
+
+def test_a_block_is_as_large_as_a_worker_s_memory_allows(season):
+    opened = [open_flightline(store) for store in season]
+    place = {"bbox": None, "bbox_crs": None, "area": None, "like": None}
+    grid = choose_grid([read_grid(ds) for ds in opened], **place, crs=None, resolution=0.2)
+    cube = SeasonCube(opened, grid)
+    sources = {s.stem: CubeSource(line=s.stem, store=str(s), fingerprint="f") for s in season}
+
+    def block_bytes(memory: int, workers: int) -> float:
+        made = CubeRecipe.of_cube(
+            cube, "c", sources, bands=None, mask_bad_bands=True, memory=memory, workers=workers
+        )
+        assert made.block_side % made.chunk_side == 0
+        rows, columns = made.block(made.block_count - 1)
+        assert (rows.stop, columns.stop) == (made.height, made.width)
+        return made.days * made.band_count * made.block_side**2 * 4
+
+    assert block_bytes(1 << 30, 1) < 110e6
+    assert block_bytes(2 << 30, 1) > block_bytes(1 << 30, 1)
+    assert block_bytes(200 << 20, 1) <= 16e6
+    # None is left without work while another has much.
+    assert block_bytes(2 << 30, 200) < block_bytes(2 << 30, 1)
