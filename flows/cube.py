@@ -170,6 +170,7 @@ def _make(
         not options.force
         and published_fingerprint(storage, campaign, recipe.name) == recipe.fingerprint
     ):
+        steps.link(recipe.name, storage, campaign, hrefs)
         return report.model_copy(update={"up_to_date": True})
     # Before it is begun: does the cluster take such jobs?
     with open_engine(profile, run_name=recipe.name, work_dir=options.work_dir.absolute()):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger
 
 from shift_stac.campaigns import Campaign
+from shift_stac.errors import InvalidStoreError
 from shift_stac.monitoring.units import format_size
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.storage.base import Progress, Storage
@@ -81,7 +82,12 @@ def validate_cube(
     """Compare sampled cells with brute force; a cube that is not right is never published."""
     from shift_stac.cubes.check import check_cube  # noqa: PLC0415 - see above
 
-    found = check_cube(work.store(summary.recipe.name), summary, storage_options)
+    try:
+        found = check_cube(work.store(summary.recipe.name), summary, storage_options)
+    except InvalidStoreError:
+        # The next run makes it again.
+        work.clear()
+        raise
     get_run_logger().info("%s: %s", summary.recipe.name, found.checks[-1].detail)
     return found
 
@@ -121,3 +127,11 @@ def publish(
     )
     get_run_logger().info("%s: %s published", name, storage.href(published.item))
     return published
+
+
+@stage("link cube", task_run_name="link-{name}")
+def link(name: str, storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
+    """Let the catalog lead to a published cube, if an earlier run did not come so far."""
+    from shift_stac.archive.cube_publication import link_published  # noqa: PLC0415 - see above
+
+    link_published(storage, campaign, name, hrefs)

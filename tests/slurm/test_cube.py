@@ -16,7 +16,6 @@ from support.archive import publish_campaign
 from support.season import brute_force
 from support.slurm import PROFILE
 
-# The reach of an ordinary test of a flow, twelve dates, and workers that start in their time.
 pytestmark = pytest.mark.timeout(600)
 DATES = tuple(f"2022{month:02}{day:02}" for month in range(2, 8) for day in (5, 19))
 
@@ -113,10 +112,3 @@ def test_lost_workers_and_a_killed_flow_cost_what_was_not_written(slurm, run, ar
             cube.Reflectance[day, [0, 20, 59]].values.reshape(3, -1), values
         )
         np.testing.assert_array_equal(cube.line[day].values.ravel() >= 0, chosen >= 0)
-
-    # What is up to date is left alone: no job, no block.
-    before = slurm.jobs()
-    process = run.start()
-    assert process.wait(timeout=120) == 0
-    assert slurm.jobs() == before
-    assert "up to date" in (run.folder / "told").read_text()

@@ -109,18 +109,43 @@ def publish_cube(
         hrefs=hrefs,
     )
     path = cube_item_path(campaign, name)
-
-    def change(what: str, make: Callable[[Mapping[str, Any] | None], Any]) -> None:
-        storage.update(
-            what,
-            lambda before: render(
-                make(None if before is None else parse_stac(before, storage.href(what)))
-            ),
-        )
-
-    change(path, lambda published: stamped(item, published, datetime.now(UTC)))
-    collection = cubes_collection_path(campaign)
-    change(collection, lambda published: add_cubes(published, [item], campaign, hrefs))
-    others = {collection: cubes_text(campaign).title}
-    change(CATALOG_PATH, lambda published: build_catalog(campaign, published, hrefs, others=others))
+    _change(storage, path, lambda published: stamped(item, published, datetime.now(UTC)))
+    _link(storage, campaign, item, hrefs)
     return PublishedCube(path, beside)
+
+
+def link_published(storage: Storage, campaign: Campaign, name: str, hrefs: Hrefs) -> None:
+    """Let collection and catalog lead to a published cube: a run may have died before they did.
+
+    Raises
+    ------
+    StorageError
+        The archive refuses.
+    CatalogError
+        A published document is not STAC.
+    """
+    item = read_stac(storage, cube_item_path(campaign, name))
+    if item is not None:
+        _link(storage, campaign, item, hrefs)
+
+
+def _link(storage: Storage, campaign: Campaign, item: Mapping[str, Any], hrefs: Hrefs) -> None:
+    collection = cubes_collection_path(campaign)
+    _change(storage, collection, lambda published: add_cubes(published, [item], campaign, hrefs))
+    others = {collection: cubes_text(campaign).title}
+    _change(
+        storage,
+        CATALOG_PATH,
+        lambda published: build_catalog(campaign, published, hrefs, others=others),
+    )
+
+
+def _change(
+    storage: Storage, path: str, make: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
+) -> None:
+    storage.update(
+        path,
+        lambda before: render(
+            make(None if before is None else parse_stac(before, storage.href(path)))
+        ),
+    )

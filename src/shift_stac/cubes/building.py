@@ -17,7 +17,7 @@ from shift_stac.cubes.blocks import block_files
 from shift_stac.cubes.recipe import CubeRecipe
 from shift_stac.cubes.work_folder import BlockNote, WorkFolder
 from shift_stac.errors import InvalidStoreError, WorkFolderError
-from shift_stac.files import write_whole
+from shift_stac.files import replacing, write_whole
 from shift_stac.model import FrozenModel
 from shift_stac.reader.cube import LINE_LAYER, SeasonCube
 from shift_stac.store.checksums import write_manifest
@@ -117,7 +117,8 @@ def finish_store(work: WorkFolder, recipe: CubeRecipe) -> CubeSummary:
             _close(work, recipe)
             work.growing.rename(store)
         if not work.manifest(recipe.name).exists():
-            write_manifest(store, work.manifest(recipe.name))
+            with replacing(work.manifest(recipe.name)) as aside:
+                write_manifest(store, aside)
     except OSError as error:
         msg = f"{work.path} cannot be written: {error}; make room, or choose another folder"
         raise WorkFolderError(msg) from error

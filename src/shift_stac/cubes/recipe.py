@@ -26,8 +26,8 @@ _CHUNK_BANDS = 85
 _CHUNK_BYTES = 4_000_000
 _CHUNK_STEP, _LARGEST_CHUNK = 8, 256
 # A worker holds its programs (450 MB) and what the reader keeps of lines (256 MB); and a block's values,
-# a day of them as it is read, and what of them is being written: 880 MB were seen with a block of 88 MB.
-_BESIDE_BLOCKS, _TIMES_A_BLOCK = 750_000_000, 3
+# a day of them as it is read, and what of them is being written: 940 MB were seen with a block of 88 MB.
+_BESIDE_BLOCKS, _TIMES_A_BLOCK = 800_000_000, 4
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 16_000_000, 512_000_000
 _BLOCKS_A_WORKER = 4
 

@@ -11,7 +11,11 @@ import xarray as xr
 
 import shift_stac
 from shift_stac.archive.catalog_validation import validate_catalog
-from shift_stac.archive.cube_publication import publish_cube, published_fingerprint
+from shift_stac.archive.cube_publication import (
+    link_published,
+    publish_cube,
+    published_fingerprint,
+)
 from shift_stac.archive.inventory import take_inventory
 from shift_stac.archive.rebuild import rebuild_catalog
 from shift_stac.campaigns import load_campaign
@@ -72,6 +76,10 @@ def test_a_cube_is_published_in_versions_and_what_it_was_made_of_is_linked(stora
     assert storage.find() == before  # again, and nothing was written
     assert published_fingerprint(storage, CAMPAIGN, "fields") == made[0].recipe.fingerprint
 
+    # A run that dies after the item leaves it without a way to it, which the next run makes.
+    storage.remove(["AVIRIS-NG-cubes/collection.json"])
+    assert len(validate_catalog(storage).findings) == 1
+    link_published(storage, CAMPAIGN, "fields", hrefs)
     assert validate_catalog(storage).findings == ()
     sources = [
         hrefs.path_of(link["href"], ITEM) for link in item["links"] if link["rel"] == "derived_from"

@@ -185,7 +185,7 @@ def test_a_block_is_as_large_as_a_worker_s_memory_allows(season):
         assert (rows.stop, columns.stop) == (made.height, made.width)
         return made.days * made.band_count * made.block_side**2 * 4
 
-    assert block_bytes(1 << 30, 1) < 110e6
+    assert block_bytes(1 << 30, 1) < 70e6
     assert block_bytes(2 << 30, 1) > block_bytes(1 << 30, 1)
     assert block_bytes(200 << 20, 1) <= 16e6
     # None is left without work while another has much.
