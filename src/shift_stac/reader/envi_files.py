@@ -19,14 +19,13 @@ from shift_stac.envi.header_text import write_header
 from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.errors import MapError
 from shift_stac.files import replacing
-from shift_stac.rows import row_blocks
 from shift_stac.swath.obs_bands import OBS_LAYERS
 
 _SUFFIXES = {"Radiance": "rdn", "Reflectance": "rfl"}
 _IGM = ("Easting", "Northing", "Elevation")
 _LOC = ("longitude", "latitude", "Elevation")
 
-# Held at once.
+# Held at once; more where a row of chunks is larger.
 _BLOCK_BYTES = 96_000_000
 
 
@@ -157,10 +156,10 @@ def _write(file: _EnviFile, path: Path, line: str, window: dict[str, object]) ->
     dtype = np.result_type(*variables)
     bands = sum(1 if v is None else v.sizes.get("wavelength", 1) for v in file.variables)
     nodata = _nodata(like)
-    rows = max(1, _BLOCK_BYTES // (bands * like.sizes["x"] * dtype.itemsize))
+    rows = _BLOCK_BYTES // (bands * like.sizes["x"] * dtype.itemsize)
     with replacing(path) as aside:
         with aside.open("wb") as opened:
-            for block in row_blocks(like.sizes["y"], rows):
+            for block in _blocks(like, rows):
                 layers = [_layers(v, block, like, nodata) for v in file.variables]
                 values = np.concatenate(layers, axis=1).astype(dtype, copy=False)
                 opened.write(np.ascontiguousarray(values).data)
@@ -183,6 +182,18 @@ def _write(file: _EnviFile, path: Path, line: str, window: dict[str, object]) ->
                     **window,
                 },
             )
+
+
+def _blocks(like: xr.DataArray, rows: int) -> Iterator[slice]:
+    """Scan lines in blocks of whole chunks, so that none is read twice."""
+    chunks = like.variable.chunksizes.get("y", (like.sizes["y"],))
+    start = stop = 0
+    for size in chunks:
+        if start < stop and stop + size - start > rows:
+            yield slice(start, stop)
+            start = stop
+        stop += size
+    yield slice(start, stop)
 
 
 def _nodata(variable: xr.DataArray) -> float:

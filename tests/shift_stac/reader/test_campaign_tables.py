@@ -14,6 +14,7 @@ from pyproj import Transformer
 import shift_stac
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import FARTHEST_PIXEL
+from shift_stac.reader import envi_files
 from shift_stac.reader.campaign_tables import campaign_table
 from shift_stac.reader.places import parse_points
 from shift_stac.reader.plots import nearest_rows
@@ -162,19 +163,24 @@ def test_a_lasso_gives_each_pixel(address, lines):
     assert set(table.line) <= {name for name in lines if name.startswith("ang20220224")}
 
 
-def test_each_chunk_is_read_once(published, lines, tmp_path):
+def test_each_chunk_is_read_once(published, lines, tmp_path, monkeypatch):
+    # Of 25 scan lines, where chunks have 20, and the first of a part 15.
+    monkeypatch.setattr(envi_files, "_BLOCK_BYTES", 25 * 60 * 425 * 4)
     with serve_nginx(published / "archive", tmp_path) as url:
         archive = shift_stac.open_archive(url)
+        part = archive.open(next(iter(lines))).isel(y=slice(5, None))
         for ask in (
             lambda: archive.spectra(plots(lines)),
             lambda: archive.zonal(zones(lines)),
             lambda: archive.pixels(zones(lines)),
+            lambda: part.swath.to_envi(tmp_path / "envi"),
         ):
             (tmp_path / "access.log").write_text("")
             assert len(ask())
             asked = Counter(re.findall(r'"GET (\S+/c/\S+) ', (tmp_path / "access.log").read_text()))
             assert sum("/Reflectance/" in path for path in asked) > 12
-            assert set(asked.values()) == {1}
+            # IGM and LOC both have the elevation.
+            assert {n for path, n in asked.items() if "/Elevation/" not in path} == {1}
 
 
 def test_points_are_told_in_many_ways(published, lines):
