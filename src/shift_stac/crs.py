@@ -21,10 +21,16 @@ def parse_crs(crs: Any) -> CRS:
         It is none.
     """
     try:
-        return CRS.from_user_input(crs)
+        return _of_text(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
     except CRSError as error:
         msg = f"{crs!r} is no CRS: give a code such as 'EPSG:32610', or WKT ({error})"
         raise MapError(msg) from error
+
+
+@lru_cache(maxsize=64)
+def _of_text(crs: str) -> CRS:
+    # WKT, which takes milliseconds, and stands in every store.
+    return CRS.from_user_input(crs)
 
 
 @lru_cache(maxsize=32)

@@ -7,6 +7,7 @@ knows where it may read without dask.
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import dask.array
@@ -23,11 +24,13 @@ from shift_stac.reader import access  # noqa: F401 - adds the accessor
 from shift_stac.reader.chunk_reads import StoredArray
 from shift_stac.reader.store_address import store_address
 from shift_stac.reader.stores import stores_of
+from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs
 from shift_stac.store.store_format import STORE_FORMAT
 
 # Encodings that to_zarr would hold a part of a line to, however it is chunked.
 _LAYOUT = ("chunks", "preferred_chunks", "shards")
+_SETTING = Lock()
 
 
 def open_flightline(
@@ -119,11 +122,12 @@ def _load(groups: Sequence[zarr.Group]) -> list[xr.Dataset]:
 
 def _decoded(encoded: xr.Dataset, group: zarr.Group) -> xr.Dataset:
     decoded = xr.decode_cf(encoded)
-    for name, variable in encoded.variables.items():
-        if variable.ndim <= 1:
-            continue
-        array = cast("zarr.Array[Any]", group[str(name)])
-        stored = StoredArray(array, variable.attrs)
+    large = [str(name) for name, variable in encoded.variables.items() if variable.ndim > 1]
+    # Lines are opened in many threads, and zarr's settings are those of all of them.
+    with _SETTING, zarr.config.set({"codec_pipeline.path": FUSED_PIPELINE}):
+        arrays = {name: cast("zarr.Array[Any]", group[name]) for name in large}
+    for name, array in arrays.items():
+        stored = StoredArray(array, encoded[name].attrs)
         lazy = dask.array.from_array(  # type: ignore[no-untyped-call]
             stored,
             chunks=array.chunks,

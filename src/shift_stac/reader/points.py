@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 from shift_stac.crs import WGS84, transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import FARTHEST_PIXEL
+from shift_stac.reader.ahead import PixelsAhead
 from shift_stac.reader.pixels import pixels_in, region_around
 from shift_stac.reader.places import parse_points
+from shift_stac.reader.polygons import check_degrees
 from shift_stac.reader.values import pixel_values, window_values
 from shift_stac.store.glt_group import read_grid
 
 # What tells where a pixel lies, read with what finds it.
 _PLACE = ("longitude", "latitude")
+# Of so few, the cube is read while they are found: of more, a round trip is a small part.
+_FEW = 16
 _DISTANCE = {"long_name": "from the place asked for", "units": "m"}
 
 
@@ -38,7 +42,9 @@ class NearestPixels:
         return self.line >= 0
 
 
-def find_pixels(swath: xr.Dataset, places: NDArray[np.float64]) -> NearestPixels:
+def find_pixels(
+    swath: xr.Dataset, places: NDArray[np.float64], ahead: PixelsAhead | None = None
+) -> NearestPixels:
     """The pixel of a line whose centre is nearest to each place.
 
     Parameters
@@ -47,6 +53,8 @@ def find_pixels(swath: xr.Dataset, places: NDArray[np.float64]) -> NearestPixels
         A line with its lookup table.
     places
         Longitudes and latitudes in WGS 84 degrees, shaped (places, 2).
+    ahead
+        What is read around the pixels meanwhile.
     """
     grid = read_grid(swath)
     east, north = (np.asarray(part) for part in transformer(WGS84, grid.crs).transform(*places.T))
@@ -58,16 +66,25 @@ def find_pixels(swath: xr.Dataset, places: NDArray[np.float64]) -> NearestPixels
         grid.window((x - reach, y - reach, x + reach, y + reach), margin=2)
         for x, y in zip(east[on_map], north[on_map], strict=True)
     ]
+    named = pixels_in(swath, windows)
     regions = {
         place: region
-        for place, around in zip(on_map, pixels_in(swath, windows), strict=True)
+        for place, around in zip(on_map, named, strict=True)
         if (region := region_around(swath, *around)) is not None
     }
+    if ahead is not None:
+        row, column, _ = grid.cells(east[on_map], north[on_map])
+        for number, (place, window) in enumerate(zip(on_map, windows, strict=True)):
+            at = row[number] - window[0].start, column[number] - window[1].start
+            line_here, sample_here = named[number]
+            if place in regions and min(at) >= 0 and (np.array(at) < line_here.shape).all():
+                ahead.aim(int(line_here[at]), int(sample_here[at]), regions[place])
     # The coordinates are wanted of the pixels that are found, and lie in the same chunks.
     names = ("Easting", "Northing", *(name for name in _PLACE if name in swath.variables))
     centres = window_values(
         [swath[name] for name in names],
         [(region["y"], region["x"]) for region in regions.values()],
+        None if ahead is None else ahead.read,
     )
     for (place, region), (eastings, northings, *_) in zip(regions.items(), centres, strict=True):
         away = np.hypot(eastings - east[place], northings - north[place])
@@ -104,8 +121,14 @@ def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataAr
         They are no places.
     """
     asked = parse_points(points)
-    places = asked.degrees
-    nearest = find_pixels(swath, places)
+    return _spectra(swath, variable, asked.degrees, asked.ids)
+
+
+def _spectra(
+    swath: xr.Dataset, variable: xr.DataArray, places: NDArray[np.float64], ids: Any
+) -> xr.DataArray:
+    ahead = PixelsAhead(variable) if len(places) <= _FEW else None
+    nearest = find_pixels(swath, places, ahead)
     line, sample = nearest.line[nearest.found], nearest.sample[nearest.found]
 
     def spread(values: NDArray[Any], missing: Any) -> NDArray[Any]:
@@ -113,7 +136,7 @@ def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataAr
         out[..., nearest.found] = values
         return out
 
-    found = pixel_values(variable, line, sample)
+    found = pixel_values(variable, line, sample) if ahead is None else ahead.pixels(line, sample)
     if not nearest.found.all():
         found = found.astype(np.result_type(found.dtype, np.float32))
         found = spread(found, np.nan)
@@ -132,7 +155,7 @@ def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataAr
         elif "y" not in coordinate.dims and "x" not in coordinate.dims:
             coordinates[str(name)] = coordinate.variable
     coordinates["distance"] = xr.Variable("point", nearest.distance, _DISTANCE)
-    coordinates["point"] = xr.Variable("point", asked.ids)
+    coordinates["point"] = xr.Variable("point", ids)
     dims = ("wavelength", "point") if found.ndim > 1 else ("point",)
     result = xr.DataArray(
         found, dims=dims, coords=coordinates, name=variable.name, attrs=variable.attrs
@@ -153,7 +176,9 @@ def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) 
     MapError
         No pixel of the line is so near that a map would show it there, or the place is none.
     """
-    found = spectra(swath, variable, [(lon, lat)]).isel(point=0).drop_vars("point")
+    place = np.array([[lon, lat]], dtype=float)
+    check_degrees(place)
+    found = _spectra(swath, variable, place, [0]).isel(point=0).drop_vars("point")
     if np.isnan(found["distance"]):
         msg = (
             f"the line has no pixel at longitude {lon}, latitude {lat}: compare with its footprint"

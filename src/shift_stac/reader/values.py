@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from shift_stac.reader.chunk_reads import fetch_pixels, fetch_tiles, stored_array, tiles_of
+from shift_stac.reader.chunk_reads import Beside, fetch_pixels, fetch_tiles, stored_array, tiles_of
 
 Window = tuple[slice, slice]
 """Of the last two dimensions of a variable: scan lines and samples, or rows and columns."""
@@ -23,11 +23,14 @@ _READ_BYTES = 48_000_000
 
 
 def window_values(
-    variables: Sequence[xr.DataArray], windows: Sequence[Window]
+    variables: Sequence[xr.DataArray],
+    windows: Sequence[Window],
+    beside: Beside | None = None,
 ) -> list[list[NDArray[Any]]]:
     """Values in windows: of each, those of each variable, shaped as the window.
 
     Variables that a store has are read at once, and their chunks kept: they are two-dimensional.
+    ``beside`` reads something else at the same time.
     """
     arrays = [stored_array(variable) for variable in variables]
     found = iter(
@@ -36,7 +39,8 @@ def window_values(
                 (array, None, {tile for window in windows for tile in tiles_of(array, *window)})
                 for array in arrays
                 if array is not None
-            ]
+            ],
+            beside,
         )
     )
     read = [None if array is None else next(found) for array in arrays]
@@ -81,8 +85,9 @@ def pixel_values(
     layers = array.bands if bands is None else tuple(map(int, bands))
     if not is_kept:
         return fetch_pixels(array, layers, line, sample)
-    (read,) = fetch_tiles([(array, layers, array.tiles_at(line, sample))])
-    return read.pixels(line, sample)
+    places = array.tiles_at(line, sample)
+    (read,) = fetch_tiles([(array, layers, places)])
+    return read.pixels(line, sample, places)
 
 
 def in_parts(

@@ -103,18 +103,22 @@ def statistics(
         order = np.argsort(of[part], kind="stable")
         present, starts = np.unique(of[part][order], return_index=True)
         for zone, own in zip(present, np.split(order, starts[1:]), strict=True):
-            values = read[:, own]
-            valid = np.isfinite(values)
+            values = read if own.size == part.size else read[:, own]
+            missing = ~np.isfinite(values)
+            is_whole = not missing.any()
+            counted = own.size - missing.sum(axis=1)
+            if not is_whole:
+                values[missing] = 0
             if not begun[zone]:
                 # Around a first mean, the sum of squares loses no digits.
                 begun[zone] = True
-                shift[zone] = np.where(valid, values, 0).sum(axis=1) / np.maximum(
-                    valid.sum(axis=1), 1
-                )
-            values = np.where(valid, values - shift[zone][:, None], 0)
-            count[zone] += valid.sum(axis=1)
+                shift[zone] = values.sum(axis=1) / np.maximum(counted, 1)
+            values -= shift[zone][:, None]
+            if not is_whole:
+                values[missing] = 0
+            count[zone] += counted
             total[zone] += values.sum(axis=1)
-            squares[zone] += (values**2).sum(axis=1)
+            squares[zone] += np.einsum("ij,ij->i", values, values)
     with np.errstate(invalid="ignore", divide="ignore"):
         offset = total / count
         deviation = np.sqrt(np.maximum(squares / count - offset**2, 0))

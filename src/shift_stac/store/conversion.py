@@ -19,6 +19,7 @@ from shift_stac.envi.line_headers import DEFAULT_NODATA, check_headers
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.rows import row_blocks
 from shift_stac.sources import Product, ProductLevel, SourceLine
+from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.conversion_options import (
     ConversionOptions,
     Progress,
@@ -158,7 +159,7 @@ def convert_line(
 def _engine_settings(threads: int | None) -> dict[str, Any]:
     settings: dict[str, Any] = {
         # Compresses and writes on a pool of threads, without a coroutine for each chunk.
-        "codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline",
+        "codec_pipeline.path": FUSED_PIPELINE,
         # A chunk of fill values is written like any other, so that a missing object is an error.
         "array.write_empty_chunks": True,
     }

@@ -1,0 +1,74 @@
+"""Reading of a cube what is likely to be wanted, while its pixels are still being found.
+
+The lookup table names a pixel near each place, and geometry tells which is the nearest. Both it and
+the cube are a round trip away: the cube is asked for around the pixels that the table names meanwhile.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from shift_stac.reader.chunk_reads import StoredArray, Tile, fetch_pixels, stored_array
+from shift_stac.reader.values import pixel_values
+
+
+class PixelsAhead:
+    """A variable of which boxes are read before it is known which of their pixels are wanted.
+
+    Boxes are held whole, of 17 MB at most in the default layout: it is for few places.
+    """
+
+    def __init__(self, variable: xr.DataArray) -> None:
+        self._variable = variable
+        self._array = stored_array(variable)
+        self._boxes: dict[Tile, tuple[slice, slice]] = {}
+        self._read: dict[Tile, NDArray[Any]] = {}
+
+    def aim(self, line: int, sample: int, around: Mapping[str, slice]) -> None:
+        """Choose a box: what of a window around a pixel lies in the same chunks as this."""
+        if self._array is None or line < 0:
+            return
+        tile = line // self._array.tile[0], sample // self._array.tile[1]
+        box = [
+            slice(max(part.start, own.start), min(part.stop, own.stop))
+            for part, own in zip((around["y"], around["x"]), self._array.box(tile), strict=True)
+        ]
+        y, x = (
+            slice(min(new.start, old.start), max(new.stop, old.stop))
+            for new, old in zip(box, self._boxes.get(tile, box), strict=True)
+        )
+        self._boxes[tile] = y, x
+
+    async def read(self, limit: asyncio.Semaphore) -> None:
+        """Read the boxes."""
+
+        async def box(array: StoredArray, tile: Tile) -> None:
+            self._read[tile] = await array.read(array.bands, *self._boxes[tile], limit)
+
+        if self._array is not None:
+            await asyncio.gather(*(box(self._array, tile) for tile in self._boxes))
+
+    def pixels(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> NDArray[Any]:
+        """Values of pixels, shaped ([bands,] pixels); those that no box has are read now."""
+        array = self._array
+        if array is None or not self._read:
+            return pixel_values(self._variable, line, sample)
+        out = np.empty((1 if array.bands is None else len(array.bands), line.size), array.dtype)
+        missing = np.ones(line.size, dtype=np.bool_)
+        for tile, own in array.tiles_at(line, sample).items():
+            if tile not in self._boxes:
+                continue
+            y, x = self._boxes[tile]
+            inside = (line[own] >= y.start) & (line[own] < y.stop)
+            inside &= (sample[own] >= x.start) & (sample[own] < x.stop)
+            here = own[inside]
+            values = self._read[tile][:, line[here] - y.start, sample[here] - x.start]
+            out[:, here] = array.decode(values)
+            missing[here] = False
+        if missing.any():
+            out[:, missing] = fetch_pixels(array, array.bands, line[missing], sample[missing])
+        return out[0] if array.bands is None else out
