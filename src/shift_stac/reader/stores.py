@@ -8,12 +8,14 @@ ask for is fsspec's.
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, override
 
 import botocore.session
+from obstore.exceptions import GenericError
 from obstore.store import HTTPStore, S3Store
-from zarr.abc.store import Store
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import FsspecStore, LocalStore, ObjectStore
 
 # As many as s3fs makes: a few seconds.
@@ -21,6 +23,33 @@ _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 _TIMEOUT = timedelta(seconds=60)
 # How long keys of the standard chain are kept before it is asked again: it renews them itself.
 _KEYS_KEPT = timedelta(minutes=5)
+
+
+class Objects(ObjectStore[Any]):
+    """zarr's store of obstore, with fsspec for ranges of a server that sends them as if they were the whole.
+
+    Shards are read by ranges. rclone's server answers with the status 200, which obstore refuses.
+    """
+
+    def __init__(self, store: Any, address: str, options: Mapping[str, Any]) -> None:
+        super().__init__(store, read_only=True)
+        self._by_fsspec = partial(
+            FsspecStore.from_url, address, storage_options=dict(options), read_only=True
+        )
+        self._ranges: Store | None = None
+
+    @override
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        if byte_range is None or self._ranges is None:
+            try:
+                return await super().get(key, prototype, byte_range)
+            except GenericError:
+                if byte_range is None:
+                    raise
+                self._ranges = self._ranges or self._by_fsspec()
+        return await self._ranges.get(key, prototype, byte_range)
 
 
 def stores_of(address: str, options: Mapping[str, Any] | None) -> Iterator[Store]:
@@ -40,11 +69,10 @@ def stores_of(address: str, options: Mapping[str, Any] | None) -> Iterator[Store
     options = dict(options or {})
     if scheme in ("http", "https") and not options and "?" not in place:
         client: Any = {"allow_http": scheme == "http", "timeout": _TIMEOUT}
-        yield ObjectStore(
-            HTTPStore(address, client_options=client, retry_config=_RETRIES), read_only=True
-        )
+        store = HTTPStore(address, client_options=client, retry_config=_RETRIES)
+        yield Objects(store, address, options)
     if scheme == "s3" and (found := _in_bucket(place, options)) is not None:
-        yield ObjectStore(found, read_only=True)
+        yield Objects(found, address, options)
     yield FsspecStore.from_url(address, storage_options=options, read_only=True)
 
 

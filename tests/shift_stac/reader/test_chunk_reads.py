@@ -175,3 +175,17 @@ def test_each_object_is_asked_for_once(stores, tmp_path, monkeypatch):
         proxy.reset()
         ds.swath.spectrum(*points[0])
         assert proxy.requests == 3
+
+
+@pytest.mark.server
+def test_shards_are_read_of_a_server_that_knows_no_range_from_the_end(
+    stores, tmp_path, monkeypatch
+):
+    local = open_flightline(stores["sharded"])
+    with serve_s3(tmp_path / "s3") as bucket:
+        shutil.copytree(stores["sharded"], bucket.folder / "line.zarr")
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        remote = open_flightline(f"{bucket.url}/line.zarr")
+        maps = [ds.swath.orthorectify(bands=RGB).compute() for ds in (local, remote)]
+        xr.testing.assert_identical(*maps)
