@@ -112,7 +112,7 @@ function paint() {
     pen.fillStyle = ink.land; pen.fill(land, "evenodd");
     pen.strokeStyle = ink.coast; pen.lineWidth = pixel; pen.stroke(land);
   });
-  paintGraticule();
+  const labels = paintGraticule();
   paintPictures();
   paintSheet();
   inWorld((pixel) => {
@@ -123,6 +123,8 @@ function paint() {
     for (const line of pointed) outline(line, 3 * pixel, pixel);
     if (asked.chosen) outline(asked.chosen, 3.5 * pixel, pixel);
   });
+  pen.font = "11px system-ui, sans-serif";
+  for (const label of labels) write(...label, ink.soft);
   paintPlaces();
   paintScale();
   if (found.point) paintMark(project(found.point), ink.ink);
@@ -136,11 +138,12 @@ function outline(line, width, pixel) {
 }
 
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
+// Returns the labels, with their places: they are written above the lines.
 function paintGraticule() {
   const step = STEPS.find((degrees) => degrees * view.scale > 110) || 30;
   const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
   const [west, south, east, north] = boxInView();
-  pen.strokeStyle = ink.grid; pen.lineWidth = 1; pen.font = "11px system-ui, sans-serif";
+  pen.strokeStyle = ink.grid; pen.lineWidth = 1;
   pen.beginPath();
   const labels = [];
   for (let i = Math.ceil(west / step); i * step < east; i++) {
@@ -154,7 +157,7 @@ function paintGraticule() {
     labels.push([degrees(i * step, true, digits), 5, y - 4]);
   }
   pen.stroke();
-  for (const label of labels) write(...label, ink.soft);
+  return labels;
 }
 
 function write(text, x, y, colour) {

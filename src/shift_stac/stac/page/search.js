@@ -58,7 +58,7 @@ function makeList() {
     const heading = node("h2", {}, chip(colourOf(day)), day);
     for (const line of linesOf.get(day)) {
       const entry = button("", () => { comeTo(entry); choose(line); }, {tabIndex: -1});
-      if (safe(line.assets.thumbnail)) entry.append(node("img", {src: "", alt: "", loading: "lazy"}));
+      if (safe(line.assets.thumbnail)) entry.append(node("img", {alt: "", loading: "lazy", onerror: (event) => { event.target.style.visibility = "hidden"; }}));
       entry.append(line.id, " ", line.time.slice(11, 16));
       entries.set(line.id, entry);
       box.append(entry);

@@ -3,11 +3,13 @@
 
 const ROOM = 1.5;  // the sheet is so many times as wide and as high as the map
 const LINES_A_FRAME = 120, MILLISECONDS_A_FRAME = 6;
+const STILL_AFTER = 120;  // milliseconds after the last move
 const MANY_DAYS = 6, MANY_LINES = 400;
 
 let sheet = null;    // what lies on the map: a canvas, its view, and what it shows
 let growing = null;  // what will lie there when it is whole
 let spare = document.createElement("canvas");
+let moved = -Infinity, later = 0;
 let edition = 0;     // rises when other lines are shown, or in other colours
 
 function renewSheet() {
@@ -33,7 +35,7 @@ function begin() {
     view.x + size.width * ROOM / 2 / view.scale, view.y + size.height * ROOM / 2 / view.scale,
   ];
   const waiting = shown.filter((line) => meets(line.box, [west, south, east, north]));
-  growing = {paper, ratio, edition, view, width: size.width, height: size.height, waiting, done: 0, filled: shown.length <= MANY_LINES && !picturesInView()};
+  growing = {paper, ratio, edition, view, width: size.width, height: size.height, waiting, done: 0, days: new Set(shown.map((line) => line.date)).size, filled: shown.length <= MANY_LINES && !picturesInView()};
 }
 
 function grow() {
@@ -41,7 +43,7 @@ function grow() {
   const brush = paper.getContext("2d"), scale = growing.view.scale * ratio, pixel = 1 / growing.view.scale;
   brush.setTransform(scale, 0, 0, -scale, paper.width / 2 - (growing.view.x - MIDDLE[0]) * scale, paper.height / 2 + (growing.view.y - MIDDLE[1]) * scale);
   brush.lineJoin = "round";
-  const many = days.length > MANY_DAYS;
+  const many = growing.days > MANY_DAYS;
   brush.lineWidth = (many ? 1.1 : 1.5) * pixel;
   const until = performance.now() + MILLISECONDS_A_FRAME;
   const stop = Math.min(waiting.length, growing.done + LINES_A_FRAME);
@@ -49,7 +51,7 @@ function grow() {
     const line = waiting[growing.done++];
     brush.fillStyle = brush.strokeStyle = colourOf(line.date);
     // Many days over each other leave the coast to be seen.
-    brush.globalAlpha = Math.min(0.16, 0.4 / days.length);
+    brush.globalAlpha = Math.min(0.16, 0.4 / growing.days);
     if (filled) brush.fill(line.path);
     brush.globalAlpha = many ? 0.75 : 1;
     brush.stroke(line.path);
@@ -61,7 +63,14 @@ function grow() {
 }
 
 function paintSheet() {
-  if (!fits(sheet)) {
+  const moving = performance.now() - moved < STILL_AFTER;
+  if (fits(sheet)) {
+    growing = null;
+  } else if (sheet?.edition === edition && moving) {
+    // While the map moves, the sheet that is there will do.
+    clearTimeout(later);
+    later = setTimeout(draw, STILL_AFTER);
+  } else {
     if (!growing) begin();
     grow();
     if (!fits(sheet)) draw();
@@ -76,5 +85,6 @@ function paintSheet() {
   pen.globalAlpha = 1;
 }
 
+when("look", () => { moved = performance.now(); });
 when("filter", renewSheet);
 when("colour", renewSheet);
