@@ -30,9 +30,10 @@ _NORTHING_RANGE = (-10_000_000.0, 20_000_000.0)
 # no place.
 _ORIGIN = 1000.0
 
-# No flight line is as long, in metres, or has pixels so small or so large.
+# No flight line is as long, in metres, or has pixels so small or so far from each other; those of a
+# file that was cut out of a line may be some of its pixels.
 _LONGEST_LINE = 1_000_000.0
-_SAMPLING_RANGE = (0.01, 1000.0)
+_SAMPLING_RANGE = (0.01, 5000.0)
 
 _BLOCK_LINES = 512
 

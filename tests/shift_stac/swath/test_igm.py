@@ -8,7 +8,7 @@ import pytest
 from pyproj import CRS
 
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.image import EnviImage
+from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.errors import GeolocationError
 from shift_stac.swath.geolocation import to_lonlat
 from shift_stac.swath.igm import mask_igm, place_igm
@@ -178,3 +178,10 @@ def test_a_line_at_the_equator_keeps_its_places(north, epsg):
 def test_places_that_no_flight_line_has_are_refused_with_the_file(data, fields, message):
     with pytest.raises(GeolocationError, match=rf"some_igm.*({message})"):
         placed(data, **fields)
+
+
+def test_some_pixels_of_a_real_line_may_lie_far_apart(shared):
+    data = shared / "samples/instruments/prism/prm20231110t071521_loc_two_px"
+    found = place_igm(open_envi(data), FALLBACK)
+    assert found.crs.to_epsg() == 32734
+    assert 1000 < np.hypot(*np.diff(found.data[:, :2, 0], axis=0)[0]) < 1200
