@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from flows.settings.values import (
     QUIET_DAYS,
@@ -21,10 +21,12 @@ from flows.settings.values import (
 )
 from shift_stac.campaigns import load_campaign
 from shift_stac.cubes.names import CubeName
+from shift_stac.errors import StorageError
 from shift_stac.portal.download import DownloadOptions
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.stac.hrefs import HrefOptions
+from shift_stac.storage.address import check_address
 from shift_stac.storage.s3_options import S3Options
 from shift_stac.store.chunking import DEFAULT_LAYOUT, ChunkLayout
 from shift_stac.store.conversion_options import ConversionOptions
@@ -104,6 +106,15 @@ class PublishedOptions(CampaignChoice):
     catalog: HrefOptions = Field(
         default_factory=HrefOptions, description="how the catalog leads to things"
     )
+
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, store: str) -> str:
+        try:
+            check_address(store)
+        except StorageError as error:
+            raise ValueError(str(error)) from error
+        return store
 
 
 class ArchiveOptions(PublishedOptions, PortalOptions):

@@ -20,6 +20,12 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (ingest.main, (*DATE, "--line", "ang20220228t183924"), "was not flown on 20220224"),
         (ingest.main, (*DATE, "--portal-version", "v9"), "v9"),
         (ingest.main, (*DATE, "--product", "L3"), "--product: "),
+        (
+            ingest.main,
+            (*DATE, "--store", "s3://bucket/a//b"),
+            "--store: 's3://bucket/a//b' has an empty",
+        ),
+        (catalog.main, ("prune", "--store", "ftp://host/a"), "--store: 'ftp://host/a' is no place"),
         (ingest.main, (*DATE, "--leave-out", "igm"), "igm cannot be left out"),
         (ingest.main, (*DATE, "--leave-out", "cloud"), "--leave-out: "),
         (ingest.main, (*DATE, "--x-chunk", "0"), "--x-chunk: "),

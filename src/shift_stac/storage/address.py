@@ -28,16 +28,32 @@ def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None
     StorageError
         The address is of another kind, or no server would take it.
     """
-    if re.match(r"(?i)s3:", url):
-        _check_bucket(url)
+    check_address(url)
+    if _is_bucket(url):
         # The clients of a bucket take half a second to import, which a folder does not need.
         from shift_stac.storage.bucket import S3Storage  # noqa: PLC0415
 
         return S3Storage(url, options or S3Options(), ask)
-    if not url or re.match(r"[A-Za-z][\w+.-]*:/", url):
+    return FolderStorage(at_home(url))
+
+
+def _is_bucket(url: str) -> bool:
+    return url.lower().startswith("s3:")
+
+
+def check_address(url: str) -> None:
+    """Look whether an archive can have such an address, without looking whether there is one.
+
+    Raises
+    ------
+    StorageError
+        It is of another kind, or no server would take it.
+    """
+    if _is_bucket(url):
+        _check_bucket(url)
+    elif not url or re.match(r"[A-Za-z][\w+.-]*:/", url):
         msg = f"{url!r} is no place for an archive: expected a folder or s3://bucket/prefix"
         raise StorageError(msg)
-    return FolderStorage(at_home(url))
 
 
 def _check_bucket(url: str) -> None:
