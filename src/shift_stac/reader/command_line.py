@@ -28,8 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
+        # The web and a folder ask for none.
+        anonymous = options.anonymous and options.archive.startswith("s3://")
         archive = open_archive(
-            options.archive, storage_options={"anon": True} if options.anonymous else None
+            options.archive, storage_options={"anon": True} if anonymous else None
         )
         options.run(archive, options)
     except BrokenPipeError:

@@ -14,6 +14,8 @@ import shapely
 import xarray as xr
 
 import shift_stac
+from support.s3 import serve_s3
+from support.webserver import serve_nginx
 
 pytestmark = pytest.mark.server
 
@@ -85,6 +87,27 @@ def test_an_archive_is_searched_and_read_wherever_it_lies(run, address, archive,
         pd.read_parquet(tmp_path / "spectra.parquet"),
         archive.spectra(frame, ids="plot", bands=[672.6, 860]),
     )
+
+
+def test_a_public_bucket_needs_no_credentials(run, published, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with (
+        serve_s3(published, anonymous=True) as bucket,
+        serve_nginx(published / "archive", tmp_path) as web,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.endpoint)
+        refused = run("search", bucket.url)
+        assert (refused.returncode, "cannot be read" in refused.stderr) == (1, True)
+        for url in (bucket.url, web):
+            line = done(run("search", url, "--anonymous")).splitlines()[1].split(",")[0]
+            ask = "export", url, line, "--bands", 860, "-o", "map.tif", "--anonymous"
+            done(run(*ask))
+            assert (tmp_path / "map.tif").stat().st_size > 1000
+            (tmp_path / "map.tif").unlink()
 
 
 def test_tables_are_printed_and_written(run, published, archive, plots, tmp_path):
