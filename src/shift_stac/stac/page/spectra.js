@@ -86,11 +86,13 @@ function inShort({values, wavelengths, good, units, title, pixel}) {
   return titleOf({title}) + " of y " + pixel.y + ", x " + pixel.x + ": " + highest + ".";
 }
 
+// One row a band and spectrum: lines may differ in the last digits of their wavelengths.
 function tableOf(some) {
-  const cell = (value) => Number.isFinite(value) ? String(Number(value.toPrecision(9))) : "";
-  const head = ["wavelength_nm", "good", ...some.map((spectrum) => (spectrum.cube + " " + nameOf(spectrum)).replaceAll(" ", "_"))];
-  const rows = some[0].wavelengths.map((nm, i) => [nm, some[0].good[i] ? 1 : 0, ...some.map(({values}) => cell(values[i]))].join(","));
-  return head.join(",") + "\n" + rows.join("\n") + "\n";
+  const number = (value, digits) => Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : "";
+  const rows = some.flatMap(({line, pixel, place, cube, units, wavelengths, good, values}) => wavelengths.map((nm, i) => [
+    line.id, pixel.y, pixel.x, number(place?.[0], 9), number(place?.[1], 9), cube, units.replaceAll(/[",\n]/g, " "), number(nm, 9), good[i] ? 1 : 0, number(values[i], 9),
+  ].join(",")));
+  return "flight_line,y,x,longitude,latitude,quantity,unit,wavelength_nm,good,value\n" + rows.join("\n") + "\n";
 }
 
 const svg = (name, attributes, text) => {
@@ -139,10 +141,12 @@ function plotOf(some) {
   plot.addEventListener("pointermove", (event) => {
     const {left, width} = plot.getBoundingClientRect();
     const nm = first + ((event.clientX - left) / width * WIDE - LEFT) / (WIDE - LEFT - RIGHT) * (last - first);
-    const i = waves.reduce((best, wave, at) => Math.abs(wave - nm) < Math.abs(waves[best] - nm) ? at : best, 0);
-    for (const end of ["x1", "x2"]) hair.setAttribute(end, x(waves[i]));
+    const nearest = (all) => all.reduce((best, wave, at) => Math.abs(wave - nm) < Math.abs(all[best] - nm) ? at : best, 0);
+    const shown = waves[nearest(waves)];
+    for (const end of ["x1", "x2"]) hair.setAttribute(end, x(shown));
     hair.setAttribute("visibility", "visible");
-    read.textContent = waves[i].toFixed(1) + " nm: " + some.map(({values: v}) => Number.isFinite(v[i]) ? v[i].toPrecision(4) : "no data").join(", ");
+    const told = some.map(({wavelengths, values: all}) => all[nearest(wavelengths)]).map((value) => Number.isFinite(value) ? value.toPrecision(4) : "no data");
+    read.textContent = shown.toFixed(1) + " nm: " + told.join(", ");
   });
   return plot;
 }
