@@ -223,6 +223,9 @@ def _transform(header: EnviHeader) -> Affine:
     sense in which GDAL's ENVI driver takes it.
     """
     info = header.map_info or ()
+    if info and info[0].lower().startswith("geographic"):
+        msg = f"{header.name}: its map is in degrees, and the line's places are in metres"
+        raise EnviError(msg)
     try:
         column, row, easting, northing, width, height = map(float, info[1:_MAP_INFO_ENTRIES])
         options = dict(entry.split("=", 1) for entry in info[_MAP_INFO_ENTRIES:] if "=" in entry)

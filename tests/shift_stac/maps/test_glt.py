@@ -258,9 +258,22 @@ def test_bands_are_known_by_their_names(tmp_path):
         (lambda glt: glt * 0, {}, "shows no pixel that has a location"),
         (lambda glt: glt, {"map info": "{UTM, 1, 1, 0, 0, 5, 5, 10, North, WGS-84}"}, "cells from"),
         (lambda glt: glt, {"map info": "{UTM, 1}"}, "places no grid"),
+        (
+            lambda glt: glt,
+            {"map info": "{Geographic Lat/Lon, 1, 1, -120, 34, 5e-5, 5e-5, WGS-84}"},
+            "is in degrees",
+        ),
         (lambda glt: np.repeat(glt, 2, axis=1)[:, :3], {}, "a GLT has 2"),
     ],
-    ids=["too many lines", "no line", "nothing", "elsewhere", "no map info", "three bands"],
+    ids=[
+        "too many lines",
+        "no line",
+        "nothing",
+        "elsewhere",
+        "no map info",
+        "degrees",
+        "three bands",
+    ],
 )
 def test_a_table_that_is_not_of_this_line_is_refused(tmp_path, change, fields, reason):
     glt, igm = glt_of(tmp_path, change, **fields)
