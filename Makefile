@@ -94,8 +94,9 @@ bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/catalog.py
 	$(BIN)/python benchmarks/campaign.py
 
-bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all
+bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all; a cube on two nodes
 	$(BIN)/python benchmarks/slurm.py
+	$(BIN)/python benchmarks/season_cube.py
 
 # docker/ has the part of it that an image needs: the service without what tests need, and what builds the wheel.
 lock: install ## resolve the dependencies again, for both Pythons
