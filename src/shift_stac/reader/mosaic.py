@@ -96,9 +96,9 @@ def mosaic(
         y, x = (np.where(better, part, -1) for part in pixel)
         read_pixels(read, line.variable, y, x, line.bands[line.usable])
         better &= np.isfinite(read).any(axis=0)
-        values[:, better] = np.nan
-        for place, band in enumerate(np.nonzero(line.usable)[0]):
-            values[band, better] = read[place, better]
+        taken = np.nonzero(better)
+        values[:, *taken] = np.nan
+        values[np.nonzero(line.usable)[0][:, None], *taken] = read[:, *taken]
         chosen[better] = number
         best[better] = rank[better]
     return values, chosen
