@@ -14,7 +14,6 @@ import dask.array
 import numpy as np
 import xarray as xr
 import zarr
-from obstore.exceptions import BaseError
 from xarray.backends import ZarrStore
 from zarr.abc.store import Store
 from zarr.core.sync import sync
@@ -23,7 +22,7 @@ from shift_stac.errors import StoreError
 from shift_stac.reader import access  # noqa: F401 - adds the accessor
 from shift_stac.reader.chunk_reads import StoredArray
 from shift_stac.reader.store_address import store_address
-from shift_stac.reader.stores import stores_of
+from shift_stac.reader.stores import ObjectReadError, stores_of
 from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs
 from shift_stac.store.store_format import STORE_FORMAT
@@ -67,7 +66,7 @@ def open_flightline(
     try:
         root = _open_group(address, storage_options)
         swath, table = _load([root, cast("zarr.Group", root[GLT_GROUP])])
-    except (BaseError, OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         msg = f"{address} does not open as a flight line ({type(error).__name__}: {error})"
         raise StoreError(msg) from error
     written = int(swath.attrs.get("store_format", STORE_FORMAT))
@@ -93,7 +92,7 @@ def _open_group(address: str, options: Mapping[str, Any] | None) -> zarr.Group:
         store = next(stores)
         try:
             return zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=True)
-        except BaseError:
+        except ObjectReadError:
             # obstore follows a bucket to no other region, and knows fewer ways to log in.
             continue
 

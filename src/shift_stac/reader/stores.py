@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from typing import Any, override
 
 import botocore.session
-from obstore.exceptions import GenericError
+from obstore.exceptions import BaseError, GenericError
 from obstore.store import HTTPStore, S3Store
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
@@ -25,6 +25,10 @@ _TIMEOUT = timedelta(seconds=60)
 _KEYS_KEPT = timedelta(minutes=5)
 
 
+class ObjectReadError(OSError):
+    """An object that obstore could not read; one that is not there is no error."""
+
+
 class Objects(ObjectStore[Any]):
     """zarr's store of obstore, with fsspec for ranges of a server that sends them as if they were the whole.
 
@@ -33,6 +37,7 @@ class Objects(ObjectStore[Any]):
 
     def __init__(self, store: Any, address: str, options: Mapping[str, Any]) -> None:
         super().__init__(store, read_only=True)
+        self._address = address
         self._by_fsspec = partial(
             FsspecStore.from_url, address, storage_options=dict(options), read_only=True
         )
@@ -45,9 +50,12 @@ class Objects(ObjectStore[Any]):
         if byte_range is None or self._ranges is None:
             try:
                 return await super().get(key, prototype, byte_range)
-            except GenericError:
-                if byte_range is None:
-                    raise
+            except BaseError as error:
+                if byte_range is None or not isinstance(error, GenericError):
+                    # What follows is the structure of the error's parts, which the text tells already.
+                    text = str(error).partition("\n\nDebug source:")[0]
+                    msg = f"{self._address}/{key} cannot be read: {text}"
+                    raise ObjectReadError(msg) from error
                 self._ranges = self._ranges or self._by_fsspec()
         return await self._ranges.get(key, prototype, byte_range)
 

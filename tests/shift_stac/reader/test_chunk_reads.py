@@ -21,7 +21,7 @@ from shift_stac.simulate import simulate_campaign
 from shift_stac.store.chunking import ChunkSizes
 from shift_stac.store.conversion import convert_line
 from shift_stac.store.conversion_options import ConversionOptions
-from support.proxy import serve_proxy
+from support.proxy import Fault, Kind, serve_proxy
 from support.s3 import serve_s3
 from support.sources import sources_in
 
@@ -189,3 +189,16 @@ def test_shards_are_read_of_a_server_that_knows_no_range_from_the_end(
         remote = open_flightline(f"{bucket.url}/line.zarr")
         maps = [ds.swath.orthorectify(bands=RGB).compute() for ds in (local, remote)]
         xr.testing.assert_identical(*maps)
+
+
+@pytest.mark.server
+def test_an_object_that_cannot_be_read_is_named(stores, tmp_path, monkeypatch):
+    refused = Fault(Kind.REFUSED, "Reflectance/c/", times=999, status=403, code="AccessDenied")
+    with serve_s3(tmp_path / "s3") as bucket, serve_proxy(bucket.endpoint, refused) as proxy:
+        shutil.copytree(stores["plain"], bucket.folder / "line.zarr")
+        for name, value in (bucket.environment | {"AWS_ENDPOINT_URL": proxy.url}).items():
+            monkeypatch.setenv(name, value)
+        ds = open_flightline(f"{bucket.url}/line.zarr")
+        place = float(ds.longitude[20, 20]), float(ds.latitude[20, 20])
+        with pytest.raises(OSError, match=r"archive/line\.zarr/Reflectance/c/.*cannot be read"):
+            ds.swath.spectrum(*place)
