@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import MapGrid
 from shift_stac.reader.access import PREFERRED
-from shift_stac.reader.bands import find_bands
+from shift_stac.reader.bands import bands_of
 from shift_stac.reader.mosaic import NO_LINE, MosaicLine, mosaic, reaches
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.orthorectify import map_coordinates
@@ -84,7 +84,7 @@ class SeasonCube:
         first = _variable(reaching[0], self.name)
         centres = first["wavelength"].to_numpy()
         self._spectral = first.isel(
-            wavelength=slice(None) if bands is None else _places(reaching[0], first, bands)
+            wavelength=slice(None) if bands is None else bands_of(first, bands)
         )
         wanted = list(centres) if bands is None else bands
         self.lines = tuple(
@@ -212,17 +212,12 @@ def _variable(swath: xr.Dataset, name: str) -> xr.DataArray:
     return swath[name]
 
 
-def _places(swath: xr.Dataset, variable: xr.DataArray, wanted: Sequence[float]) -> list[int]:
-    widths = swath["fwhm"].to_numpy() if "fwhm" in swath.variables else None
-    return find_bands(variable["wavelength"].to_numpy(), widths, wanted)
-
-
 def _mosaic_line(
     swath: xr.Dataset, name: str, wanted: Sequence[float], *, mask_bad_bands: bool
 ) -> MosaicLine:
     variable = _variable(swath, name)
     try:
-        places = np.asarray(_places(swath, variable, wanted), dtype=np.intp)
+        places = np.asarray(bands_of(variable, wanted), dtype=np.intp)
     except MapError as error:
         msg = f"{_name(swath)}: {error}"
         raise MapError(msg) from error
