@@ -125,11 +125,11 @@ def turned_to(area: BaseGeometry, place: BaseGeometry) -> BaseGeometry:
 
     What is half a turn away from there is cut off.
     """
-    copies = [translate(area, xoff=turn) if turn else area for turn in (-TURN_DEG, 0.0, TURN_DEG)]
-    at_place = [copy for copy in copies if copy.intersects(place)]
-    if not at_place or (len(at_place) == 1 and at_place[0] is area):
-        return area
     middle, half = place.centroid.x, TURN_DEG / 2
+    west, _, east, _ = area.bounds
+    if middle - half <= west <= east <= middle + half:
+        return area
+    copies = [translate(area, xoff=turn) for turn in (-TURN_DEG, 0.0, TURN_DEG)]
     around = shapely.box(middle - half, -90, middle + half, 90)
     return shapely.union_all(copies).intersection(around)
 
