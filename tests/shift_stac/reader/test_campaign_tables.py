@@ -15,7 +15,7 @@ import shift_stac
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import FARTHEST_PIXEL
 from shift_stac.reader import envi_files
-from shift_stac.reader.campaign_tables import campaign_table
+from shift_stac.reader.campaign_tables import campaign_table, lines_and_places
 from shift_stac.reader.places import parse_points
 from shift_stac.reader.plots import nearest_rows
 from shift_stac.store.glt_group import read_grid
@@ -274,6 +274,22 @@ def test_lines_without_the_variable_are_left_out_and_named(published, lines):
         table = campaign_table(*ask, variable=None, **wanted)
     assert set(table.line) == set(others)
     assert set(campaign_table(*ask, variable="Radiance", **wanted).line) == set(archive.items.id)
+
+
+def test_lines_are_found_across_the_antimeridian_and_a_little_beside_their_outlines():
+    east, west = shapely.box(179.99, -17, 180, -16.9), shapely.box(-180, -17, -179.99, -16.9)
+    outlines = [shapely.union(east, west), shapely.box(179.99, -17, 180, -16.9)]
+    items = geopandas.GeoDataFrame({"id": ["a", "b"], "gsd": 5.0}, geometry=outlines, crs=4326)
+    longitudes = {179.995: "ab", -179.995: "a", 180.005: "a", -180.005: "ab"}
+    # An outline is simplified: 20 m beside it, and across the line, pixels may lie.
+    longitudes |= {179.9998 - 0.01: "ab", -179.9998: "ab", 179.98: "", -179.98: ""}
+    places = parse_points([(lon, -16.95) for lon in longitudes])
+    found = lines_and_places(items, places.geometries)
+    seen = dict.fromkeys(longitudes, "")
+    for row, numbers in found.items():
+        for number in numbers:
+            seen[list(longitudes)[number]] += items["id"][row]
+    assert seen == longitudes
 
 
 def test_tables_are_written_and_read_again(published, lines, tmp_path):
