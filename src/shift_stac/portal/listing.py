@@ -13,6 +13,8 @@ from html.parser import HTMLParser
 from typing import override
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from shift_stac.errors import PortalError
+
 # What a name in a portal's folder is made of. Anything else, above all a slash in any spelling,
 # a leading dot or a control character, is no name that we would ask for.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", re.ASCII)
@@ -81,6 +83,11 @@ def parse_listing(page: str, url: str) -> list[Entry]:
         A page of HTML, nginx's listing as JSON, or a bucket's as XML.
     url
         The directory's own address, which ends in a slash.
+
+    Raises
+    ------
+    PortalError
+        It is a part of a listing.
     """
     entries: dict[Entry, Entry] = {}
     for target, note in _links(page):
@@ -135,6 +142,9 @@ def _links_of_json(page: str) -> list[tuple[str, str]]:
 
 def _links_of_bucket(page: str) -> list[tuple[str, str]]:
     """Those of an S3 server's ListBucketResult; what is below a common prefix is a folder."""
+    if _element(page, "IsTruncated").lower() == "true":
+        msg = "the bucket lists a part of its objects alone: give a folder of a mirror, or another address"
+        raise PortalError(msg)
     prefix = _element(page, "Prefix")
     links = []
     for kind, content in re.findall(r"<(Contents|CommonPrefixes)>(.*?)</\1>", page, re.DOTALL):

@@ -1,8 +1,10 @@
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shift_stac.errors import PortalError
 from shift_stac.portal.listing import Entry, foreign_host, is_safe_name, parse_listing
 
 URL = "http://portal/pub/v1/20220224/"
@@ -96,6 +98,13 @@ def test_links_that_carry_the_order_of_the_listing_are_links_to_files_all_the_sa
     page = '<a href="?C=N;O=D">Name</a><a href="20220224/?C=N;O=D">x</a><a href="f?C=N;O=D">f</a>'
     found = parse_listing(page, "https://host/")
     assert [(entry.name, entry.is_folder) for entry in found] == [("20220224", True), ("f", False)]
+
+
+def test_a_part_of_a_buckets_listing_is_not_taken_for_the_whole():
+    with pytest.raises(PortalError, match="a part of its objects"):
+        parse_listing(
+            BUCKET.replace("<Contents>", "<IsTruncated>true</IsTruncated><Contents>"), URL
+        )
 
 
 def test_the_host_that_all_links_lead_to_is_named():
