@@ -75,7 +75,9 @@ def build_table(
     wide
         Whether bands are columns.
     """
-    tables = [part.wide() if wide else part.long() for part in parts]
+    # Of nothing, pandas takes columns of no type.
+    shown = [part for part in parts if len(part.told)]
+    tables = [part.wide() if wide else part.long() for part in shown]
     if not tables:
         return pd.DataFrame(columns=[*_FIRST, *columns])
     table = pd.concat(tables, ignore_index=True)
