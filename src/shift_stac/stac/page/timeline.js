@@ -83,6 +83,12 @@ const dayAt = (event) => {
   return days.reduce((best, day) => off(day) < off(best) ? day : best, days[0]);
 };
 el("days").addEventListener("pointerdown", (event) => { if (event.button === 0) drawnFrom = [dayAt(event), event.clientX]; });
+el("days").addEventListener("pointermove", (event) => {
+  if (!drawnFrom || Math.abs(event.clientX - drawnFrom[1]) <= 8) return;
+  const [from, to] = [drawnFrom[0], dayAt(event)].sort();
+  if (from !== asked.from || to !== asked.to) filter({from, to});
+});
+addEventListener("pointercancel", () => { drawnFrom = null; });
 addEventListener("pointerup", (event) => {
   if (!drawnFrom) return;
   const [begin, x] = drawnFrom;
