@@ -43,8 +43,9 @@ test-fast: install ## the tests that need no server, browser or Slurm (a minute)
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile \
 	  -m "not (server or prefect or browser or slurm or image or slow)" $(PYTEST_ARGS)
 
-faults: install ## faults, many tries each: interrupted runs, writers at once (FAULT_TRIES=20, long)
-	SHIFT_TEST_TRIES=$(or $(FAULT_TRIES),20) $(BIN)/python -m pytest tests/faults --timeout 0 $(PYTEST_ARGS)
+faults: install ## faults, many tries each, and a table of what held: docs/faults.md (FAULT_TRIES=20, long)
+	SHIFT_TEST_TRIES=$(or $(FAULT_TRIES),20) $(BIN)/python -m pytest tests/faults --timeout 0 \
+	  -m "slow or not slow" $(PYTEST_ARGS)
 
 test-slurm: install ## all tests on a real Slurm of two nodes, which they start; test has most of them
 	$(BIN)/python -m pytest -m "slow or not slow" tests/slurm tests/integration/test_ingest_on_slurm.py \

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture
-def fault(record_property):
+def tried(record_property):
     """Tell which fault a test makes, and how many times, if not once."""
 
     def tell(name: str, times: int = 1) -> None:

@@ -70,6 +70,12 @@ def fuzz(cases: int = CASES) -> Callable[..., Any]:
     )
 
 
+@pytest.fixture(autouse=True)
+def _tried(request, tried) -> None:
+    name = request.node.name.removeprefix("test_").replace("_", " ")
+    tried(f"fuzzing: {name}", request.function._hypothesis_internal_use_settings.max_examples)
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """One for all cases of a test."""

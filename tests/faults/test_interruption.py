@@ -44,8 +44,9 @@ def start(folder: Path, portal: str, environment: dict[str, str]) -> subprocess.
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name
 )
 def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(
-    number, attempt, portal, environment, tmp_path
+    number, attempt, portal, environment, tmp_path, tried
 ):
+    tried(f"death: {number.name} of a run, at a random moment")
     run = start(tmp_path, portal, environment)
     log = tmp_path / "log"
     wait_until(lambda: b"10 files" in log.read_bytes(), "no download began", 60)

@@ -66,8 +66,8 @@ def portal_with(name, at, times):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", [*AT_A_BYTE, *OF_THE_REST])
 @pytest.mark.parametrize("times", [1, 100], ids=["once", "always"])
-def test_a_file_arrives_as_it_is_or_not_at_all(name, place, times, fault, tmp_path):
-    fault(f"transfer: the portal {name}", TRIES)
+def test_a_file_arrives_as_it_is_or_not_at_all(name, place, times, tried, tmp_path):
+    tried(f"transfer: the portal {name}", TRIES)
     for attempt in range(TRIES):
         folder = tmp_path / str(attempt)
         with portal_with(name, PLACES[place], times) as (portal, url):
@@ -83,8 +83,8 @@ def test_a_file_arrives_as_it_is_or_not_at_all(name, place, times, fault, tmp_pa
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-def test_a_byte_that_is_changed_on_an_encrypted_way_is_noticed(place, fault, tmp_path):
-    fault("transfer: a byte is changed on the way, over https", TRIES)
+def test_a_byte_that_is_changed_on_an_encrypted_way_is_noticed(place, tried, tmp_path):
+    tried("transfer: a byte is changed on the way, over https", TRIES)
     faults = Faults()
     faults.files |= {"cube": CONTENT, "cube.hdr": HEADER}
     with encrypted_server(faults, tmp_path) as (url, certificate):
@@ -100,8 +100,8 @@ def test_a_byte_that_is_changed_on_an_encrypted_way_is_noticed(place, fault, tmp
             assert is_whole(found, CONTENT)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(fault, tmp_path):
-    fault("transfer: a certificate that nobody vouches for")
+def test_a_certificate_that_nobody_vouches_for_is_refused(tried, tmp_path):
+    tried("transfer: a certificate that nobody vouches for")
     faults = Faults()
     faults.files |= {"cube": CONTENT, "cube.hdr": HEADER}
     with (

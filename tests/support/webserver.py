@@ -68,7 +68,7 @@ def running(
 
 
 @contextmanager
-def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
+def serve_nginx(folder: Path, work: Path, *, slow: str = "", port: int = 0) -> Iterator[str]:
     """Nginx with directory listings.
 
     ``slow`` is a regular expression of paths that come with 1 MB/s. Requests are noted in
@@ -76,7 +76,7 @@ def serve_nginx(folder: Path, work: Path, *, slow: str = "") -> Iterator[str]:
     """
     program = require_program("nginx")
     work.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     temporary = "".join(
         f"{kind}_temp_path {work / kind};"

@@ -12,6 +12,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
+from zarr.storage import LocalStore
 
 from shift_stac.campaigns import Campaign
 from shift_stac.envi.image import EnviImage, open_cube, open_envi
@@ -113,7 +114,10 @@ def convert_line(
     # The setting is the process's: two conversions at once would share it, and want the same.
     with zarr.config.set(_engine_settings(options.threads)):
         try:
-            template.to_zarr(part, mode="w", zarr_format=3, encoding=encoding, compute=False)
+            # As a path it would be read as an address, in which # and ? have a meaning.
+            template.to_zarr(
+                LocalStore(part), mode="w", zarr_format=3, encoding=encoding, compute=False
+            )
             # Without it a store does not open: it goes missing until the last chunk is written.
             metadata = part / ROOT_METADATA
             withheld = metadata.rename(part / f"{ROOT_METADATA}.withheld")

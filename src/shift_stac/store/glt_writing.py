@@ -8,6 +8,7 @@ import dask.array
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.storage import LocalStore
 
 from shift_stac.envi.image import open_envi
 from shift_stac.errors import EnviError
@@ -75,7 +76,8 @@ def write_map_group(store: Path, glt: SourceProduct | None, igm: InputGeometry) 
     grid = table.grid
     group = store / GLT_GROUP
     template, encoding = _template(grid, origin)
-    template.to_zarr(group, mode="w", zarr_format=3, encoding=encoding, compute=False)
+    where = LocalStore(group)
+    template.to_zarr(where, mode="w", zarr_format=3, encoding=encoding, compute=False)
     arrays = [zarr.open_array(group / name, mode="r+") for name in LAYERS]
     for rows in row_blocks(grid.height, arrays[0].chunks[0]):
         for array, layer in zip(arrays, table.read(rows), strict=True):

@@ -113,8 +113,11 @@ class _Store:
         self._swath = open_flightline(
             self._address, storage_options=self._options if remote else None
         )
+        # A folder's name may have what means something in an address.
         self._group = zarr.open_group(
-            self._address, mode="r", storage_options=dict(self._options) if remote else None
+            self._address if remote else Path(self._address),
+            mode="r",
+            storage_options=dict(self._options) if remote else None,
         )
         return f"{len(self._swath.variables)} variables"
 

@@ -136,6 +136,13 @@ def test_each_layout_shapes_the_store_and_validates(tmp_path, layout, sharded):
     assert validate_store(str(store), Expectations.of_summary(summary), sources=sources).passed
 
 
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "a #1 ? 'b' [c] %2F & 日本"
+    sources = small_line(folder / "source")
+    summary = convert_line(sources, folder / "x.zarr", load_campaign())
+    assert validate_store(folder / "x.zarr", Expectations.of_summary(summary)).passed
+
+
 def test_a_data_type_without_the_nodata_value_is_refused(tmp_path):
     sources = small_line(tmp_path, dtype="<u2")
     with pytest.raises(

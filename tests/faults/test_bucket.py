@@ -38,6 +38,14 @@ def proxy(server, monkeypatch):
     proxy.faults = []
 
 
+@pytest.fixture(autouse=True)
+def _tried(request, tried):
+    name = request.node.originalname.removeprefix("test_").replace("_", " ")
+    told = {**PASSING, **LASTING} if "fault" in request.fixturenames else {}
+    kind = request.node.callspec.params.get("fault") if told else None
+    tried(f"bucket: {kind or name}")
+
+
 @pytest.fixture
 def url(tmp_path):
     """Each test has a folder of the bucket for itself."""
