@@ -51,12 +51,21 @@ const done = await build({
 });
 
 const packages = new Set(Object.keys(done.metafile.inputs).map((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1]).filter(Boolean));
-const licences = [...packages].sort().map((name) => {
+// The text that many have in common stands once, after the copyright of each.
+const texts = new Map();
+for (const name of [...packages].sort()) {
   const folder = join(here, "node_modules", name);
   const {version, license} = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-  return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), "utf8").trim() : "Without a file of its licence."}`;
-});
+  const text = file ? readFileSync(join(folder, file), "utf8").trim() : "";
+  const [head, ...rest] = text.split(/(?=Permission is hereby granted)/);
+  const [owner, terms] = rest.length ? [head, rest.join("")] : ["", text];
+  const copyright = owner.split("\n").filter((row) => /copyright/i.test(row)).map((row) => row.trim()).join("; ");
+  const key = terms.replaceAll(/\s+/g, " ");
+  if (!texts.has(key)) texts.set(key, {terms, owners: []});
+  texts.get(key).owners.push(`${name} ${version} (${license}) ${copyright}`.trim());
+}
+const licences = [...texts.values()].map(({owners, terms}) => `${owners.join("\n")}\n\n${terms}`);
 const notice = `${licences.join("\n\n----\n\n")}\n\n----\n\nnumcodecs holds c-blosc (BSD-3-Clause, Copyright The Blosc Development Team), with LZ4 (BSD-2-Clause, Copyright Yann Collet), Zstandard (BSD-3-Clause, Copyright Meta Platforms), Snappy (BSD-3-Clause, Copyright Google) and zlib (Copyright Jean-loup Gailly and Mark Adler), compiled to WebAssembly.`;
 const code = done.outputFiles[0].text;
 if (/<\/script/i.test(code)) throw new Error("the bundle would end its own element in the page");
