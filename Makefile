@@ -90,6 +90,7 @@ check: install ## format, lint, types, import directions, dead code, known weakn
 bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/conversion.py
 	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/codecs.py
 	$(BIN)/python benchmarks/maps.py --scan-lines 5110
 	$(BIN)/python benchmarks/catalog.py

@@ -1,0 +1,495 @@
+"""What scientists ask of a line 30 milliseconds away: seconds, requests and megabytes.
+
+    python benchmarks/latency.py --runs 5
+
+Simulated lines in a real S3 server on loopback (``rclone serve s3``), behind a proxy in a process of
+its own that holds each request back (``delaying.py``). The same from a local folder. Contenders take
+turns, and figures are medians of seconds (ENVI and kerchunk: of one run):
+
+- ours: the reader, on a line that was just opened, and ``again`` on the same line
+- by hand: the very objects that ours asked for, known beforehand, asked for by obstore, 64 at once, and
+  decompressed by as many threads as there are cores: a floor that no reader goes below
+- dask: the store as xarray opens it by default, over s3fs; pixels known beforehand
+- 2022: the layout of the 2022 script, opened so
+- ENVI: the portal's files, read where they lie by GDAL (``/vsis3``)
+- kerchunk: the same files by references, a chunk for each scan line, over s3fs
+- memory map: the same files on the local disk, with the lookup table in memory
+
+The first two find the pixels of places; the others are given them, and make no map.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BENCHMARKS = Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCHMARKS.parent / "tests"))
+
+import fsspec
+import numcodecs.blosc
+import numpy as np
+import obstore
+import rasterio
+import shapely
+import xarray as xr
+import zarr
+from delaying import DelayingProxy, serve_delayed
+from measuring import circumstances, read_through, write_results
+from obstore.store import S3Store
+from rasterio.windows import Window
+from reading import lay_out_as_original
+from zarr.storage import FsspecStore
+
+from shift_stac import open_flightline
+from shift_stac.campaigns import load_campaign
+from shift_stac.simulate import simulate_campaign
+from shift_stac.sources import Product
+from shift_stac.store.chunking import ChunkLayout, ChunkSizes
+from shift_stac.store.conversion import convert_line
+from shift_stac.store.conversion_options import ConversionOptions
+from support.s3 import serve_s3
+from support.sources import sources_in
+
+warnings.simplefilter("ignore")
+
+DELAY_S = 0.03
+DATES = ("20220224", "20220308", "20220322", "20220405", "20220420", "20220503")
+RGB = [672.6, 552.4, 447.2]
+PLOTS = 50
+SIDE = 64
+AT_ONCE = 64
+SLOW = ("ENVI", "kerchunk")
+READS = ("spectrum", "ten plots", "polygon", "RGB map")
+LAYOUTS: dict[str, ConversionOptions] = {
+    **{str(layout): ConversionOptions(chunks=layout.chunks) for layout in ChunkLayout},
+    "170 x 60 x 100": ConversionOptions(chunks=ChunkSizes(wavelength=170, y=60, x=100)),
+    "85 x 50 x 100": ConversionOptions(chunks=ChunkSizes(wavelength=85, y=50, x=100)),
+    "balanced, sharded": ConversionOptions(sharded=True),
+    "85 x 50 x 50, sharded": ConversionOptions(
+        chunks=ChunkSizes(wavelength=85, y=50, x=50), sharded=True
+    ),
+    "43 x 50 x 50, sharded": ConversionOptions(
+        chunks=ChunkSizes(wavelength=43, y=50, x=50), sharded=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is asked for: pixels of a line, their places, a square around one, and the bands of RGB."""
+
+    line: np.ndarray
+    sample: np.ndarray
+    places: np.ndarray
+    area: shapely.Polygon
+    corner: tuple[int, int]
+    bands: list[int]
+
+    @classmethod
+    def of(cls, store: Path) -> "Places":
+        """Of a store on disk, the same of each that is as large."""
+        ds = open_flightline(store)
+        random = np.random.default_rng(3)
+        line = random.integers(20, ds.sizes["y"] - 20, PLOTS)
+        sample = random.integers(20, ds.sizes["x"] - 20, PLOTS)
+        lon, lat = (ds[name].to_numpy() for name in ("longitude", "latitude"))
+        y, x = ds.sizes["y"] // 2, 270
+        square = (slice(y, y + SIDE), slice(x, x + SIDE))
+        area = shapely.MultiPoint(
+            np.column_stack([part[square].ravel() for part in (lon, lat)])
+        ).convex_hull
+        bands = [int(np.argmin(abs(ds.wavelength.values - nm))) for nm in RGB]
+        places = np.column_stack([part[line, sample] for part in (lon, lat)])
+        return cls(line, sample, places, area, (y, x), bands)
+
+
+class Ours:
+    """The reader on a line that is open."""
+
+    def __init__(self, href: str, wanted: Places) -> None:
+        self._ds = open_flightline(href)
+        self._wanted = wanted
+
+    def read(self, name: str) -> Any:
+        """One of the reads."""
+        swath, wanted = self._ds.swath, self._wanted
+        if name == "spectrum":
+            return swath.spectrum(*wanted.places[0])
+        if name == "ten plots":
+            return swath.spectra(wanted.places[:10])
+        if name == "polygon":
+            return swath.polygon(wanted.area)
+        return swath.orthorectify(bands=RGB).compute()
+
+
+class AsArray:
+    """Whatever is indexed by band, scan line and sample, the pixels being known."""
+
+    def __init__(self, array: Any, wanted: Places) -> None:
+        self._array, self._wanted = array, wanted
+
+    def read(self, name: str) -> Any:
+        """One of the reads."""
+        wanted = self._wanted
+        if name == "spectrum":
+            return self._pixel(0)
+        if name == "ten plots":
+            return [self._pixel(number) for number in range(10)]
+        if name == "polygon":
+            (y, x) = wanted.corner
+            return self._box(slice(y, y + SIDE), slice(x, x + SIDE)).mean(axis=(1, 2))
+        return self._bands(wanted.bands)
+
+    def _pixel(self, number: int) -> Any:
+        return np.asarray(
+            self._array[:, int(self._wanted.line[number]), int(self._wanted.sample[number])]
+        )
+
+    def _box(self, y: slice, x: slice) -> Any:
+        return np.asarray(self._array[:, y, x])
+
+    def _bands(self, bands: Sequence[int]) -> Any:
+        return np.stack([np.asarray(self._array[band]) for band in bands])
+
+
+class Kerchunk(AsArray):
+    """Zarr's array of references, shaped (y, wavelength, x) as the file is."""
+
+    def _pixel(self, number: int) -> Any:
+        return self._array[int(self._wanted.line[number]), :, int(self._wanted.sample[number])]
+
+    def _box(self, y: slice, x: slice) -> Any:
+        return self._array[y, :, x].transpose(1, 0, 2)
+
+    def _bands(self, bands: Sequence[int]) -> Any:
+        return self._array.oindex[:, sorted(bands)]
+
+
+class MemoryMap(Kerchunk):
+    """numpy's memory map of the same file; a map by the table in memory."""
+
+    def __init__(self, array: Any, wanted: Places, table: np.ndarray) -> None:
+        super().__init__(array, wanted)
+        self._sample, self._line = np.abs(table) - 1
+
+    def _bands(self, bands: Sequence[int]) -> Any:
+        shown = self._line >= 0
+        out = np.full((len(bands), *shown.shape), np.nan, np.float32)
+        for place, band in enumerate(bands):
+            out[place][shown] = self._array[:, band][self._line[shown], self._sample[shown]]
+        return out
+
+
+class Gdal(AsArray):
+    """rasterio's dataset."""
+
+    def _pixel(self, number: int) -> Any:
+        window = Window(int(self._wanted.sample[number]), int(self._wanted.line[number]), 1, 1)
+        return self._array.read(window=window)
+
+    def _box(self, y: slice, x: slice) -> Any:
+        return self._array.read(window=Window(x.start, y.start, SIDE, SIDE))
+
+    def _bands(self, bands: Sequence[int]) -> Any:
+        return self._array.read([band + 1 for band in bands])
+
+
+class ByHand:
+    """Fetches objects that are known, all at once, and decompresses them."""
+
+    def __init__(self, bucket: S3Store | Path) -> None:
+        self._bucket = bucket
+        self._pool = ThreadPoolExecutor(os.cpu_count())
+
+    def read(self, keys: Sequence[str]) -> None:
+        """Objects, forgotten at once."""
+        if isinstance(self._bucket, Path):
+            folder = self._bucket
+            list(self._pool.map(lambda key: _decompressed(key, (folder / key).read_bytes()), keys))
+            return
+
+        async def one(key: str, limit: asyncio.Semaphore) -> None:
+            async with limit:
+                found = await (await obstore.get_async(self._bucket, key)).bytes_async()
+            await asyncio.get_running_loop().run_in_executor(
+                self._pool, _decompressed, key, memoryview(found)
+            )
+
+        async def all_of_them() -> None:
+            limit = asyncio.Semaphore(AT_ONCE)
+            await asyncio.gather(*(one(key, limit) for key in keys))
+
+        asyncio.run(all_of_them())
+
+
+def _decompressed(key: str, content: Any) -> Any:
+    # Documents have no codec, and the small arrays another.
+    if "/" not in key.partition("/c/")[2]:
+        return None
+    return np.frombuffer(numcodecs.blosc.decompress(content), np.uint8)
+
+
+@dataclass
+class Figures:
+    """Of one contender and one read."""
+
+    seconds: list[float]
+    requests: tuple[str, ...] = ()
+    mb: float = 0
+
+    def row(self) -> dict[str, Any]:
+        """For the results."""
+        return {
+            "seconds": round(statistics.median(self.seconds), 3),
+            "requests": len(self.requests),
+            "mb": round(self.mb, 2),
+        }
+
+
+class Meter:
+    """Times what is read, and asks the proxy what passed."""
+
+    def __init__(self, proxy: DelayingProxy | None) -> None:
+        self._proxy = proxy
+        self.figures: dict[tuple[str, str], Figures] = {}
+
+    def time(self, read: str, contender: str, action: Callable[..., Any], *args: Any) -> None:
+        """Run an action once, as a contender's turn at a read."""
+        figures = self.figures.setdefault((read, contender), Figures([]))
+        if self._proxy:
+            self._proxy.take()
+        started = time.perf_counter()
+        action(*args)
+        figures.seconds.append(time.perf_counter() - started)
+        if self._proxy:
+            passed = self._proxy.take()
+            figures.requests, figures.mb = passed.requests, passed.bytes / 1e6
+
+    def keys(self, read: str, contender: str) -> list[str]:
+        """Keys in the bucket of what a contender asked for."""
+        return [
+            request.partition("/archive/")[2] for request in self.figures[read, contender].requests
+        ]
+
+
+def compare(
+    meter: Meter, root: str, work: Path, hand: ByHand, keys: dict[str, list[str]], runs: int
+) -> None:
+    """Each read by each contender in turn. ``keys`` is what is read by hand; empty, it is learnt."""
+    wanted = {date: Places.of(work / f"{date}.zarr") for date in DATES}
+    first = wanted[DATES[0]]
+    hrefs = {date: f"{root}/{date}.zarr" for date in DATES}
+
+    def table() -> None:
+        def of_date(date: str) -> Any:
+            return open_flightline(hrefs[date]).swath.spectra(wanted[date].places)
+
+        with ThreadPoolExecutor(len(DATES)) as pool:
+            list(pool.map(of_date, DATES))
+
+    def turn(read: str, contender: str, action: Callable[..., Any], *args: Any) -> None:
+        """Ours, and at once after it the same objects by hand."""
+        meter.time(read, contender, action, *args)
+        name = f"{read}, {contender}"
+        if name not in keys:
+            keys[name] = meter.keys(read, contender)
+        meter.time(read, f"{contender}, by hand", hand.read, keys[name])
+
+    line = hrefs[DATES[0]]
+    for number in range(runs):
+        turn("open", "ours", open_flightline, line)
+        meter.time("open", "dask", lambda: xr.open_zarr(line, consolidated=True, chunks={}))
+        for read in READS:
+            ours = Ours(line, first)
+            turn(read, "ours", ours.read, read)
+            turn(read, "ours, again", ours.read, read)
+            for contender, made in beside(root, work, first).items():
+                # A minute for each picture: its figure is one run's.
+                if number == 0 or contender not in SLOW:
+                    meter.time(read, contender, made.read, read)
+        turn("table", "ours", table)
+
+
+def beside(root: str, work: Path, wanted: Places) -> dict[str, Any]:
+    """The other contenders, opened."""
+    line = f"{root}/{DATES[0]}.zarr"
+    shape = open_flightline(work / f"{DATES[0]}.zarr").Reflectance.shape
+    found: dict[str, Any] = {
+        "dask": AsArray(xr.open_zarr(line, consolidated=True, chunks={}).Reflectance.data, wanted),
+        "2022": AsArray(
+            xr.open_zarr(f"{root}/original.zarr", consolidated=True, chunks={})
+            .Reflectance.transpose("wavelength", "y", "x")
+            .data,
+            wanted,
+        ),
+    }
+    if "://" in root:
+        found["ENVI"] = Gdal(rasterio.open(f"/vsis3/{root.partition('://')[2]}/envi"), wanted)
+        references = fsspec.filesystem(
+            "reference",
+            fo=str(work / "references.json"),
+            remote_protocol="s3",
+            remote_options={"asynchronous": True},
+            asynchronous=True,
+            skip_instance_cache=True,
+        )
+        store = FsspecStore(references, read_only=True, path="")
+        found["kerchunk"] = Kerchunk(zarr.open_group(store, mode="r", zarr_format=2)["rfl"], wanted)
+    else:
+        mapped = np.memmap(work / "envi", "<f4", "r", shape=(shape[1], shape[0], shape[2]))
+        ds = open_flightline(work / f"{DATES[0]}.zarr")
+        table = np.stack([ds.glt_sample.to_numpy(), ds.glt_line.to_numpy()])
+        found["memory map"] = MemoryMap(mapped, wanted, table)
+    return found
+
+
+def compare_layouts(meter: Meter, root: str, work: Path, runs: int) -> None:
+    """The reader's reads, the line just opened, in each layout."""
+    wanted = Places.of(work / f"{DATES[0]}.zarr")
+    for _ in range(runs):
+        for read in READS:
+            for number, layout in enumerate(LAYOUTS):
+                ours = Ours(f"{root}/layout{number}.zarr", wanted)
+                meter.time(read, layout, ours.read, read)
+
+
+def prepare(portal: Path, bucket: Path, scan_lines: int) -> dict[str, int]:
+    """Lines of six dates, one of them in each layout and as ENVI; objects of each layout."""
+    for date in DATES:
+        (line,) = simulate_campaign(portal, dates=[date], scan_lines=scan_lines)[date]
+        sources = sources_in(portal, line, "v1")
+        convert_line(sources, bucket / f"{date}.zarr", load_campaign())
+        cube = sources.get(Product.REFLECTANCE)
+        assert cube is not None
+        if date == DATES[0]:
+            for number, options in enumerate(LAYOUTS.values()):
+                convert_line(sources, bucket / f"layout{number}.zarr", load_campaign(), options)
+            lay_out_as_original(bucket / f"{date}.zarr", bucket / "original.zarr")
+            (bucket / "envi").hardlink_to(cube.data.path)
+            (bucket / "envi.hdr").hardlink_to(cube.header.path)
+            shape = open_flightline(bucket / f"{date}.zarr").Reflectance.shape
+            (bucket / "references.json").write_text(json.dumps(references(*shape)))
+        for product in sources.products:
+            product.data.path.unlink()
+    return {
+        name: sum(1 for file in (bucket / f"layout{number}.zarr").rglob("*") if file.is_file())
+        for number, name in enumerate(LAYOUTS)
+    }
+
+
+def references(bands: int, lines: int, samples: int) -> dict[str, Any]:
+    """What kerchunk would write for a band-interleaved-by-line file: a chunk for each scan line."""
+    size = bands * samples * 4
+    array = {
+        "zarr_format": 2,
+        "shape": [lines, bands, samples],
+        "chunks": [1, bands, samples],
+        "dtype": "<f4",
+        "compressor": None,
+        "filters": None,
+        "fill_value": None,
+        "order": "C",
+    }
+    return {
+        ".zgroup": json.dumps({"zarr_format": 2}),
+        "rfl/.zarray": json.dumps(array),
+        **{f"rfl/{line}.0.0": ["s3://archive/envi", line * size, size] for line in range(lines)},
+    }
+
+
+def rows(meter: Meter) -> dict[str, dict[str, Any]]:
+    """Of each read: ours, the floor beside it, and the others."""
+    found: dict[str, dict[str, Any]] = {}
+    for (read, contender), figures in meter.figures.items():
+        row = figures.row()
+        kept = found.setdefault(read, {"beside": {}})
+        if contender == "ours":
+            kept |= row
+        elif contender == "ours, by hand":
+            kept["best_by_hand"] = row["seconds"]
+        elif contender == "ours, again":
+            kept.setdefault("again", {}).update(row)
+        elif contender == "ours, again, by hand":
+            kept["again"]["best_by_hand"] = row["seconds"]
+        else:
+            kept["beside"][contender] = row
+    for read, kept in found.items():
+        print(
+            f"{read:10} {kept['seconds']:7.3f} s, by hand {kept['best_by_hand']:.3f}",
+            {k: v["seconds"] for k, v in kept["beside"].items()},
+            {k: v for k, v in kept.get("again", {}).items() if k != "mb"},
+            f"{kept['requests']} requests {kept['mb']} MB",
+            flush=True,
+        )
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scan-lines", type=int, default=600)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--work", type=Path, help="folder with 20 GB of room; what it has is taken")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve_s3((options.work or Path(folder)) / "s3") as bucket,
+        serve_delayed("127.0.0.1", int(bucket.endpoint.rpartition(":")[2]), DELAY_S) as proxy,
+    ):
+        os.environ |= bucket.environment | {
+            "AWS_ENDPOINT_URL": proxy.url,
+            # GDAL's own names.
+            "AWS_S3_ENDPOINT": proxy.url.removeprefix("http://"),
+            "AWS_HTTPS": "NO",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+            "VSI_CACHE": "FALSE",
+        }
+        if not (bucket.folder / "references.json").exists():
+            objects = prepare(Path(folder) / "portal", bucket.folder, options.scan_lines)
+            (bucket.folder / "objects.json").write_text(json.dumps(objects))
+        objects = json.loads((bucket.folder / "objects.json").read_text())
+        read_through(*(file for file in bucket.folder.rglob("*") if file.is_file()))
+        client = S3Store(
+            "archive", endpoint=proxy.url, region="us-west-2", client_options={"allow_http": True}
+        )
+        far, near, layouts = Meter(proxy), Meter(None), Meter(proxy)
+        keys: dict[str, list[str]] = {}
+        compare(far, bucket.url, bucket.folder, ByHand(client), keys, options.runs)
+        print(f"{DELAY_S * 1000:.0f} ms away")
+        remote = rows(far)
+        compare(near, str(bucket.folder), bucket.folder, ByHand(bucket.folder), keys, options.runs)
+        print("local disk")
+        local = rows(near)
+        compare_layouts(layouts, bucket.url, bucket.folder, options.runs)
+        by_layout: dict[str, dict[str, Any]] = {
+            name: {"objects": objects[name]} for name in LAYOUTS
+        }
+        for (read, layout), figures in layouts.figures.items():
+            by_layout[layout][read] = figures.row()
+        for layout, found in by_layout.items():
+            print(layout, {read: list(found[read].values()) for read in READS}, flush=True)
+    result = {
+        "delay_seconds": DELAY_S,
+        "scan_lines": options.scan_lines,
+        "runs": options.runs,
+        **remote,
+        "local_disk": local,
+        "layouts": by_layout,
+    }
+    versions = circumstances("zarr", "xarray", "dask", "s3fs", "obstore", "numpy", "rasterio")
+    write_results("latency", result | versions)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
