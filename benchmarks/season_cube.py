@@ -46,6 +46,8 @@ NODES = (1, 2)
 
 def compute(folder: Path, archive: Path, nodes: int) -> dict[str, Any]:
     profile = load_profile(PROFILE, PROFILE.parent).model_copy(update={"max_jobs": nodes})
+    # A job has a whole node.
+    profile = profile.with_options(job_cpu=2)
     request = CubeRequest(name="season", resolution=2.5)
     recipe, cube = plan_cube(
         open_archive(archive),

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _RETRIES = 2
 
 
-def start_cluster(workers: SharedWorkers) -> DaskTaskRunner:
-    """Let the task runner of this flow run have a cluster; it ends with the run.
+def _runner(workers: SharedWorkers) -> DaskTaskRunner:
+    """The task runner of this flow run, which is told what cluster to start; it ends with the run.
 
-    The runner is made with the flow, before its options are known: what it is to start, it is told
-    here, before it starts anything.
+    The runner is made with the flow, before its options are known. It starts the cluster when its
+    client is first asked for.
     """
     context = FlowRunContext.get()
     runner = None if context is None else context.task_runner
@@ -70,7 +70,7 @@ def write_blocks(
     StoreError
         Blocks failed; the others are written.
     """
-    runner = start_cluster(workers)
+    runner = _runner(workers)
     # A client by the scheduler's address has to be told the keys; the runner's own has them.
     with get_dask_client(security=runner.client.security) as client:
         futures = _submit(client, work, recipe, numbers, storage_options)
