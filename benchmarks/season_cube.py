@@ -31,7 +31,7 @@ from measuring import circumstances, write_results
 from shift_stac.campaigns import load_campaign
 from shift_stac.cluster import load_profile
 from shift_stac.cluster.shared_workers import shared_workers, worker_memory
-from shift_stac.cubes.blocks import write_block
+from shift_stac.cubes.blocks import sealed, write_block
 from shift_stac.cubes.building import begin_store, finish_store
 from shift_stac.cubes.planning import CubeRequest, plan_cube
 from shift_stac.cubes.work_folder import WorkFolder
@@ -72,7 +72,7 @@ def compute(folder: Path, archive: Path, nodes: int) -> dict[str, Any]:
                 [work.path] * recipe.block_count,
                 [recipe.fingerprint] * recipe.block_count,
                 range(recipe.block_count),
-                [None] * recipe.block_count,
+                [sealed(None)] * recipe.block_count,
             )
             notes = client.gather(futures)
     seconds = time.time() - began

@@ -12,7 +12,7 @@ from prefect_dask.task_runners import DaskTaskRunner
 from prefect_dask.utils import get_dask_client
 
 from shift_stac.cluster.shared_workers import SharedWorkers
-from shift_stac.cubes.blocks import write_block
+from shift_stac.cubes.blocks import sealed, write_block
 from shift_stac.cubes.work_folder import BlockNote, WorkFolder
 from shift_stac.errors import StoreError
 
@@ -101,7 +101,7 @@ def _submit(
         [work.path] * len(numbers),
         [fingerprint] * len(numbers),
         list(numbers),
-        [dict(storage_options)] * len(numbers),
+        [sealed(storage_options)] * len(numbers),
         key=[f"{write_block.__name__}-{fingerprint[:12]}-{number}" for number in numbers],
         retries=_RETRIES,
     )

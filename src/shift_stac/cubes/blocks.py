@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from pydantic import SecretStr
 
 from shift_stac.cubes.recipe import CubeRecipe, read_recipe
 from shift_stac.cubes.work_folder import BlockNote, WorkFolder
@@ -24,8 +25,13 @@ from shift_stac.reader.cube import LINE_LAYER, SeasonCube
 _KILOBYTE = 1024
 
 
+def sealed(storage_options: Mapping[str, Any] | None) -> SecretStr:
+    """Options for fsspec as an argument of a block: Dask writes the arguments of what fails to its log."""
+    return SecretStr(json.dumps(storage_options))
+
+
 def write_block(
-    folder: Path, fingerprint: str, number: int, storage_options: Mapping[str, Any] | None
+    folder: Path, fingerprint: str, number: int, storage_options: SecretStr
 ) -> BlockNote:
     """Compute a block, write it, and note it; one that is noted already is not computed again.
 
@@ -38,7 +44,7 @@ def write_block(
     number
         The block's.
     storage_options
-        For fsspec, where the lines lie in a bucket.
+        What :func:`sealed` made of the options for fsspec.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def write_block(
     if recipe.fingerprint != fingerprint:
         msg = f"{work.recipe} is that of another cube: another run is at work in its folder"
         raise OSError(msg)
-    cube = _open(recipe, json.dumps(storage_options))
+    cube = _open(recipe, storage_options.get_secret_value())
     rows, columns = recipe.block(number)
     shape = rows.stop - rows.start, columns.stop - columns.start
     values = np.empty((recipe.days, recipe.band_count, *shape), dtype=np.float32)

@@ -19,7 +19,7 @@ from shift_stac.archive.cube_publication import (
 from shift_stac.archive.inventory import take_inventory
 from shift_stac.archive.rebuild import rebuild_catalog
 from shift_stac.campaigns import load_campaign
-from shift_stac.cubes.blocks import write_block
+from shift_stac.cubes.blocks import sealed, write_block
 from shift_stac.cubes.building import begin_store, finish_store, missing_blocks
 from shift_stac.cubes.check import check_cube
 from shift_stac.cubes.planning import CubeRequest, plan_cube
@@ -57,7 +57,7 @@ def make(storage, folder: Path, **asked):
     text = StoreText.of_campaign(CAMPAIGN)
     recipe = begin_store(work, recipe, cube, text)
     for number in missing_blocks(work, recipe)[1]:
-        write_block(folder, recipe.fingerprint, number, options)
+        write_block(folder, recipe.fingerprint, number, sealed(options))
     summary = finish_store(work, recipe)
     validation = check_cube(work.store("fields"), summary, options)
     files = {"manifest": work.manifest("fields")}

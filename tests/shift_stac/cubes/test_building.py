@@ -1,5 +1,7 @@
 """A cube is written block by block, taken up where it was left, and found wanting if it is wrong."""
 
+import json
+import pickle
 import shutil
 
 import numpy as np
@@ -10,7 +12,7 @@ import zarr
 from shift_stac import open_flightline, season_cube
 from shift_stac.campaigns import load_campaign
 from shift_stac.cubes import blocks
-from shift_stac.cubes.blocks import block_files, write_block
+from shift_stac.cubes.blocks import block_files, sealed, write_block
 from shift_stac.cubes.building import begin_store, finish_store, missing_blocks
 from shift_stac.cubes.check import check_cube
 from shift_stac.cubes.recipe import CubeRecipe, CubeSource
@@ -23,6 +25,7 @@ from shift_stac.store.template import StoreText
 from support.cf import export, problems
 from support.season import make_season
 
+NO_OPTIONS = sealed(None)
 TEXT = StoreText.of_campaign(load_campaign())
 
 
@@ -51,7 +54,7 @@ def recipe_of(season, *, workers: int = 2, name: str = "fields") -> tuple[CubeRe
 def write_all(work, recipe):
     notes, missing = missing_blocks(work, recipe)
     for number in missing:
-        write_block(work.path, recipe.fingerprint, number, None)
+        write_block(work.path, recipe.fingerprint, number, NO_OPTIONS)
     return notes, missing
 
 
@@ -93,7 +96,7 @@ def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkey
     with pytest.raises((KeyError, FileNotFoundError, zarr.errors.GroupNotFoundError)):
         xr.open_zarr(work.growing)
     for number in range(3):
-        write_block(work.path, recipe.fingerprint, number, None)
+        write_block(work.path, recipe.fingerprint, number, NO_OPTIONS)
     # Of the first, a chunk went missing after it was noted; of another, the note.
     (work.growing / block_files(recipe, 0)[0]).unlink()
     work.note_path(1).write_text("{")
@@ -108,7 +111,7 @@ def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkey
 
     # What is noted is not computed again.
     monkeypatch.setattr(blocks, "_open", lambda *_: pytest.fail("it was computed again"))
-    assert write_block(work.path, recipe.fingerprint, 2, None) == notes[0]
+    assert write_block(work.path, recipe.fingerprint, 2, NO_OPTIONS) == notes[0]
     monkeypatch.undo()
     write_all(work, again)
     first = finish_store(work, again)
@@ -129,7 +132,7 @@ def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkey
 def test_another_cube_of_the_name_is_begun_anew(season, tmp_path):
     work = WorkFolder(tmp_path / "work")
     recipe = begin_store(work, *recipe_of(season), TEXT)
-    write_block(work.path, recipe.fingerprint, 0, None)
+    write_block(work.path, recipe.fingerprint, 0, NO_OPTIONS)
     changed = recipe.model_copy(
         update={
             "sources": (
@@ -148,7 +151,7 @@ def test_another_cube_of_the_name_is_begun_anew(season, tmp_path):
     assert begin_store(work, changed, cube, TEXT) == changed
     assert missing_blocks(work, changed)[0] == []
     with pytest.raises(OSError, match="another cube"):
-        write_block(work.path, recipe.fingerprint, 1, None)
+        write_block(work.path, recipe.fingerprint, 1, NO_OPTIONS)
 
 
 @pytest.mark.parametrize("what", ["value", "line"])
@@ -190,3 +193,10 @@ def test_a_block_is_as_large_as_a_worker_s_memory_allows(season):
     assert block_bytes(200 << 20, 1) <= 16e6
     # None is left without work while another has much.
     assert block_bytes(2 << 30, 200) < block_bytes(2 << 30, 1)
+
+
+def test_the_keys_of_a_bucket_are_in_no_log():
+    options = {"key": "AKIA", "secret": "of-the-bucket", "client_kwargs": {"region_name": "r"}}
+    argument = pickle.loads(pickle.dumps(sealed(options)))
+    assert json.loads(argument.get_secret_value()) == options
+    assert "AKIA" not in f"{argument!r} {argument}"
