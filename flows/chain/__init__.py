@@ -1,1 +1,1 @@
-"""What every flight line of a run goes through, and what is found out before it does."""
+"""The steps of a run for each flight line: preparation, the chain of tasks, and the dry run."""

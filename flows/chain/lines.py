@@ -187,14 +187,14 @@ def complete_catalog(
     outcomes: Sequence[LineOutcome],
     settled: Sequence[FlightLine] = (),
 ) -> list[LineOutcome]:
-    """What is done once a run: links that a run died before, this one too, and table and page.
+    """Finish the catalog at the end of a run: missing links of lines, then the table and the page.
 
-    ``settled`` lines are published, and were not looked at. Returns a failure if that fails: the
-    lines' own outcomes are to be told all the same.
+    ``settled`` lines are published, and were not looked at. An error is returned as an outcome
+    of its own, so that the outcomes of the lines are reported as well.
     """
     place = (context.storage, context.campaign)
     published = [FlightLine(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
-    # Of those that failed, who came to publishing may have come as far as to its item.
+    # A line that failed while it was published may have its item already.
     others = [
         FlightLine(o.line)
         for o in outcomes

@@ -1,4 +1,4 @@
-"""What every flight line of a run passes through, and what is found out before it does."""
+"""What a run opens once for all its lines, and the comparison of a line with what is published."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

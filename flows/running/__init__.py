@@ -1,1 +1,1 @@
-"""How a run goes: its command, journal, codes, progress, artifacts, interruption and outcome."""
+"""What a run needs besides its tasks: command line, journal, MFA codes, progress, artifacts, interruption, outcome."""

@@ -1,4 +1,4 @@
-"""What the Prefect UI's forms can say to who fills them in."""
+"""Sentences that the Prefect UI's forms show to the person who fills them in."""
 
 
 def say_with_pattern(pattern: str, sentence: str) -> str:

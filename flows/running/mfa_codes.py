@@ -30,14 +30,14 @@ from shift_stac.storage.base import Storage
 from shift_stac.storage.s3_options import AskCode
 
 _SECONDS_BETWEEN_LOOKS = 2
-# The server takes answers for so long after we have stopped waiting.
+# The server accepts answers for this long after we have stopped waiting.
 _GRACE_SECONDS = 60
 
 
 class MfaCode(RunInput):
     """The form in which the Prefect UI asks."""
 
-    # Good once and for half a minute; as SecretStr it would lie in the database all the same.
+    # A code is valid once and for half a minute. The database would hold a SecretStr as well.
     code: str = Field(
         title="Code",
         description="The six digits that the device shows now.",
@@ -116,7 +116,8 @@ class _AskerInUi:
             try:
                 form.save(keyset, self._run)
                 answer = client.set_flow_run_state(self._run, paused)
-                # Asked twice, where an answer was lost on the way, it rejects what it has done.
+                # If an answer was lost and the client asked again, the server rejects the second request
+                # although the first one succeeded.
                 if answer.state is None or not answer.state.is_paused():
                     msg = f"the run cannot pause for a code of {serial}: {answer.details}"
                     raise CredentialsError(msg)

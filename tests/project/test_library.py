@@ -1,7 +1,13 @@
 """The library knows neither the service nor its commands: not by import, and not by text."""
 
 import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
+
+import grimp
+from packaging.requirements import Requirement
 
 from flows.settings.setting_sources import KINDS
 
@@ -40,3 +46,37 @@ def test_the_library_names_nothing_of_the_service():
         if FOREIGN.search(row) and path != COMMAND
     ]
     assert not found
+
+
+def distributions(requirements: list[Requirement]) -> set[str]:
+    return {requirement.name.lower().replace("_", "-") for requirement in requirements}
+
+
+def test_the_reader_imports_only_what_is_installed_with_it():
+    graph = grimp.build_graph("shift_stac", include_external_packages=True)
+    reader = {"shift_stac", "shift_stac.reader"} | graph.find_descendants("shift_stac.reader")
+    needed = set().union(*(graph.find_upstream_modules(module) for module in reader))
+    provided = packages_distributions()
+    foreign = {
+        name.lower().replace("_", "-")
+        for module in needed
+        if graph.is_module_squashed(module) and module not in sys.stdlib_module_names
+        for name in provided[module]
+    }
+    declared = [Requirement(text) for text in requires("shift-stac") or ()]
+    assert foreign <= distributions([one for one in declared if one.marker is None])
+
+
+def test_a_room_without_its_extra_says_what_to_install():
+    program = """if True:
+        import importlib.util
+        found = importlib.util.find_spec
+        importlib.util.find_spec = lambda name: None if name == "httpx" else found(name)
+        import shift_stac.portal.portal
+        """
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "shift_stac.portal needs httpx: install them with pip install 'shift-stac[ingest]'" in (
+        ended.stderr
+    )

@@ -153,7 +153,7 @@ def take_inventory(
         state = published_state(item)
         if state is not None:
             roots[f"{state.store_path}/{ROOT_METADATA}"] = item["id"]
-    # Who found a line in the table is not led to nothing, even if its item leads elsewhere by now.
+    # A reader of the table still finds a store, even if the item of its line leads elsewhere by now.
     table = index_path(campaign)
     for name, told in indexed_assets(storage.read(table)).items():
         if as_flightline(name) in paths:

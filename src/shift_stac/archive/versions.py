@@ -45,8 +45,8 @@ class _Claims(FrozenModel):
     since
         When each place was last claimed.
     condemned
-        Places that are being emptied, each with a word of everyone who is at it. Of one who died
-        at it the word stays, and nothing is published there any more.
+        Places that are being emptied, each with the names of those who empty it. The name of a
+        process that died stays, and nothing is published there again.
     """
 
     first: str | None = None

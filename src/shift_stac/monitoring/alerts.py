@@ -71,7 +71,7 @@ class Alert(FrozenModel):
 
 
 LATE = timedelta(minutes=15)
-"""A run that has not begun so long after its time is late: workers ask every few seconds."""
+"""A run is late if it has not begun so long after its time."""
 
 
 def health_of(findings: Iterable[Alert]) -> Health:
@@ -152,7 +152,7 @@ def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
             kind=AlertKind.LATE,
             severity=Health.BAD,
             what=f"{many} due and did not begin",
-            why="No worker has taken it: none is running, or all are busy.",
+            why="Nothing has started it: what starts runs is not running, or is busy.",
             since=first.due,
             url=first.url,
         )

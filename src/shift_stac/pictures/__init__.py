@@ -1,1 +1,5 @@
 """What people see of a line before they open it: quicklooks, and an overview on the map."""
+
+from shift_stac.extras import require_extra
+
+require_extra("ingest", __name__, "matplotlib", "PIL")

@@ -1,1 +1,5 @@
 """Where an archive lies: a folder or an S3 bucket."""
+
+from shift_stac.extras import require_extra
+
+require_extra("ingest", __name__, "filelock", "obstore")

@@ -23,7 +23,7 @@ from shift_stac.store.store_format import ROOT_METADATA
 
 logger = logging.getLogger(__name__)
 
-# How often work goes on with a new session after the server took the old one no more.
+# How often work goes on with a new session after the server refused the old one.
 _RENEWALS = 2
 
 
@@ -124,7 +124,7 @@ class S3Storage(Storage):
         return "/".join(part for part in (self._prefix, path) if part)
 
     def _asking[T](self, action: str, path: str, work: "Callable[[_Clients], T]") -> T:
-        """Do something with the bucket, with a new session where the server takes the old no more."""
+        """Do something with the bucket; with a new session if the server refuses the old one."""
         renewals = 0
         while True:
             try:

@@ -6,8 +6,8 @@ owner can read, as the AWS command line keeps its own; later runs use it until i
 
 botocore's classes for this cannot tell what is needed here. ``AssumeRoleCredentialFetcher`` knows
 roles, and no session of GetSessionToken; it asks for a code once, and takes no session that begins
-elsewhere meanwhile. ``RefreshableCredentials`` cannot be told that a server took a session no more
-before its end. ``JSONFileCache`` removes by name, and so a session that another process has renewed.
+elsewhere meanwhile. ``RefreshableCredentials`` cannot be told that a server refused a session before
+its end. ``JSONFileCache`` removes by name, and so a session that another process has renewed.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ _TRIES = 3
 _SERVER_ERRS = 500
 
 SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidToken"}
-"""What servers say of a session that they take no more."""
+"""Error codes by which servers refuse a session that has ended."""
 
 # What AWS says of a code that is wrong, was used before, or came too late.
 _WRONG_CODE = "MultiFactorAuthentication failed"

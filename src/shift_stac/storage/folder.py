@@ -110,8 +110,8 @@ class FolderStorage(Storage):
         target = self._path(path)
         incoming, outgoing = (target.with_name(f".{target.name}.{w}") for w in ("in", "out"))
         with self._reporting("publish", path):
-            for leftover in (incoming, outgoing):
-                shutil.rmtree(leftover, ignore_errors=True)
+            for unfinished in (incoming, outgoing):
+                shutil.rmtree(unfinished, ignore_errors=True)
             size = sum(file.stat().st_size for file in local.rglob("*") if file.is_file())
             sent = 0
 

@@ -60,7 +60,7 @@ class ObjectError(OSError):
 
 
 class ConditionFailedError(ObjectError):
-    """An object that is not, or no more, what a write demands."""
+    """The object is missing or has changed, so that the condition of a write does not hold."""
 
 
 @dataclass(frozen=True)

@@ -108,8 +108,8 @@ def convert_line(
 
     part = store.with_name(store.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in (part, store):
-        shutil.rmtree(leftover, ignore_errors=True)
+    for unfinished in (part, store):
+        shutil.rmtree(unfinished, ignore_errors=True)
     summary_path(store).unlink(missing_ok=True)
     # The setting is the process's: two conversions at once would share it, and want the same.
     with zarr.config.set(_engine_settings(options.threads)):
