@@ -29,6 +29,9 @@ FORGOTTEN = "UNKNOWN"
 # Words with which sbatch says that the controller, not the job, is at fault.
 _PASSING = ("unable to contact slurm controller", "timed out", "temporarily", "connection refused")
 
+# Kinds of lines of squeue's that were not understood, and told of.
+_told_of: set[str] = set()
+
 
 @dataclass(frozen=True)
 class JobState:
@@ -170,9 +173,18 @@ async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
             told[job] = JobState(*words)
         else:
             is_clear = False
-            _logger.warning("squeue says what is not understood: %s", line)
+            _warn_of(line)
     forgotten = dict.fromkeys(jobs, JobState(FORGOTTEN)) if is_clear else {}
     return forgotten | told
+
+
+def _warn_of(line: str) -> None:
+    """Tell of a line that is not understood, once of those that differ in numbers alone."""
+    kind = re.sub(r"\d+", "0", line)
+    # Every poll brings it again, for as long as a run lasts.
+    if kind not in _told_of:
+        _told_of.add(kind)
+        _logger.warning("squeue says what is not understood: %s", line)
 
 
 async def read_facts(job: str) -> JobFacts:

@@ -25,23 +25,32 @@ class EnviImage:
     """A header with its data, mapped.
 
     ``data`` is a read-only view of the mapped file, shaped (lines, bands, samples) whatever the
-    interleave. Slicing it reads nothing yet; copying a slice reads just that slice. ``mapped`` is
-    the file behind it, if there is one.
+    interleave. Slicing it reads nothing yet; copying a slice reads just that slice, and
+    :func:`give_back` gives back the memory that it took.
     """
 
     header: EnviHeader
     path: Path
     data: NDArray[Any]
-    mapped: mmap.mmap | None = None
 
-    def release(self) -> None:
-        """Give back the memory of what has been read; it is read again when it is used again.
 
-        Pages of a mapped file count as this process's for as long as the system has no other use
-        for them, and a batch system may end a job for them.
-        """
-        if self.mapped is not None:
-            self.mapped.madvise(mmap.MADV_DONTNEED)
+def give_back(array: NDArray[Any]) -> None:
+    """Give back the memory of what has been read of a mapped file; it is read again when it is used.
+
+    Pages of a mapped file count as this process's for as long as the system has no other use for
+    them, and a batch system may end a job for them.
+
+    Parameters
+    ----------
+    array
+        A view of a mapped file, or of a part of it; the pages of all of the file are given back.
+        One that is in memory stays as it is.
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
@@ -66,7 +75,7 @@ def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     raw: NDArray[Any] = np.ndarray(shape, header.dtype, mapped, header.offset)
     order = [_FILE_AXES[header.interleave].index(axis) for axis in _CANONICAL_AXES]
-    return EnviImage(header, data_path, raw.transpose(order), mapped)
+    return EnviImage(header, data_path, raw.transpose(order))
 
 
 def open_cube(data_path: Path, header_path: Path | None = None) -> EnviImage:

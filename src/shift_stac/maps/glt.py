@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.image import EnviImage
+from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.errors import EnviError, GeolocationError
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid, covering_grid
 from shift_stac.rows import row_blocks
@@ -68,7 +68,9 @@ class PortalTable:
     def read(self, rows: slice) -> NDArray[np.int32]:
         """A band of the table, shaped (2, rows, columns): sample, line."""
         bands = [self.sample_band, 1 - self.sample_band]
-        return np.array(self.image.data[rows][:, bands].transpose(1, 0, 2), dtype=np.int32)
+        layers = np.array(self.image.data[rows][:, bands].transpose(1, 0, 2), dtype=np.int32)
+        give_back(self.image.data)
+        return layers
 
 
 class BuiltTable:
@@ -280,6 +282,7 @@ def median_offset(table: LookupTable, igm: NDArray[Any]) -> float | None:
         if columns.size == 0:
             continue
         pixels = igm[line[columns] - 1, :, sample[columns] - 1].reshape(columns.size, 3, 1)
+        give_back(igm)
         easting, northing, _ = (part[:, 0] for part in mask_igm(pixels))
         x, y = table.grid.centres(rows, slice(0, table.grid.width))
         distances.append(np.hypot(x[0, columns] - easting, y[0, columns] - northing))

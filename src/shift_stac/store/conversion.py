@@ -15,7 +15,7 @@ from pyproj import CRS
 from zarr.storage import LocalStore
 
 from shift_stac.campaigns import Campaign
-from shift_stac.envi.image import EnviImage, open_cube, open_envi
+from shift_stac.envi.image import EnviImage, give_back, open_cube, open_envi
 from shift_stac.envi.line_headers import DEFAULT_NODATA, check_headers
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.rows import row_blocks
@@ -250,7 +250,7 @@ def _write_arrays(
     for done, (product, rows) in enumerate(blocks, start=1):
         # A view: each chunk is copied out of the map by the thread that compresses it.
         arrays[CUBE_NAMES[product]][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
-        cubes[product].release()
+        give_back(cubes[product].data)
         if progress is not None:
             progress(done, steps)
     located = 0

@@ -14,7 +14,7 @@ from pyproj import CRS
 
 from shift_stac.crs import WGS84, transformer
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.image import EnviImage
+from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.errors import GeolocationError
 from shift_stac.rows import row_blocks
 from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees, tells_metres
@@ -144,6 +144,8 @@ def _converted(
             first[~nowhere], second[~nowhere] = east, north
         block.transpose(0, 2, 1)[nowhere] = np.nan
         converted[rows] = block
+        give_back(data)
+        give_back(converted)
     return converted, target
 
 
@@ -188,7 +190,8 @@ def mask_igm(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Easting, northing and elevation of a block, with NaN for what is no location.
 
-    A pixel without easting or northing has no elevation either: it is nowhere.
+    A pixel without easting or northing has no elevation either: it is nowhere. Of a block of a
+    mapped file, the pages are given back.
 
     Parameters
     ----------
@@ -201,6 +204,7 @@ def mask_igm(
         Three arrays shaped (scan lines, samples), metres.
     """
     easting, northing, elevation = (np.array(block[:, band], dtype=np.float64) for band in range(3))
+    give_back(block)
     nowhere = ~(_valid(easting, *_EASTING_RANGE) & _valid(northing, *_NORTHING_RANGE))
     nowhere |= (np.abs(easting) <= _ORIGIN) & (np.abs(northing) <= _ORIGIN)
     easting[nowhere] = northing[nowhere] = elevation[nowhere] = np.nan

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.image import EnviImage
+from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.rows import row_blocks
@@ -34,7 +34,7 @@ from shift_stac.swath.obs_bands import (
 # Scan lines from which a line's angles are summarised.
 _SAMPLED_LINES = 400
 # Scan lines that are read at once where all of them are.
-_BLOCK_LINES = 1024
+_BLOCK_LINES = 256
 
 # No landscape's median slope is steeper; where the file's is, it was counted from the vertical.
 _STEEPEST_MEDIAN_SLOPE = 45.0
@@ -156,6 +156,7 @@ class ObservationLayers:
 
     def _raw(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:
         values = _masked(self._data[rows, self._bands[name]], self._nodata)
+        give_back(self._data)
         return np.degrees(values) if name in self._radians else values
 
     def _possible(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:

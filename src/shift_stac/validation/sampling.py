@@ -9,7 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from shift_stac.crs import parse_crs
-from shift_stac.envi.image import open_cube, open_envi
+from shift_stac.envi.image import give_back, open_cube, open_envi
 from shift_stac.errors import InvalidStoreError
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.store_format import CUBE_NAMES
@@ -154,6 +154,7 @@ def sample_cubes(
             if image is not None:
                 source = image.data[lines, bands, samples].transpose(1, 0, 2)
                 _compare_bits(name, block, source, (bands, lines, samples))
+                give_back(image.data)
             sample.blocks += 1
     return sample
 

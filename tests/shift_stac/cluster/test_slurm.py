@@ -1,10 +1,12 @@
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from shift_stac.cluster import ClusterUnavailableError, JobRefusedError
 from shift_stac.cluster.joblog import read_tail
-from shift_stac.cluster.slurm import FORGOTTEN, JobState, parse_facts, refusal
+from shift_stac.cluster.slurm import FORGOTTEN, JobState, list_states, parse_facts, refusal
 
 # As Slurm 22.05 prints it, shortened.
 SHOWN = (
@@ -66,6 +68,19 @@ def test_words_of_sbatch_tell_the_jobs_fault_from_the_controllers():
         "sbatch: error: Unable to contact slurm controller (connect failure)",
     ):
         assert isinstance(refusal(words, "a job"), ClusterUnavailableError)
+
+
+def test_what_is_not_understood_is_told_of_once_however_often_squeue_says_it(
+    tmp_path, monkeypatch, caplog
+):
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\necho slurm_load_jobs: $$ is odd\necho '7|RUNNING|d1|None'\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for _ in range(3):
+        assert asyncio.run(list_states(["7", "8"])) == {"7": JobState("RUNNING", "d1", "None")}
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "is odd" in caplog.text
 
 
 def test_the_end_of_a_log(tmp_path):
