@@ -18,6 +18,7 @@ from rich.console import Console
 from flows import CLUSTER_PROFILES
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, prepare_line
+from flows.chain.working_folder import drop_leftovers_of_others
 from flows.running.command import run_command
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -168,13 +169,14 @@ def _ingest(
     chosen: dict[FlightLine, ListedLine], context: RunContext, ledger: Ledger, journal: Journal
 ) -> list[LineOutcome]:
     """Ingest lines, and remember those for which nothing is left to do, and those that failed."""
-    if not chosen:
-        return []
     if context.options.dry_run:
         reason = "would be ingested"
         return [
             LineOutcome(line=line.id, state=LineState.WAITING, reason=reason) for line in chosen
         ]
+    if not chosen:
+        drop_leftovers_of_others((), context)
+        return []
     with open_jobs(context, "campaign") as engine:
         done = ingest_lines(list(chosen), context, engine, journal)
     for outcome in done:

@@ -62,7 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 date=(_DATE, *_SEASON),
                 store=str(folder / "store"),
                 work_dir=folder / "work",
-                keep_downloads=False,
             )
         )
     if report.failed:

@@ -1,10 +1,8 @@
 """What every flight line of a run goes through: one chain a line, many lines side by side."""
 
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from prefect import get_run_logger, task
@@ -13,7 +11,8 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
-from flows.chain.preparation import RunContext, prepare_line
+from flows.chain.preparation import LinePreparation, RunContext, need_of, prepare_line
+from flows.chain.working_folder import bytes_of, drop_leftovers, drop_leftovers_of_others
 from flows.running.artifacts import show_line
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -23,9 +22,7 @@ from shift_stac.cluster import Engine, open_engine
 from shift_stac.errors import PublishedMeanwhileError, RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineOutcome, LineState, Stage
-from shift_stac.sources import SourceLine
-from shift_stac.store.companions import Companions
-from shift_stac.store.conversion_options import fingerprint, summary_path
+from shift_stac.store.conversion_options import fingerprint
 from shift_stac.validation.result import Validation
 from tasks.convert import convert
 from tasks.download import download
@@ -60,15 +57,25 @@ def _ingest(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog)
 
 def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog) -> _Done:
     """Take one line through all stages; each is a task run of its own."""
-    options, campaign, storage = context.options, context.campaign, context.storage
     found = prepare_line(
         line, context, lambda line, products: find_files(line, context.portal, products)
     )
     published, reason = found.published, found.plan.reason
     if found.plan.action is Action.NOTHING:
+        drop_leftovers(line, context)
         return _Done(LineState.UP_TO_DATE, reason, published.store_bytes if published else None)
     get_run_logger().info("%s: %s", line, reason)
+    need = need_of(line, found.remote, context)
+    with context.room.kept(need, lambda: bytes_of(line, context)):
+        return _bring_through(line, found, context, engine, log)
 
+
+def _bring_through(
+    line: FlightLine, found: LinePreparation, context: RunContext, engine: Engine, log: WorkLog
+) -> _Done:
+    """Take a line for which something is to be done from the portal into the archive."""
+    options, campaign, storage = context.options, context.campaign, context.storage
+    published, reason = found.published, found.plan.reason
     bar = context.board.bar
     sources = download(
         line,
@@ -84,7 +91,7 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: Wo
         and published.fingerprint == fingerprint(sources, conversion)
     ):
         refresh_item(storage, campaign, sources, conversion.level, published)
-        _drop_downloads(line, sources, context)
+        drop_leftovers(line, context)
         reason = f"{reason}, but not its content"
         return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
     store = context.converted(line)
@@ -115,21 +122,9 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: Wo
         context.hrefs,
     )
     show_line(line, context.hrefs, campaign, companions)
-    _drop_converted(store, companions)
-    _drop_downloads(line, sources, context)
+    drop_leftovers(line, context)
     reason = "; ".join((reason, *summary.all_notes))
     return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
-
-
-def _drop_converted(store: Path, companions: Companions) -> None:
-    shutil.rmtree(store)
-    for path in (summary_path(store), *companions.files.values()):
-        path.unlink()
-
-
-def _drop_downloads(line: FlightLine, sources: SourceLine, context: RunContext) -> None:
-    if not context.options.keep_downloads:
-        context.downloader.forget(sources, context.downloads(line))
 
 
 @task(name="line", task_run_name="{line}", cache_policy=NO_CACHE, persist_result=False)
@@ -172,6 +167,7 @@ def ingest_lines(
     lines: Sequence[FlightLine], context: RunContext, engine: Engine, journal: Journal
 ) -> list[LineOutcome]:
     """Ingest lines side by side, as many at once as the options allow."""
+    drop_leftovers_of_others(lines, context)
     slots = threading.BoundedSemaphore(context.lines_at_once)
     futures: list[PrefectFuture[Any]] = []
     for line in lines:

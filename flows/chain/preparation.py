@@ -24,6 +24,7 @@ from shift_stac.locks import held
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, open_portal
+from shift_stac.portal.room import DiskRoom, Need
 from shift_stac.sources import Product, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.published import PublishedState
@@ -54,6 +55,7 @@ class RunContext:
         self.downloader = Downloader(
             options.download, board.cancellation, partial(check_line, fallback=version.crs)
         )
+        self.room = DiskRoom(self.work_dir, board.cancellation)
         self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)
         self._stack = ExitStack()
 
@@ -80,8 +82,10 @@ class RunContext:
         return count_at_once(self.options, self.profile)
 
     @contextmanager
-    def hold(self, line: FlightLine) -> Iterator[None]:
+    def hold(self, line: FlightLine, timeout: float | None = None) -> Iterator[None]:
         """Keep another run in the same working folder from doing the same line at once.
+
+        ``timeout`` is in seconds; if there is none, the wait is as long as the options say.
 
         Raises
         ------
@@ -93,7 +97,7 @@ class RunContext:
         with held(
             folder / f"{line}.lock",
             what=f"another run that holds {line} in {self.work_dir}",
-            timeout=self.options.download.lock_timeout,
+            timeout=self.options.download.lock_timeout if timeout is None else timeout,
             cancellation=self.board.cancellation,
             log=get_run_logger(),
         ):
@@ -131,7 +135,8 @@ def prepare_line(
 ) -> LinePreparation:
     """Compare what the portal has of a line with what is published; ``find`` asks the portal.
 
-    A dry run looks at the headers too, by which a run refuses a line before it downloads data.
+    A dry run also looks at what a run refuses a line for before it downloads data: the room on the
+    disk, and the headers.
     """
     published, has_store = read_published(context.storage, context.campaign, line)
     conversion = conversion_to_make(context.options, published)
@@ -139,8 +144,20 @@ def prepare_line(
     plan = plan_line(remote, published, has_store=has_store, wanted=context.options)
     notes: tuple[str, ...] = ()
     if context.options.dry_run and plan.action is Action.INGEST:
+        context.room.check(need_of(line, remote, context))
         notes = context.downloader.inspect(remote)
     return LinePreparation(remote, published, conversion, plan, notes)
+
+
+def need_of(line: FlightLine, remote: RemoteLine, context: RunContext) -> Need:
+    """What a line's ingest takes on the disk; a store is taken to be as large as its sources."""
+    folder = context.downloads(line)
+    missing = [file for file in remote.files if not context.downloader.is_current(file, folder)]
+    # A download goes on from what is there.
+    parts = [folder / f"{file.name}.part" for file in missing]
+    begun = sum(part.stat().st_size for part in parts if part.exists())
+    downloads = max(0, sum(file.size for file in missing) - begun)
+    return Need(line, downloads=downloads, store=remote.size)
 
 
 def select_lines(

@@ -151,7 +151,7 @@ class ArchiveOptions(PublishedOptions, PortalOptions):
         description="flight lines in progress at the same time, beside those in jobs of a cluster",
     )
     keep_downloads: bool = Field(
-        default=True, description="keep the downloaded files of a line after it is published"
+        default=False, description="keep the downloaded files of a line after it is published"
     )
 
     @property

@@ -38,7 +38,7 @@ def test_every_option_of_the_command_is_understood():
         *DATE, "--portal", "http://portal", "--portal-version", "v0", "--product", "L1",
         "--line", "ang20220224t195402", "--store", "s3://bucket/x", "--work-dir", "elsewhere",
         "--x-chunk", "1", "--y-chunk", "2", "--wavelength-chunk", "3", "--cluster", "local",
-        "--force", "--dry-run", "--lines-at-once", "7", "--no-keep-downloads",
+        "--force", "--dry-run", "--lines-at-once", "7", "--keep-downloads",
         "--download.parallel-files", "9", "--s3.endpoint-url", "http://s3", "--s3.profile", "me",
     ])  # fmt: skip
     assert options.portal == "http://portal"
@@ -50,7 +50,7 @@ def test_every_option_of_the_command_is_understood():
     assert options.force
     assert options.dry_run
     assert options.lines_at_once == 7
-    assert not options.keep_downloads
+    assert options.keep_downloads
     assert options.download.parallel_files == 9
     assert (options.s3.endpoint_url, options.s3.profile) == ("http://s3", "me")
 

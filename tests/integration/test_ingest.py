@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import pystac
 import pytest
 import rioxarray  # noqa: F401 - adds the accessor
 import xarray as xr
+from filelock import FileLock
 from pyproj import CRS
 
 from shift_stac.envi.image import open_envi
@@ -475,3 +478,43 @@ def test_an_interrupted_run_ends_soon_and_leaves_nothing_half(
     assert run.states == {
         line: "up to date" if line in done else "published" for line in lines_of(portal)
     }
+
+
+def test_nothing_stays_in_the_working_folder_once_a_line_is_published(
+    ingest, portal, campaign, tmp_path
+):
+    lines = lines_of(campaign)[:4]
+    assert ingest("--portal", portal, *(f"--line={line}" for line in lines[:3])).status == 0
+    work = tmp_path / "work"
+
+    def left() -> set[str]:
+        """Lines of which there is something."""
+        files = [*work.glob("downloads/v1/*/[!.]*"), *work.glob("converted/*/[!.]*")]
+        return {file.name[:18] for file in files}
+
+    assert not left()
+    # As a run leaves them that is killed; the last of these lines is not published.
+    for line in lines:
+        for name in (f"downloads/v1/{DATE}/{line}_rfl.part", f"converted/{DATE}/{line}.zarr/c/0"):
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_bytes(b"left")
+    with FileLock(work / f"locks/{lines[2]}.lock"):
+        # One line is up to date, one is not asked for, another run is at work on the third.
+        run = ingest("--portal", portal, "--line", lines[0])
+    assert run.states == {lines[0]: "up to date"}
+    assert left() == set(lines[2:])
+
+
+def test_a_line_that_does_not_fit_the_disk_is_refused_before_its_download(
+    ingest, own_campaign, tmp_path
+):
+    line = lines_of(own_campaign)[1]
+    with serve_nginx(own_campaign, tmp_path / "nginx") as url:
+        os.truncate(own_campaign / f"v1/{DATE}/L2a/{line}_rfl", 8 << 40)
+        options = ("--portal", url, "--line", line)
+        dry = ingest(*options, "--dry-run", server=False)
+        run = ingest(*options)
+    assert (dry.status, run.status) == (1, 1)
+    for said in (dry.output, run.reasons[line]):
+        assert re.search(rf"work has \S+ GB free, and {line} needs 1\.76e\+04 GB", said), said
+    assert not list(tmp_path.glob("work/downloads/**/*_*"))

@@ -193,13 +193,6 @@ class Downloader:
         self._check({h.product.product: h.header for h in found if h.header is not None})
         return found, notes
 
-    def forget(self, sources: SourceLine, folder: Path) -> None:
-        """Remove a line's downloaded files and their records; a mirror's files stay."""
-        for file in sources.files:
-            if file.path.parent == folder:
-                file.path.unlink(missing_ok=True)
-            record_path(file, folder).unlink(missing_ok=True)
-
     def _bring_header(self, product: RemoteProduct, folder: Path, tally: "_Tally") -> "_Header":
         """A product's header; of one that is optional and damaged, what is wrong with it."""
         file = self._bring(product.header, folder, tally)

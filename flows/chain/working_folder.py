@@ -1,0 +1,61 @@
+"""What lines leave in the working folder: downloads, and stores before they are published."""
+
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from prefect import get_run_logger
+
+from flows.chain.preparation import RunContext
+from shift_stac.archive.documents import read_published
+from shift_stac.errors import ShiftError
+from shift_stac.flightline import FlightLine, as_flightline
+
+
+def bytes_of(line: FlightLine, context: RunContext) -> int:
+    """Bytes of a line that lie in the working folder."""
+    total = 0
+    for path in _files_of(line, context.work_dir):
+        for file in (path, *path.rglob("*")):
+            # It may be removed while it is looked at.
+            with suppress(OSError):
+                total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
+def drop_leftovers(line: FlightLine, context: RunContext) -> None:
+    """Remove what runs that died have left of a published line; the line is to be held."""
+    for path in _files_of(line, context.work_dir, downloads=not context.options.keep_downloads):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def drop_leftovers_of_others(planned: Collection[FlightLine], context: RunContext) -> None:
+    """Remove what runs that died have left of published lines that this run has no plan for.
+
+    Lines that are held by another run keep everything, and so do lines that are not published:
+    whoever ingests them goes on from there.
+    """
+    left = _files_of(None, context.work_dir, downloads=not context.options.keep_downloads)
+    lines = {line for path in left if (line := as_flightline(re.split("[._]", path.name)[0]))}
+    for line in sorted(lines.difference(planned)):
+        try:
+            with context.hold(line, timeout=0):
+                published, has_store = read_published(context.storage, context.campaign, line)
+                if published is not None and has_store:
+                    drop_leftovers(line, context)
+                    get_run_logger().info("%s: what an earlier run left is removed", line)
+        except (ShiftError, OSError) as error:
+            get_run_logger().info("%s: what an earlier run left stays (%s)", line, error)
+
+
+def _files_of(line: FlightLine | None, work_dir: Path, *, downloads: bool = True) -> Iterator[Path]:
+    """Files and stores of a line, or of all."""
+    folders = [work_dir / "converted", *((work_dir / "downloads").glob("*") if downloads else ())]
+    name = "[!.]*" if line is None else f"{line}[._]*"
+    for folder in folders:
+        yield from list(folder.glob(f"{'*' if line is None else line.date}/{name}"))
