@@ -76,7 +76,7 @@ def fit_form(
             form["required"] = ["date"]
     if "line" in fields:
         fields["line"] |= _LINE
-        _say(fields["line"], "a flight line is named angYYYYMMDDtHHNNSS, as ang20220224t195402")
+        _say(fields["line"], "the name of a flight line has letters, digits, - and _ alone")
     schema.definitions = _in_use(schema)
 
 

@@ -180,7 +180,7 @@ def _ingest(
     with open_jobs(context, "campaign") as engine:
         done = ingest_lines(list(chosen), context, engine, journal)
     for outcome in done:
-        listed = chosen[FlightLine(outcome.line)]
+        listed = chosen[context.campaign.lines.read(outcome.line)]
         if outcome.state in WENT_WELL:
             ledger.note(listed)
         elif outcome.state is LineState.FAILED and Stage.PUBLISH not in outcome.stages:

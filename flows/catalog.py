@@ -183,7 +183,9 @@ def _diff(options: DiffOptions) -> ActionResult:
     storage = open_archive(options)
     address = options.portal or campaign.portal.url
     version = campaign.portal.version(options.portal_version)
-    with open_portal(address, version, options.portal_version, options.download) as portal:
+    with open_portal(
+        address, version, options.portal_version, options.download, names=campaign.lines
+    ) as portal:
         dates = options.date or tuple(list_dates(portal))
         lines, compared = _list(dates, portal)
         wanted = CampaignOptions(

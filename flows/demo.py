@@ -84,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_report(console, report)
     console.print(cube.sentence, highlight=False, soft_wrap=True)
     # The line without gaps makes the best picture.
-    line = FlightLine([o.line for o in report.outcomes if _DATE in o.line][-1])
-    store = archive / store_path(load_campaign(), line)
+    campaign = load_campaign()
+    line = campaign.lines.read([o.line for o in report.outcomes if _DATE in o.line][-1])
+    store = archive / store_path(campaign, line)
     for text, example in (
         ("Open a store:", f"python -c \"import xarray; print(xarray.open_zarr('{store}'))\""),
         ("The page:    ", str(Path(report.store) / "index.html")),
@@ -103,7 +104,7 @@ def _line_of(archive: Path, date: str) -> FlightLine:
     """The one line of a date."""
     day = json.loads((archive / day_path(load_campaign(), date)).read_bytes())
     (href,) = (link["href"] for link in day["links"] if link["rel"] == "item")
-    return FlightLine(Path(href).stem)
+    return load_campaign().lines.read(Path(href).stem)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
         catalog_lines,
         now,
         title=campaign.collection.title,
+        names=campaign.lines,
         store=storage.url,
         software=f"shift-stac {version('shift-stac')}",
         days=options.days,

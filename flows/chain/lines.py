@@ -189,10 +189,11 @@ def complete_catalog(
     of its own, so that the outcomes of the lines are reported as well.
     """
     place = (context.storage, context.campaign)
-    published = [FlightLine(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
+    read = context.campaign.lines.read
+    published = [read(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
     # A line that failed while it was published may have its item already.
     others = [
-        FlightLine(o.line)
+        read(o.line)
         for o in outcomes
         if o.state is LineState.UP_TO_DATE
         or (o.state is not LineState.PUBLISHED and Stage.PUBLISH in o.stages)

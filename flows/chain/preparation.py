@@ -50,7 +50,11 @@ class RunContext:
         self.hrefs = Hrefs.of(self.storage, options.catalog)
         version = description.version(options.portal_version)
         self.portal: Portal = open_portal(
-            self.portal_url, version, options.portal_version, options.download
+            self.portal_url,
+            version,
+            options.portal_version,
+            options.download,
+            names=self.campaign.lines,
         )
         self.downloader = Downloader(
             options.download, board.cancellation, partial(check_line, fallback=version.crs)

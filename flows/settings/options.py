@@ -174,7 +174,7 @@ class IngestOptions(ArchiveOptions):
     date: Dates = Field(default=(), description="flight date YYYYMMDD; may be given several times")
     line: Lines = Field(
         default=(),
-        description="flight line angYYYYMMDDtHHNNSS; may be given several times "
+        description="flight line, by its name; may be given several times "
         "(default: every line that the portal lists for the dates)",
     )
     force: bool = Field(default=False, description="ingest lines again that are up to date")

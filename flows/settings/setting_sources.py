@@ -230,7 +230,7 @@ _METAVARS = {
     "leave_out": "|".join(CAN_DO_WITHOUT),
     "layout": "|".join(ChunkLayout),
     "date": "YYYYMMDD",
-    "line": "angYYYYMMDDtHHNNSS",
+    "line": "NAME",
     "int": "N",
     "float": "N",
     "SecretStr": "TEXT",

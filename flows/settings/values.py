@@ -4,9 +4,17 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_settings import NoDecode
 
+from shift_stac.campaigns import load_campaign
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine, parse_date
 from shift_stac.sources import Product
@@ -98,8 +106,29 @@ DryRun = Annotated[bool, Field(description="publish nothing; tell what would be 
 LeftOut = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_split_commas)]
 """Products that are not taken; as one text, with commas between them."""
 
-Lines = Annotated[tuple[FlightLine, ...], NoDecode, BeforeValidator(_split_commas)]
-"""Flight lines; as one text, with commas between them."""
+
+def _of_campaign(value: Any, info: ValidationInfo) -> Any:
+    """Names as lines of the campaign that is chosen beside them."""
+    names = _split_commas(value)
+    # Where the campaign itself was refused, that is what is to be told.
+    if "campaign" not in info.data or not isinstance(names, tuple | list):
+        return names
+    read = load_campaign(info.data["campaign"]).lines.read
+    return tuple(read(name) if isinstance(name, str) else name for name in names)
+
+
+# A server refuses by the pattern alone, and does not know which campaign will be chosen.
+_NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
+
+LineOfCampaign = Annotated[
+    FlightLine,
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN}),
+]
+"""A flight line; its name is that of a line of the options' campaign."""
+
+Lines = Annotated[tuple[LineOfCampaign, ...], NoDecode, BeforeValidator(_of_campaign)]
+"""Flight lines of the options' ``campaign``; as one text, with commas between them."""
 
 
 UserPath = Annotated[Path, AfterValidator(at_home)]

@@ -1,28 +1,42 @@
 """Flight lines: the unit in which an imaging spectrometer campaign is flown and published."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache, total_ordering
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from shift_stac.errors import FlightLineError
+from shift_stac.name_patterns import Moment, NamePattern
 
-_PATTERN = re.compile(r"ang(\d{8})t(\d{6})", re.ASCII)
+COMMON_PATTERN = "{instrument}{date:YYYYMMDD}t{time:HHMMSS}[_{segment:000}]"
+"""The form of name that AVIRIS-NG, AVIRIS-3, PRISM and EMIT share."""
+
+# A name is also that of files, folders, links and Zarr stores.
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
+
+# Any moment will do in an example.
+_EXAMPLE = datetime(2022, 2, 24, 19, 54, 2, tzinfo=UTC)
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class FlightLine:
-    """One flight line of AVIRIS-NG, named by the UTC second at which it starts.
+    """One flight line, whose name tells the day on which it starts, UTC, and mostly the second.
 
-    Two lines are equal when their names are; they sort by time.
+    Two lines are equal when their names are; they sort by time, and else by name.
 
     Parameters
     ----------
     id
-        The name as the portal spells it: ``angYYYYMMDDtHHNNSS``.
+        The name as the portal spells it, without characters that a path could not have.
+    pattern
+        The form of the name, as the campaign file tells it; see
+        :mod:`shift_stac.name_patterns`.
 
     Raises
     ------
@@ -31,33 +45,49 @@ class FlightLine:
     """
 
     id: str
+    pattern: str = field(default=COMMON_PATTERN, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        match = _PATTERN.fullmatch(self.id) if isinstance(self.id, str) else None
-        if match is None:
-            msg = (
-                f"{self.id!r} is not a flight line: expected angYYYYMMDDtHHNNSS, "
-                "for example ang20220224t195402"
-            )
-            raise FlightLineError(msg)
+        if not isinstance(self.id, str) or not _SAFE.fullmatch(self.id):
+            raise FlightLineError(self._refusal())
         try:
-            self._parse_start()
+            found = _moment(self.id, self.pattern)
         except ValueError as error:
             msg = f"{self.id!r} is not a flight line: its date or time does not exist ({error})"
             raise FlightLineError(msg) from None
+        if found is None:
+            raise FlightLineError(self._refusal())
 
-    def _parse_start(self) -> datetime:
-        return datetime.strptime(self.id, "ang%Y%m%dt%H%M%S").replace(tzinfo=UTC)
+    def _refusal(self) -> str:
+        form = NamePattern(self.pattern)
+        return f"{self.id!r} is not a flight line: expected {form}, for example {example(form)}"
+
+    @property
+    def _moment(self) -> Moment:
+        found = _moment(self.id, self.pattern)
+        # Looked at when the line was made.
+        assert found is not None  # noqa: S101
+        return found
 
     @property
     def start(self) -> datetime:
-        """The UTC time at which the line starts."""
-        return self._parse_start()
+        """The UTC time at which the line starts; midnight of its day if :attr:`has_time` is false."""
+        return self._moment.start
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the name tells a time of day."""
+        return self._moment.has_time
 
     @property
     def date(self) -> str:
-        """The UTC day as the portal's folders spell it, ``YYYYMMDD``."""
-        return self.id[3:11]
+        """The UTC day, ``YYYYMMDD``."""
+        return f"{self.start:%Y%m%d}"
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, FlightLine):
+            return NotImplemented
+        return (self.start, self.id) < (other.start, other.id)
 
     def __str__(self) -> str:
         return self.id
@@ -66,24 +96,41 @@ class FlightLine:
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Let models hold a line and write it as its name."""
+        """Let models hold a line. It is written as its name, with the pattern if it is not the common one."""
 
         def parse(value: Any) -> FlightLine:
+            if isinstance(value, Mapping):
+                return cls(value["id"], value["pattern"])
             return value if isinstance(value, FlightLine) else cls(value)
+
+        def write(line: FlightLine) -> Any:
+            if line.pattern == COMMON_PATTERN:
+                return line.id
+            return {"id": line.id, "pattern": line.pattern}
 
         return core_schema.no_info_plain_validator_function(
             parse,
-            json_schema_input_schema=core_schema.str_schema(pattern=f"^{_PATTERN.pattern}$"),
-            serialization=core_schema.to_string_ser_schema(),
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(write),
         )
 
 
-def as_flightline(name: str) -> FlightLine | None:
-    """The flight line of this name; None where it is the name of something else."""
+@cache
+def _moment(name: str, pattern: str) -> Moment | None:
+    return NamePattern(pattern).moment(name)
+
+
+def example(pattern: NamePattern) -> str:
+    """A name of this form."""
+    return pattern.fill(_EXAMPLE)
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date ``YYYYMMDD``."""
     try:
-        return FlightLine(name)
+        return parse_date(text) == text
     except FlightLineError:
-        return None
+        return False
 
 
 def parse_date(text: str) -> str:

@@ -23,6 +23,9 @@ from support.archive import is_clean, publish_campaign
 from support.s3 import serve_moto, serve_s3
 
 INVENTED = """
+[lines]
+name = "ang{date}t{time}"
+
 [portal]
 url = "https://portal.example.org/polar/"
 

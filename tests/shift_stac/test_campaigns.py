@@ -25,8 +25,7 @@ LINE = FlightLine("ang20220224t195402")
 )
 def test_the_portal_keeps_its_files_where_they_really_are(version, product, expected):
     location = load_campaign().portal.version(version).products[product]
-    folder = location.directory_for(version, LINE.date)
-    assert f"{folder}/{location.name_for(LINE, version)}" == expected
+    assert location.path_for(LINE, version) == expected
 
 
 def test_only_glt_and_obs_are_optional():

@@ -26,7 +26,10 @@ def source_file(path: Path) -> SourceFile:
 
 
 def source_product(product: Product, data: Path) -> SourceProduct:
-    header = data.with_name(data.name + ".hdr")
+    return _pair(product, data, data.with_name(data.name + ".hdr"))
+
+
+def _pair(product: Product, data: Path, header: Path) -> SourceProduct:
     return SourceProduct(product=product, data=source_file(data), header=source_file(header))
 
 
@@ -35,11 +38,12 @@ def sources_in(
 ) -> SourceLine:
     """Every product that a portal folder has of a line."""
     found = []
-    for product, location in (campaign or load_campaign()).portal.version(version).products.items():
-        folder = portal / location.directory_for(version, line.date)
-        data = folder / location.name_for(line, version)
+    description = (campaign or load_campaign()).portal.version(version)
+    for product, location in description.products.items():
+        path = f"{portal / location.path_for(line, version)}"
+        data = Path(path + description.ending)
         if data.exists():
-            pair = source_product(product, data)
+            pair = _pair(product, data, Path(path + description.header_ending))
             found.append(pair.model_copy(update={"is_optional": location.optional}))
     return SourceLine(line=line, portal_version=version, products=tuple(found))
 

@@ -16,7 +16,7 @@ from shift_stac.errors import (
     ForeignLinkError,
     NothingPublishedError,
 )
-from shift_stac.flightline import FlightLine, as_flightline
+from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import index_path, indexed_assets
@@ -56,7 +56,9 @@ def published_lines(
             lower = pool.map(lambda path: _leads_to(storage, path, hrefs), sorted(paths))
             paths = {path for children in lower for path in children}
     try:
-        return sorted(FlightLine(path.rpartition("/")[2].removesuffix(".json")) for path in paths)
+        return sorted(
+            campaign.lines.read(path.rpartition("/")[2].removesuffix(".json")) for path in paths
+        )
     except FlightLineError as error:
         msg = f"a catalog below {storage.href(top)} is damaged ({error}): rebuild the catalog"
         raise CatalogError(msg) from error
@@ -75,11 +77,9 @@ def item_paths(files: Iterable[str], campaign: Campaign) -> dict[FlightLine, str
     pattern = re.compile(rf"{re.escape(campaign.collection.id)}/([^/]+)/\1\.json")
     found = {}
     for path in files:
-        if match := pattern.fullmatch(path):
-            try:
-                found[FlightLine(match[1])] = path
-            except FlightLineError:
-                continue
+        match = pattern.fullmatch(path)
+        if match and (line := campaign.lines.find(match[1])):
+            found[line] = path
     return dict(sorted(found.items()))
 
 
@@ -146,7 +146,7 @@ def take_inventory(
     used: set[str] = set()
     roots: dict[str, str] = {}
     for item in read_items(storage, list(paths.values())):
-        document = item_path(campaign, FlightLine(item["id"]))
+        document = item_path(campaign, campaign.lines.read(item["id"]))
         found = {_within(hrefs, asset["href"], document) for asset in item["assets"].values()}
         # A store is used as a whole, whatever in it an asset leads to.
         used |= found | {_place_of(path) for path in found}
@@ -156,7 +156,7 @@ def take_inventory(
     # A reader of the table still finds a store, even if the item of its line leads elsewhere by now.
     table = index_path(campaign)
     for name, told in indexed_assets(storage.read(table)).items():
-        if as_flightline(name) in paths:
+        if campaign.lines.find(name) in paths:
             used |= {_within(hrefs, href, table) for href in told}
     superseded: dict[str, int] = {}
     orphans: dict[str, int] = {}
@@ -209,9 +209,8 @@ class _Version(NamedTuple):
 def _version_of(path: str, campaign: Campaign) -> _Version | None:
     """The version whose data a file is, by its place: data, never items or catalogs."""
     for part in path.split("/"):
-        try:
-            line = FlightLine(part[: len("angYYYYMMDDtHHNNSS")])
-        except FlightLineError:
+        line = campaign.lines.find(campaign.lines.pattern.beginning(part))
+        if line is None:
             continue
         home = campaign.layout.directory_for(line)
         below = path.removeprefix(f"{home}/")

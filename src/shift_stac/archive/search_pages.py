@@ -9,7 +9,7 @@ from pystac.utils import str_to_datetime
 from shift_stac.archive.inventory import item_paths, read_items
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError
-from shift_stac.flightline import FlightLine, as_flightline
+from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import (
     index_path,
@@ -88,7 +88,9 @@ def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> 
         except CatalogError:
             # It is made anew for that.
             known = {}
-        others = dict.fromkeys(name for name in known if name not in items and as_flightline(name))
+        others = dict.fromkeys(
+            name for name in known if name not in items and campaign.lines.find(name)
+        )
         found = _reread(storage, campaign, items | others, known)
         return merge_items(None, found.values(), campaign, hrefs)
 
@@ -124,7 +126,7 @@ def _reread(
     kept = {name: item for name, item in items.items() if item is not None}
     for name in doubtful:
         kept.pop(name, None)
-    paths = [item_path(campaign, FlightLine(name)) for name in doubtful]
+    paths = [item_path(campaign, campaign.lines.read(name)) for name in doubtful]
     return kept | {item["id"]: item for item in read_items(storage, paths)}
 
 

@@ -2,32 +2,30 @@
 
 import tomllib
 from collections.abc import Collection
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
 from shift_stac.crs import parse_crs
-from shift_stac.errors import CampaignError, MapError
+from shift_stac.errors import CampaignError, FlightLineError, MapError
 from shift_stac.files import at_home
-from shift_stac.flightline import FlightLine
+from shift_stac.flightline import COMMON_PATTERN, FlightLine, example
 from shift_stac.model import FrozenModel
+from shift_stac.name_patterns import NamePattern
 from shift_stac.sources import CAN_DO_WITHOUT, Product, ProductLevel
 
 _FIELDS = {"version", "date", "line"}
+_STORED_FIELDS = {"date", "line"}
 
 
-def _check_template(text: str) -> str:
-    fields = [field for field in Formatter().parse(text) if field[1] is not None]
-    unknown = {name for _, name, _, _ in fields if name is not None} - _FIELDS
-    if unknown:
-        msg = f"{text!r} uses {sorted(unknown)}: only {sorted(_FIELDS)} are filled in"
-        raise ValueError(msg)
-    if any(form or conversion for _, _, form, conversion in fields):
-        msg = f"{text!r} has a ':' or '!' in a field: only names stand in braces"
-        raise ValueError(msg)
+def _check_template(text: str, fields: set[str] = _FIELDS) -> str:
+    for folder in text.split("/"):
+        if unknown := NamePattern(folder).parts - fields:
+            msg = f"{text!r} uses {sorted(unknown)}: only {sorted(fields)} are filled in"
+            raise ValueError(msg)
     if not text.isprintable() or ".." in text.split("/"):
         msg = f"{text!r} has '..' or a control character in it, and leads to no place of its own"
         raise ValueError(msg)
@@ -35,7 +33,7 @@ def _check_template(text: str) -> str:
 
 
 def _check_name(text: str) -> str:
-    if sum(name == "line" for _, name, _, _ in Formatter().parse(text)) != 1 or "/" in text:
+    if text.count("{line}") != 1 or "/" in text:
         msg = f"{text!r} is not the name of a line's file: it needs {{line}} once, and no '/'"
         raise ValueError(msg)
     return text
@@ -44,8 +42,9 @@ def _check_name(text: str) -> str:
 class ProductLocation(FrozenModel):
     """Where a portal version keeps a product: folder and file name, relative to its root.
 
-    The header's name is the data's with ``.hdr`` added. An ``optional`` product that is missing,
-    may not be read, or is damaged is left out; of any other, the line fails.
+    Both are patterns (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and
+    ``{line}`` are filled in. ``name`` is without the files' ending. An ``optional`` product that is
+    missing, may not be read, or is damaged is left out; of any other, the line fails.
     """
 
     directory: str
@@ -55,20 +54,44 @@ class ProductLocation(FrozenModel):
     _templates = field_validator("directory", "name")(_check_template)
     _name = field_validator("name")(_check_name)
 
-    def directory_for(self, version: str, date: str) -> str:
-        """The folder of a date, relative to the portal's root, without slashes at its ends."""
-        return self.directory.format(version=version, date=date, line="").strip("/")
+    def folders(
+        self, version: str, start: datetime | None = None, line: str = ""
+    ) -> list[NamePattern]:
+        """The folders from the portal's root to the files, with all filled in that is given."""
+        known = {"version": version} | ({"line": line} if line else {})
+        return [
+            NamePattern(folder).narrow(start, **known)
+            for folder in self.directory.split("/")
+            if folder
+        ]
 
-    def name_for(self, line: FlightLine, version: str) -> str:
-        """The name of a line's data file."""
-        return self.name.format(version=version, date=line.date, line=line.id)
+    def file_name(self, version: str, start: datetime | None = None, line: str = "") -> NamePattern:
+        """The name of a data file without its ending, with all filled in that is given."""
+        known = {"version": version} | ({"line": line} if line else {})
+        return NamePattern(self.name).narrow(start, **known)
+
+    def path_for(self, line: FlightLine, version: str) -> str:
+        """The path of a line's data file without its ending; what is open in it is filled."""
+        whole = f"{self.directory.strip('/')}/{self.name}".lstrip("/")
+        return NamePattern(whole).fill(line.start, version=version, line=line.id)
 
 
 class PortalVersion(FrozenModel):
-    """One version of the portal's products. ``crs`` is the fallback of IGMs that name no zone."""
+    """One version of the portal's products.
+
+    ``crs`` is the fallback of IGMs that name no zone. ``ending`` is that of every data file, and
+    ``header`` tells whether ``.hdr`` is added to the data file's name or stands instead of the ending.
+    """
 
     crs: str
+    ending: str = Field(default="", pattern=r"^([.][A-Za-z0-9._-]+)?$")
+    header: Literal["added", "instead"] = "added"
     products: dict[Product, ProductLocation]
+
+    @property
+    def header_ending(self) -> str:
+        """What a header's name has behind the part that it shares with its data file's."""
+        return f"{self.ending if self.header == 'added' else ''}.hdr"
 
     @field_validator("crs")
     @classmethod
@@ -120,6 +143,54 @@ class PortalVersion(FrozenModel):
             if product in self.products and not self.products[product].optional:
                 msg = f"{product} cannot be left out: the campaign file does not say that it is optional"
                 raise CampaignError(msg)
+
+
+class LineNames(FrozenModel):
+    """The form of a flight line's name; see :mod:`shift_stac.name_patterns`."""
+
+    name: str = COMMON_PATTERN
+
+    @field_validator("name")
+    @classmethod
+    def _tells_day(cls, name: str) -> str:
+        pattern = NamePattern(name)
+        if "*" in name:
+            msg = f"{name!r} is open: a part that differs from line to line is written as {{name}}"
+            raise ValueError(msg)
+        if not pattern.tells_day:
+            msg = f"{name!r} tells no day: it has to hold {{date:...}}, with year, month and day"
+            raise ValueError(msg)
+        try:
+            FlightLine(example(pattern), name)
+        except FlightLineError:
+            msg = (
+                f"{name!r} makes names such as {example(pattern)!r}: a name of letters, digits, - and _ "
+                "begins with a letter or a digit, since it is that of files and folders too"
+            )
+            raise ValueError(msg) from None
+        return name
+
+    @property
+    def pattern(self) -> NamePattern:
+        """The form."""
+        return NamePattern(self.name)
+
+    def read(self, name: str) -> FlightLine:
+        """The flight line of a name.
+
+        Raises
+        ------
+        FlightLineError
+            It is the name of something else.
+        """
+        return FlightLine(name, self.name)
+
+    def find(self, name: str) -> FlightLine | None:
+        """The flight line of a name; None where it is the name of something else."""
+        try:
+            return self.read(name)
+        except FlightLineError:
+            return None
 
 
 class PortalDescription(FrozenModel):
@@ -208,16 +279,20 @@ class ArchiveLayout(FrozenModel):
 
     data: str
 
-    _templates = field_validator("data")(_check_template)
+    @field_validator("data")
+    @classmethod
+    def _is_template(cls, data: str) -> str:
+        return _check_template(data, _STORED_FIELDS)
 
     def directory_for(self, line: FlightLine) -> str:
         """The folder of a line's store and its companions."""
-        return self.data.format(version="", date=line.date, line=line.id).strip("/")
+        return NamePattern(self.data).fill(line.start, line=line.id).strip("/")
 
 
 class Campaign(FrozenModel):
     """A campaign: its portal, its catalog's texts, and where its archive keeps things."""
 
+    lines: LineNames = LineNames()
     portal: PortalDescription
     catalog: CatalogText
     collection: CollectionText

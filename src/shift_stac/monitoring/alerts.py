@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from shift_stac.archive.catalog_lines import CatalogLine
-from shift_stac.flightline import as_flightline
+from shift_stac.flightline import is_date
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.metrics import Publication
 from shift_stac.monitoring.run_history import FlowRun
@@ -196,7 +196,7 @@ def _failed_lines(runs: Sequence[FlowRun], catalog_lines: Iterable[CatalogLine])
         moment, line, run = told[-1]
         if line.state is not LineState.FAILED or updated.get(name, NEVER) > moment:
             continue
-        if as_flightline(name) is None and any(
+        if (name == "catalog" or is_date(name)) and any(
             other.is_ingest and other.ended is not None and other.begin > moment for other in runs
         ):
             # A date that could not be listed, or the catalog: a later run would have told it again.

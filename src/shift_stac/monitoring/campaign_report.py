@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from shift_stac.archive.catalog_lines import CatalogLine
+from shift_stac.campaigns import LineNames
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.alerts import Alert, Health, find_alerts, health_of
 from shift_stac.monitoring.metrics import FlightDay, Period, flight_days, measure, publications
@@ -58,6 +59,7 @@ def make_campaign_report(
     stuck_hours: float,
     advise: Callable[[Alert], str],
     surveyed: Sequence[LineOutcome] = (),
+    names: LineNames | None = None,
 ) -> CampaignReport:
     """Make the figures. No I/O; the same history gives the same report.
 
@@ -73,6 +75,8 @@ def make_campaign_report(
         See :func:`shift_stac.monitoring.alerts.find_alerts`.
     surveyed
         What the latest campaign run told of all lines that the portal had, where it is at hand.
+    names
+        The form of the lines' names, if it is not the common one.
     """
     made = publications(runs, catalog_lines)
     today = now.astimezone(UTC).date()
@@ -103,7 +107,7 @@ def make_campaign_report(
         periods=by_day
         if days <= _MOST_BARS
         else measure(runs, made, today, periods=by_week, length=_WEEK),
-        flights=flight_days(catalog_lines, surveyed),
+        flights=flight_days(catalog_lines, surveyed, names),
     )
 
 

@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
 from shift_stac.archive.catalog_lines import CatalogLine
-from shift_stac.flightline import as_flightline
+from shift_stac.campaigns import LineNames
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import NEVER, LineOutcome, LineState, Stage
@@ -250,7 +250,9 @@ def _union(spans: list[tuple[datetime, datetime]]) -> float:
 
 
 def flight_days(
-    catalog_lines: Iterable[CatalogLine], surveyed: Iterable[LineOutcome] = ()
+    catalog_lines: Iterable[CatalogLine],
+    surveyed: Iterable[LineOutcome] = (),
+    names: LineNames | None = None,
 ) -> tuple[FlightDay, ...]:
     """How much of each flight date is published.
 
@@ -260,13 +262,16 @@ def flight_days(
         The published lines.
     surveyed
         What the latest campaign run told of all lines that the portal had.
+    names
+        The form of the lines' names, if it is not the common one.
     """
+    names = names or LineNames()
     sizes: dict[str, list[int]] = defaultdict(list)
     for item in catalog_lines:
-        sizes[_flown(item.line)].append(item.size or 0)
+        sizes[_flown(item.line, names)].append(item.size or 0)
     listed: dict[str, int] = defaultdict(int)
     for outcome in surveyed:
-        date_flown = _flown(outcome.line)
+        date_flown = _flown(outcome.line, names)
         if outcome.state is not LineState.VANISHED and date_flown:
             listed[date_flown] += 1
     return tuple(
@@ -280,6 +285,6 @@ def flight_days(
     )
 
 
-def _flown(name: str) -> str:
-    line = as_flightline(name)
+def _flown(name: str, names: LineNames) -> str:
+    line = names.find(name)
     return line.date if line else ""

@@ -5,17 +5,18 @@ keeps which product is told by the campaign file.
 """
 
 import hashlib
-import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Self
 
-from shift_stac.campaigns import PortalVersion, ProductLocation
-from shift_stac.errors import FlightLineError, MissingProductError, PortalError
+from shift_stac.campaigns import LineNames, PortalVersion, ProductLocation
+from shift_stac.errors import MissingProductError, PortalError
 from shift_stac.files import at_home
-from shift_stac.flightline import FlightLine, as_flightline, parse_date
+from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.portal.http_client import HttpOptions
+from shift_stac.portal.listing import Entry
+from shift_stac.portal.places import Listing, Places
 from shift_stac.portal.tree import FolderTree, HttpTree, Tree
 from shift_stac.sources import Product, RemoteLine, RemoteProduct
 
@@ -44,11 +45,22 @@ class Portal:
     :class:`~shift_stac.errors.TransferError` where it may answer at another try.
     """
 
-    def __init__(self, address: str, tree: Tree, description: PortalVersion, version: str) -> None:
+    def __init__(
+        self, address: str, tree: Tree, description: PortalVersion, version: str, names: LineNames
+    ) -> None:
         self._address = address
         self._tree = tree
         self._description = description
         self._version = version
+        self._names = names
+        self._places = self._over(self._list)
+
+    def _over(self, listing: Listing) -> Places:
+        endings = (self._description.ending, self._description.header_ending)
+        return Places(self._version, self._names, endings, listing)
+
+    def _list(self, folder: str) -> list[Entry]:
+        return self._tree.list(folder) or []
 
     def __enter__(self) -> Self:
         return self
@@ -62,17 +74,14 @@ class Portal:
         Where none is listed, a portal that is down answers with another page, or another site does:
         that is an error, and not a campaign whose lines have all vanished.
         """
-        # The folder of dates is what stands before {date} in the template of any product.
         location = self._description.products[Product.IGM]
-        above = location.directory.partition("{date}")[0].format(version=self._version, line="")
-        entries = self._tree.list(above.strip("/"))
+        top = self._places.top(location)
+        listed = cache(self._tree.list)
+        entries = listed(top)
         if entries is None:
-            msg = f"the portal has no folder {above!r}: check its address and version"
+            msg = f"the portal has no folder {top + '/'!r}: check its address and version"
             raise PortalError(msg)
-        named = [entry for entry in entries if _is_date(entry.name)]
-        # Some servers list folders without the slash that tells them from files.
-        folders = [entry for entry in named if entry.is_folder] or named
-        dates = [entry.name for entry in folders]
+        dates = sorted(self._over(lambda folder: listed(folder) or []).dates(location))
         if not dates:
             seen = (
                 f"its page lists {', '.join(entry.name for entry in entries[:3])}"
@@ -100,26 +109,18 @@ class Portal:
         products
             Whose files are wanted. A line counts if it has a cube or an IGM among them.
         """
-        # Products may share a folder.
-        entries = cache(lambda folder: self._tree.list(folder) or [])
         files: dict[FlightLine, dict[str, str]] = {}
         counting: set[FlightLine] = set()
+        # Products may share a folder.
+        places = self._over(cache(self._list))
         for product in products:
             location = self._description.products.get(product)
             if location is None:
                 continue
-            before, after = location.name.format(version=self._version, date=date, line="\0").split(
-                "\0"
-            )
-            name = re.compile(
-                f"{re.escape(before)}(ang{date}t[0-9]{{6}}){re.escape(after)}([.]hdr)?"
-            )
-            for entry in entries(location.directory_for(self._version, date)):
-                match = None if entry.is_folder else name.fullmatch(entry.name)
-                if match and (line := as_flightline(match[1])):
-                    files.setdefault(line, {})[entry.name] = entry.note
-                    if product in _TELLING and not match[2]:
-                        counting.add(line)
+            for found in places.files(location, date):
+                files.setdefault(found.line, {})[found.entry.name] = found.entry.note
+                if product in _TELLING and not found.is_header:
+                    counting.add(found.line)
         return [ListedLine(line=line, files=files[line]) for line in sorted(counting)]
 
     def find(self, line: FlightLine, products: Sequence[Product]) -> RemoteLine:
@@ -155,11 +156,10 @@ class Portal:
     def _find_pair(
         self, line: FlightLine, product: Product, location: ProductLocation
     ) -> RemoteProduct:
-        folder = location.directory_for(self._version, line.date)
-        path = f"{folder}/{location.name_for(line, self._version)}"
-        header, data = self._tree.find(f"{path}.hdr"), self._tree.find(path, f"{path}.hdr")
+        path, header_path = self._places.pair(location, line)
+        header, data = self._tree.find(header_path), self._tree.find(path, header_path)
         if header is None or data is None:
-            lacking = path if data is None else f"{path}.hdr"
+            lacking = path if data is None else header_path
             msg = (
                 f"{line}: the portal has no {lacking}, which is required for {product}; "
                 "wait until it is delivered, or ask for other products"
@@ -170,17 +170,17 @@ class Portal:
         )
 
 
-def _is_date(name: str) -> bool:
-    try:
-        return parse_date(name) == name
-    except FlightLineError:
-        return False
-
-
 def open_portal(
-    address: str, description: PortalVersion, version: str, options: HttpOptions
+    address: str,
+    description: PortalVersion,
+    version: str,
+    options: HttpOptions,
+    *,
+    names: LineNames | None = None,
 ) -> Portal:
     """Open a portal at an ``http(s)://`` address or in a local folder.
+
+    ``names`` is the form of the lines' names, if it is not the common one.
 
     Raises
     ------
@@ -194,4 +194,4 @@ def open_portal(
         raise PortalError(msg)
     else:
         tree = FolderTree(at_home(address))
-    return Portal(address, tree, description, version)
+    return Portal(address, tree, description, version, names or LineNames())

@@ -68,10 +68,18 @@ def simulate_campaign(
     ShiftError
         So many lines cannot be flown in a day.
     """
-    description = (campaign or load_campaign()).portal.version(version)
+    campaign = campaign or load_campaign()
+    description = campaign.portal.version(version)
     written = {}
     for date in [parse_date(text) for text in dates]:
-        flights = plan_flights(date, lines=lines, samples=samples, scan_lines=scan_lines, seed=seed)
+        flights = plan_flights(
+            date,
+            lines=lines,
+            samples=samples,
+            scan_lines=scan_lines,
+            seed=seed,
+            names=campaign.lines,
+        )
         for number, flight in enumerate(flights):
             write_line(
                 out,

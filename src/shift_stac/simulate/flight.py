@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Proj
 
+from shift_stac.campaigns import LineNames
 from shift_stac.crs import WGS84, transformer
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
@@ -32,6 +33,7 @@ _SHORTEST_PAUSE_S = 2.0
 class Flight:
     """One line's path; arrays are float64 and shaped (scan lines,) unless told otherwise.
 
+    ``start`` is the UTC second, which a line's name need not tell.
     ``easting`` and ``northing`` are of the nadir on the ground, metres in ``crs``; ``heading`` in
     radians clockwise from grid north, and ``convergence`` the radians to add for true north;
     ``roll`` in radians; ``across`` shaped (samples,) is the
@@ -39,6 +41,7 @@ class Flight:
     """
 
     line: FlightLine
+    start: datetime
     crs: CRS
     easting: NDArray[np.float64]
     northing: NDArray[np.float64]
@@ -50,21 +53,28 @@ class Flight:
 
     def time_of_day(self) -> NDArray[np.float64]:
         """Hours UTC of each scan line."""
-        start = self.line.start
-        seconds = start.hour * 3600 + start.minute * 60 + start.second
+        seconds = self.start.hour * 3600 + self.start.minute * 60 + self.start.second
         return np.asarray((seconds + np.arange(len(self.easting)) * SCAN_PERIOD_S) / 3600.0)
 
 
 def plan_flights(
-    date: str, *, lines: int, samples: int, scan_lines: int, seed: int
+    date: str,
+    *,
+    lines: int,
+    samples: int,
+    scan_lines: int,
+    seed: int,
+    names: LineNames | None = None,
 ) -> tuple[Flight, ...]:
     """Invent the lines of a date. The same arguments give the same flights.
 
     Raises
     ------
     ShiftError
-        So many lines, or so long ones, cannot be flown before midnight UTC.
+        So many lines, or so long ones, cannot be flown before midnight UTC, or their names would
+        not differ.
     """
+    names = names or LineNames(name="sim{date}t{time}")
     random = np.random.default_rng((seed, int(date)))
     day = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
     start = day + timedelta(hours=_FIRST_TAKE_OFF_HOUR, seconds=int(random.integers(0, 3600)))
@@ -79,11 +89,15 @@ def plan_flights(
         )
         raise ShiftError(msg)
     shrink = min(1.0, pause / (_TURN_S + _LONGEST_DELAY_S))
-    flights = []
+    flights: list[Flight] = []
     for number in range(lines):
-        name = FlightLine(f"ang{start:%Y%m%dt%H%M%S}")
+        line = names.read(names.pattern.fill(start, number + 1))
+        if flights and line == flights[-1].line:
+            msg = f"names of the form {names.name!r} do not tell two lines of {date} apart"
+            raise ShiftError(msg)
         offset = (number - (lines - 1) / 2 - 0.1) * _LINE_SPACING_M
-        flights.append(_fly(name, offset, number % 2 == 1, samples, scan_lines, random))
+        course = _fly(line, start, offset, number % 2 == 1, samples, scan_lines, random)
+        flights.append(course)
         delay = int(random.integers(0, max(1, int(_LONGEST_DELAY_S * shrink))))
         start += timedelta(seconds=int(duration + _TURN_S * shrink) + delay)
     return tuple(flights)
@@ -91,6 +105,7 @@ def plan_flights(
 
 def _fly(
     line: FlightLine,
+    start: datetime,
     offset_m: float,
     southward: bool,  # noqa: FBT001
     samples: int,
@@ -122,6 +137,7 @@ def _fly(
     height = half_width / np.tan(half_angle)
     return Flight(
         line=line,
+        start=start,
         crs=crs,
         easting=easting - easting.mean() + centre[0],
         northing=northing - northing.mean() + centre[1],

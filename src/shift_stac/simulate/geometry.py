@@ -67,7 +67,7 @@ def observe(flight: Flight, rows: slice, view: View) -> NDArray[np.float64]:
     the slope is counted from the vertical, and the aspect is turned by 90 degrees.
     """
     hours = flight.time_of_day()[rows]
-    zenith, azimuth, distance = sun_position(flight.line.start.date(), hours, *_SCENE_ORIGIN)
+    zenith, azimuth, distance = sun_position(flight.start.date(), hours, *_SCENE_ORIGIN)
     sun_zenith, sun_azimuth = zenith[:, None], azimuth[:, None]
     view_angle = np.arctan(view.tangent)
     heading = np.degrees(flight.heading[rows, None] + flight.convergence)

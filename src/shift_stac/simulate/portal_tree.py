@@ -51,15 +51,23 @@ def write_line(
     Each file appears under its name when it is complete. Memory is bounded by a block of scan
     lines for the cubes; the GLT needs the whole geometry.
     """
-    paths = {}
-    for product, location in description.products.items():
-        folder = root / location.directory_for(version, flight.line.date)
-        folder.mkdir(parents=True, exist_ok=True)
-        paths[product] = folder / location.name_for(flight.line, version)
+    paths = {
+        product: root / location.path_for(flight.line, version)
+        for product, location in description.products.items()
+    }
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def data_of(path: Path) -> Path:
+        return path.with_name(path.name + description.ending)
+
+    def header_of(path: Path) -> Path:
+        return path.with_name(path.name + description.header_ending)
+
     if not with_glt and (glt := paths.pop(Product.GLT, None)):
         # A campaign of more lines, written here before, may have left one.
-        _header_of(glt).unlink(missing_ok=True)
-        glt.unlink(missing_ok=True)
+        header_of(glt).unlink(missing_ok=True)
+        data_of(glt).unlink(missing_ok=True)
     interleave = _GEOMETRY_INTERLEAVE.get(version, "bil")
     wavelengths = wavelength_axis(bands)
     scan_lines, samples = len(flight.easting), len(flight.across)
@@ -68,8 +76,8 @@ def write_line(
         # Headers take their places after the data, as they leave the stack in reverse order.
         asides = {
             product: (
-                stack.enter_context(replacing(_header_of(path))),
-                stack.enter_context(replacing(path)),
+                stack.enter_context(replacing(header_of(path))),
+                stack.enter_context(replacing(data_of(path))),
             )
             for product, path in paths.items()
         }
@@ -88,10 +96,6 @@ def write_line(
             write_header(header, headers[product])
 
 
-def _header_of(path: Path) -> Path:
-    return path.with_name(path.name + ".hdr")
-
-
 def _write_blocks(
     flight: Flight,
     files: Mapping[Product, BinaryIO],
@@ -105,7 +109,9 @@ def _write_blocks(
     """Write cubes, IGM and OBS; return easting and northing, NaN where there is no location."""
     scan_lines, samples = len(flight.easting), len(flight.across)
     bands = len(wavelengths)
-    random = np.random.default_rng((seed, int(flight.line.id[3:11]), int(flight.line.id[12:])))
+    random = np.random.default_rng(
+        (seed, int(f"{flight.start:%Y%m%d}"), int(f"{flight.start:%H%M%S}"))
+    )
     noise = NoisePool(random, bands * samples)
     materials = spectra(wavelengths).T.copy()
     good = _good(wavelengths)

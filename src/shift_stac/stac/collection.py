@@ -10,7 +10,6 @@ from pystac.utils import str_to_datetime
 
 from shift_stac.campaigns import Campaign, CollectionText
 from shift_stac.errors import CatalogError
-from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.links import (
     JSON,
@@ -67,7 +66,7 @@ def add_items(
     added: set[str] = set()
     for item in items:
         added.add(item["id"])
-        date = FlightLine(item["id"]).date
+        date = campaign.lines.read(item["id"]).date
         months[month_path(campaign, date)] = spell_date(date)[:7]
         properties = item["properties"]
         moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
@@ -86,7 +85,7 @@ def add_items(
     if collection is not None:
         # Items that are linked directly, by hand or by an earlier release, until days lead to them.
         direct = linked(collection, path, "item", hrefs)
-        moved = {item_path(campaign, FlightLine(name)) for name in added}
+        moved = {item_path(campaign, campaign.lines.read(name)) for name in added}
         built["links"] += [link for place, link in sorted(direct.items()) if place not in moved]
     if collection is not None and collection.get("assets"):
         built["assets"] = dict(collection["assets"])

@@ -19,7 +19,6 @@ from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
 
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, DamagedTableError
-from shift_stac.flightline import FlightLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.paths import item_path
 
@@ -135,7 +134,7 @@ def _moments(table: pa.Table) -> dict[str, datetime | None]:
 
 
 def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[str, Any]:
-    document = item_path(campaign, FlightLine(item["id"]))
+    document = item_path(campaign, campaign.lines.read(item["id"]))
     table = index_path(campaign)
 
     def moved(thing: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def parents_of(
     A reader, who comes the other way, never follows a link to nothing. Other items are not needed;
     what the documents lead to besides is kept. Adding the same items twice changes nothing.
     """
-    lines = sorted(FlightLine(item["id"]) for item in items)
+    lines = sorted(campaign.lines.read(item["id"]) for item in items)
     days = sorted({line.date for line in lines})
     for day in days:
         yield _day(campaign, hrefs, day, [line for line in lines if line.date == day])

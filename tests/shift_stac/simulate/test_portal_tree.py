@@ -35,8 +35,7 @@ class Tree:
     def path(self, product: Product, number: int = 0) -> Path:
         location = load_campaign().portal.version(self.version).products[product]
         line = self.lines[number]
-        folder = self.root / location.directory_for(self.version, line.date)
-        return folder / location.name_for(line, self.version)
+        return self.root / location.path_for(line, self.version)
 
     def open(self, product: Product, number: int = 0):
         return open_envi(self.path(product, number))

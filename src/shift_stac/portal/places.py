@@ -1,0 +1,191 @@
+"""Where on a portal the files of a product are: the campaign file's patterns against its listings."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from shift_stac.campaigns import LineNames, ProductLocation
+from shift_stac.errors import PortalError
+from shift_stac.flightline import FlightLine
+from shift_stac.name_patterns import NamePattern, moment_of
+from shift_stac.portal.listing import Entry
+
+type Listing = Callable[[str], Sequence[Entry]]
+"""Lists a folder of the portal; empty where there is no such folder."""
+
+
+class FoundFile(NamedTuple):
+    """A product's file of a line, in a listing."""
+
+    line: FlightLine
+    entry: Entry
+    is_header: bool
+
+
+class Places:
+    """The folders and files of one version of a portal's products.
+
+    Parameters
+    ----------
+    version
+        The version's name.
+    names
+        The form of the lines' names.
+    endings
+        Of data files, and of their headers.
+    listing
+        How a folder is listed.
+    """
+
+    def __init__(
+        self, version: str, names: LineNames, endings: tuple[str, str], listing: Listing
+    ) -> None:
+        self._version = version
+        self._names = names
+        self._endings = endings
+        self._list = listing
+
+    def top(self, location: ProductLocation) -> str:
+        """The lowest folder that all files of a product have in common."""
+        folders = location.folders(self._version)
+        shared = []
+        for folder in folders:
+            if folder.is_open:
+                break
+            shared.append(folder.text)
+        return "/".join(shared)
+
+    def dates(self, location: ProductLocation) -> set[str]:
+        """The dates, ``YYYYMMDD``, of which there are folders, or lines where no folder tells it."""
+        return set(self._dates("", location.folders(self._version), location))
+
+    def _dates(
+        self, above: str, folders: Sequence[NamePattern], location: ProductLocation
+    ) -> Iterator[str]:
+        for number, folder in enumerate(folders):
+            if folder.is_open:
+                for entry in _folders(self._list(above)):
+                    match = self._match(folder, entry.name)
+                    if match is None:
+                        continue
+                    if date := self._date(match):
+                        yield date
+                    else:
+                        below = _join(above, entry.name)
+                        yield from self._dates(below, folders[number + 1 :], location)
+                return
+            above = _join(above, folder.text)
+        for found in self._files(above, location.file_name(self._version)):
+            yield found.line.date
+
+    def _date(self, match: re.Match[str]) -> str:
+        """The date that the name of a folder tells, by itself or as that of a line."""
+        if line := self._names.find(match.groupdict().get("line") or ""):
+            return line.date
+        try:
+            found = moment_of(match.groupdict())
+        except ValueError:
+            return ""
+        return f"{found.start:%Y%m%d}" if found else ""
+
+    def files(self, location: ProductLocation, date: str) -> Iterator[FoundFile]:
+        """A product's files of a date, ``YYYYMMDD``."""
+        start = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
+        name = location.file_name(self._version, start)
+        for folder in self._below("", location.folders(self._version, start), date):
+            for found in self._files(folder, name):
+                if found.line.date == date:
+                    yield found
+
+    def _below(self, above: str, folders: Sequence[NamePattern], date: str) -> Iterator[str]:
+        for number, folder in enumerate(folders):
+            if folder.is_open:
+                for entry in _folders(self._list(above)):
+                    match = self._match(folder, entry.name)
+                    if match is not None and self._date(match) in {date, ""}:
+                        below = _join(above, entry.name)
+                        yield from self._below(below, folders[number + 1 :], date)
+                return
+            above = _join(above, folder.text)
+        yield above
+
+    def _match(self, pattern: NamePattern, name: str) -> re.Match[str] | None:
+        return re.fullmatch(pattern.regex({"line": self._names.pattern}), name)
+
+    def _files(self, folder: str, name: NamePattern) -> Iterator[FoundFile]:
+        for entry in self._list(folder):
+            # The longer ending first: that of data may be none.
+            for ending in sorted(self._endings, key=len, reverse=True):
+                match = (
+                    self._match(name, entry.name.removesuffix(ending))
+                    if entry.name.endswith(ending) and not entry.is_folder
+                    else None
+                )
+                line = self._names.find(match["line"]) if match else None
+                if line is not None:
+                    yield FoundFile(line, entry, ending == self._endings[1])
+                    break
+
+    def pair(self, location: ProductLocation, line: FlightLine) -> tuple[str, str]:
+        """The paths of a line's data file and header.
+
+        Where the campaign file leaves a part of them open, folders are listed.
+
+        Raises
+        ------
+        PortalError
+            Several files of the line fit.
+        """
+        data, header = self._endings
+        known = (self._version, line.start, line.id)
+        name = location.file_name(*known)
+        paths = [""]
+        for pattern in location.folders(*known):
+            paths = [
+                _join(path, found)
+                for path in paths
+                for found in (
+                    self._fitting(path, pattern, "") if pattern.is_open else [pattern.text]
+                )
+            ]
+        if name.is_open:
+            paths = [
+                _join(path, found) for path in paths for found in self._fitting(path, name, data)
+            ]
+        else:
+            paths = [_join(path, name.text) for path in paths]
+        if len(paths) > 1:
+            msg = (
+                f"{line}: {' and '.join(sorted(paths)[:2])} both fit the campaign file's {location.name!r}: "
+                "tell there which is meant"
+            )
+            raise PortalError(msg)
+        # Of what nothing fits, the pattern tells what is lacking.
+        path = (
+            paths[0]
+            if paths
+            else _join("/".join(f.text for f in location.folders(*known)), name.text)
+        )
+        return f"{path}{data}", f"{path}{header}"
+
+    def _fitting(self, folder: str, pattern: NamePattern, ending: str) -> list[str]:
+        regex = pattern.regex()
+        return [
+            name
+            for name in (
+                entry.name.removesuffix(ending)
+                for entry in self._list(folder)
+                if entry.name.endswith(ending) and not entry.name.endswith(self._endings[1])
+            )
+            if re.fullmatch(regex, name)
+        ]
+
+
+def _folders(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The folders of a listing; some servers list them without the slash that tells them from files."""
+    return [entry for entry in entries if entry.is_folder] or entries
+
+
+def _join(above: str, name: str) -> str:
+    return f"{above}/{name}" if above else name
