@@ -1,5 +1,6 @@
 """The campaign file: everything that is particular to one campaign, as data."""
 
+import re
 import tomllib
 from collections.abc import Collection
 from datetime import datetime
@@ -22,6 +23,9 @@ _STORED_FIELDS = {"date", "line"}
 
 
 def _check_template(text: str, fields: set[str] = _FIELDS) -> str:
+    if re.search(r"\{(line|version)[:!]", text):
+        msg = f"{text!r} has a ':' or '!' behind line or version: only names stand in braces there"
+        raise ValueError(msg)
     for folder in text.split("/"):
         if unknown := NamePattern(folder).parts - fields:
             msg = f"{text!r} uses {sorted(unknown)}: only {sorted(fields)} are filled in"

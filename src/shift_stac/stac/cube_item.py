@@ -13,7 +13,6 @@ from shift_stac.campaigns import Campaign, CollectionText
 from shift_stac.crs import WGS84
 from shift_stac.cubes.building import CubeSummary
 from shift_stac.cubes.recipe import CubeRecipe
-from shift_stac.flightline import FlightLine
 from shift_stac.reader.cube import LINE_LAYER
 from shift_stac.reader.polygons import reproject
 from shift_stac.stac.collection import build_collection, extents
@@ -80,7 +79,7 @@ def build_cube_item(
     here = cube_item_path(campaign, recipe.name)
     footprint = _footprint(recipe)
     code = crs_code(recipe.grid.crs)
-    begins = [FlightLine(source.line).start for source in recipe.sources]
+    begins = [campaign.lines.read(source.line).start for source in recipe.sources]
     properties: dict[str, Any] = {
         "title": f"{recipe.name}: {campaign.collection.title}",
         "platform": campaign.item.platform,
@@ -139,7 +138,7 @@ def build_cube_item(
     for relation, path in (("root", CATALOG_PATH), ("parent", parent), ("collection", parent)):
         item.add_link(pystac.Link(relation, hrefs.to(path, here), media_type=_JSON))
     for source in recipe.sources:
-        line = hrefs.to(item_path(campaign, FlightLine(source.line)), here)
+        line = hrefs.to(item_path(campaign, campaign.lines.read(source.line)), here)
         item.add_link(pystac.Link("derived_from", line, _GEOJSON, source.line))
     made = item.to_dict(include_self_link=False, transform_hrefs=False)
     if hrefs.options.hrefs == "absolute":
