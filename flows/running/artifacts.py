@@ -42,6 +42,11 @@ def describe_job(line: str, job: JobInfo) -> str:
     return "\n".join(rows)
 
 
+def _key(what: str, line: FlightLine) -> str:
+    """A key as Prefect takes it: small letters, digits and dashes."""
+    return f"{what}-{line}".lower().replace("_", "-")
+
+
 def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Companions) -> None:
     """Show the quicklook of a line, small, and link to its item."""
     # Within the artifact: the archive may be in a folder or a bucket that the browser cannot read.
@@ -52,13 +57,13 @@ def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Co
     try:
         create_image_artifact(
             f"data:image/jpeg;base64,{encoded}",
-            key=f"quicklook-{line}",
+            key=_key("quicklook", line),
             description=f"{line} in true colour",
         )
         create_link_artifact(
             hrefs.absolute(item_path(campaign, line)),
             link_text=f"STAC item of {line}",
-            key=f"item-{line}",
+            key=_key("item", line),
             description="Where the archive has no public address, a path or an S3 address.",
         )
     except REFUSALS as error:

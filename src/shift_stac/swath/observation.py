@@ -288,8 +288,10 @@ def _times(
     midnight = line.start.replace(hour=0, minute=0, second=0, microsecond=0)
     named = (line.start - midnight) / timedelta(hours=1)
     # A line may pass midnight: take each hour of the day in the day in which it is nearest.
-    offsets = np.mod(valid - named + 12.0, 24.0) - 12.0
-    credible = np.abs(offsets) <= _LONGEST_LINE / timedelta(hours=1)
+    offsets = np.mod(valid - named + 12.0, 24.0) - 12.0 if line.has_time else valid
+    # A name that tells no time is near to none: then the times are to be near to each other.
+    expected = 0.0 if line.has_time else float(np.median(valid))
+    credible = np.abs(offsets - expected) <= _LONGEST_LINE / timedelta(hours=1)
     if credible.mean() < _LEAST_CREDIBLE_SHARE:
         away = float(np.median(np.abs(offsets)))
         note = f"the UTC band is {away:.1f} hours from the line's name, which gives the start"
