@@ -1,6 +1,5 @@
 """What lines leave in the working folder: downloads, and stores before they are published."""
 
-import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -11,7 +10,7 @@ from prefect import get_run_logger
 from flows.chain.preparation import RunContext
 from shift_stac.archive.documents import read_published
 from shift_stac.errors import ShiftError
-from shift_stac.flightline import FlightLine, as_flightline
+from shift_stac.flightline import FlightLine
 
 
 def bytes_of(line: FlightLine, context: RunContext) -> int:
@@ -41,7 +40,8 @@ def drop_leftovers_of_others(planned: Collection[FlightLine], context: RunContex
     whoever ingests them goes on from there.
     """
     left = _files_of(None, context.work_dir, downloads=not context.options.keep_downloads)
-    lines = {line for path in left if (line := as_flightline(re.split("[._]", path.name)[0]))}
+    names = context.campaign.lines
+    lines = {line for path in left if (line := names.find(names.pattern.beginning(path.name)))}
     for line in sorted(lines.difference(planned)):
         try:
             with context.hold(line, timeout=0):
