@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from shift_stac.files import replacing
 from shift_stac.pictures.colour import ColourBands, find_stretch
 from shift_stac.reader.geotiff import copy_as_cog
-from shift_stac.reader.orthorectify import north_up_grid
+from shift_stac.reader.map_grids import north_up_grid
 from shift_stac.reader.pixels import pixels_on
 from shift_stac.rows import row_blocks
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from shift_stac.maps.grid import MapGrid
 from shift_stac.pictures.colour import ColourBands, averaged, find_stretch
-from shift_stac.reader.orthorectify import north_up_grid
+from shift_stac.reader.map_grids import north_up_grid
 from shift_stac.reader.pixels import pixels_on
 from shift_stac.rows import row_blocks
 from shift_stac.store.summary import StoreSummary

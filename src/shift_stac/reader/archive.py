@@ -12,9 +12,9 @@ import xarray as xr
 from shift_stac.errors import CatalogError, MapError
 from shift_stac.reader.campaign_tables import campaign_table
 from shift_stac.reader.items import read_items
+from shift_stac.reader.map_grids import grid_of
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.opening import open_flightline
-from shift_stac.reader.orthorectify import grid_of
 from shift_stac.reader.places import parse_points, parse_polygons
 from shift_stac.reader.plots import ANGLES, nearest_rows, pixel_rows, zone_rows
 from shift_stac.reader.search import search

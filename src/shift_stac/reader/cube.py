@@ -14,9 +14,9 @@ from shift_stac.errors import MapError
 from shift_stac.maps.grid import MapGrid
 from shift_stac.reader.access import PREFERRED
 from shift_stac.reader.bands import bands_of
+from shift_stac.reader.map_grids import map_coordinates
 from shift_stac.reader.mosaic import NO_LINE, MosaicLine, mosaic, reaches
 from shift_stac.reader.mosaic_rule import MosaicRule
-from shift_stac.reader.orthorectify import map_coordinates
 
 # A block of the lazy result, and the longest side of it.
 _BLOCK_BYTES = 32_000_000

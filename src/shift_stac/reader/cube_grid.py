@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from shift_stac.crs import WGS84, parse_crs
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, transform_bounds
-from shift_stac.reader.orthorectify import matching_size
+from shift_stac.reader.map_grids import matching_size
 
 
 def choose_grid(

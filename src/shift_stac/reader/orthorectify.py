@@ -14,26 +14,25 @@ import dask.array
 import numpy as np
 import rioxarray  # noqa: F401 - adds the accessor by which a given grid is understood
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
-from rasterio.warp import calculate_default_transform
 
-from shift_stac.crs import parse_crs, transformer
+from shift_stac.crs import WGS84, parse_crs
 from shift_stac.errors import MapError
-from shift_stac.maps.antimeridian import is_beyond_edge, nearest_turn, overlap, turn_of
-from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, grid_attributes, transform_bounds
+from shift_stac.maps.grid import MapGrid
 from shift_stac.reader.averages import write_means
+from shift_stac.reader.map_grids import (
+    check_reach,
+    grid_of,
+    map_coordinates,
+    matching_size,
+    target_grid,
+)
 from shift_stac.reader.pixels import pixels_on, read_pixels
 from shift_stac.store.glt_group import LAYERS, read_grid
-
-_WGS84 = CRS.from_epsg(4326)
 
 # A block of the lazy result, and the longest side of it.
 _BLOCK_BYTES = 16_000_000
 _BLOCK_CELLS = 512
-# A resolution finer than such a part of a pixel is a mistake.
-_FINEST_PART = 1000
 # Cells that differ from pixels by such a part are as large.
 _SAME_SIZE = 1e-6
 
@@ -43,11 +42,6 @@ class Resampling(StrEnum):
 
     NEAREST = "nearest"
     AVERAGE = "average"
-
-
-def north_up_grid(swath: xr.Dataset) -> MapGrid:
-    """The grid of the line's lookup table; where that is rotated, one as fine that is not."""
-    return _target_grid(read_grid(swath), None, _WGS84, None, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +118,7 @@ def orthorectify(
     bands: Sequence[int] | None = None,
     hidden: NDArray[np.bool_] | None = None,
     bbox: Sequence[float] | None = None,
-    bbox_crs: Any = _WGS84,
+    bbox_crs: Any = WGS84,
     crs: Any = None,
     resolution: float | None = None,
     like: xr.DataArray | xr.Dataset | None = None,
@@ -171,10 +165,10 @@ def orthorectify(
     """
     table = read_grid(swath)
     if like is None:
-        grid = _target_grid(table, bbox, parse_crs(bbox_crs), crs, resolution)
+        grid = target_grid(table, bbox, parse_crs(bbox_crs), crs, resolution)
     elif bbox is None and crs is None and resolution is None:
         grid = grid_of(like)
-        _check_reach(table, grid)
+        check_reach(table, grid)
     else:
         msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
         raise MapError(msg)
@@ -223,113 +217,6 @@ def _understand(resampling: Resampling | str, table: MapGrid, grid: MapGrid) -> 
     return way
 
 
-def _target_grid(
-    table: MapGrid, bbox: Sequence[float] | None, bbox_crs: CRS, crs: Any, resolution: float | None
-) -> MapGrid:
-    target = table.crs if crs is None else parse_crs(crs)
-    if resolution is not None and not resolution > 0:
-        msg = f"a resolution of {resolution} makes no grid: give the side of a cell, above 0"
-        raise MapError(msg)
-    if target == table.crs and resolution is None and table.is_north_up:
-        if bbox is None:
-            return table
-        window = table.window(transform_bounds(bbox, bbox_crs, target))
-        if window[0].stop == 0:
-            raise outside(bbox)
-        return table.part(*window)
-    whole = transform_bounds(table.bounds, table.crs, target)
-    size = resolution or matching_size(table, target)
-    _check_size(size, whole, table, target)
-    if bbox is None:
-        return covering_grid(whole, size, target)
-    wanted = transform_bounds(bbox, bbox_crs, target)
-    clipped = overlap(wanted, whole, target)
-    if clipped is None:
-        raise outside(bbox)
-    return covering_grid(clipped, size, target)
-
-
-def _check_size(size: float, whole: Bounds, table: MapGrid, target: CRS) -> None:
-    """A cell of a whole line, or of a thousandth of a pixel, is meant in another unit."""
-    west, south, east, north = whole
-    finest = matching_size(table, target) / _FINEST_PART
-    if finest <= size <= max(east - west, north - south):
-        return
-    unit = target.axis_info[0].unit_name
-    reason = (
-        "finer than the line's pixels can be" if size < finest else "larger than the whole line"
-    )
-    msg = (
-        f"cells of {size:g} {unit} are {reason}, which has pixels of about "
-        f"{finest * _FINEST_PART:.3g}: give the resolution in the unit of the CRS {target.name}, {unit}"
-    )
-    raise MapError(msg)
-
-
-def _check_reach(table: MapGrid, grid: MapGrid) -> None:
-    """Look whether a given grid has room for any of the line."""
-    line = transform_bounds(table.bounds, table.crs, grid.crs)
-    if overlap(grid.bounds, line, grid.crs) is None:
-        msg = (
-            "the line does not reach into the grid of like: compare its bounds "
-            f"{grid.bounds} with the line's, {line}"
-        )
-        raise MapError(msg)
-
-
-def outside(bbox: Sequence[float]) -> MapError:
-    """What to raise of a box that the line does not reach."""
-    return MapError(
-        f"the line does not reach into the box {tuple(bbox)}: give west, south, east, north in "
-        "degrees, or say in which bbox_crs they are"
-    )
-
-
-def matching_size(table: MapGrid, target: CRS) -> float:
-    """Side of a cell in another CRS that is as large as that of a table."""
-    if target == table.crs:
-        return table.cell_size
-    if is_beyond_edge(transform_bounds(table.bounds, table.crs, target), target):
-        return _size_in_the_middle(table, target)
-    transform, _, _ = calculate_default_transform(
-        table.crs, target, table.width, table.height, *table.bounds
-    )
-    return float(transform.a)
-
-
-def _size_in_the_middle(table: MapGrid, target: CRS) -> float:
-    """As :func:`matching_size`, by the cells around the middle of the table alone."""
-    column, row = table.width / 2, table.height / 2
-    corners = (column, column + 1, column), (row, row, row + 1)
-    x, y = transformer(table.crs, target).transform(*(table.transform @ np.array(corners)))
-    x = nearest_turn(np.asarray(x), float(x[0]), turn_of(target))
-    along, across = (np.diff(np.stack([x, y])[:, [0, n]])[:, 0] for n in (1, 2))
-    return float(np.sqrt(abs(along[0] * across[1] - along[1] * across[0])))
-
-
-def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
-    """The grid of a georeferenced array.
-
-    Raises
-    ------
-    MapError
-        It has no CRS, or is not north-up.
-    """
-    if like.rio.crs is None:
-        msg = "like has no CRS: give an array that orthorectify made, or use rio.write_crs"
-        raise MapError(msg)
-    grid = MapGrid(
-        parse_crs(like.rio.crs.to_wkt()),
-        Affine(*like.rio.transform(recalc=True)[:6]),
-        like.rio.height,
-        like.rio.width,
-    )
-    if not grid.is_north_up:
-        msg = "like is not north-up: its rows must run from north to south; reproject it first"
-        raise MapError(msg)
-    return grid
-
-
 def _as_map(
     lazy: Any,
     variable: xr.DataArray,
@@ -350,38 +237,6 @@ def _as_map(
     )
     result.encoding = {"grid_mapping": "spatial_ref", "_FillValue": np.nan}
     return result
-
-
-def map_coordinates(
-    grid: MapGrid, like: xr.DataArray | xr.Dataset | None = None
-) -> dict[str, xr.Variable]:
-    """Coordinates of a map: ``y`` and ``x`` of the cells' centres, and ``spatial_ref``.
-
-    Parameters
-    ----------
-    grid
-        North-up.
-    like
-        The array whose grid it is: the very same labels are taken, so that arrays on one grid are
-        aligned to the last bit.
-    """
-    if like is None:
-        axes = {"y": grid.y(), "x": grid.x()}
-    else:
-        axes = {"y": like[like.rio.y_dim].to_numpy(), "x": like[like.rio.x_dim].to_numpy()}
-    units = {"units": "degrees"} if grid.crs.is_geographic else {"units": "m"}
-    names = ("latitude", "longitude") if grid.crs.is_geographic else (
-        "projection_y_coordinate", "projection_x_coordinate"
-    )  # fmt: skip
-    return {
-        **{
-            axis: xr.Variable(
-                axis, axes[axis], {"standard_name": name, "axis": axis.upper()} | units
-            )
-            for axis, name in zip(("y", "x"), names, strict=True)
-        },
-        "spatial_ref": xr.Variable((), 0, dict(grid_attributes(grid))),
-    }
 
 
 def has_table(swath: xr.Dataset) -> bool:

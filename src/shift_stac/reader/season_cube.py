@@ -14,9 +14,9 @@ from shift_stac.crs import WGS84
 from shift_stac.errors import MapError
 from shift_stac.reader.cube import SeasonCube
 from shift_stac.reader.cube_grid import choose_grid
+from shift_stac.reader.map_grids import grid_of
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.opening import open_flightline
-from shift_stac.reader.orthorectify import grid_of
 from shift_stac.reader.polygons import parse_polygon, reproject
 from shift_stac.store.glt_group import read_grid
 

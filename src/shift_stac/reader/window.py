@@ -7,7 +7,7 @@ import xarray as xr
 
 from shift_stac.crs import parse_crs
 from shift_stac.maps.grid import transform_bounds
-from shift_stac.reader.orthorectify import outside
+from shift_stac.reader.map_grids import outside
 from shift_stac.reader.pixels import pixels_of, region_around
 from shift_stac.store.glt_group import read_grid
 
