@@ -39,7 +39,7 @@ def plan(
     from shift_stac.reader.archive import open_archive  # noqa: PLC0415 - see tasks/__init__.py
 
     archive = open_archive(storage.url, storage_options=storage.fsspec_options)
-    recipe, _ = plan_cube(archive, campaign.collection.id, request, memory=memory, workers=workers)
+    recipe, _ = plan_cube(archive, campaign, request, memory=memory, workers=workers)
     get_run_logger().info(
         "%s: %d lines of %d days, %d bands, %d x %d cells, %s of values",
         *(recipe.name, len(recipe.sources), recipe.days, recipe.band_count),

@@ -16,7 +16,7 @@ from shift_stac.flightline import FlightLine
 def bytes_of(line: FlightLine, context: RunContext) -> int:
     """Bytes of a line that lie in the working folder."""
     total = 0
-    for path in _files_of(line, context.work_dir):
+    for path in _files_of(line, context):
         for file in (path, *path.rglob("*")):
             # It may be removed while it is looked at.
             with suppress(OSError):
@@ -26,7 +26,7 @@ def bytes_of(line: FlightLine, context: RunContext) -> int:
 
 def drop_leftovers(line: FlightLine, context: RunContext) -> None:
     """Remove what runs that died have left of a published line; the line is to be held."""
-    for path in _files_of(line, context.work_dir, downloads=not context.options.keep_downloads):
+    for path in _files_of(line, context, downloads=not context.options.keep_downloads):
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -39,9 +39,8 @@ def drop_leftovers_of_others(planned: Collection[FlightLine], context: RunContex
     Lines that are held by another run keep everything, and so do lines that are not published:
     whoever ingests them goes on from there.
     """
-    left = _files_of(None, context.work_dir, downloads=not context.options.keep_downloads)
-    names = context.campaign.lines
-    lines = {line for path in left if (line := names.find(names.pattern.beginning(path.name)))}
+    left = _all_files(context, downloads=not context.options.keep_downloads)
+    lines = {line for line, _ in left}
     for line in sorted(lines.difference(planned)):
         try:
             with context.hold(line, timeout=0):
@@ -53,9 +52,24 @@ def drop_leftovers_of_others(planned: Collection[FlightLine], context: RunContex
             get_run_logger().info("%s: what an earlier run left stays (%s)", line, error)
 
 
-def _files_of(line: FlightLine | None, work_dir: Path, *, downloads: bool = True) -> Iterator[Path]:
-    """Files and stores of a line, or of all."""
-    folders = [work_dir / "converted", *((work_dir / "downloads").glob("*") if downloads else ())]
-    name = "[!.]*" if line is None else f"{line}[._]*"
+def _files_of(line: FlightLine, context: RunContext, *, downloads: bool = True) -> Iterator[Path]:
+    """Files and stores of a line."""
+    for other, path in _all_files(context, downloads=downloads, date=line.date):
+        if other == line:
+            yield path
+
+
+def _all_files(
+    context: RunContext, *, downloads: bool, date: str = "*"
+) -> Iterator[tuple[FlightLine, Path]]:
+    """Files and stores of all lines, or of those of a date, each with its line."""
+    # The longest name counts: that of a segment begins with the name of a line without segments.
+    names = context.campaign.lines
+    folders = [context.work_dir / "converted"]
+    if downloads:
+        folders += (context.work_dir / "downloads").glob("*")
     for folder in folders:
-        yield from list(folder.glob(f"{'*' if line is None else line.date}/{name}"))
+        for path in list(folder.glob(f"{date}/[!.]*")):
+            line = names.find(names.pattern.beginning(path.name))
+            if line is not None:
+                yield line, path

@@ -5,6 +5,7 @@ from typing import Any
 
 import geopandas
 
+from shift_stac.campaigns import Campaign
 from shift_stac.cubes.names import CubeName
 from shift_stac.cubes.recipe import CubeRecipe, CubeSource
 from shift_stac.errors import MapError
@@ -49,7 +50,7 @@ class CubeRequest(FrozenModel):
 
 def plan_cube(
     archive: Archive,
-    collection: str,
+    campaign: Campaign,
     request: CubeRequest,
     *,
     memory: int | None = None,
@@ -61,8 +62,8 @@ def plan_cube(
     ----------
     archive
         Where the lines are.
-    collection
-        Id of the STAC collection that they belong to.
+    campaign
+        The one that flew them.
     request
         What was asked for.
     memory, workers
@@ -76,8 +77,8 @@ def plan_cube(
         A line does not open.
     """
     found = archive.search(bbox=request.bbox, geometry=request.geometry)
-    found = found[found["collection"] == collection]
-    flown = [name for name in found["id"] if _is_wanted(name, request)]
+    found = found[found["collection"] == campaign.collection.id]
+    flown = [name for name in found["id"] if _is_wanted(campaign.lines.read(name), request)]
     found = found[found["id"].isin(flown)]
     if found.empty:
         msg = f"no line of {archive.href} was flown there on these dates: compare with the table of items"
@@ -106,8 +107,8 @@ def plan_cube(
     return recipe, cube
 
 
-def _is_wanted(line: str, request: CubeRequest) -> bool:
-    date = FlightLine(line).date
+def _is_wanted(line: FlightLine, request: CubeRequest) -> bool:
+    date = line.date
     return (
         (not request.dates or date in request.dates)
         and (request.first_date is None or date >= request.first_date)

@@ -52,7 +52,7 @@ def make(storage, folder: Path, **asked):
     options = storage.fsspec_options
     archive = shift_stac.open_archive(storage.url, storage_options=options)
     request = CubeRequest(name="fields", **({"bands": (650, 860), "resolution": 10} | asked))
-    recipe, cube = plan_cube(archive, "AVIRIS-NG", request)
+    recipe, cube = plan_cube(archive, CAMPAIGN, request)
     work = WorkFolder(folder)
     text = StoreText.of_campaign(CAMPAIGN)
     recipe = begin_store(work, recipe, cube, text)
