@@ -32,15 +32,16 @@ demo: install ## ingest a small simulated campaign, from HTTP to a catalog
 serve: install ## the service: Prefect server, worker, deployments; Ctrl-C ends it (SERVE_ARGS=...)
 	$(BIN)/python -m deployments.serve $(SERVE_ARGS)
 
-# Two at once: a test that starts a command waits for one core. Files stay together, since their
-# tests share servers.
-TEST_WORKERS ?= 2
+# More than the cores: many tests wait for what they started. Files stay together, since their tests
+# share servers, and begin in the order of tests/conftest.py.
+TEST_WORKERS ?= 3
+DISTRIBUTED = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: install ## all tests
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(DISTRIBUTED) $(PYTEST_ARGS)
 
 test-fast: install ## the tests that need no server, browser or Slurm (a minute)
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile \
+	$(BIN)/python -m pytest $(DISTRIBUTED) \
 	  -m "not (server or prefect or browser or slurm or image or slow)" $(PYTEST_ARGS)
 
 faults: install ## faults, many tries each, and a table of what held: docs/faults.md (FAULT_TRIES=20, long)

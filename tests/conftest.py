@@ -19,6 +19,8 @@ LAYERS = {
     "docker": "image",
     "faults": "prefect",
 }
+# What takes longest begins first, so that no worker is alone at the end.
+LONGEST = ("integration/test_ingest.py", "integration", "service", "slurm", "browser", "faults")
 # A busy machine is slow, not wrong.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
@@ -32,11 +34,18 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Mark the tests of a folder with its layer."""
+    """Mark the tests of a folder with its layer, and put the longest first."""
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        folder = _place(item).partition("/")[0]
         if folder in LAYERS:
             item.add_marker(LAYERS[folder])
+    items.sort(
+        key=lambda item: [not _place(item).startswith(place) for place in LONGEST],
+    )
+
+
+def _place(item) -> str:
+    return item.path.relative_to(Path(__file__).parent).as_posix()
 
 
 def pytest_runtest_setup(item) -> None:

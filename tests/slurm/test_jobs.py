@@ -136,7 +136,7 @@ def test_a_queue_that_does_not_move_is_reported_and_bounded(slurm, run, profile,
 def test_jobs_of_two_runs_do_not_know_each_other(slurm, run, profile, tmp_path, appears):
     begun = tmp_path / "begun"
     with run(profile, "same") as first:
-        long = first.start(jobs.sleep, 3, begun, name="line")
+        long = first.start(jobs.sleep, 12, begun, name="line")
         appears(begun)
         with run(profile, "same") as second:
             assert second.start(jobs.sleep, 0, name="line").result() != ""

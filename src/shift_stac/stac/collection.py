@@ -22,8 +22,9 @@ from shift_stac.stac.links import (
 )
 from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path, month_path, spell_date
 
-# What looking for a box or a moment in something else ends with.
-_UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What looking for a box or a moment in something else ends with."""
+
 # Of a box in two dimensions, and in three.
 _EDGES = (4, 6)
 _SCIENTIFIC = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
@@ -71,9 +72,9 @@ def add_items(
         properties = item["properties"]
         moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
         try:
-            boxes.append(_box(item["bbox"]))
+            boxes.append(read_box(item["bbox"]))
             times += [str_to_datetime(moment) for moment in moments if moment]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             msg = (
                 f"the item of {item['id']} is not STAC ({error!r}): restore it, or remove it and "
                 "ingest again"
@@ -101,16 +102,19 @@ def extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[date
         It is not STAC.
     """
     try:
-        box = _box(collection["extent"]["spatial"]["bbox"][0])
+        box = read_box(collection["extent"]["spatial"]["bbox"][0])
         interval = collection["extent"]["temporal"]["interval"][0]
         times = [str_to_datetime(moment) for moment in interval if moment]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise CatalogError(not_stac(collection, error)) from error
     return [box], times
 
 
-def _box(told: Any) -> list[float]:
-    """West, south, east and north of a bounding box, which may have heights too."""
+def read_box(told: Any) -> list[float]:
+    """West, south, east and north of a bounding box, which may have heights too.
+
+    Raises what :data:`UNREADABLE` has of what is no box.
+    """
     edges = [float(edge) for edge in told]
     if len(edges) not in _EDGES or not all(map(math.isfinite, edges)):
         msg = f"{told!r} is no bounding box"

@@ -19,6 +19,7 @@ from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
 
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, DamagedTableError
+from shift_stac.stac.collection import UNREADABLE, read_box
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.paths import item_path
 
@@ -152,11 +153,19 @@ def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[st
         "href": hrefs.to(document, table),
         "type": "application/geo+json",
     }
+    try:
+        box = _covering(read_box(item["bbox"]))
+    except UNREADABLE as error:
+        msg = (
+            f"the item of {item['id']} is not STAC (its bbox: {error!r}): restore it, or remove it and "
+            "ingest again"
+        )
+        raise CatalogError(msg) from error
     links = [moved(link) for link in item["links"] if link["rel"] in _KEPT_LINKS]
     properties = {key: value for key, value in item["properties"].items() if key not in _LEFT_OUT}
     return {
         **item,
-        "bbox": _covering(item["bbox"]),
+        "bbox": box,
         "properties": properties,
         "assets": assets,
         "links": [own, *links],
