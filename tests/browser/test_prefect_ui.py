@@ -132,7 +132,7 @@ def test_wrong_input_is_refused_in_the_form_with_a_sentence(service, page):
     add_item(page, 1)
     # The line's stands before the others, once it is there.
     expect(entries).to_have_count(before + 1)
-    entries.first.fill("ang2022")
+    entries.first.fill("ang 2022")
     sentence = page.get_by_text("the name of a flight line has letters")
     expect(sentence).to_be_visible()
     # Dates come from a calendar: one before the campaign, and an entry without one.

@@ -16,7 +16,7 @@ from support.archive import publish_campaign
 from support.season import brute_force
 from support.slurm import PROFILE
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 DATES = tuple(f"2022{month:02}{day:02}" for month in range(2, 8) for day in (5, 19))
 
 
