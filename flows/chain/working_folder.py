@@ -54,22 +54,23 @@ def drop_leftovers_of_others(planned: Collection[FlightLine], context: RunContex
 
 def _files_of(line: FlightLine, context: RunContext, *, downloads: bool = True) -> Iterator[Path]:
     """Files and stores of a line."""
-    for other, path in _all_files(context, downloads=downloads, date=line.date):
+    # A pattern first: a folder may hold the files of thousands of lines.
+    for other, path in _all_files(context, downloads=downloads, within=f"{line.date}/{line}*"):
         if other == line:
             yield path
 
 
 def _all_files(
-    context: RunContext, *, downloads: bool, date: str = "*"
+    context: RunContext, *, downloads: bool, within: str = "*/[!.]*"
 ) -> Iterator[tuple[FlightLine, Path]]:
-    """Files and stores of all lines, or of those of a date, each with its line."""
+    """Files and stores of lines, each with its line; of all, unless a pattern says of which."""
     # The longest name counts: that of a segment begins with the name of a line without segments.
     names = context.campaign.lines
     folders = [context.work_dir / "converted"]
     if downloads:
         folders += (context.work_dir / "downloads").glob("*")
     for folder in folders:
-        for path in list(folder.glob(f"{date}/[!.]*")):
+        for path in list(folder.glob(within)):
             line = names.find(names.pattern.beginning(path.name))
             if line is not None:
                 yield line, path

@@ -115,16 +115,18 @@ def _tabulate(entries: list[dict[str, Any]]) -> pa.Table:
         return pa.table(parse_stac_items_to_arrow(entries).read_all())
     except Exception as error:  # what its parts raise about what is not as STAC has it
         if len(entries) == 1:
-            msg = (
-                f"the item of {entries[0]['id']} is not STAC ({error!r}): restore it, or remove it "
-                "and ingest again"
-            )
-            raise CatalogError(msg) from error
+            raise CatalogError(_not_stac(entries[0], repr(error))) from error
         # One by one, the first that is at fault is found.
         for entry in entries:
             _tabulate([entry])
         msg = f"these items do not go into one table: {error}"
         raise CatalogError(msg) from error
+
+
+def _not_stac(item: Mapping[str, Any], why: str) -> str:
+    return (
+        f"the item of {item['id']} is not STAC ({why}): restore it, or remove it and ingest again"
+    )
 
 
 def _moments(table: pa.Table) -> dict[str, datetime | None]:
@@ -156,11 +158,7 @@ def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[st
     try:
         box = _covering(read_box(item["bbox"]))
     except UNREADABLE as error:
-        msg = (
-            f"the item of {item['id']} is not STAC (its bbox: {error!r}): restore it, or remove it and "
-            "ingest again"
-        )
-        raise CatalogError(msg) from error
+        raise CatalogError(_not_stac(item, f"its bbox: {error!r}")) from error
     links = [moved(link) for link in item["links"] if link["rel"] in _KEPT_LINKS]
     properties = {key: value for key, value in item["properties"].items() if key not in _LEFT_OUT}
     return {

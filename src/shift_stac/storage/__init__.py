@@ -2,4 +2,4 @@
 
 from shift_stac.extras import require_extra
 
-require_extra("ingest", __name__, "filelock", "obstore")
+require_extra("ingest", __name__, "filelock")
