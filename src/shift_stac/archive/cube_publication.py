@@ -5,13 +5,13 @@ goes on reading it. A reader never follows a link to nothing.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shift_stac.archive.documents import read_stac
+from shift_stac.archive.documents import read_stac, update_stac
 from shift_stac.archive.versions import VERSION_PREFIX
 from shift_stac.campaigns import Campaign
 from shift_stac.cubes.building import CubeSummary
@@ -26,7 +26,6 @@ from shift_stac.stac.paths import (
     cubes_collection_path,
 )
 from shift_stac.stac.published import stamped
-from shift_stac.stac.serialization import parse_stac, render
 from shift_stac.storage.base import Progress, Storage
 from shift_stac.validation.result import Validation
 
@@ -109,7 +108,7 @@ def publish_cube(
         hrefs=hrefs,
     )
     path = cube_item_path(campaign, name)
-    _change(storage, path, lambda published: stamped(item, published, datetime.now(UTC)))
+    update_stac(storage, path, lambda published: stamped(item, published, datetime.now(UTC)))
     _link(storage, campaign, item, hrefs)
     return PublishedCube(path, beside)
 
@@ -131,21 +130,12 @@ def link_published(storage: Storage, campaign: Campaign, name: str, hrefs: Hrefs
 
 def _link(storage: Storage, campaign: Campaign, item: Mapping[str, Any], hrefs: Hrefs) -> None:
     collection = cubes_collection_path(campaign)
-    _change(storage, collection, lambda published: add_cubes(published, [item], campaign, hrefs))
+    update_stac(
+        storage, collection, lambda published: add_cubes(published, [item], campaign, hrefs)
+    )
     others = {collection: cubes_text(campaign).title}
-    _change(
+    update_stac(
         storage,
         CATALOG_PATH,
         lambda published: build_catalog(campaign, published, hrefs, others=others),
-    )
-
-
-def _change(
-    storage: Storage, path: str, make: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
-) -> None:
-    storage.update(
-        path,
-        lambda before: render(
-            make(None if before is None else parse_stac(before, storage.href(path)))
-        ),
     )

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from shift_stac.archive.documents import read_item, read_stac
+from shift_stac.archive.documents import read_item, read_stac, update_stac
 from shift_stac.archive.versions import choose_place
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, PublishedMeanwhileError
@@ -20,10 +20,10 @@ from shift_stac.stac.asset_files import describe_file
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item import build_item
 from shift_stac.stac.links import linked_children
-from shift_stac.stac.parents import Parent, parents_of
+from shift_stac.stac.parents import parents_of
 from shift_stac.stac.paths import item_path, store_path, way_to
 from shift_stac.stac.published import PublishedState, published_state, refresh_sources, stamped
-from shift_stac.stac.serialization import parse_item, parse_stac, render
+from shift_stac.stac.serialization import parse_item, render
 from shift_stac.storage.base import Progress, Storage
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
@@ -194,12 +194,7 @@ def link_items(
     if not items:
         return
     for parent in parents_of(items, campaign, hrefs):
-
-        def change(before: bytes | None, parent: Parent = parent) -> bytes:
-            was = None if before is None else parse_stac(before, storage.href(parent.path))
-            return render(parent.change(was))
-
-        storage.update(parent.path, change)
+        update_stac(storage, parent.path, parent.change)
 
 
 def _beside(store: str, local: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pystac.utils import str_to_datetime
 
+from shift_stac.archive.documents import update_stac
 from shift_stac.archive.inventory import item_paths, read_items
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError
@@ -19,7 +20,7 @@ from shift_stac.stac.item_table import (
 )
 from shift_stac.stac.page import page_path, render_entrance, render_page
 from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path
-from shift_stac.stac.serialization import parse_stac, render
+from shift_stac.stac.serialization import parse_stac
 from shift_stac.storage.base import Storage
 from shift_stac.storage.media_types import HTML, PARQUET
 
@@ -147,13 +148,11 @@ def _show(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
 
     storage.update(page_path(campaign), page)
 
-    def with_assets(before: bytes | None) -> bytes:
-        where = collection_path(campaign)
-        collection = {} if before is None else parse_stac(before, storage.href(where))
-        return render({**collection, "assets": _assets(campaign, hrefs)})
-
     if storage.read(collection_path(campaign)) is not None:
-        storage.update(collection_path(campaign), with_assets)
+        assets = _assets(campaign, hrefs)
+        update_stac(
+            storage, collection_path(campaign), lambda was: {**(was or {}), "assets": assets}
+        )
 
     def entrance(before: bytes | None) -> bytes:
         catalog = storage.read(CATALOG_PATH)

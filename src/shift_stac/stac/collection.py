@@ -10,6 +10,7 @@ from pystac.utils import str_to_datetime
 
 from shift_stac.campaigns import Campaign, CollectionText
 from shift_stac.errors import CatalogError
+from shift_stac.stac.extensions import schema_urls
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.links import (
     JSON,
@@ -27,7 +28,6 @@ UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, Va
 
 # Of a box in two dimensions, and in three.
 _EDGES = (4, 6)
-_SCIENTIFIC = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
 
 
 def add_items(
@@ -189,7 +189,7 @@ def build_collection(
         href = hrefs.to(CATALOG_PATH, path)
         collection.add_link(document_link(relation, href, campaign.catalog.title))
     if text.doi:
-        collection.stac_extensions.append(_SCIENTIFIC)
+        collection.stac_extensions.extend(schema_urls(["scientific"]))
         collection.extra_fields["sci:doi"] = text.doi
         collection.add_link(pystac.Link("cite-as", f"https://doi.org/{text.doi}"))
         if text.citation:

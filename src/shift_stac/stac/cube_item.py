@@ -17,9 +17,10 @@ from shift_stac.reader.cube import LINE_LAYER
 from shift_stac.reader.polygons import reproject
 from shift_stac.stac.collection import build_collection, extents
 from shift_stac.stac.cube_fields import describe_bands, spectral_dimension
+from shift_stac.stac.extensions import OF_STORES, schema_urls
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item import AssetFile, file_asset
-from shift_stac.stac.links import child_links, own_link
+from shift_stac.stac.item import AssetFile, file_asset, store_asset
+from shift_stac.stac.links import GEOJSON, JSON, child_links, own_link
 from shift_stac.stac.paths import (
     CATALOG_PATH,
     cube_item_path,
@@ -30,12 +31,6 @@ from shift_stac.stac.paths import (
 from shift_stac.store.map_conventions import crs_code
 from shift_stac.validation.result import Validation
 
-_GEOJSON = "application/geo+json"
-_JSON = "application/json"
-_EXTENSIONS = (
-    *("datacube/v2.3.0", "eo/v2.0.0", "file/v2.1.0", "processing/v1.2.0", "projection/v2.0.0"),
-    *("raster/v2.0.0", "timestamps/v1.1.0", "version/v1.2.0", "zarr/v1.1.0"),
-)
 # Title and roles of the files beside a cube.
 _FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "thumbnail": ("The season in pictures", ("thumbnail",)),
@@ -108,11 +103,11 @@ def build_cube_item(
         "cube:dimensions": _dimensions(summary),
         "cube:variables": _variables(summary),
     }
-    extensions = list(_EXTENSIONS)
+    extensions = list(OF_STORES)
     if hrefs.schemes:
-        extensions.append("storage/v2.0.0")
+        extensions.append("storage")
     if hrefs.other_ways(store).get("alternate"):
-        extensions.append("alternate-assets/v1.2.0")
+        extensions.append("alternate-assets")
     item = pystac.Item(
         id=recipe.name,
         geometry=json.loads(shapely.to_geojson(footprint)),
@@ -125,9 +120,7 @@ def build_cube_item(
             for key, value in properties.items()
             if value is not None or key == "proj:code"
         },
-        stac_extensions=sorted(
-            f"https://stac-extensions.github.io/{name}/schema.json" for name in extensions
-        ),
+        stac_extensions=schema_urls(extensions),
         collection=cubes_collection_id(campaign),
     )
     item.add_asset(f"{recipe.name}.zarr", _store_asset(summary, here, store, hrefs))
@@ -136,13 +129,13 @@ def build_cube_item(
         item.add_asset(name, file_asset(file, here, title, roles, hrefs))
     parent = cubes_collection_path(campaign)
     for relation, path in (("root", CATALOG_PATH), ("parent", parent), ("collection", parent)):
-        item.add_link(pystac.Link(relation, hrefs.to(path, here), media_type=_JSON))
+        item.add_link(pystac.Link(relation, hrefs.to(path, here), media_type=JSON))
     for source in recipe.sources:
         line = hrefs.to(item_path(campaign, campaign.lines.read(source.line)), here)
-        item.add_link(pystac.Link("derived_from", line, _GEOJSON, source.line))
+        item.add_link(pystac.Link("derived_from", line, GEOJSON, source.line))
     made = item.to_dict(include_self_link=False, transform_hrefs=False)
     if hrefs.options.hrefs == "absolute":
-        made["links"].append({"rel": "self", "href": hrefs.absolute(here), "type": _GEOJSON})
+        made["links"].append({"rel": "self", "href": hrefs.absolute(here), "type": GEOJSON})
     return made
 
 
@@ -203,21 +196,15 @@ def _variables(summary: CubeSummary) -> dict[str, Any]:
 
 
 def _store_asset(summary: CubeSummary, here: str, store: str, hrefs: Hrefs) -> pystac.Asset:
-    return pystac.Asset(
-        href=hrefs.to(store, here),
-        media_type=hrefs.options.zarr_media_type,
-        title=f"{summary.long_name.capitalize()} by day, band and place, Zarr",
-        roles=["data"],
-        extra_fields={
-            "zarr:zarr_format": 3,
-            "zarr:node_type": "group",
-            "zarr:consolidated": True,
-            "data_type": "float32",
-            "raster:spatial_resolution": summary.recipe.grid.cell_size,
-            "raster:sampling": "area",
-            "bands": describe_bands(summary.wavelengths, summary.fwhm),
-            **hrefs.other_ways(store),
-        },
+    return store_asset(
+        store,
+        here,
+        f"{summary.long_name.capitalize()} by day, band and place, Zarr",
+        ["data"],
+        hrefs,
+        data_type="float32",
+        resolution=summary.recipe.grid.cell_size,
+        bands=describe_bands(summary.wavelengths, summary.fwhm),
     )
 
 
@@ -255,7 +242,7 @@ def add_cubes(
     built = build_collection(cubes_text(campaign), path, campaign, boxes, times, hrefs)
     children = {cube_item_path(campaign, item["id"]): item["id"] for item in items}
     built["links"] += own_link(hrefs, path)
-    built["links"] += child_links(hrefs, path, "item", _GEOJSON, children, published)
+    built["links"] += child_links(hrefs, path, "item", GEOJSON, children, published)
     return built
 
 

@@ -12,32 +12,14 @@ from shift_stac.campaigns import Campaign
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel, SourceLine
 from shift_stac.stac.cube_fields import band_fields, cube_dimensions, cube_variables
+from shift_stac.stac.extensions import OF_STORES, schema_urls
 from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.links import GEOJSON, JSON
 from shift_stac.stac.paths import CATALOG_PATH, collection_path, day_path, item_path, store_path
 from shift_stac.stac.published import multihash, source_links
 from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.store.summary import StoreSummary, VariableSummary
 from shift_stac.validation.result import Validation
-
-_EXTENSIONS = tuple(
-    f"https://stac-extensions.github.io/{name}/schema.json"
-    for name in (
-        "datacube/v2.3.0",
-        "eo/v2.0.0",
-        "file/v2.1.0",
-        "processing/v1.2.0",
-        "projection/v2.0.0",
-        "raster/v2.0.0",
-        "timestamps/v1.1.0",
-        "version/v1.2.0",
-        "zarr/v1.1.0",
-    )
-)
-_VIEW_EXTENSION = "https://stac-extensions.github.io/view/v1.1.0/schema.json"
-_SCIENTIFIC_EXTENSION = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
-_STORAGE_EXTENSION = "https://stac-extensions.github.io/storage/v2.0.0/schema.json"
-_ALTERNATE_EXTENSION = "https://stac-extensions.github.io/alternate-assets/v1.2.0/schema.json"
-
 
 # Title and roles of the files beside a store.
 _COMPANIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -132,13 +114,13 @@ def build_item(
         "cube:dimensions": cube_dimensions(summary),
         "cube:variables": cube_variables(summary),
     }
-    extensions = list(_EXTENSIONS)
+    extensions = list(OF_STORES)
     if campaign.collection.doi:
-        extensions.append(_SCIENTIFIC_EXTENSION)
+        extensions.append("scientific")
     if hrefs.schemes:
-        extensions.append(_STORAGE_EXTENSION)
+        extensions.append("storage")
     if hrefs.other_ways(store).get("alternate"):
-        extensions.append(_ALTERNATE_EXTENSION)
+        extensions.append("alternate-assets")
     end = None
     if observation is not None:
         end = observation.end
@@ -151,7 +133,7 @@ def build_item(
         }
         # The extension is not valid without any of its fields: an OBS may be all nodata.
         if any(angle is not None for angle in view.values()):
-            extensions.append(_VIEW_EXTENSION)
+            extensions.append("view")
         properties |= view
     start = observation.start if observation is not None else line.start
     item = pystac.Item(
@@ -166,7 +148,7 @@ def build_item(
             for key, value in properties.items()
             if value is not None or key == "proj:code"
         },
-        stac_extensions=sorted(extensions),
+        stac_extensions=schema_urls(extensions),
         collection=campaign.collection.id,
     )
     item.add_asset(f"{line}.zarr", _store_asset(summary, campaign, store, hrefs))
@@ -179,9 +161,9 @@ def build_item(
         "collection": collection_path(campaign),
     }
     for relation, path in parents.items():
-        item.add_link(pystac.Link(relation, hrefs.to(path, here), media_type="application/json"))
+        item.add_link(pystac.Link(relation, hrefs.to(path, here), media_type=JSON))
     if hrefs.options.hrefs == "absolute":
-        item.add_link(pystac.Link("self", hrefs.absolute(here), media_type="application/geo+json"))
+        item.add_link(pystac.Link("self", hrefs.absolute(here), media_type=GEOJSON))
     if campaign.collection.doi:
         item.add_link(pystac.Link("cite-as", f"https://doi.org/{campaign.collection.doi}"))
     item.add_links(source_links(sources, summary.level))
@@ -192,19 +174,46 @@ def _store_asset(
     summary: StoreSummary, campaign: Campaign, path: str, hrefs: Hrefs
 ) -> pystac.Asset:
     cubes = [str(product) for product in summary.level.cubes]
+    return store_asset(
+        path,
+        item_path(campaign, summary.line),
+        f"{' and '.join(cubes).capitalize()} with geolocation, Zarr",
+        ["data", *cubes],
+        hrefs,
+        data_type=_cube(summary).dtype,
+        resolution=summary.geolocation.gsd,
+        bands=band_fields(summary, campaign),
+    )
+
+
+def store_asset(
+    path: str,
+    document: str,
+    title: str,
+    roles: Sequence[str],
+    hrefs: Hrefs,
+    *,
+    data_type: str,
+    resolution: float | None,
+    bands: Sequence[Mapping[str, Any]],
+) -> pystac.Asset:
+    """The asset of a Zarr store in a document; both at paths relative to the archive's root.
+
+    ``resolution`` is the side of a pixel in the unit of its CRS.
+    """
     return pystac.Asset(
-        href=hrefs.to(path, item_path(campaign, summary.line)),
+        href=hrefs.to(path, document),
         media_type=hrefs.options.zarr_media_type,
-        title=f"{' and '.join(cubes).capitalize()} with geolocation, Zarr",
-        roles=["data", *cubes],
+        title=title,
+        roles=list(roles),
         extra_fields={
             "zarr:zarr_format": 3,
             "zarr:node_type": "group",
             "zarr:consolidated": True,
-            "data_type": _cube(summary).dtype,
-            "raster:spatial_resolution": summary.geolocation.gsd,
+            "data_type": data_type,
+            "raster:spatial_resolution": resolution,
             "raster:sampling": "area",
-            "bands": band_fields(summary, campaign),
+            "bands": list(bands),
             **hrefs.other_ways(path),
         },
     )

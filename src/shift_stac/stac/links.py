@@ -9,6 +9,7 @@ from shift_stac.errors import CatalogError
 from shift_stac.stac.hrefs import Hrefs
 
 JSON = "application/json"
+GEOJSON = "application/geo+json"
 
 
 def document_link(relation: str, href: str, title: str) -> pystac.Link:

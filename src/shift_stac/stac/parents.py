@@ -16,7 +16,7 @@ from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.stac.collection import add_items
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.links import JSON, child_links, document_link, own_link
+from shift_stac.stac.links import GEOJSON, JSON, child_links, document_link, own_link
 from shift_stac.stac.paths import (
     CATALOG_PATH,
     collection_path,
@@ -93,7 +93,7 @@ def _dates(
     title = name[:7] if is_day else text.title
     catalog.add_link(document_link("parent", hrefs.to(parent, path), title))
     built = catalog.to_dict(include_self_link=False, transform_hrefs=False)
-    kind = ("item", "application/geo+json") if is_day else ("child", JSON)
+    kind = ("item", GEOJSON) if is_day else ("child", JSON)
     built["links"] += own_link(hrefs, path) + child_links(hrefs, path, *kind, children, published)
     return built
 
