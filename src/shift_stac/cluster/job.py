@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,7 @@ class DaskJob:
             return await self._carry_out(call, options)
 
     async def _carry_out(self, call: Call, options: dict[str, Any]) -> Any:
-        # Dask's own annotations leave out much of what is used here.
-        cluster: Any = find_class(self.profile)(**options)
-        _set_scheduler_defaults(cluster.scheduler_spec["options"])
+        cluster = make_cluster(self.profile, options)
         finished = False
         try:
             await cluster
@@ -238,6 +236,14 @@ class DaskJob:
 
     async def _tell_end(self, cluster: Any, call: Call) -> None:
         """Tell what is known of the job now that it has ended, where the cluster keeps account."""
+
+
+def make_cluster(profile: ClusterProfile, options: Mapping[str, Any]) -> Any:
+    """A cluster of a profile's class, for one worker and one task; it is started when it is awaited."""
+    # Dask's own annotations leave out much of what is used here.
+    cluster: Any = find_class(profile)(**options)
+    _set_scheduler_defaults(cluster.scheduler_spec["options"])
+    return cluster
 
 
 def _set_scheduler_defaults(options: dict[str, Any]) -> None:

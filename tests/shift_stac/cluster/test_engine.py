@@ -2,10 +2,12 @@
 
 import logging
 import os
+import socket
 import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -52,6 +54,16 @@ def test_results_and_errors_come_back(engine):
     assert engine.run(jobs.sleep, 0, name="line", log=LOG) == "no job"
     with pytest.raises(jobs.BadInputError, match="no such band"):
         engine.run(jobs.fail, "no such band", name="line", log=LOG)
+
+
+def test_a_port_that_another_program_has_is_not_asked_for(tmp_path):
+    with socket.socket() as other:
+        # Dask's for dashboards; if it is not free, another program has it already.
+        with suppress(OSError):
+            other.bind(("", 8787))
+            other.listen()
+        with open_engine(PROCESSES, run_name="run", work_dir=tmp_path) as engine:
+            assert engine.run(jobs.sleep, 0, name="line", log=LOG) == "no job"
 
 
 def test_no_more_run_at_once_than_the_profile_allows(engine, tmp_path):
