@@ -40,7 +40,7 @@ DISTRIBUTED = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reor
 test: install ## all tests
 	$(BIN)/python -m pytest $(DISTRIBUTED) $(PYTEST_ARGS)
 
-test-fast: install ## the tests that need no server, browser or Slurm (a minute)
+test-fast: install ## the tests that need no server, browser or Slurm (two to three minutes)
 	$(BIN)/python -m pytest $(DISTRIBUTED) \
 	  -m "not (server or prefect or browser or slurm or image or slow)" $(PYTEST_ARGS)
 
