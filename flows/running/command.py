@@ -13,7 +13,7 @@ from rich.console import Console
 from flows.running.artifacts import REFUSALS
 from flows.running.terminal import end_log, plain_console, print_usage_error
 from flows.settings import ServiceOptions, read_options, site_options
-from shift_stac.errors import ShiftError
+from shift_stac.errors import ShiftError, WrongAddressError
 
 
 def run_command[Options: BaseModel, Found](
@@ -67,6 +67,10 @@ def run_command[Options: BaseModel, Found](
         )
         errors.print(msg, highlight=False, soft_wrap=True)
         return 1
+    except WrongAddressError as error:
+        end_log()
+        print_usage_error(errors, error, program)
+        return 2
     except ShiftError as error:
         end_log()
         errors.print(f"error: {error}", highlight=False, soft_wrap=True)

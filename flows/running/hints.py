@@ -4,6 +4,7 @@ from shift_stac.errors import (
     DamagedTableError,
     ForeignLinkError,
     MissingProductError,
+    NoCampaignError,
     NoSessionError,
     ShiftError,
     WorkFolderError,
@@ -15,6 +16,7 @@ _HINTS: dict[type[ShiftError], str] = {
     DamagedTableError: "`python -m flows.catalog rebuild` makes it again",
     ForeignLinkError: "--catalog.public-url tells the address",
     WorkFolderError: "--work-dir chooses the folder",
+    NoCampaignError: "a settings file is named by --settings, or by the variable SHIFT_SETTINGS",
     MissingProductError: "--product chooses the products",
 }
 

@@ -40,6 +40,7 @@ from flows.settings.spelling import (
     setting_names,
     similar,
 )
+from shift_stac.campaigns import is_campaign_table
 from shift_stac.files import at_home
 from shift_stac.sources import CAN_DO_WITHOUT, ProductLevel
 from shift_stac.store.chunking import ChunkLayout
@@ -90,6 +91,15 @@ class _SettingsFile(TomlConfigSettingsSource):
         except (TOMLDecodeError, UnicodeDecodeError) as error:
             msg = f"the settings file {path} is not TOML: {error}"
             raise SettingsError(msg) from error
+        if is_campaign_table(self.toml_data):
+            msg = (
+                f"{path.absolute()} is read as the settings file, and is a campaign file: give it "
+                "another name, and name it by `--campaign`"
+                if not named
+                else f"{path} is named as the settings file, and is a campaign file: name it by "
+                "`--campaign`"
+            )
+            raise SettingsError(msg)
         check_keys(path, self.toml_data, _known(settings_cls))
 
     @override

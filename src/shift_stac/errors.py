@@ -20,6 +20,10 @@ class ShiftError(Exception):
         return f"{message}; {self.hint}" if self.hint else message
 
 
+class WrongAddressError(ShiftError):
+    """An address at which there is nothing to begin with. Correct the address, or make the place."""
+
+
 class FlightLineError(ShiftError, ValueError):
     """A name that is no flight line."""
 
@@ -28,8 +32,16 @@ class CampaignError(ShiftError, ValueError):
     """A campaign file that is incomplete or contradicts itself."""
 
 
+class NoCampaignError(CampaignError):
+    """A file that is none of a campaign, and was named as one."""
+
+
 class PortalError(ShiftError):
     """A portal that cannot be listed, or lacks a file that a line needs."""
+
+
+class NoPortalError(PortalError, WrongAddressError):
+    """A portal's address that is of no known kind, or leads to no folder."""
 
 
 class MissingProductError(PortalError):
@@ -78,6 +90,10 @@ class ForeignLinkError(CatalogError):
 
 class StorageError(ShiftError):
     """A published file or object that cannot be read or written."""
+
+
+class NoArchiveError(StorageError, WrongAddressError):
+    """An archive's address where there is no bucket, or something else than a folder."""
 
 
 class WorkFolderError(StorageError):

@@ -3,6 +3,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from flows.settings import IngestOptions, read_options
@@ -141,6 +142,23 @@ def test_a_file_that_is_no_toml_is_named(tmp_path, content):
     (tmp_path / "shift.toml").write_bytes(content)
     with pytest.raises(SettingsError, match=r"shift\.toml is not TOML: "):
         ingest_options([])
+
+
+def test_a_campaign_file_and_a_settings_file_are_not_taken_for_each_other(tmp_path):
+    campaign = (files("shift_stac.campaigns") / "shift.toml").read_text()
+    (tmp_path / "shift.toml").write_text(campaign)
+    with pytest.raises(
+        SettingsError, match=r"/shift\.toml is read as the settings file.*--campaign"
+    ):
+        ingest_options([*DATE, "--campaign", "shift.toml"])
+    (tmp_path / "shift.toml").rename(tmp_path / "mine.toml")
+    with pytest.raises(SettingsError, match=r"mine\.toml is named as the settings.*--campaign"):
+        ingest_options([*DATE, "--settings", "mine.toml"])
+    (tmp_path / "mine.toml").write_text('store = "s3://bucket/a"\n[catalog]\nhrefs = "absolute"\n')
+    with pytest.raises(
+        ValidationError, match=r"mine\.toml is read as a campaign.*store.*--settings"
+    ):
+        ingest_options([*DATE, "--settings", "mine.toml", "--campaign", "mine.toml"])
 
 
 def test_help_explains_every_option(capsys):

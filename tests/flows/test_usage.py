@@ -33,6 +33,8 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (ingest.main, (*DATE, "--campaign", "absent.toml"), "absent.toml"),
         (ingest.main, (*DATE, "--settings", "absent.toml"), "absent.toml does not exist"),
         (ingest.main, (*DATE, "--unknown"), "--unknown"),
+        (ingest.main, (*DATE, "--dry-run", "--portal", "nowhere"), "nowhere is no folder"),
+        (ingest.main, (*DATE, "--dry-run", "--store", __file__), "is no folder: name one"),
         (campaign.main, ("--max-lines", "0"), "--max-lines: "),
         (campaign.main, ("--cluster", "nowhere"), "nowhere"),
         (validate.main, ("--date", "20220230"), "--date: "),

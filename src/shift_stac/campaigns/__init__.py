@@ -2,16 +2,16 @@
 
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
 from shift_stac.crs import parse_crs
-from shift_stac.errors import CampaignError, FlightLineError, MapError
+from shift_stac.errors import CampaignError, FlightLineError, MapError, NoCampaignError
 from shift_stac.files import at_home
 from shift_stac.flightline import COMMON_PATTERN, FlightLine, example
 from shift_stac.model import FrozenModel
@@ -306,6 +306,13 @@ class Campaign(FrozenModel):
     layout: ArchiveLayout = Field(default=ArchiveLayout(data="aviris/{date}"))
 
 
+def is_campaign_table(table: Mapping[str, Any]) -> bool:
+    """Whether what was read of a TOML file is of a campaign file: it has some of its tables."""
+    own = [name for name in Campaign.model_fields if isinstance(table.get(name), Mapping)]
+    # Other files may have one table of such a name.
+    return len(own) > 1 or "portal" in own
+
+
 def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
     """Read a campaign file.
 
@@ -317,13 +324,22 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
 
     Raises
     ------
+    NoCampaignError
+        The file has the tables of something else.
     CampaignError
         There is no such file, or it is not a campaign file; the message names the key at fault.
     """
     bundled = files(__name__) / f"{name_or_path}.toml"
     path = bundled if bundled.is_file() else at_home(name_or_path)
     try:
-        return Campaign.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        if table and not is_campaign_table(table):
+            msg = (
+                f"{path} is read as a campaign file, and has not its tables "
+                f"({', '.join(f'[{name}]' for name in Campaign.model_fields)}), but {', '.join(table)}"
+            )
+            raise NoCampaignError(msg)
+        return Campaign.model_validate(table)
     except OSError as error:
         msg = f"{name_or_path} is neither a bundled campaign nor a file that can be read: {error}"
         raise CampaignError(msg) from error

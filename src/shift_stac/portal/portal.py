@@ -10,7 +10,7 @@ from functools import cache
 from typing import Self
 
 from shift_stac.campaigns import LineNames, PortalVersion, ProductLocation
-from shift_stac.errors import MissingProductError, PortalError
+from shift_stac.errors import MissingProductError, NoPortalError, PortalError
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
@@ -184,14 +184,14 @@ def open_portal(
 
     Raises
     ------
-    PortalError
+    NoPortalError
         The address is of another kind, or the folder does not exist.
     """
     if address.startswith(("https://", "http://")):
         tree: Tree = HttpTree(address, options)
     elif "://" in address:
         msg = f"{address!r} is neither an http(s):// address nor a folder"
-        raise PortalError(msg)
+        raise NoPortalError(msg)
     else:
         tree = FolderTree(at_home(address))
     return Portal(address, tree, description, version, names or LineNames())

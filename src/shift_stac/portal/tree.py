@@ -11,7 +11,7 @@ import httpx
 
 from shift_stac.envi.header import parse_header
 from shift_stac.envi.header_text import decode
-from shift_stac.errors import EnviError, PortalError, TransferError
+from shift_stac.errors import EnviError, NoPortalError, PortalError, TransferError
 from shift_stac.portal.http_client import HttpOptions, http_client
 from shift_stac.portal.listing import Entry, foreign_host, is_safe_name, parse_listing
 from shift_stac.sources import RemoteFile
@@ -144,7 +144,7 @@ class FolderTree(Tree):
         self._root = root.absolute()
         if not self._root.is_dir():
             msg = f"{root} is no folder: give the portal's https:// address, or a mirror's folder"
-            raise PortalError(msg)
+            raise NoPortalError(msg)
 
     @override
     def list(self, path: str) -> list[Entry] | None:

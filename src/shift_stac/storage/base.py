@@ -72,7 +72,7 @@ class Storage(ABC):
         ------
         CredentialsError
             A session with the bucket cannot be had.
-        StorageError
+        NoArchiveError
             There is no such bucket, or the folder is none.
         """
 

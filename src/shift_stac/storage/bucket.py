@@ -10,7 +10,7 @@ from typing import Any, override
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shift_stac.errors import StorageError
+from shift_stac.errors import NoArchiveError, StorageError
 from shift_stac.storage.base import WORKING, Change, Progress, Storage, StoredFile
 from shift_stac.storage.conditional import ConditionalWrites
 from shift_stac.storage.credentials import SESSION_ENDED, Sessions, aws_code
@@ -138,7 +138,8 @@ class S3Storage(Storage):
                     if renewals <= _RENEWALS:
                         continue
                 msg = f"cannot {action} {self.href(path)}: {error}; {self._advice(error, action)}"
-                raise StorageError(msg) from error
+                kind = NoArchiveError if code == "NoSuchBucket" else StorageError
+                raise kind(msg) from error
 
     @override
     def read(self, path: str) -> bytes | None:

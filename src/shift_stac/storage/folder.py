@@ -11,7 +11,7 @@ from typing import override
 
 from filelock import FileLock, Timeout
 
-from shift_stac.errors import StorageError
+from shift_stac.errors import NoArchiveError, StorageError
 from shift_stac.files import write_whole
 from shift_stac.storage.base import WORKING, Change, Progress, Storage, StoredFile
 from shift_stac.store.store_format import ROOT_METADATA
@@ -69,7 +69,7 @@ class FolderStorage(Storage):
     def prepare(self) -> None:
         if self.root.exists() and not self.root.is_dir():
             msg = f"{self.root} is no folder: name one that the archive may be kept in"
-            raise StorageError(msg)
+            raise NoArchiveError(msg)
 
     @override
     def walk(self, folder: str = "") -> Iterator[tuple[str, StoredFile]]:

@@ -20,7 +20,7 @@ def test_an_error_of_the_library_says_what_to_type():
 
 @pytest.mark.parametrize("hint", _HINTS.values())
 def test_what_a_hint_says_can_be_typed(hint):
-    options = {name for kind in KINDS for name in option_names(kind)}
+    options = {name for kind in KINDS for name in option_names(kind)} | {"--settings"}
     assert set(re.findall(r"--[a-z.-]+", hint)) <= options
     for module in re.findall(r"python -m ([a-z.]+)", hint):
         assert importlib.util.find_spec(module)

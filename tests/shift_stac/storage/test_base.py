@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
-from shift_stac.errors import StorageError
+from shift_stac.errors import NoArchiveError, StorageError
 from shift_stac.storage import conditional
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.folder import FolderStorage
@@ -246,7 +246,7 @@ def test_a_missing_bucket_is_an_error_that_says_what_to_check(tmp_path, monkeypa
             monkeypatch.setenv(name, value)
         storage = open_storage("s3://absent/prefix")
         for action in (storage.prepare, lambda: storage.write("a.json", b"x")):
-            with pytest.raises(StorageError, match=r"NoSuchBucket.*create the bucket absent"):
+            with pytest.raises(NoArchiveError, match=r"NoSuchBucket.*create the bucket absent"):
                 action()
 
 
