@@ -30,7 +30,7 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile, open_engine
 from shift_stac.errors import ShiftError
 from shift_stac.monitoring.units import format_size
-from shift_stac.portal.portal import open_portal
+from shift_stac.portal.portal import campaign_portal
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.credentials import Sessions
 
@@ -155,12 +155,13 @@ def _job(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> CheckResu
 
 
 def _portal(settings: ArchiveOptions) -> CheckResult:
-    description = load_campaign(settings.campaign).portal
-    address = settings.portal or description.url
     version = settings.portal_version
-    with open_portal(address, description.version(version), version, settings.download) as portal:
+    campaign = load_campaign(settings.campaign)
+    with campaign_portal(campaign, version, settings.download, settings.portal) as portal:
         dates = portal.dates()
-    return CheckResult("portal", Verdict.GOOD, f"{address} lists {len(dates)} dates of {version}")
+    return CheckResult(
+        "portal", Verdict.GOOD, f"{portal.address} lists {len(dates)} dates of {version}"
+    )
 
 
 def _bucket(settings: ArchiveOptions) -> Iterator[CheckResult]:

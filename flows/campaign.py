@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from flows import CLUSTER_PROFILES
+from flows.chain.dry_run import show_coverage
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, prepare_line
 from flows.chain.working_folder import drop_leftovers_of_others
@@ -289,6 +290,12 @@ def run(options: CampaignOptions) -> RunReport:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
 
+    def act(options: CampaignOptions) -> RunReport:
+        if options.dry_run:
+            # First, since a campaign file that finds nothing ends the run.
+            show_coverage(options, plain_console())
+        return run(options)
+
     def show(console: Console, _: CampaignOptions, report: RunReport) -> bool:
         print_report(console, report)
         return not report.failed
@@ -299,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "python -m flows.campaign",
         "Ingest what a campaign's portal has that is not published yet, or has changed. Ends with "
         "0 if all went well, 1 if a line failed, 2 for wrong usage.",
-        run,
+        act,
         show,
         check=lambda options: load_profile(options.cluster, CLUSTER_PROFILES),
     )

@@ -39,7 +39,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import RunKind
 from shift_stac.monitoring.units import format_size
 from shift_stac.portal.comparison import ComparedLine, Comparison, Standing, sort_lines
-from shift_stac.portal.portal import Portal, open_portal
+from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.stac.hrefs import Hrefs
 from tasks.catalog import inventory, rebuild, refresh_all, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
@@ -181,10 +181,8 @@ def diff_flow(options: DiffOptions) -> State[ActionResult]:
 def _diff(options: DiffOptions) -> ActionResult:
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)
-    address = options.portal or campaign.portal.url
-    version = campaign.portal.version(options.portal_version)
-    with open_portal(
-        address, version, options.portal_version, options.download, names=campaign.lines
+    with campaign_portal(
+        campaign, options.portal_version, options.download, options.portal
     ) as portal:
         dates = options.date or tuple(list_dates(portal))
         lines, compared = _list(dates, portal)
@@ -242,7 +240,7 @@ def _diff(options: DiffOptions) -> ActionResult:
     ]
     result = Comparison(
         compared=datetime.now(UTC),
-        portal=address,
+        portal=portal.address,
         store=storage.url,
         lines=sort_lines(compared),
     )

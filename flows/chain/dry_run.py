@@ -4,12 +4,14 @@ from rich.console import Console
 
 from flows.chain.preparation import RunContext, prepare_line, select_lines
 from flows.running.progress import ProgressBoard
-from flows.running.terminal import plain_console, print_plan
-from flows.settings import IngestOptions
+from flows.running.terminal import plain_console, print_coverage, print_plan
+from flows.settings import CampaignOptions, IngestOptions
 from shift_stac.archive.plan import Action
+from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineOutcome, LineState
+from shift_stac.portal.portal import campaign_portal
 
 
 def dry_run(options: IngestOptions, console: Console) -> int:
@@ -37,6 +39,14 @@ def dry_run(options: IngestOptions, console: Console) -> int:
             )
             print_plan(console, line.id, found.plan.action, found.reason, files)
     return failed + len(failures)
+
+
+def show_coverage(options: CampaignOptions, console: Console) -> None:
+    """Print what the campaign file covers of the portal, and what it leaves over."""
+    with campaign_portal(
+        load_campaign(options.campaign), options.portal_version, options.download, options.portal
+    ) as portal:
+        print_coverage(console, portal.coverage(), portal.address)
 
 
 def foresee(lines: list[FlightLine], context: RunContext) -> list[LineOutcome]:

@@ -23,7 +23,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.locks import held
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.portal.download import Downloader
-from shift_stac.portal.portal import Portal, open_portal
+from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.portal.room import DiskRoom, Need
 from shift_stac.sources import Product, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
@@ -44,20 +44,15 @@ class RunContext:
         # Jobs on other machines see the same folder, but do not start in the same place.
         self.work_dir = options.work_dir.absolute()
         self.campaign: Campaign = load_campaign(options.campaign)
-        description = self.campaign.portal
-        self.portal_url: str = options.portal or description.url
         self.storage = open_storage(options.store, options.s3, code_source(options.s3))
         self.hrefs = Hrefs.of(self.storage, options.catalog)
-        version = description.version(options.portal_version)
-        self.portal: Portal = open_portal(
-            self.portal_url,
-            version,
-            options.portal_version,
-            options.download,
-            names=self.campaign.lines,
+        self.portal: Portal = campaign_portal(
+            self.campaign, options.portal_version, options.download, options.portal
         )
+        self.portal_url: str = self.portal.address
+        crs = self.campaign.portal.version(options.portal_version).crs
         self.downloader = Downloader(
-            options.download, board.cancellation, partial(check_line, fallback=version.crs)
+            options.download, board.cancellation, partial(check_line, fallback=crs)
         )
         self.room = DiskRoom(self.work_dir, board.cancellation)
         self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)

@@ -5,12 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from shift_stac.archive.archive_report import ArchiveReport
 from shift_stac.monitoring.run_report import RunReport
 from shift_stac.monitoring.units import format_size
+from shift_stac.portal.coverage import Coverage
 from shift_stac.sources import RemoteFile
+
+# Names in a sentence that tells of many.
+_FEW = 3
 
 _STYLES = {
     "published": "green",
@@ -84,6 +89,35 @@ def print_plan(
         console.print(
             f"    {what}  {format_size(file.size):>9}  {file.name}", highlight=False, soft_wrap=True
         )
+
+
+def print_coverage(console: Console, coverage: Coverage, where: str) -> None:
+    """Print what a campaign file covers of a portal, and what it leaves over."""
+
+    def say(text: str, indent: int = 0) -> None:
+        # Paths are to be copied: only sentences are broken between words.
+        console.print(Padding(text, (0, 0, 0, indent)), highlight=False)
+
+    days = [f"{date} ({len(lines)})" for date, lines in coverage.lines.items()]
+    count = sum(len(lines) for lines in coverage.lines.values())
+    say(f"lines that the campaign file finds in {where}: {count}")
+    if days:
+        say(f"by date: {', '.join(days)}", 2)
+    for product in coverage.products:
+        kind = "optional" if product.is_optional else "required"
+        say(f"{product.product} ({kind}): {product.lines} of {count}")
+        say(product.pattern, 2)
+        if product.lacking:
+            names = [line.id for line in product.lacking[:_FEW]]
+            more = len(product.lacking) - len(names)
+            rest = f" and {more} more" if more else ""
+            say(f"no data or no header: {', '.join(names)}{rest}", 2)
+    left = sum(leftovers.count for leftovers in coverage.leftovers)
+    say(f"files and folders that it leaves over: {left}")
+    for leftovers in coverage.leftovers:
+        say(f"{leftovers.count}: {leftovers.reason}", 2)
+        for example in leftovers.examples:
+            say(example, 4)
 
 
 def print_usage_error(console: Console, error: Exception, program: str) -> None:

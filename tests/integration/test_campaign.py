@@ -71,6 +71,7 @@ def test_a_campaign_is_done_in_steps_and_then_costs_one_listing_a_folder(
     planned = nightly(*options, "--dry-run")
     assert planned.status == 0, planned.errors
     assert set(planned.states.values()) == {"waiting"}
+    assert f"lines that the campaign file finds in {portal}: 6" in planned.output
     assert not (tmp_path / "store").exists()
 
     first = nightly(*options)

@@ -65,22 +65,22 @@ class Places:
     ) -> Iterator[str]:
         for number, folder in enumerate(folders):
             if folder.is_open:
-                for entry in _folders(self._list(above)):
-                    match = self._match(folder, entry.name)
+                for entry in folders_of(self._list(above)):
+                    match = self.match(folder, entry.name)
                     if match is None:
                         continue
-                    if date := self._date(match):
+                    if date := self.date_of(match):
                         yield date
                     else:
-                        below = _join(above, entry.name)
+                        below = joined(above, entry.name)
                         yield from self._dates(below, folders[number + 1 :], location)
                 return
-            above = _join(above, folder.text)
+            above = joined(above, folder.text)
         for found in self._files(above, location.file_name(self._version)):
             yield found.line.date
 
-    def _date(self, match: re.Match[str]) -> str:
-        """The date that the name of a folder tells, by itself or as that of a line."""
+    def date_of(self, match: re.Match[str]) -> str:
+        """The date that the name of a folder tells, by itself or as that of a line; empty if none."""
         if line := self._names.find(match.groupdict().get("line") or ""):
             return line.date
         try:
@@ -101,31 +101,36 @@ class Places:
     def _below(self, above: str, folders: Sequence[NamePattern], date: str) -> Iterator[str]:
         for number, folder in enumerate(folders):
             if folder.is_open:
-                for entry in _folders(self._list(above)):
-                    match = self._match(folder, entry.name)
-                    if match is not None and self._date(match) in {date, ""}:
-                        below = _join(above, entry.name)
+                for entry in folders_of(self._list(above)):
+                    match = self.match(folder, entry.name)
+                    if match is not None and self.date_of(match) in {date, ""}:
+                        below = joined(above, entry.name)
                         yield from self._below(below, folders[number + 1 :], date)
                 return
-            above = _join(above, folder.text)
+            above = joined(above, folder.text)
         yield above
 
-    def _match(self, pattern: NamePattern, name: str) -> re.Match[str] | None:
+    def match(self, pattern: NamePattern, name: str) -> re.Match[str] | None:
+        """How a name fits a pattern that may hold a line's; None where it does not."""
         return re.fullmatch(pattern.regex({"line": self._names.pattern}), name)
 
     def _files(self, folder: str, name: NamePattern) -> Iterator[FoundFile]:
         for entry in self._list(folder):
-            # The longer ending first: that of data may be none.
-            for ending in sorted(self._endings, key=len, reverse=True):
-                match = (
-                    self._match(name, entry.name.removesuffix(ending))
-                    if entry.name.endswith(ending) and not entry.is_folder
-                    else None
-                )
-                line = self._names.find(match["line"]) if match else None
-                if line is not None:
-                    yield FoundFile(line, entry, ending == self._endings[1])
-                    break
+            found = None if entry.is_folder else self.found(name, entry)
+            if found is not None:
+                yield found
+
+    def found(self, name: NamePattern, entry: Entry) -> FoundFile | None:
+        """The line of which an entry is a file, by the pattern of its name; None if of none."""
+        # The longer ending first: that of data may be none.
+        for ending in sorted(self._endings, key=len, reverse=True):
+            if not entry.name.endswith(ending):
+                continue
+            match = self.match(name, entry.name.removesuffix(ending))
+            line = self._names.find(match["line"]) if match else None
+            if line is not None:
+                return FoundFile(line, entry, ending == self._endings[1])
+        return None
 
     def pair(self, location: ProductLocation, line: FlightLine) -> tuple[str, str]:
         """The paths of a line's data file and header.
@@ -143,7 +148,7 @@ class Places:
         paths = [""]
         for pattern in location.folders(*known):
             paths = [
-                _join(path, found)
+                joined(path, found)
                 for path in paths
                 for found in (
                     self._fitting(path, pattern, "") if pattern.is_open else [pattern.text]
@@ -151,10 +156,10 @@ class Places:
             ]
         if name.is_open:
             paths = [
-                _join(path, found) for path in paths for found in self._fitting(path, name, data)
+                joined(path, found) for path in paths for found in self._fitting(path, name, data)
             ]
         else:
-            paths = [_join(path, name.text) for path in paths]
+            paths = [joined(path, name.text) for path in paths]
         if len(paths) > 1:
             msg = (
                 f"{line}: {' and '.join(sorted(paths)[:2])} both fit the campaign file's {location.name!r}: "
@@ -165,7 +170,7 @@ class Places:
         path = (
             paths[0]
             if paths
-            else _join("/".join(f.text for f in location.folders(*known)), name.text)
+            else joined("/".join(f.text for f in location.folders(*known)), name.text)
         )
         return f"{path}{data}", f"{path}{header}"
 
@@ -182,10 +187,11 @@ class Places:
         ]
 
 
-def _folders(entries: Sequence[Entry]) -> Sequence[Entry]:
+def folders_of(entries: Sequence[Entry]) -> Sequence[Entry]:
     """The folders of a listing; some servers list them without the slash that tells them from files."""
     return [entry for entry in entries if entry.is_folder] or entries
 
 
-def _join(above: str, name: str) -> str:
+def joined(above: str, name: str) -> str:
+    """The path of what is in a folder, whose own is empty at the root."""
     return f"{above}/{name}" if above else name

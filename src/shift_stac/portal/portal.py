@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Self
 
-from shift_stac.campaigns import LineNames, PortalVersion, ProductLocation
+from shift_stac.campaigns import Campaign, LineNames, PortalVersion, ProductLocation
 from shift_stac.errors import MissingProductError, NoPortalError, PortalError
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
+from shift_stac.portal.coverage import Coverage, cover
 from shift_stac.portal.http_client import HttpOptions
 from shift_stac.portal.listing import Entry
 from shift_stac.portal.places import Listing, Places
@@ -48,7 +49,7 @@ class Portal:
     def __init__(
         self, address: str, tree: Tree, description: PortalVersion, version: str, names: LineNames
     ) -> None:
-        self._address = address
+        self.address = address
         self._tree = tree
         self._description = description
         self._version = version
@@ -89,7 +90,7 @@ class Portal:
                 else "its page has no link to anything below it"
             )
             msg = (
-                f"{self._address} lists no date ({seen}): see in a browser what it shows, and give the "
+                f"{self.address} lists no date ({seen}): see in a browser what it shows, and give the "
                 "address of the folder above the versions"
             )
             raise PortalError(msg)
@@ -122,6 +123,10 @@ class Portal:
                 if product in _TELLING and not found.is_header:
                     counting.add(found.line)
         return [ListedLine(line=line, files=files[line]) for line in sorted(counting)]
+
+    def coverage(self) -> Coverage:
+        """What the campaign file covers of the portal, and what it leaves over."""
+        return cover(self._description, self._version, self._names, self._places, self._list)
 
     def find(self, line: FlightLine, products: Sequence[Product]) -> RemoteLine:
         """Find the files of a line.
@@ -195,3 +200,25 @@ def open_portal(
     else:
         tree = FolderTree(at_home(address))
     return Portal(address, tree, description, version, names or LineNames())
+
+
+def campaign_portal(
+    campaign: Campaign, version: str, options: HttpOptions, address: str | None = None
+) -> Portal:
+    """Open the portal of a campaign, or another one, or a mirror, that is laid out like it.
+
+    Raises
+    ------
+    CampaignError
+        The campaign file describes no such version.
+    NoPortalError
+        As :func:`open_portal`.
+    """
+    description = campaign.portal
+    return open_portal(
+        address or description.url,
+        description.version(version),
+        version,
+        options,
+        names=campaign.lines,
+    )

@@ -3,7 +3,8 @@
 import pytest
 from rich.table import Table
 
-from flows.running.terminal import plain_console, print_plan, print_rows
+from flows.running.terminal import plain_console, print_coverage, print_plan, print_rows
+from shift_stac.portal.coverage import Coverage, Leftovers
 
 # The end of a tag that was never opened, a style, and a picture's name.
 TEXT = "no [/v1/x] at [red]host[/] :warning:"
@@ -15,9 +16,11 @@ def test_a_reason_in_brackets_is_printed_as_it_is(capsys, monkeypatch, stderr):
     console = plain_console(stderr=stderr)
     print_rows(console, f"title {TEXT}", [{"finding": f"cell {TEXT}"}])
     print_plan(console, "line", "skipped", f"plan {TEXT}")
+    left = Leftovers(reason=f"left {TEXT}", count=1, examples=())
+    print_coverage(console, Coverage(lines={}, products=(), leftovers=(left,)), "here")
     table = Table("column")
     table.add_row(f"styled {TEXT}", style="red")
     console.print(table)
     said = capsys.readouterr()
-    for word in ("title", "cell", "plan", "styled"):
+    for word in ("title", "cell", "plan", "left", "styled"):
         assert f"{word} {TEXT}" in (said.err if stderr else said.out)

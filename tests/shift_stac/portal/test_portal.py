@@ -52,6 +52,42 @@ def test_a_mirror_lists_dates_and_lines_that_match_a_products_name(mirror):
         assert portal.lines("20220228") == []
 
 
+def test_what_a_campaign_file_covers_and_leaves_over_is_told_with_the_reason(mirror):
+    with open_portal(str(mirror), V1, "v1", HttpOptions()) as portal:
+        found = portal.coverage()
+    assert found.lines == {"20220224": (LINE, LATER)}
+    lacking = {product.product: product.lacking for product in found.products}
+    assert lacking[Product.IGM] == lacking[Product.RADIANCE] == (LATER,)
+    # Of this one, only the data are there.
+    assert lacking[Product.REFLECTANCE] == (LINE, LATER)
+    left = {path: group.reason for group in found.leftovers for path in group.examples}
+    folder = "v1/20220224/L1/rdn"
+    clip = "rdn_v2aa1_clip"
+    for path, reason in {
+        f"{folder}/ang20220224t210144_rdn_v2z4_clip": f"the file's is not {{line}}_{clip}",
+        f"{folder}/ang20220224t211618_{clip}.bak": f"the file's is not {{line}}_{clip}",
+        f"{folder}/ang20220224t256144_{clip}": "a date or time that does not exist",
+        f"{folder}/ang20220228t195402_{clip}": "of another date than its folder",
+        "v1/readme": "folders alone",
+        "v1/20220224/L2a/ang20220224t213004_rfl/": "a folder",
+    }.items():
+        assert reason in left[path]
+    assert sum(group.count for group in found.leftovers) == 9
+
+
+def test_files_of_other_endings_and_folders_of_other_names_are_left_over(tmp_path):
+    put(tmp_path, "v1/20220224/L2a/ang20220224t200332_rfl.foo", "v1/20220224/L2/x", "v2/x")
+    images = V1.model_copy(update={"ending": ".img", "header": "instead"})
+    with open_portal(str(tmp_path), images, "v1", HttpOptions()) as portal:
+        found = portal.coverage()
+    assert found.lines == {}
+    assert {group.examples: group.reason for group in found.leftovers} == {
+        ("v1/20220224/L2a/ang20220224t200332_rfl.foo",): "ends with neither .img nor .hdr",
+        ("v1/20220224/L2/",): "a folder whose name is not L1 or L2a",
+        ("v2/",): "a folder whose name is not v1",
+    }
+
+
 def test_files_are_found_with_size_and_optional_ones_may_be_absent(mirror):
     with open_portal(str(mirror), V1, "v1", HttpOptions()) as portal:
         found = portal.find(LINE, ProductLevel.L1.products)

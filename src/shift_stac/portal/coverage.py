@@ -1,0 +1,199 @@
+"""What of a portal a campaign file covers, and what it leaves over, with the reason.
+
+For who writes a campaign file: each folder that may lead to a product is listed once, and nothing
+is opened.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from shift_stac.campaigns import LineNames, PortalVersion
+from shift_stac.errors import FlightLineError, PortalError
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.name_patterns import NamePattern
+from shift_stac.portal.listing import Entry
+from shift_stac.portal.places import Listing, Places, folders_of, joined
+from shift_stac.sources import Product
+
+_EXAMPLES = 3
+
+
+class ProductCoverage(FrozenModel):
+    """A product: where its files are looked for, of how many lines they are there, and of which not.
+
+    A line has a product if both data and header are there.
+    """
+
+    product: Product
+    pattern: str
+    is_optional: bool
+    lines: int
+    lacking: tuple[FlightLine, ...]
+
+
+class Leftovers(FrozenModel):
+    """Files and folders that belong to no product for the same reason; a few of them as examples."""
+
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Coverage(FrozenModel):
+    """What of a portal a campaign file covers: lines by their date, products, and what is left over."""
+
+    lines: Mapping[str, tuple[FlightLine, ...]]
+    products: tuple[ProductCoverage, ...]
+    leftovers: tuple[Leftovers, ...]
+
+
+class _Way(NamedTuple):
+    """A product's way from a folder down: the folders still to come, and the date told so far."""
+
+    product: Product
+    folders: Sequence[NamePattern]
+    name: NamePattern
+    date: str
+
+
+class _Left(NamedTuple):
+    path: str
+    reason: str
+
+
+def cover(
+    description: PortalVersion, version: str, names: LineNames, places: Places, listing: Listing
+) -> Coverage:
+    """Compare a portal with a campaign file.
+
+    Parameters
+    ----------
+    description, version, names
+        What the campaign file says.
+    places
+        The same as patterns.
+    listing
+        How a folder is listed.
+    """
+    walk = _Walk(description, names, places, listing)
+    ways = [
+        _Way(product, location.folders(version), location.file_name(version), "")
+        for product, location in description.products.items()
+    ]
+    left: dict[str, list[str]] = defaultdict(list)
+    for path, reason in walk.below("", ways):
+        left[reason].append(path)
+    lines = sorted({line for product in walk.files.values() for line in product})
+    return Coverage(
+        lines={
+            date: tuple(line for line in lines if line.date == date)
+            for date in sorted({line.date for line in lines})
+        },
+        products=tuple(
+            _of_product(product, description, version, lines, walk.files[product])
+            for product in description.products
+        ),
+        leftovers=tuple(
+            Leftovers(reason=reason, count=len(paths), examples=tuple(paths[:_EXAMPLES]))
+            for reason, paths in sorted(left.items(), key=lambda entry: -len(entry[1]))
+        ),
+    )
+
+
+def _of_product(
+    product: Product,
+    description: PortalVersion,
+    version: str,
+    lines: Sequence[FlightLine],
+    files: Mapping[FlightLine, set[bool]],
+) -> ProductCoverage:
+    location = description.products[product]
+    folder = "/".join(pattern.text for pattern in location.folders(version))
+    name = location.file_name(version).text
+    whole = [line for line in lines if files.get(line) == {True, False}]
+    return ProductCoverage(
+        product=product,
+        pattern=joined(folder, f"{name}{description.ending}"),
+        is_optional=location.optional,
+        lines=len(whole),
+        lacking=tuple(line for line in lines if line not in set(whole)),
+    )
+
+
+class _Walk:
+    """A walk through a portal's folders; ``files`` tells whether a line's header, or data, were met."""
+
+    def __init__(
+        self, description: PortalVersion, names: LineNames, places: Places, listing: Listing
+    ) -> None:
+        self._endings = tuple(filter(None, (description.ending, description.header_ending)))
+        self._has_bare_data = not description.ending
+        self._names = names
+        self._places = places
+        self._list = listing
+        self.files: dict[Product, dict[FlightLine, set[bool]]] = defaultdict(
+            lambda: defaultdict(set)
+        )
+
+    def below(self, folder: str, ways: Sequence[_Way]) -> Iterator[_Left]:
+        """What is left over below a folder that is on the way to products."""
+        try:
+            entries = self._list(folder)
+        except PortalError as error:
+            yield _Left(f"{folder}/", f"cannot be listed: {error}")
+            return
+        onward = [way for way in ways if way.folders]
+        here = [way for way in ways if not way.folders]
+        maybe_folders = set(folders_of(entries)) if onward else set()
+        for entry in entries:
+            path = joined(folder, entry.name)
+            further = list(self._further(onward, entry)) if entry in maybe_folders else []
+            if further:
+                yield from self.below(path, further)
+            elif entry.is_folder:
+                expected = sorted({str(way.folders[0]) for way in onward})
+                reason = (
+                    f"a folder whose name is not {' or '.join(expected)}"
+                    if expected
+                    else "a folder where the campaign file has files alone"
+                )
+                yield _Left(f"{path}/", reason)
+            elif not here:
+                yield _Left(path, "a file where the campaign file has folders alone")
+            elif reason := self._take(here, entry):
+                yield _Left(path, reason)
+
+    def _further(self, ways: Sequence[_Way], entry: Entry) -> Iterator[_Way]:
+        for way in ways:
+            match = self._places.match(way.folders[0], entry.name)
+            if match is not None:
+                date = self._places.date_of(match) or way.date
+                yield way._replace(folders=way.folders[1:], date=date)
+
+    def _take(self, ways: Sequence[_Way], entry: Entry) -> str:
+        """Note a product's file; why an entry is none, else."""
+        for way in ways:
+            found = self._places.found(way.name, entry)
+            if found is None:
+                continue
+            if way.date not in {"", found.line.date}:
+                return "of another date than its folder"
+            self.files[way.product][found.line].add(found.is_header)
+            return ""
+        return self._why_none(ways, entry)
+
+    def _why_none(self, ways: Sequence[_Way], entry: Entry) -> str:
+        if not self._has_bare_data and not entry.name.endswith(self._endings):
+            return f"ends with neither {' nor '.join(self._endings)}"
+        name = re.search(self._names.pattern.regex(), entry.name)
+        if name is None:
+            return f"holds no line's name of the form {self._names.pattern}"
+        try:
+            self._names.read(name[0])
+        except FlightLineError:
+            return "names a date or time that does not exist"
+        expected = sorted({way.name.text for way in ways})
+        return f"a line's name, but the file's is not {' or '.join(expected)}"
