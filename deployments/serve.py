@@ -31,7 +31,7 @@ from rich.console import Console
 from deployments.automations import NotificationBlockError, apply_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.processes import Child, ServiceError, run_prefect
-from deployments.server_access import allowed_origins, check_password, local_url
+from deployments.server_access import allowed_origins, check_password, local_url, password_warning
 from deployments.unfinished_runs import watch_again
 from flows import HEARTBEAT_SECONDS
 from flows.running.terminal import plain_console, print_usage_error
@@ -221,6 +221,9 @@ def serve(
             running = run_prefect("worker", _worker(options), client_environment(options, api))
             children.append(stack.enter_context(running))
         console.print(f"ready: {_page(options, api)} (Ctrl-C ends the service)", highlight=False)
+        warning = password_warning(options)
+        if warning is not None:
+            console.print(warning, highlight=False, style="yellow")
         while True:
             for child in children:
                 child.check()

@@ -3,9 +3,15 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from prefect.settings import get_current_settings
+
 from flows.settings import SECRETS_VARIABLE, ServiceOptions
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+_SET_ONE = (
+    f"write user:password into the file shift_auth of a folder that {SECRETS_VARIABLE} names, or into "
+    "the variable SHIFT_AUTH"
+)
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
 
@@ -38,10 +44,17 @@ def check_password(options: ServiceOptions) -> None:
         return
     msg = (
         f"--host {options.host}: other machines reach the server, and it asks for no password; "
-        f"write user:password into the file shift_auth of a folder that {SECRETS_VARIABLE} names, "
-        "or into the variable SHIFT_AUTH"
+        f"{_SET_ONE}"
     )
     raise ValueError(msg)
+
+
+def password_warning(options: ServiceOptions) -> str | None:
+    """What an operator is told where no password keeps other users of this machine out."""
+    prefect = get_current_settings().server.api.auth_string
+    if not options.server or options.auth is not None or prefect is not None:
+        return None
+    return f"no password: every user of this machine can start runs; {_SET_ONE}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -21,7 +21,8 @@ _NOT_SETTINGS = frozenset({
     *("SHIFT_IMAGES", "SHIFT_STAC_BROWSER", "SHIFT_SCREENSHOTS"),
 })  # fmt: skip
 _OF_TESTS = "SHIFT_TEST_"
-# How alike a file's name must be to that of a secret to be taken for a misspelt one.
+# How alike a file's name must be to that of a secret, or a variable's first word to ours, to be taken
+# for a misspelt one.
 _ALIKE = 0.8
 
 
@@ -56,6 +57,10 @@ def check_environment(names: Mapping[str, bool]) -> None:
     known = {PREFIX + name.replace(".", "__").upper(): free for name, free in names.items()}
     for given in os.environ:
         name = given.upper()
+        meant = _with_prefix(name)
+        if meant in known or meant in _NOT_SETTINGS:
+            msg = f"the environment variable {given} is no setting; did you mean {meant}?"
+            raise SettingsError(msg)
         if not name.startswith(PREFIX) or name.startswith(_OF_TESTS) or name in _NOT_SETTINGS:
             continue
         if name not in known and not any(
@@ -63,6 +68,16 @@ def check_environment(names: Mapping[str, bool]) -> None:
         ):
             msg = f"the environment variable {given} is no setting"
             raise SettingsError(msg + similar(name, {*known, *_NOT_SETTINGS}))
+
+
+def _with_prefix(name: str) -> str | None:
+    """A variable whose first word is ours misspelt, as it was meant; None of any other."""
+    word, _, rest = name.partition("_")
+    ours = PREFIX.rstrip("_")
+    # Another letter makes another word: SWIFT_AUTH is OpenStack's.
+    if word == ours or not set(word) <= set(ours):
+        return None
+    return PREFIX + rest if difflib.get_close_matches(word, [ours], cutoff=_ALIKE) else None
 
 
 def check_secrets(folder: Path, variable: str, names: Mapping[str, bool]) -> None:
@@ -73,7 +88,7 @@ def check_secrets(folder: Path, variable: str, names: Mapping[str, bool]) -> Non
     Raises
     ------
     pydantic_settings.SettingsError
-        The folder does not exist, or has such a file.
+        The folder does not exist, or has such a file, or a folder in the place of one.
     """
     if not folder.is_dir():
         msg = f"{variable}: the folder of secrets {folder} does not exist"
@@ -81,12 +96,18 @@ def check_secrets(folder: Path, variable: str, names: Mapping[str, bool]) -> Non
     known = {(PREFIX + name.replace(".", "__")).lower() for name in names}
     for path in sorted(folder.iterdir()):
         name = path.name.lower()
+        if name in known and path.is_dir():
+            # So a container engine mounts a file that is not there.
+            msg = f"{variable}: {path} is a folder: expected a file with the secret"
+            raise SettingsError(msg)
         # Kubernetes keeps what it mounts in hidden folders.
         if name in known or name.startswith(".") or path.is_dir():
             continue
-        alike = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
-        if alike or name.startswith(PREFIX.lower()):
-            msg = f"{variable}: the file {path} is no setting's{similar(name, known)}"
+        meant = PREFIX.lower() + name
+        if meant not in known:
+            meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)), "")
+        if meant or name.startswith(PREFIX.lower()):
+            msg = f"{variable}: the file {path} is no setting's{similar(meant or name, known)}"
             raise SettingsError(msg)
 
 

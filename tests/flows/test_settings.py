@@ -88,10 +88,13 @@ def test_the_environment_and_the_file_are_read(tmp_path, monkeypatch):
         ("variable", "SHIFT_STROE", "SHIFT_STORE"),
         ("variable", "SHIFT_S3__PROFIEL", "SHIFT_S3__PROFILE"),
         ("variable", "SHIFT_SECRET_DIR", "SHIFT_SECRETS_DIR"),
+        ("variable", "SHFT_AUTH", "SHIFT_AUTH"),
+        ("variable", "SIHFT_SECRETS_DIR", "SHIFT_SECRETS_DIR"),
         ("key", "stoer", "store"),
         ("key", "s3.profiel", "s3.profile"),
         ("secret", "shift_atuh", "shift_auth"),
         ("secret", "shft_auth", "shift_auth"),
+        ("secret", "auth", "shift_auth"),
         ("option", "--stroe", "--store"),
     ],
 )
@@ -125,15 +128,19 @@ def test_names_of_other_commands_and_of_other_software_are_passed_over(tmp_path,
         "SHIFT_SECRETS_DIR": str(tmp_path),
         "SHIFT_NIGHTLY_CRON": "0 1 * * *",
         "SHIFT_TEST_STRICT": "1",
+        "SWIFT_AUTH": "of OpenStack",
         "SHIFT_S3__METADATA__TAGS__OTHER": "thing",
     }.items():
         monkeypatch.setenv(name, value)
     assert set(ingest_options(DATE).s3.metadata.tags) == {"any", "other"}
 
 
-def test_a_folder_of_secrets_that_is_not_there_is_refused(tmp_path, monkeypatch):
+def test_secrets_that_are_not_there_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SHIFT_SECRETS_DIR", str(tmp_path / "secrets"))
     with pytest.raises(SettingsError, match="secrets does not exist"):
+        ingest_options(DATE)
+    (tmp_path / "secrets" / "shift_auth").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="shift_auth is a folder"):
         ingest_options(DATE)
 
 
