@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from flows.running.command import run_command
+from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
@@ -34,6 +35,7 @@ from shift_stac.archive.documents import read_published
 from shift_stac.archive.inventory import published_lines
 from shift_stac.archive.plan import Action, level_to_hold, plan_line
 from shift_stac.campaigns import load_campaign
+from shift_stac.cancellation import Cancellation
 from shift_stac.errors import MissingProductError, NothingPublishedError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import RunKind
@@ -181,9 +183,13 @@ def diff_flow(options: DiffOptions) -> State[ActionResult]:
 def _diff(options: DiffOptions) -> ActionResult:
     campaign = load_campaign(options.campaign)
     storage = open_archive(options)
-    with campaign_portal(
-        campaign, options.portal_version, options.download, options.portal
-    ) as portal:
+    cancellation = Cancellation()
+    with (
+        campaign_portal(
+            campaign, options.portal_version, options.download, options.portal, cancellation
+        ) as portal,
+        ending_soon(cancellation),
+    ):
         dates = options.date or tuple(list_dates(portal))
         lines, compared = _list(dates, portal)
         wanted = CampaignOptions(

@@ -47,7 +47,11 @@ class RunContext:
         self.storage = open_storage(options.store, options.s3, code_source(options.s3))
         self.hrefs = Hrefs.of(self.storage, options.catalog)
         self.portal: Portal = campaign_portal(
-            self.campaign, options.portal_version, options.download, options.portal
+            self.campaign,
+            options.portal_version,
+            options.download,
+            options.portal,
+            board.cancellation,
         )
         self.portal_url: str = self.portal.address
         crs = self.campaign.portal.version(options.portal_version).crs

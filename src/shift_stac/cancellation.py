@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 
 from shift_stac.errors import RunCancelledError
@@ -46,6 +47,31 @@ class Cancellation:
         """
         self._event.wait(seconds)
         self.check(what)
+
+    def outwait[T](self, function: Callable[[], T], what: str) -> T:
+        """Call a function that nothing can wake, and leave it behind in its thread if the run ends.
+
+        Raises
+        ------
+        RunCancelledError
+            The run ends before the function does.
+        """
+        future: Future[T] = Future()
+        over = threading.Event()
+        future.add_done_callback(lambda _: over.set())
+
+        def call() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - raised where the result is waited for
+                future.set_exception(error)
+
+        with self.waking(over.set):
+            threading.Thread(target=call, daemon=True, name="outwait").start()
+            over.wait()
+        if not future.done():
+            self.check(what)
+        return future.result()
 
     @contextmanager
     def waking(self, wake: Callable[[], object]) -> Iterator[None]:

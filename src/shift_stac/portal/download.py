@@ -89,7 +89,7 @@ class Downloader:
         self._options = options or DownloadOptions()
         self._cancellation = cancellation or Cancellation()
         self._check = check
-        self._client = http_client(self._options)
+        self._client = http_client(self._options, self._cancellation)
         self._pool = ThreadPoolExecutor(self._options.parallel_files, "download")
 
     def __enter__(self) -> Self:

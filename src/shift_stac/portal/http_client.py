@@ -3,10 +3,12 @@
 import ssl
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, override
 
 import httpx
 from pydantic import Field
 
+from shift_stac.cancellation import Cancellation
 from shift_stac.errors import TransferError
 from shift_stac.model import FrozenModel
 
@@ -35,8 +37,25 @@ class HttpOptions(FrozenModel):
     )
 
 
-def http_client(options: HttpOptions) -> httpx.Client:
+class _Client(httpx.Client):
+    """A client whose callers do not wait longer than their run lasts."""
+
+    def __init__(self, cancellation: Cancellation, **options: Any) -> None:
+        super().__init__(**options)
+        self._cancellation = cancellation
+
+    @override
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        # Until the answer begins there is no connection at hand that could be shut to wake its thread.
+        send = super().send
+        return self._cancellation.outwait(lambda: send(request, **options), str(request.url))
+
+
+def http_client(options: HttpOptions, cancellation: Cancellation | None = None) -> httpx.Client:
     """A client for the portal; the caller closes it.
+
+    Looking for the server, connecting and waiting for the beginning of its answer are given up as
+    soon as ``cancellation`` ends the run.
 
     It follows a redirect to the same host, or to one that the options name, but never from https
     to http: its requests raise :class:`TransferError` instead.
@@ -55,7 +74,8 @@ def http_client(options: HttpOptions) -> httpx.Client:
             raise TransferError(msg)
 
     cafile = str(options.ca_bundle) if options.ca_bundle else None
-    return httpx.Client(
+    return _Client(
+        cancellation or Cancellation(),
         verify=ssl.create_default_context(cafile=cafile),
         timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
         follow_redirects=True,

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Self
 
 from shift_stac.campaigns import Campaign, LineNames, PortalVersion, ProductLocation
+from shift_stac.cancellation import Cancellation
 from shift_stac.errors import MissingProductError, NoPortalError, PortalError
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine
@@ -182,10 +183,12 @@ def open_portal(
     options: HttpOptions,
     *,
     names: LineNames | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Portal:
     """Open a portal at an ``http(s)://`` address or in a local folder.
 
-    ``names`` is the form of the lines' names, if it is not the common one.
+    ``names`` is the form of the lines' names, if it is not the common one. When ``cancellation`` ends
+    the run, whoever waits for the server's answer gives up.
 
     Raises
     ------
@@ -193,7 +196,7 @@ def open_portal(
         The address is of another kind, or the folder does not exist.
     """
     if address.startswith(("https://", "http://")):
-        tree: Tree = HttpTree(address, options)
+        tree: Tree = HttpTree(address, options, cancellation)
     elif "://" in address:
         msg = f"{address!r} is neither an http(s):// address nor a folder"
         raise NoPortalError(msg)
@@ -203,7 +206,11 @@ def open_portal(
 
 
 def campaign_portal(
-    campaign: Campaign, version: str, options: HttpOptions, address: str | None = None
+    campaign: Campaign,
+    version: str,
+    options: HttpOptions,
+    address: str | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Portal:
     """Open the portal of a campaign, or another one, or a mirror, that is laid out like it.
 
@@ -221,4 +228,5 @@ def campaign_portal(
         version,
         options,
         names=campaign.lines,
+        cancellation=cancellation,
     )

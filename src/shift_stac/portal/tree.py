@@ -9,6 +9,7 @@ from typing import override
 
 import httpx
 
+from shift_stac.cancellation import Cancellation
 from shift_stac.envi.header import parse_header
 from shift_stac.envi.header_text import decode
 from shift_stac.errors import EnviError, NoPortalError, PortalError, TransferError
@@ -42,9 +43,11 @@ class Tree(ABC):
 class HttpTree(Tree):
     """A tree below an address, listed by the pages of its server."""
 
-    def __init__(self, root: str, options: HttpOptions) -> None:
+    def __init__(
+        self, root: str, options: HttpOptions, cancellation: Cancellation | None = None
+    ) -> None:
         self._root = root.rstrip("/") + "/"
-        self._client = http_client(options)
+        self._client = http_client(options, cancellation)
 
     @override
     def list(self, path: str) -> list[Entry] | None:

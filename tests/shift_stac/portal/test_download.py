@@ -1,7 +1,9 @@
 import hashlib
 import json
+import socket
 import threading
 import time
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -12,6 +14,8 @@ from shift_stac.cancellation import Cancellation
 from shift_stac.errors import EnviError, RunCancelledError, TransferError, WorkFolderError
 from shift_stac.flightline import FlightLine
 from shift_stac.portal.download import Downloader, DownloadOptions
+from shift_stac.portal.http_client import HttpOptions
+from shift_stac.portal.tree import HttpTree
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
 from support.webserver import encrypted_server, faulty_server
 
@@ -240,6 +244,26 @@ def test_what_waits_ends_at_once_when_the_run_does(server, tmp_path):
             thread.join(20)
     assert sorted(given_up) == folders
     assert time.monotonic() - asked < options.read_timeout / 4
+
+
+@pytest.mark.parametrize("others", [0, 2], ids=["no answer", "no connection"])
+def test_a_server_that_says_nothing_is_not_waited_for_when_the_run_ends(others):
+    """A connection that the system took is not answered; one beyond those that it takes is not made."""
+    cancellation = Cancellation()
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(others):
+            client = stack.enter_context(socket.socket())
+            client.settimeout(0)
+            client.connect_ex(server.getsockname())
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        tree = stack.enter_context(closing(HttpTree(url, HttpOptions(), cancellation)))
+        timer = threading.Timer(0.1, cancellation.cancel)
+        timer.start()
+        asked = time.monotonic()
+        with pytest.raises(RunCancelledError):
+            tree.list("")
+        assert time.monotonic() - asked < 1
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
