@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from pydantic import Field, field_validator
+
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 
@@ -34,6 +36,59 @@ class Product(StrEnum):
 
 CAN_DO_WITHOUT = (Product.GLT, Product.OBS)
 """Products without which a store can be made. Whether they are optional, the campaign file says."""
+
+
+class ObsBand(StrEnum):
+    """A band of an OBS, in the order of AVIRIS-NG's files."""
+
+    PATH_LENGTH = "path_length"
+    TO_SENSOR_AZIMUTH = "to_sensor_azimuth"
+    TO_SENSOR_ZENITH = "to_sensor_zenith"
+    TO_SUN_AZIMUTH = "to_sun_azimuth"
+    TO_SUN_ZENITH = "to_sun_zenith"
+    SOLAR_PHASE = "solar_phase"
+    SLOPE = "slope"
+    ASPECT = "aspect"
+    COSINE_I = "cosine_i"
+    UTC_TIME = "utc_time"
+    EARTH_SUN_DISTANCE = "earth_sun_distance"
+
+
+class Untold(FrozenModel):
+    """What the campaign file says of a product's files, for headers that do not tell it.
+
+    ``nodata`` marks missing values. A physical value is ``scale`` times the file's number, plus
+    ``offset``. ``bands`` are an OBS's, in the order of its file; an empty name is that of a band that
+    is not taken.
+    """
+
+    nodata: float | None = Field(default=None, allow_inf_nan=False)
+    scale: float = Field(default=1.0, allow_inf_nan=False)
+    offset: float = Field(default=0.0, allow_inf_nan=False)
+    bands: tuple[str, ...] = ()
+
+    @field_validator("scale")
+    @classmethod
+    def _is_scale(cls, scale: float) -> float:
+        if scale == 0:
+            msg = "0 leaves no value its meaning: give a factor, or leave it out"
+            raise ValueError(msg)
+        return scale
+
+    @field_validator("bands")
+    @classmethod
+    def _are_known(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
+        for number, name in enumerate(bands, start=1):
+            if name and name not in {*ObsBand}:
+                msg = (
+                    f"{name!r} is no band of an OBS: {', '.join(ObsBand)} are, and '' is a band that "
+                    "is not taken"
+                )
+                raise ValueError(msg)
+            if name and name in bands[number:]:
+                msg = f"{name!r} stands there twice"
+                raise ValueError(msg)
+        return bands
 
 
 class ProductLevel(StrEnum):
@@ -92,13 +147,15 @@ class RemoteFile(FrozenModel):
 class RemoteProduct(FrozenModel):
     """An ENVI pair on the portal: the flat binary, and its header.
 
-    ``is_optional`` is the campaign file's word: where such a pair is damaged, it is left out.
+    ``is_optional`` and ``untold`` are the campaign file's words: where an optional pair is damaged, it
+    is left out.
     """
 
     product: Product
     data: RemoteFile
     header: RemoteFile
     is_optional: bool = False
+    untold: Untold = Untold()
 
     @property
     def files(self) -> tuple[RemoteFile, RemoteFile]:
@@ -137,12 +194,13 @@ class SourceFile(RemoteFile):
 
 
 class SourceProduct(FrozenModel):
-    """An ENVI pair on this machine; ``is_optional`` as in :class:`RemoteProduct`."""
+    """An ENVI pair on this machine; ``is_optional`` and ``untold`` as in :class:`RemoteProduct`."""
 
     product: Product
     data: SourceFile
     header: SourceFile
     is_optional: bool = False
+    untold: Untold = Untold()
 
 
 class SourceLine(FrozenModel):

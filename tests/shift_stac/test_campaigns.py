@@ -31,7 +31,7 @@ def test_the_portal_keeps_its_files_where_they_really_are(version, product, expe
 def test_only_glt_and_obs_are_optional():
     for version in ("v0", "v1"):
         products = load_campaign().portal.version(version).products
-        assert {p for p, location in products.items() if location.optional} == {
+        assert {p for p, location in products.items() if location.is_optional(p)} == {
             Product.GLT,
             Product.OBS,
         }
@@ -104,6 +104,33 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
         ('"{line}_igm"', '"{line:>9999999999}_igm"', "only names stand in braces"),
         ('"{line}_igm"', '"_igm"', "needs {line} once"),
         ('"{version}/{date}/L1/igm"', '"{version}/../{date}"', "'..'"),
+        (
+            '"{line}_igm"',
+            '"{line}_igm", scale = 2.0',
+            "igm.scale means nothing: .* of radiance, ref",
+        ),
+        ('"{line}_rfl"', '"{line}_rfl", scale = 0', r"reflectance\.scale: 0 leaves no value"),
+        (
+            '"{line}_obs"',
+            '"{line}_obs", bands = ["wind"]',
+            "'wind' is no band of an OBS: path_length, ",
+        ),
+        (
+            '"{line}_obs"',
+            '"{line}_obs", bands = ["slope", "slope"]',
+            r"obs\.bands: 'slope' .* twice",
+        ),
+        (
+            'name = "{line}_igm"',
+            'named = "{line}_igm"',
+            "named is no key .*: bands, directory, lev",
+        ),
+        (
+            "[[380.0, 1340.0]",
+            "[[1340.0, 380.0]",
+            r"spectral\.good_windows: \[1340, 380\] is no window",
+        ),
+        ("[quicklook]", "bad_bands = [[3, 1]]\n[quicklook]", r"spectral\.bad_bands: \[3, 1\]"),
     ],
 )
 def test_a_product_is_where_a_line_can_have_one(tmp_path, right, wrong, message):

@@ -44,7 +44,11 @@ def sources_in(
         data = Path(path + description.ending)
         if data.exists():
             pair = _pair(product, data, Path(path + description.header_ending))
-            found.append(pair.model_copy(update={"is_optional": location.optional}))
+            found.append(
+                pair.model_copy(
+                    update={"is_optional": location.is_optional(product), "untold": location.untold}
+                )
+            )
     return SourceLine(line=line, portal_version=version, products=tuple(found))
 
 

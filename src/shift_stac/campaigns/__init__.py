@@ -1,152 +1,22 @@
 """The campaign file: everything that is particular to one campaign, as data."""
 
-import re
 import tomllib
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
-from shift_stac.crs import parse_crs
-from shift_stac.errors import CampaignError, FlightLineError, MapError, NoCampaignError
+from shift_stac.campaigns.products import PortalVersion, check_template
+from shift_stac.errors import CampaignError, FlightLineError, NoCampaignError
 from shift_stac.files import at_home
 from shift_stac.flightline import COMMON_PATTERN, FlightLine, example
 from shift_stac.model import FrozenModel
 from shift_stac.name_patterns import NamePattern
-from shift_stac.sources import CAN_DO_WITHOUT, Product, ProductLevel
 
-_FIELDS = {"version", "date", "line"}
 _STORED_FIELDS = {"date", "line"}
-
-
-def _check_template(text: str, fields: set[str] = _FIELDS) -> str:
-    if re.search(r"\{(line|version)[:!]", text):
-        msg = f"{text!r} has a ':' or '!' behind line or version: only names stand in braces there"
-        raise ValueError(msg)
-    for folder in text.split("/"):
-        if unknown := NamePattern(folder).parts - fields:
-            msg = f"{text!r} uses {sorted(unknown)}: only {sorted(fields)} are filled in"
-            raise ValueError(msg)
-    if not text.isprintable() or ".." in text.split("/"):
-        msg = f"{text!r} has '..' or a control character in it, and leads to no place of its own"
-        raise ValueError(msg)
-    return text
-
-
-def _check_name(text: str) -> str:
-    if text.count("{line}") != 1 or "/" in text:
-        msg = f"{text!r} is not the name of a line's file: it needs {{line}} once, and no '/'"
-        raise ValueError(msg)
-    return text
-
-
-class ProductLocation(FrozenModel):
-    """Where a portal version keeps a product: folder and file name, relative to its root.
-
-    Both are patterns (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and
-    ``{line}`` are filled in. ``name`` is without the files' ending. An ``optional`` product that is
-    missing, may not be read, or is damaged is left out; of any other, the line fails.
-    """
-
-    directory: str
-    name: str
-    optional: bool = False
-
-    _templates = field_validator("directory", "name")(_check_template)
-    _name = field_validator("name")(_check_name)
-
-    def folders(
-        self, version: str, start: datetime | None = None, line: str = ""
-    ) -> list[NamePattern]:
-        """The folders from the portal's root to the files, with all filled in that is given."""
-        known = {"version": version} | ({"line": line} if line else {})
-        return [
-            NamePattern(folder).narrow(start, **known)
-            for folder in self.directory.split("/")
-            if folder
-        ]
-
-    def file_name(self, version: str, start: datetime | None = None, line: str = "") -> NamePattern:
-        """The name of a data file without its ending, with all filled in that is given."""
-        known = {"version": version} | ({"line": line} if line else {})
-        return NamePattern(self.name).narrow(start, **known)
-
-    def path_for(self, line: FlightLine, version: str) -> str:
-        """The path of a line's data file without its ending; what is open in it is filled."""
-        whole = f"{self.directory.strip('/')}/{self.name}".lstrip("/")
-        return NamePattern(whole).fill(line.start, version=version, line=line.id)
-
-
-class PortalVersion(FrozenModel):
-    """One version of the portal's products.
-
-    ``crs`` is the fallback of IGMs that name no zone. ``ending`` is that of every data file, and
-    ``header`` tells whether ``.hdr`` is added to the data file's name or stands instead of the ending.
-    """
-
-    crs: str
-    ending: str = Field(default="", pattern=r"^([.][A-Za-z0-9._-]+)?$")
-    header: Literal["added", "instead"] = "added"
-    products: dict[Product, ProductLocation]
-
-    @property
-    def header_ending(self) -> str:
-        """What a header's name has behind the part that it shares with its data file's."""
-        return f"{self.ending if self.header == 'added' else ''}.hdr"
-
-    @field_validator("crs")
-    @classmethod
-    def _is_projected(cls, crs: str) -> str:
-        try:
-            found = parse_crs(crs)
-        except MapError as error:
-            raise ValueError(str(error)) from error
-        if not found.is_projected:
-            msg = f"{crs!r} is {found.name}, which is not projected: give a UTM zone, such as 'EPSG:32610'"
-            raise ValueError(msg)
-        return crs
-
-    @field_validator("products")
-    @classmethod
-    def _needs_geometry(
-        cls, products: dict[Product, ProductLocation]
-    ) -> dict[Product, ProductLocation]:
-        if Product.IGM not in products:
-            msg = "a portal version needs the location of its igm files"
-            raise ValueError(msg)
-        for product, location in products.items():
-            if location.optional and product not in CAN_DO_WITHOUT:
-                msg = (
-                    f"{product} cannot be optional: no store is made without it; "
-                    f"{' and '.join(CAN_DO_WITHOUT)} can"
-                )
-                raise ValueError(msg)
-        if not set(ProductLevel.ALL.cubes) & set(products):
-            msg = "a portal version needs the location of its radiance or reflectance files"
-            raise ValueError(msg)
-        return products
-
-    def check_products(self, level: ProductLevel, left_out: Collection[Product] = ()) -> None:
-        """Refuse to be asked for products that this version has not, or without ones that it needs.
-
-        Raises
-        ------
-        CampaignError
-            It has no cube of the level, or one that is left out is not optional.
-        """
-        if lacking := set(level.cubes) - set(self.products):
-            msg = (
-                f"the campaign file describes no {' and '.join(sorted(lacking))} of this portal "
-                f"version: it has {', '.join(self.products)}"
-            )
-            raise CampaignError(msg)
-        for product in left_out:
-            if product in self.products and not self.products[product].optional:
-                msg = f"{product} cannot be left out: the campaign file does not say that it is optional"
-                raise CampaignError(msg)
 
 
 class LineNames(FrozenModel):
@@ -264,18 +134,45 @@ class ItemText(FrozenModel):
 class SpectralRange(FrozenModel):
     """What holds of the cubes if no header says otherwise.
 
-    Windows of wavelength, nanometres, in which bands are good, and the radiance's unit as UDUNITS
+    Windows of wavelength, nanometres, in which bands are good; first and last of bands that are bad
+    wherever they lie, counted from 1 in the order of the store; and the radiance's unit as UDUNITS
     writes it.
     """
 
-    good_windows: tuple[tuple[float, float], ...]
+    # Between them, water vapour leaves no signal.
+    good_windows: tuple[tuple[float, float], ...] = (
+        (300.0, 1340.0),
+        (1450.0, 1800.0),
+        (1970.0, 2500.0),
+    )
+    bad_bands: tuple[tuple[int, int], ...] = ()
     radiance_unit: str = Field(default="uW cm-2 nm-1 sr-1", min_length=1)
+
+    @field_validator("good_windows")
+    @classmethod
+    def _are_windows(
+        cls, windows: tuple[tuple[float, float], ...]
+    ) -> tuple[tuple[float, float], ...]:
+        for low, high in windows:
+            if not 0 <= low < high:
+                msg = f"[{low:g}, {high:g}] is no window: give two wavelengths in nanometres, the shorter first"
+                raise ValueError(msg)
+        return windows
+
+    @field_validator("bad_bands")
+    @classmethod
+    def _are_ranges(cls, bands: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        for first, last in bands:
+            if not 1 <= first <= last:
+                msg = f"[{first}, {last}] is no range of bands: give the first and the last, counted from 1"
+                raise ValueError(msg)
+        return bands
 
 
 class QuicklookBands(FrozenModel):
     """The wavelengths of the true-colour picture, nanometres: red, green, blue."""
 
-    rgb: tuple[float, float, float]
+    rgb: tuple[float, float, float] = (650.0, 550.0, 450.0)
 
 
 class ArchiveLayout(FrozenModel):
@@ -286,7 +183,7 @@ class ArchiveLayout(FrozenModel):
     @field_validator("data")
     @classmethod
     def _is_template(cls, data: str) -> str:
-        return _check_template(data, _STORED_FIELDS)
+        return check_template(data, _STORED_FIELDS)
 
     def directory_for(self, line: FlightLine) -> str:
         """The folder of a line's store and its companions."""
@@ -301,8 +198,8 @@ class Campaign(FrozenModel):
     catalog: CatalogText
     collection: CollectionText
     item: ItemText
-    spectral: SpectralRange
-    quicklook: QuicklookBands
+    spectral: SpectralRange = SpectralRange()
+    quicklook: QuicklookBands = QuicklookBands()
     layout: ArchiveLayout = Field(default=ArchiveLayout(data="aviris/{date}"))
 
 
@@ -343,6 +240,35 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
     except OSError as error:
         msg = f"{name_or_path} is neither a bundled campaign nor a file that can be read: {error}"
         raise CampaignError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValidationError) as error:
+    except ValidationError as error:
+        faults = "; ".join(_spell_fault(fault) for fault in error.errors(include_url=False))
+        msg = f"{path} is not a campaign file: {faults}"
+        raise CampaignError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path} is not a campaign file: {error}"
         raise CampaignError(msg) from error
+
+
+def _spell_fault(fault: ErrorDetails) -> str:
+    """Key, what is wrong with it, and what is allowed there."""
+    key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    if fault["type"] == "extra_forbidden":
+        return f"{key} is no key of a campaign file: {', '.join(_keys_beside(fault['loc']))} are"
+    if fault["type"] == "missing":
+        return f"{key} is missing"
+    if fault["type"] == "value_error":
+        return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{key}: {fault['msg']}, and not {fault['input']!r}"
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table in which a key stands."""
+    model: type[BaseModel] = Campaign
+    for part in place[:-1]:
+        inside = [model.model_fields[str(part)].annotation] if part in model.model_fields else []
+        while inside:
+            kind = inside.pop()
+            inside += get_args(kind)
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                model = kind
+    return sorted(model.model_fields)

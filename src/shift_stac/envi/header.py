@@ -22,9 +22,13 @@ from shift_stac.envi.header_text import (
     plain,
     unbrace,
 )
-from shift_stac.envi.scaling import scaling
+from shift_stac.envi.scaling import Scaling, scaling
 from shift_stac.envi.wavelengths import band_axis, numbers
 from shift_stac.errors import EnviError
+from shift_stac.sources import Untold
+
+NOTHING = Untold()
+"""No word of a campaign file: what a header does not tell is not known."""
 
 Interleave = Literal["bil", "bip", "bsq"]
 
@@ -54,8 +58,9 @@ class EnviHeader:
     Wavelengths and fwhm are in nanometres, whatever the header's unit. ``dtype`` carries the byte
     order. A physical value is ``scale_factor`` times the file's number, plus ``add_offset``.
     ``axis_fault`` and ``scale_fault`` say why what is told of wavelengths and scale cannot hold. ``good_bands`` is the
-    header's ``bbl``. ``nodata`` is within the range of the data type. ``fields`` holds every entry
-    as it was written, with lower-case keys.
+    header's ``bbl``. ``nodata`` is within the range of the data type. ``campaign_bands`` are the
+    names of bands that the campaign file tells. ``fields`` holds every entry as it was written, with
+    lower-case keys.
     """
 
     name: str
@@ -74,6 +79,7 @@ class EnviHeader:
     good_bands: tuple[bool, ...] | None = None
     nodata: float | None = None
     band_names: tuple[str, ...] = ()
+    campaign_bands: tuple[str, ...] = ()
     description: str = ""
     map_info: tuple[str, ...] | None = None
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -101,8 +107,8 @@ class EnviHeader:
         )
 
 
-def read_header(path: Path) -> EnviHeader:
-    """Read an ENVI header file.
+def read_header(path: Path, untold: Untold = NOTHING) -> EnviHeader:
+    """Read an ENVI header file; ``untold`` holds where it does not tell it.
 
     Raises
     ------
@@ -114,10 +120,10 @@ def read_header(path: Path) -> EnviHeader:
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise EnviError(msg) from error
-    return parse_header(text, name=str(path))
+    return parse_header(text, name=str(path), untold=untold)
 
 
-def parse_header(text: str, *, name: str) -> EnviHeader:
+def parse_header(text: str, *, name: str, untold: Untold = NOTHING) -> EnviHeader:
     """Understand the text of an ENVI header.
 
     Parameters
@@ -126,6 +132,8 @@ def parse_header(text: str, *, name: str) -> EnviHeader:
         The whole header.
     name
         The file's name, for messages.
+    untold
+        What holds where the header does not tell it.
 
     Raises
     ------
@@ -137,7 +145,7 @@ def parse_header(text: str, *, name: str) -> EnviHeader:
     bands = _positive(fields, "bands", name)
     dtype = _dtype(fields, name)
     axis = band_axis(fields, bands, name)
-    scale = scaling(fields, name)
+    scale = scaling(fields, name, Scaling(untold.scale, untold.offset))
     return EnviHeader(
         name=name,
         samples=_positive(fields, "samples", name),
@@ -153,8 +161,9 @@ def parse_header(text: str, *, name: str) -> EnviHeader:
         add_offset=scale.offset,
         scale_fault=scale.fault,
         good_bands=_good_bands(fields, bands, name),
-        nodata=_nodata(fields, dtype, name),
+        nodata=_nodata(fields, dtype, name, untold.nodata),
         band_names=items(fields.get("band names", "")),
+        campaign_bands=untold.bands,
         description=unbrace(fields.get("description", "")),
         map_info=items(fields["map info"]) if "map info" in fields else None,
         fields=MappingProxyType(fields),
@@ -229,7 +238,9 @@ def _good_bands(fields: Mapping[str, str], bands: int, name: str) -> tuple[bool,
     return tuple(value != 0 for value in numbers(fields, "bbl", bands, name))
 
 
-def _nodata(fields: Mapping[str, str], dtype: np.dtype[Any], name: str) -> float | None:
+def _nodata(
+    fields: Mapping[str, str], dtype: np.dtype[Any], name: str, untold: float | None
+) -> float | None:
     """What marks a missing value, as the file's data type holds it."""
     told: dict[str, str] = {}
     for key in _NODATA_KEYS:
@@ -248,9 +259,9 @@ def _nodata(fields: Mapping[str, str], dtype: np.dtype[Any], name: str) -> float
         both = " and ".join(f"{key!r} is {value}" for key, value in told.items())
         msg = f"{name}: {both}; which of them marks missing values is not told, remove the other"
         raise EnviError(msg)
-    if not told:
+    value = float(next(iter(told.values()))) if told else untold
+    if value is None:
         return None
-    value = float(next(iter(told.values())))
     if dtype.kind == "f" and np.isfinite(value):
         # The lowest double becomes the lowest float when a cube is written as floats.
         limit = float(np.finfo(dtype).max)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.header import EnviHeader, read_header
+from shift_stac.envi.header import NOTHING, EnviHeader, read_header
 from shift_stac.errors import EnviError
+from shift_stac.sources import Untold
 
 # Axis order of the file for each interleave, and where (line, band, sample) stand in it.
 _FILE_AXES: dict[str, tuple[str, str, str]] = {
@@ -53,7 +54,9 @@ def give_back(array: NDArray[Any]) -> None:
         owner.madvise(mmap.MADV_DONTNEED)
 
 
-def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
+def open_envi(
+    data_path: Path, header_path: Path | None = None, untold: Untold = NOTHING
+) -> EnviImage:
     """Map an ENVI raster.
 
     Parameters
@@ -62,13 +65,15 @@ def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
         The flat binary file.
     header_path
         Its header, where that is not the data's name with ``.hdr`` added.
+    untold
+        What holds where the header does not tell it.
 
     Raises
     ------
     EnviError
         The header cannot be understood, or implies another size than the data file has.
     """
-    header = read_header(header_path or data_path.with_name(data_path.name + ".hdr"))
+    header = read_header(header_path or data_path.with_name(data_path.name + ".hdr"), untold)
     check_size(header, data_path)
     shape = tuple(getattr(header, axis) for axis in _FILE_AXES[header.interleave])
     with data_path.open("rb") as file:
@@ -78,9 +83,11 @@ def open_envi(data_path: Path, header_path: Path | None = None) -> EnviImage:
     return EnviImage(header, data_path, raw.transpose(order))
 
 
-def open_cube(data_path: Path, header_path: Path | None = None) -> EnviImage:
+def open_cube(
+    data_path: Path, header_path: Path | None = None, untold: Untold = NOTHING
+) -> EnviImage:
     """Map a cube as :func:`open_envi` does, with its bands in the order of rising wavelengths."""
-    image = open_envi(data_path, header_path)
+    image = open_envi(data_path, header_path, untold)
     if not image.header.descends:
         return image
     return replace(image, header=image.header.ascending(), data=image.data[:, ::-1])

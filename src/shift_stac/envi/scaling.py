@@ -19,16 +19,22 @@ class Scaling:
     fault: str | None = None
 
 
-def scaling(fields: Mapping[str, str], name: str) -> Scaling:
+_KEYS = ("reflectance scale factor", "data gain values", "data offset values")
+
+
+def scaling(fields: Mapping[str, str], name: str, untold: Scaling) -> Scaling:
     """Read ``reflectance scale factor``, ``data gain values`` and ``data offset values``.
 
     Numbers are divided by the first, multiplied by the second, and the third is added. Gains that
-    differ from band to band are a fault: a store tells one factor of a variable.
+    differ from band to band are a fault: a store tells one factor of a variable. ``untold`` holds
+    where the header has none of the three.
     """
+    if not any(number_items(unbrace(fields.get(key, ""))) for key in _KEYS):
+        return untold
     try:
-        divisor = _one(fields, "reflectance scale factor", 1.0)
-        gain = _one(fields, "data gain values", 1.0)
-        offset = _one(fields, "data offset values", 0.0)
+        divisor, gain, offset = (
+            _one(fields, key, default) for key, default in zip(_KEYS, (1.0, 1.0, 0.0), strict=True)
+        )
     except ValueError as error:
         return Scaling(fault=f"{name}: {error}; give the file with physical values")
     if divisor != 1.0 and (gain != 1.0 or offset != 0.0):

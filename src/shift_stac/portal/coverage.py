@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from shift_stac.campaigns import LineNames, PortalVersion
+from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.products import PortalVersion
 from shift_stac.errors import FlightLineError, PortalError
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel

@@ -197,7 +197,7 @@ class Downloader:
         """A product's header; of one that is optional and damaged, what is wrong with it."""
         file = self._bring(product.header, folder, tally)
         try:
-            return _Header(product, _read_header(file, product.data))
+            return _Header(product, _read_header(file, product))
         except EnviError as error:
             # It comes along all the same: a conversion says why it is left out, and the next run
             # sees whether the portal's has changed.
@@ -211,6 +211,7 @@ class Downloader:
             header=self._bring(product.header, folder, tally),
             data=self._bring(product.data, folder, tally),
             is_optional=product.is_optional,
+            untold=product.untold,
         )
 
     def _bring(self, remote: RemoteFile, folder: Path, tally: "_Tally") -> SourceFile:
@@ -293,10 +294,10 @@ def _apart[T](brought: Iterable[T | str]) -> tuple[tuple[T, ...], tuple[str, ...
     return tuple(found), tuple(notes)
 
 
-def _read_header(file: SourceFile, data: RemoteFile) -> EnviHeader:
+def _read_header(file: SourceFile, product: RemoteProduct) -> EnviHeader:
     """Read a header under the name that people know: that of the portal."""
-    name = str(file.path) if is_local(file) else file.url
-    header = parse_header(decode(file.path.read_bytes()), name=name)
+    name, data = str(file.path) if is_local(file) else file.url, product.data
+    header = parse_header(decode(file.path.read_bytes()), name=name, untold=product.untold)
     if header.data_size != data.size:
         msg = (
             f"{data.url} has {data.size} bytes, but its header implies {header.data_size} "

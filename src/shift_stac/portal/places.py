@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from shift_stac.campaigns import LineNames, ProductLocation
+from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.products import ProductLocation
 from shift_stac.errors import PortalError
 from shift_stac.flightline import FlightLine
 from shift_stac.name_patterns import NamePattern, moment_of

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Self
 
-from shift_stac.campaigns import Campaign, LineNames, PortalVersion, ProductLocation
+from shift_stac.campaigns import Campaign, LineNames
+from shift_stac.campaigns.products import PortalVersion, ProductLocation
 from shift_stac.cancellation import Cancellation
 from shift_stac.errors import MissingProductError, NoPortalError, PortalError
 from shift_stac.files import at_home
@@ -148,7 +149,7 @@ class Portal:
             try:
                 found.append(self._find_pair(line, product, location))
             except PortalError as error:
-                if not location.optional:
+                if not location.is_optional(product):
                     raise
                 notes.append(
                     f"the portal has no {product.called}"
@@ -172,7 +173,11 @@ class Portal:
             )
             raise MissingProductError(msg)
         return RemoteProduct(
-            product=product, data=data, header=header, is_optional=location.optional
+            product=product,
+            data=data,
+            header=header,
+            is_optional=location.is_optional(product),
+            untold=location.untold,
         )
 
 

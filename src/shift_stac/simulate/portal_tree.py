@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.campaigns import PortalVersion
+from shift_stac.campaigns.products import PortalVersion
 from shift_stac.envi.header_text import write_header
 from shift_stac.files import replacing
 from shift_stac.rows import row_blocks

@@ -10,7 +10,7 @@ import pystac
 
 from shift_stac.campaigns import Campaign
 from shift_stac.model import FrozenModel
-from shift_stac.sources import ProductLevel, SourceLine
+from shift_stac.sources import SourceLine
 from shift_stac.stac.cube_fields import band_fields, cube_dimensions, cube_variables
 from shift_stac.stac.extensions import OF_STORES, schema_urls
 from shift_stac.stac.hrefs import Hrefs
@@ -31,8 +31,6 @@ _COMPANIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "footprint": ("Outline of the line", ("metadata",)),
     "manifest": ("Checksum of each of the store's objects, for sha256sum", ("metadata",)),
 }
-
-_PROCESSING_LEVELS = {ProductLevel.L1: "L1B", ProductLevel.L2: "L2A", ProductLevel.ALL: "L2A"}
 
 
 class AssetFile(FrozenModel):
@@ -88,7 +86,9 @@ def build_item(
         "constellation": campaign.item.constellation,
         "gsd": summary.geolocation.gsd,
         "version": summary.portal_version,
-        "processing:level": _PROCESSING_LEVELS[summary.level],
+        "processing:level": campaign.portal.version(summary.portal_version).processing_level(
+            summary.level
+        ),
         "processing:lineage": "ENVI cubes of the portal, rewritten as Zarr without loss",
         "processing:software": dict(summary.software),
         "proj:code": None,

@@ -87,7 +87,11 @@ def convert_line(
     cubes = {product: images[product] for product in options.level.cubes}
     first = next(iter(cubes.values()))
     lines, _, samples = first.data.shape
-    axis = shared_axis([image.header for image in cubes.values()], campaign.spectral.good_windows)
+    axis = shared_axis(
+        [image.header for image in cubes.values()],
+        campaign.spectral.good_windows,
+        campaign.spectral.bad_bands,
+    )
     fallback = campaign.portal.version(sources.portal_version).crs
     igm = place_igm(images[Product.IGM], fallback)
     crs = igm.crs
@@ -183,13 +187,13 @@ def _open_images(
             msg = f"{sources.line}: the {product} file is missing, and the store needs it"
             raise EnviError(msg)
         mapped = open_envi if product is Product.IGM else open_cube
-        images[product] = mapped(pair.data.path, pair.header.path)
+        images[product] = mapped(pair.data.path, pair.header.path, pair.untold)
     check_headers({product: image.header for product, image in images.items()})
     pair = sources.get(Product.OBS)
     if pair is None:
         return images, sources.notes
     try:
-        obs = open_envi(pair.data.path, pair.header.path)
+        obs = open_envi(pair.data.path, pair.header.path, pair.untold)
         check_observation(obs.header, images[Product.IGM].header)
     except EnviError as error:
         if not pair.is_optional:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from shift_stac.model import FrozenModel
-from shift_stac.sources import ProductLevel, SourceLine
+from shift_stac.sources import ProductLevel, SourceLine, Untold
 from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkSizes
 from shift_stac.store.store_format import ROOT_METADATA, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary
@@ -45,6 +45,13 @@ def fingerprint(sources: SourceLine, options: ConversionOptions) -> str:
             for file in (pair.header, pair.data)
         ),
     }
+    told = {
+        pair.product: pair.untold.model_dump(exclude_defaults=True)
+        for pair in sources.products
+        if pair.product in wanted and pair.untold != Untold()
+    }
+    if told:
+        description["told by the campaign"] = told
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 

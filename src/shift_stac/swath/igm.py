@@ -54,7 +54,7 @@ class InputGeometry:
     crs: CRS
 
 
-def place_igm(image: EnviImage, fallback: str) -> InputGeometry:
+def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
     """Read an IGM, and refuse one whose places cannot be those of a flight line.
 
     Degrees become metres in the UTM zone of the line's middle (WGS 84), easting before northing
@@ -66,17 +66,25 @@ def place_igm(image: EnviImage, fallback: str) -> InputGeometry:
     image
         The IGM, shaped (scan lines, 3, samples).
     fallback
-        CRS of a file that tells none.
+        CRS of a file that tells none; without, such a file is to hold degrees.
 
     Raises
     ------
     GeolocationError
-        The header tells a CRS that cannot be understood, no pixel has a location, or those that
+        The header tells a CRS that cannot be understood, or none, no pixel has a location, or those that
         have one are too far from each other, or too near.
     """
     header, name = image.header, str(image.path)
     crs = crs_from_igm(header, fallback)
     in_degrees = _is_in_degrees(image)
+    if crs is None:
+        if not in_degrees:
+            msg = (
+                f"{name}: its header tells no UTM zone, and its values are no degrees; tell the zone "
+                "in the campaign file, as crs of the portal version"
+            )
+            raise GeolocationError(msg)
+        crs = WGS84
     if in_degrees and crs.is_projected:
         told = crs.name if _from_words(header) else "easting and northing"
         if _from_words(header) or (tells_metres(header) and not tells_degrees(header)):
@@ -97,7 +105,8 @@ def place_igm(image: EnviImage, fallback: str) -> InputGeometry:
 
 def _from_words(header: EnviHeader) -> bool:
     """Whether the header itself tells a projected CRS."""
-    return crs_from_igm(header, "EPSG:4326").is_projected and not tells_degrees(header)
+    crs = crs_from_igm(header, None)
+    return crs is not None and crs.is_projected and not tells_degrees(header)
 
 
 def _band_order(header: EnviHeader) -> tuple[int, int, int]:

@@ -60,7 +60,7 @@ _DATUMS = (
 _NO_PROJECTION = ("", "ARBITRARY", "PIXEL")
 
 
-def check_line(headers: Mapping[Product, EnviHeader], fallback: str) -> None:
+def check_line(headers: Mapping[Product, EnviHeader], fallback: str | None) -> None:
     """Refuse a line of which no store can be made, by what its headers say.
 
     Parameters
@@ -68,7 +68,7 @@ def check_line(headers: Mapping[Product, EnviHeader], fallback: str) -> None:
     headers
         Of the line's cubes and of its IGM.
     fallback
-        CRS of an IGM that tells none.
+        CRS of an IGM that tells none, where the campaign file has one.
 
     Raises
     ------
@@ -82,11 +82,11 @@ def check_line(headers: Mapping[Product, EnviHeader], fallback: str) -> None:
         crs_from_igm(igm, fallback)
 
 
-def crs_from_igm(header: EnviHeader, fallback: str) -> CRS:
+def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     """The CRS of an IGM: projected, or longitude and latitude.
 
     What its description says, else its ``coordinate system string``, else its map info, else, where
-    it tells nothing, the fallback.
+    it tells nothing, the fallback; None where there is none.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def crs_from_igm(header: EnviHeader, fallback: str) -> CRS:
         raise _not_understood(header, told)
     if found is None and tells_degrees(header):
         return WGS84
-    if found is not None:
+    if found is not None or fallback is None:
         return found
     try:
         return CRS.from_user_input(fallback)

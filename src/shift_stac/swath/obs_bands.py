@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.line_headers import swath_fault
 from shift_stac.errors import EnviError
+from shift_stac.sources import ObsBand
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ObservationLayer:
 
 
 def _layer(
-    name: str,
+    name: ObsBand,
     long_name: str,
     units: str,
     possible: tuple[float, float],
@@ -38,7 +39,7 @@ def _layer(
     **more: str,
 ) -> ObservationLayer:
     attributes = {**more, "long_name": long_name, "units": units}
-    return ObservationLayer(name, attributes, dtype, possible, other_names)
+    return ObservationLayer(str(name), attributes, dtype, possible, other_names)
 
 
 # Azimuths are written from 0 to 360 or from -180 to 180.
@@ -49,59 +50,61 @@ DAY_HOURS, _MOST_HOURS_OFF = 24.0, 48.0
 # In the order of the file's bands. Angles in float32 are exact to 2e-5 degrees; the time of day
 # needs float64, because successive scan lines are 3e-6 hours apart.
 OBS_LAYERS = (
-    _layer("path_length", "distance from sensor to ground", "m", (0, 1e6)),
+    _layer(ObsBand.PATH_LENGTH, "distance from sensor to ground", "m", (0, 1e6)),
     _layer(
-        "to_sensor_azimuth",
+        ObsBand.TO_SENSOR_AZIMUTH,
         "azimuth from ground to sensor, clockwise from north",
         "degree",
         _TURN,
         standard_name="sensor_azimuth_angle",
     ),
     _layer(
-        "to_sensor_zenith",
+        ObsBand.TO_SENSOR_ZENITH,
         "zenith angle from ground to sensor",
         "degree",
         (0, 90),
         standard_name="sensor_zenith_angle",
     ),
     _layer(
-        "to_sun_azimuth",
+        ObsBand.TO_SUN_AZIMUTH,
         "azimuth from ground to sun, clockwise from north",
         "degree",
         _TURN,
         standard_name="solar_azimuth_angle",
     ),
     _layer(
-        "to_sun_zenith",
+        ObsBand.TO_SUN_ZENITH,
         "zenith angle from ground to sun",
         "degree",
         (0, 90),
         standard_name="solar_zenith_angle",
     ),
     _layer(
-        "solar_phase",
+        ObsBand.SOLAR_PHASE,
         "angle between the directions to sensor and to sun",
         "degree",
         (0, 180),
         "phase",
     ),
-    _layer("slope", "slope of the terrain", "degree", (0, 90), standard_name="ground_slope_angle"),
     _layer(
-        "aspect",
+        ObsBand.SLOPE, "slope of the terrain", "degree", (0, 90), standard_name="ground_slope_angle"
+    ),
+    _layer(
+        ObsBand.ASPECT,
         "direction that the slope faces, clockwise from north",
         "degree",
         _TURN,
         standard_name="ground_slope_direction",
     ),
     _layer(
-        "cosine_i",
+        ObsBand.COSINE_I,
         "cosine of the angle between the sun and the terrain's normal",
         "1",
         (-1, 1),
         "cos_i",
     ),
     _layer(
-        "utc_time",
+        ObsBand.UTC_TIME,
         "time of day of the observation, UTC",
         "hour",
         (-_MOST_HOURS_OFF, DAY_HOURS + _MOST_HOURS_OFF),
@@ -110,7 +113,7 @@ OBS_LAYERS = (
         dtype=np.float64,
     ),
     _layer(
-        "earth_sun_distance",
+        ObsBand.EARTH_SUN_DISTANCE,
         "distance from Earth to sun",
         "ua",
         (0.9, 1.1),
@@ -128,8 +131,8 @@ def known_bands(header: EnviHeader) -> dict[str, int]:
     """The band of each layer that the file has.
 
     ``To-sun zenith (0 to 90 degrees from zenith)`` is ``to_sun_zenith``. A name that is not known
-    tells nothing, and neither do two bands of one name. Where no name is known, the bands stand in
-    the order of :data:`OBS_LAYERS`, if there are as many.
+    tells nothing, and neither do two bands of one name. Where no name is known, the bands are those
+    that the campaign file tells, or stand in the order of :data:`OBS_LAYERS`, if there are as many.
     """
     spelled = [re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in header.band_names]
     found: dict[str, int] = {}
@@ -139,9 +142,10 @@ def known_bands(header: EnviHeader) -> dict[str, int]:
             bands = [band for band, text in enumerate(spelled) if text.startswith(known)]
             if len(bands) == 1:
                 found[layer.name] = bands[0]
-    if found or header.bands != len(OBS_LAYERS):
+    told = header.campaign_bands or tuple(_LAYERS)
+    if found or header.bands != len(told):
         return found
-    return {layer.name: band for band, layer in enumerate(OBS_LAYERS)}
+    return {name: band for band, name in enumerate(told) if name}
 
 
 def in_radians(header: EnviHeader, bands: Mapping[str, int]) -> frozenset[str]:
@@ -170,8 +174,8 @@ def check_observation(header: EnviHeader, igm: EnviHeader) -> None:
         raise EnviError(msg)
     if not known_bands(header):
         msg = (
-            f"{header.name} has {header.bands} bands, and names none that is known; "
-            f"obs has {len(OBS_LAYERS)}"
+            f"{header.name} has {header.bands} bands, and names none that is known; the campaign file "
+            f"tells {len(header.campaign_bands or OBS_LAYERS)} (key bands of its product obs)"
         )
         raise EnviError(msg)
 

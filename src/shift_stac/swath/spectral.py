@@ -7,6 +7,7 @@ import numpy as np
 
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.line_headers import check_axes
+from shift_stac.errors import EnviError
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class SpectralAxis:
 
 
 def shared_axis(
-    headers: Sequence[EnviHeader], good_windows: Sequence[tuple[float, float]]
+    headers: Sequence[EnviHeader],
+    good_windows: Sequence[tuple[float, float]],
+    bad_bands: Sequence[tuple[int, int]] = (),
 ) -> SpectralAxis:
     """Join the wavelength axes of a line's cubes, by position.
 
@@ -43,11 +46,14 @@ def shared_axis(
         Of one or more cubes of the same line.
     good_windows
         Ranges in nanometres, used where no header has a bad band list.
+    bad_bands
+        First and last of bands that are bad wherever they lie, counted from 1 in the order of the
+        axis; used where no header has a bad band list.
 
     Raises
     ------
     EnviError
-        As :func:`shift_stac.envi.line_headers.check_axes`.
+        As :func:`shift_stac.envi.line_headers.check_axes`, or the cubes have no such bad band.
     """
     check_axes(headers)
     headers = [header.ascending() for header in headers]
@@ -57,9 +63,20 @@ def shared_axis(
         good, source = listed.good_bands, "bad band list of the header"
     else:
         good = tuple(
-            any(low <= value <= high for low, high in good_windows) for value in wavelengths
+            any(low <= value <= high for low, high in good_windows)
+            and not any(first <= band <= last for first, last in bad_bands)
+            for band, value in enumerate(wavelengths, start=1)
         )
         source = "atmospheric windows of the campaign"
+        if bad_bands:
+            source = "atmospheric windows and bad bands of the campaign"
+            last = max(last for _, last in bad_bands)
+            if last > len(good):
+                msg = (
+                    f"{headers[0].name} has {len(good)} bands, and the campaign file's "
+                    f"spectral.bad_bands names band {last}: correct it there"
+                )
+                raise EnviError(msg)
     fwhm = next((h.fwhm for h in headers if h.fwhm is not None), None)
     return SpectralAxis(tuple(wavelengths.tolist()), fwhm, good, source)
 

@@ -145,7 +145,7 @@ def sample_cubes(
         array = group[name]
         assert isinstance(array, zarr.Array)  # noqa: S101 - tells mypy what the template made
         pair = None if sources is None else sources.get(product)
-        image = None if pair is None else open_cube(pair.data.path, pair.header.path)
+        image = None if pair is None else open_cube(pair.data.path, pair.header.path, pair.untold)
         scaling = PhysicalScale.of(name, array)
         shares = sample.shares.setdefault(name, Shares())
         for bands, lines, samples in chunk_corners(array, blocks):
@@ -172,10 +172,14 @@ def compare_geometry(group: zarr.Group, sources: SourceLine, crs: str) -> int:
     igm = sources.get(Product.IGM)
     if igm is None:
         return 0
-    located = place_igm(open_envi(igm.data.path, igm.header.path), crs).data
+    located = place_igm(open_envi(igm.data.path, igm.header.path, igm.untold), crs).data
     # A conversion leaves a damaged OBS out.
     obs = sources.get(Product.OBS) if any(layer.name in group for layer in OBS_LAYERS) else None
-    layers = None if obs is None else ObservationLayers(open_envi(obs.data.path, obs.header.path))
+    layers = (
+        None
+        if obs is None
+        else ObservationLayers(open_envi(obs.data.path, obs.header.path, obs.untold))
+    )
     easting_array = group["Easting"]
     assert isinstance(easting_array, zarr.Array)  # noqa: S101 - as above
     compared = 0

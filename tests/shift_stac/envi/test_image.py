@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from shift_stac.envi.header import parse_header, read_header
 from shift_stac.envi.image import open_envi
 from shift_stac.errors import EnviError
+from shift_stac.sources import Untold
+from shift_stac.swath.obs_bands import known_bands
 from support.sources import write_envi
 
 MINIMAL = """ENVI
@@ -168,3 +170,16 @@ def test_the_real_full_size_header(shared):
     assert real.wavelengths[0] == 377.071821
     assert real.nodata is None
     assert real.good_bands is None
+
+
+@pytest.mark.parametrize("key", ["data ignore value", "no data value"])
+def test_what_the_campaign_tells_holds_where_a_header_tells_nothing(tmp_path, key):
+    untold = Untold(nodata=-50, scale=1e-4, offset=2.0, bands=("slope", "", "aspect"))
+    data = np.zeros((2, 3, 4), "<i2")
+    silent = open_envi(write_envi(tmp_path / "silent", data), untold=untold).header
+    assert (silent.nodata, silent.scale_factor, silent.add_offset) == (-50, 1e-4, 2.0)
+    assert known_bands(silent) == {"slope": 0, "aspect": 2}
+    words = {key: -9, "reflectance scale factor": 100, "band names": ["x", "Aspect", "UTC Time"]}
+    telling = open_envi(write_envi(tmp_path / "telling", data, **words), untold=untold).header
+    assert (telling.nodata, telling.scale_factor, telling.add_offset) == (-9, 0.01, 0.0)
+    assert known_bands(telling) == {"aspect": 1, "utc_time": 2}

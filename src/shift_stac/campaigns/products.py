@@ -1,0 +1,181 @@
+"""Where a portal keeps a campaign's products, and what holds of their files where no header tells it."""
+
+import re
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from shift_stac.crs import parse_crs
+from shift_stac.errors import CampaignError, MapError
+from shift_stac.flightline import FlightLine
+from shift_stac.model import FrozenModel
+from shift_stac.name_patterns import NamePattern
+from shift_stac.sources import CAN_DO_WITHOUT, Product, ProductLevel, Untold
+
+_FIELDS = {"version", "date", "line"}
+
+
+def check_template(text: str, fields: set[str] = _FIELDS) -> str:
+    """Refuse a path in which something else than these fields is filled in, or that leads elsewhere."""
+    if re.search(r"\{(line|version)[:!]", text):
+        msg = f"{text!r} has a ':' or '!' behind line or version: only names stand in braces there"
+        raise ValueError(msg)
+    for folder in text.split("/"):
+        if unknown := NamePattern(folder).parts - fields:
+            msg = f"{text!r} uses {sorted(unknown)}: only {sorted(fields)} are filled in"
+            raise ValueError(msg)
+    if not text.isprintable() or ".." in text.split("/"):
+        msg = f"{text!r} has '..' or a control character in it, and leads to no place of its own"
+        raise ValueError(msg)
+    return text
+
+
+def _check_name(text: str) -> str:
+    if text.count("{line}") != 1 or "/" in text:
+        msg = f"{text!r} is not the name of a line's file: it needs {{line}} once, and no '/'"
+        raise ValueError(msg)
+    return text
+
+
+_CUBES = ProductLevel.ALL.cubes
+# What some products alone have.
+_TOLD_OF: dict[str, tuple[Product, ...]] = {
+    "level": _CUBES,
+    "scale": _CUBES,
+    "offset": _CUBES,
+    "nodata": (*_CUBES, Product.IGM, Product.OBS),
+    "bands": (Product.OBS,),
+}
+_LEVELS = {Product.RADIANCE: "L1B", Product.REFLECTANCE: "L2A"}
+
+
+class ProductLocation(Untold):
+    """Where a portal version keeps a product, and what its headers do not tell.
+
+    Folder and file name are relative to the version's root. Both are patterns
+    (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and ``{line}`` are filled in.
+    ``name`` is without the files' ending. An ``optional`` product that is missing, may not be read, or
+    is damaged is left out; of any other, the line fails. GLT and OBS are optional unless the file
+    says otherwise. ``level`` is the processing level of a cube.
+    """
+
+    directory: str
+    name: str
+    optional: bool | None = None
+    level: str | None = Field(default=None, min_length=1)
+
+    _templates = field_validator("directory", "name")(check_template)
+    _name = field_validator("name")(_check_name)
+
+    def is_optional(self, product: Product) -> bool:
+        """Whether a line can do without it, where it is the location of that product."""
+        return product in CAN_DO_WITHOUT if self.optional is None else self.optional
+
+    @property
+    def untold(self) -> Untold:
+        """What holds of the product's files where their headers do not tell it."""
+        return Untold(**{name: getattr(self, name) for name in Untold.model_fields})
+
+    def folders(
+        self, version: str, start: datetime | None = None, line: str = ""
+    ) -> list[NamePattern]:
+        """The folders from the portal's root to the files, with all filled in that is given."""
+        known = {"version": version} | ({"line": line} if line else {})
+        return [
+            NamePattern(folder).narrow(start, **known)
+            for folder in self.directory.split("/")
+            if folder
+        ]
+
+    def file_name(self, version: str, start: datetime | None = None, line: str = "") -> NamePattern:
+        """The name of a data file without its ending, with all filled in that is given."""
+        known = {"version": version} | ({"line": line} if line else {})
+        return NamePattern(self.name).narrow(start, **known)
+
+    def path_for(self, line: FlightLine, version: str) -> str:
+        """The path of a line's data file without its ending; what is open in it is filled."""
+        whole = f"{self.directory.strip('/')}/{self.name}".lstrip("/")
+        return NamePattern(whole).fill(line.start, version=version, line=line.id)
+
+
+class PortalVersion(FrozenModel):
+    """One version of the portal's products.
+
+    ``crs`` is the fallback of IGMs that name no zone; IGMs in degrees need none. ``ending`` is that of every data file, and
+    ``header`` tells whether ``.hdr`` is added to the data file's name or stands instead of the ending.
+    """
+
+    crs: str | None = None
+    ending: str = Field(default="", pattern=r"^([.][A-Za-z0-9._-]+)?$")
+    header: Literal["added", "instead"] = "added"
+    products: dict[Product, ProductLocation]
+
+    @property
+    def header_ending(self) -> str:
+        """What a header's name has behind the part that it shares with its data file's."""
+        return f"{self.ending if self.header == 'added' else ''}.hdr"
+
+    @field_validator("crs")
+    @classmethod
+    def _is_projected(cls, crs: str | None) -> str | None:
+        if crs is None:
+            return None
+        try:
+            found = parse_crs(crs)
+        except MapError as error:
+            raise ValueError(str(error)) from error
+        if not found.is_projected:
+            msg = f"{crs!r} is {found.name}, which is not projected: give a UTM zone, such as 'EPSG:32610'"
+            raise ValueError(msg)
+        return crs
+
+    @field_validator("products")
+    @classmethod
+    def _needs_geometry(
+        cls, products: dict[Product, ProductLocation]
+    ) -> dict[Product, ProductLocation]:
+        if Product.IGM not in products:
+            msg = "a portal version needs the location of its igm files"
+            raise ValueError(msg)
+        for product, location in products.items():
+            if location.optional and product not in CAN_DO_WITHOUT:
+                msg = (
+                    f"{product} cannot be optional: no store is made without it; "
+                    f"{' and '.join(CAN_DO_WITHOUT)} can"
+                )
+                raise ValueError(msg)
+            for key in location.model_fields_set & set(_TOLD_OF):
+                if product not in _TOLD_OF[key]:
+                    msg = f"{product}.{key} means nothing: {key} is told of {', '.join(_TOLD_OF[key])}"
+                    raise ValueError(msg)
+        if not set(ProductLevel.ALL.cubes) & set(products):
+            msg = "a portal version needs the location of its radiance or reflectance files"
+            raise ValueError(msg)
+        return products
+
+    def processing_level(self, level: ProductLevel) -> str:
+        """The processing level of a store of those cubes: that of the last of them."""
+        product = level.cubes[-1]
+        location = self.products.get(product)
+        return (location and location.level) or _LEVELS[product]
+
+    def check_products(self, level: ProductLevel, left_out: Collection[Product] = ()) -> None:
+        """Refuse to be asked for products that this version has not, or without ones that it needs.
+
+        Raises
+        ------
+        CampaignError
+            It has no cube of the level, or one that is left out is not optional.
+        """
+        if lacking := set(level.cubes) - set(self.products):
+            msg = (
+                f"the campaign file describes no {' and '.join(sorted(lacking))} of this portal "
+                f"version: it has {', '.join(self.products)}; ask for another product"
+            )
+            raise CampaignError(msg)
+        for product in left_out:
+            if product in self.products and not self.products[product].is_optional(product):
+                msg = f"{product} cannot be left out: the campaign file does not say that it is optional"
+                raise CampaignError(msg)
