@@ -118,7 +118,7 @@ def _of_product(
     return ProductCoverage(
         product=product,
         pattern=joined(folder, f"{name}{description.ending}"),
-        is_optional=location.optional,
+        is_optional=location.is_optional(product),
         lines=len(whole),
         lacking=tuple(line for line in lines if line not in set(whole)),
     )
