@@ -31,6 +31,7 @@ from shift_stac.stac.published import PublishedState
 from shift_stac.storage.address import open_storage
 from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.swath.igm_crs import check_line
+from shift_stac.swath.line_sample import foresee_line
 from tasks.portal import list_lines
 from tasks.work_log import failed
 
@@ -139,7 +140,7 @@ def prepare_line(
     """Compare what the portal has of a line with what is published; ``find`` asks the portal.
 
     A dry run also looks at what a run refuses a line for before it downloads data: the room on the
-    disk, and the headers.
+    disk, the headers, and a few scan lines.
     """
     published, has_store = read_published(context.storage, context.campaign, line)
     conversion = conversion_to_make(context.options, published)
@@ -148,7 +149,14 @@ def prepare_line(
     notes: tuple[str, ...] = ()
     if context.options.dry_run and plan.action is Action.INGEST:
         context.room.check(need_of(line, remote, context))
-        notes = context.downloader.inspect(remote)
+        look = partial(
+            foresee_line,
+            line,
+            {product.product for product in remote.products if product.is_optional},
+            context.campaign.portal.version(context.options.portal_version).crs,
+            context.campaign.spectral,
+        )
+        notes = context.downloader.inspect(remote, look)
     return LinePreparation(remote, published, conversion, plan, notes)
 
 

@@ -64,6 +64,10 @@ class GeolocationError(ShiftError, ValueError):
     """An input geometry from which no location can be derived."""
 
 
+class NoLocationError(GeolocationError):
+    """An input geometry of which no pixel has a location."""
+
+
 class StoreError(ShiftError):
     """A Zarr store that cannot be written, or does not hold what it should."""
 

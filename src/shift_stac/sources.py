@@ -4,7 +4,7 @@ These are the small values that the stages hand to each other. They hold paths a
 never pixels, so that they can cross a process or stand in a report.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -33,6 +33,9 @@ class Product(StrEnum):
         }
         return titles.get(self, self.value)
 
+
+type ReadPart = Callable[[Product, int, int], bytes | None]
+"""Reads of a product's data file, from an offset on, so many bytes; None if no parts are given."""
 
 CAN_DO_WITHOUT = (Product.GLT, Product.OBS)
 """Products without which a store can be made. Whether they are optional, the campaign file says."""

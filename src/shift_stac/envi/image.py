@@ -1,6 +1,7 @@
 """ENVI rasters: a text header beside a flat binary file, which is mapped, never read whole."""
 
 import mmap
+from collections.abc import Buffer, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ class EnviImage:
     header: EnviHeader
     path: Path
     data: NDArray[Any]
+
+    def ascending(self) -> "EnviImage":
+        """The same with its bands in the order of rising wavelengths."""
+        if not self.header.descends:
+            return self
+        return replace(self, header=self.header.ascending(), data=self.data[:, ::-1])
 
 
 def give_back(array: NDArray[Any]) -> None:
@@ -75,22 +82,42 @@ def open_envi(
     """
     header = read_header(header_path or data_path.with_name(data_path.name + ".hdr"), untold)
     check_size(header, data_path)
-    shape = tuple(getattr(header, axis) for axis in _FILE_AXES[header.interleave])
     with data_path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    raw: NDArray[Any] = np.ndarray(shape, header.dtype, mapped, header.offset)
-    order = [_FILE_AXES[header.interleave].index(axis) for axis in _CANONICAL_AXES]
-    return EnviImage(header, data_path, raw.transpose(order))
+    return _shaped(header, data_path, mapped, header.offset)
 
 
-def open_cube(
-    data_path: Path, header_path: Path | None = None, untold: Untold = NOTHING
-) -> EnviImage:
-    """Map a cube as :func:`open_envi` does, with its bands in the order of rising wavelengths."""
-    image = open_envi(data_path, header_path, untold)
-    if not image.header.descends:
-        return image
-    return replace(image, header=image.header.ascending(), data=image.data[:, ::-1])
+def read_lines(header: EnviHeader, lines: slice, read: Callable[[int, int], bytes]) -> EnviImage:
+    """Some scan lines of a raster whose file is not here, by as few reads as its interleave allows.
+
+    Parameters
+    ----------
+    header
+        Of the whole file, whose name the image is given.
+    lines
+        Which scan lines, in a row.
+    read
+        Gives a number of bytes of the file, from an offset on.
+    """
+    row = header.samples * header.dtype.itemsize
+    count = lines.stop - lines.start
+    part = replace(header, lines=count)
+    if header.interleave == "bsq":
+        pieces = [
+            read(header.offset + (band * header.lines + lines.start) * row, count * row)
+            for band in range(header.bands)
+        ]
+    else:
+        row *= header.bands
+        pieces = [read(header.offset + lines.start * row, count * row)]
+    return _shaped(part, Path(header.name.removesuffix(".hdr")), b"".join(pieces), 0)
+
+
+def _shaped(header: EnviHeader, path: Path, content: Buffer, offset: int) -> EnviImage:
+    axes = _FILE_AXES[header.interleave]
+    shape = tuple(getattr(header, axis) for axis in axes)
+    raw: NDArray[Any] = np.ndarray(shape, header.dtype, content, offset)
+    return EnviImage(header, path, raw.transpose([axes.index(axis) for axis in _CANONICAL_AXES]))
 
 
 def check_size(header: EnviHeader, data_path: Path) -> None:

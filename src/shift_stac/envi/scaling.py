@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from shift_stac.envi.header_text import number, number_items, unbrace
 
+ABSURD = 1e9
+"""No instrument counts as much in any unit: numbers of another byte order or data type do."""
+
 
 @dataclass(frozen=True)
 class Scaling:

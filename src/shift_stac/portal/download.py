@@ -26,9 +26,10 @@ from shift_stac.files import write_whole
 from shift_stac.locks import held
 from shift_stac.portal.http_client import HttpOptions, http_client
 from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
-from shift_stac.portal.transfer import fetch
+from shift_stac.portal.transfer import fetch, fetch_part
 from shift_stac.sources import (
     Product,
+    ReadPart,
     RemoteFile,
     RemoteLine,
     RemoteProduct,
@@ -44,6 +45,10 @@ _SPARE_BYTES = 100_000_000
 
 Progress = Callable[[int, int], None]
 """Told as bytes arrive: bytes of the line that are here, bytes of the line in all."""
+
+
+type Look = Callable[[Mapping[Product, EnviHeader], ReadPart], Iterable[str]]
+"""Looks into a line's files, and returns notes."""
 
 
 class DownloadOptions(HttpOptions):
@@ -157,15 +162,25 @@ class Downloader:
                 notes=(*remote.notes, *notes, *refused),
             )
 
-    def inspect(self, remote: RemoteLine) -> tuple[str, ...]:
-        """Find out by the headers alone what :meth:`download` would refuse, and keep nothing.
+    def inspect(self, remote: RemoteLine, look: Look = lambda *_: ()) -> tuple[str, ...]:
+        """Find out by the headers what :meth:`download` would refuse, and keep nothing.
 
-        Returns why optional products would be left out, as far as their headers tell.
+        Parameters
+        ----------
+        remote
+            The line's files on the portal.
+        look
+            Looks into the data too; given the headers, and what reads a part of a file.
+
+        Returns
+        -------
+        tuple
+            Why optional products would be left out, as far as that is seen.
 
         Raises
         ------
         TransferError, EnviError
-            As :meth:`download`.
+            As :meth:`download`, or as ``look``.
         """
         with TemporaryDirectory(prefix="headers-") as folder:
             tally = _Tally(remote.size, None, self._cancellation)
@@ -175,7 +190,21 @@ class Downloader:
             for header in found
             if header.fault is not None
         )
-        return (*remote.notes, *notes, *faults)
+        headers = {h.product.product: h.header for h in found if h.header is not None}
+        data = {product.product: product.data for product in remote.products}
+        seen = look(headers, lambda product, *part: self._read_part(data[product], *part))
+        return (*remote.notes, *notes, *faults, *seen)
+
+    def _read_part(self, remote: RemoteFile, offset: int, size: int) -> bytes | None:
+        """A part of a file; None where the server gives none but the whole."""
+        if is_local(remote):
+            try:
+                with local_path(remote).open("rb") as file:
+                    file.seek(offset)
+                    return file.read(size)
+            except OSError as error:
+                raise _unreadable(local_path(remote), error) from error
+        return fetch_part(self._client, remote, offset, size)
 
     def _bring_headers(
         self, remote: RemoteLine, folder: Path, tally: "_Tally"
@@ -267,9 +296,12 @@ class Downloader:
                     here += len(block)
                     tally.advance(remote.name, here)
         except OSError as error:
-            msg = f"{path} cannot be read: {error.strerror}"
-            raise RefusedFileError(msg) from error
+            raise _unreadable(path, error) from error
         return path, digest.hexdigest()
+
+
+def _unreadable(path: Path, error: OSError) -> RefusedFileError:
+    return RefusedFileError(f"{path} cannot be read: {error.strerror}")
 
 
 def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> T | str:

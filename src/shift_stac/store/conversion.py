@@ -15,11 +15,11 @@ from pyproj import CRS
 from zarr.storage import LocalStore
 
 from shift_stac.campaigns import Campaign
-from shift_stac.envi.image import EnviImage, give_back, open_cube, open_envi
-from shift_stac.envi.line_headers import DEFAULT_NODATA, check_headers
+from shift_stac.envi.image import EnviImage, give_back
+from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.rows import row_blocks
-from shift_stac.sources import Product, ProductLevel, SourceLine
+from shift_stac.sources import Product, SourceLine
 from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.conversion_options import (
     ConversionOptions,
@@ -32,10 +32,10 @@ from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, SPECTRAL_DI
 from shift_stac.store.summary import StoreSummary, VariableSummary
 from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
-from shift_stac.swath.igm import mask_igm, place_igm
-from shift_stac.swath.obs_bands import check_observation
+from shift_stac.swath.igm import mask_igm
+from shift_stac.swath.line_files import LineFiles, open_line
 from shift_stac.swath.observation import ObservationLayers, summarize_observation
-from shift_stac.swath.spectral import SpectralAxis, shared_axis
+from shift_stac.swath.spectral import SpectralAxis
 
 # Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
 # 3 of the format does not specify them.
@@ -83,20 +83,15 @@ def convert_line(
         The store cannot be written, for example because the disk is full.
     """
     options = options or ConversionOptions()
-    images, notes = _open_images(sources, options.level)
-    cubes = {product: images[product] for product in options.level.cubes}
+    files = open_line(sources)
+    cubes = {product: files.cube(product) for product in options.level.cubes}
     first = next(iter(cubes.values()))
     lines, _, samples = first.data.shape
-    axis = shared_axis(
-        [image.header for image in cubes.values()],
-        campaign.spectral.good_windows,
-        campaign.spectral.bad_bands,
-    )
-    fallback = campaign.portal.version(sources.portal_version).crs
-    igm = place_igm(images[Product.IGM], fallback)
+    axis = files.axis(options.level.cubes, campaign.spectral)
+    igm = files.places(campaign.portal.version(sources.portal_version).crs)
+    obs, notes = _observation(files, sources)
     crs = igm.crs
     chunks = options.chunks.clipped(samples=samples, lines=lines, bands=first.header.bands)
-    obs = images.get(Product.OBS)
     layers = None if obs is None else ObservationLayers(obs)
     template, encoding = store_template(
         sources.line,
@@ -176,31 +171,16 @@ def _engine_settings(threads: int | None) -> dict[str, Any]:
     return settings
 
 
-def _open_images(
-    sources: SourceLine, level: ProductLevel
-) -> tuple[dict[Product, EnviImage], tuple[str, ...]]:
-    """The files that a store is made of, and why an optional OBS is not among them."""
-    images: dict[Product, EnviImage] = {}
-    for product in (*level.cubes, Product.IGM):
-        pair = sources.get(product)
-        if pair is None:
-            msg = f"{sources.line}: the {product} file is missing, and the store needs it"
-            raise EnviError(msg)
-        mapped = open_envi if product is Product.IGM else open_cube
-        images[product] = mapped(pair.data.path, pair.header.path, pair.untold)
-    check_headers({product: image.header for product, image in images.items()})
-    pair = sources.get(Product.OBS)
-    if pair is None:
-        return images, sources.notes
+def _observation(files: LineFiles, sources: SourceLine) -> tuple[EnviImage | None, tuple[str, ...]]:
+    """The line's OBS, and the line's notes with why an optional one is left out."""
     try:
-        obs = open_envi(pair.data.path, pair.header.path, pair.untold)
-        check_observation(obs.header, images[Product.IGM].header)
+        return files.observation(), sources.notes
     except EnviError as error:
-        if not pair.is_optional:
+        pair = sources.get(Product.OBS)
+        if pair is None or not pair.is_optional:
             raise
         note = f"the {Product.OBS.called} was left out: {_bare(str(error), sources)}"
-        return images, (*sources.notes, note)
-    return images | {Product.OBS: obs}, sources.notes
+        return None, (*sources.notes, note)
 
 
 def _bare(text: str, sources: SourceLine) -> str:

@@ -15,7 +15,7 @@ from pyproj import CRS
 from shift_stac.crs import WGS84, transformer
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, give_back
-from shift_stac.errors import GeolocationError
+from shift_stac.errors import GeolocationError, NoLocationError
 from shift_stac.rows import row_blocks
 from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees, tells_metres
 
@@ -178,7 +178,7 @@ def _check_places(data: NDArray[Any], name: str) -> None:
             f"{name}: no pixel has a location; the line cannot be placed on a map. See whether the "
             "header's byte order and data type are right, or download it again"
         )
-        raise GeolocationError(msg)
+        raise NoLocationError(msg)
     if max(east - west, north - south) > _LONGEST_LINE:
         msg = (
             f"{name}: its pixels spread over {east - west:.0f} m x {north - south:.0f} m, which "

@@ -9,12 +9,14 @@ import zarr
 from numpy.typing import NDArray
 
 from shift_stac.crs import parse_crs
-from shift_stac.envi.image import give_back, open_cube, open_envi
+from shift_stac.envi.image import give_back
+from shift_stac.envi.scaling import ABSURD
 from shift_stac.errors import InvalidStoreError
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.swath.geolocation import to_lonlat
-from shift_stac.swath.igm import mask_igm, place_igm
+from shift_stac.swath.igm import mask_igm
+from shift_stac.swath.line_files import open_line
 from shift_stac.swath.obs_bands import OBS_LAYERS
 from shift_stac.swath.observation import ObservationLayers
 
@@ -25,8 +27,6 @@ _CUBES = {name: product for product, name in CUBE_NAMES.items()}
 _LOWEST = {CUBE_NAMES[Product.RADIANCE]: -1.0, CUBE_NAMES[Product.REFLECTANCE]: -0.2}
 _NOTED_SHARE = 0.01
 _BRIGHTEST_REFLECTANCE = 1.5
-# No instrument counts as much in any unit: numbers of another byte order or data type do.
-_ABSURD = 1e9
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Shares:
         self.negative += int((known < 0).sum())
         self.zero += int((known == 0).sum())
         self.far_below += int((known < scaling.far_below).sum())
-        self.absurd += int((np.abs(known) > _ABSURD).sum())
+        self.absurd += int((np.abs(known) > ABSURD).sum())
         if known.size:
             self.medians.append(float(np.median(known)))
 
@@ -139,13 +139,13 @@ def sample_cubes(
         A value is not the source's.
     """
     sample = Sample()
+    files = None if sources is None else open_line(sources)
     for name, product in _CUBES.items():
         if name not in group:
             continue
         array = group[name]
         assert isinstance(array, zarr.Array)  # noqa: S101 - tells mypy what the template made
-        pair = None if sources is None else sources.get(product)
-        image = None if pair is None else open_cube(pair.data.path, pair.header.path, pair.untold)
+        image = files.cube(product) if files and sources and sources.get(product) else None
         scaling = PhysicalScale.of(name, array)
         shares = sample.shares.setdefault(name, Shares())
         for bands, lines, samples in chunk_corners(array, blocks):
@@ -169,17 +169,11 @@ def compare_geometry(group: zarr.Group, sources: SourceLine, crs: str) -> int:
     InvalidStoreError
         A value is not the source's.
     """
-    igm = sources.get(Product.IGM)
-    if igm is None:
-        return 0
-    located = place_igm(open_envi(igm.data.path, igm.header.path, igm.untold), crs).data
+    files = open_line(sources)
+    located = files.places(crs).data
     # A conversion leaves a damaged OBS out.
-    obs = sources.get(Product.OBS) if any(layer.name in group for layer in OBS_LAYERS) else None
-    layers = (
-        None
-        if obs is None
-        else ObservationLayers(open_envi(obs.data.path, obs.header.path, obs.untold))
-    )
+    obs = files.observation() if any(layer.name in group for layer in OBS_LAYERS) else None
+    layers = None if obs is None else ObservationLayers(obs)
     easting_array = group["Easting"]
     assert isinstance(easting_array, zarr.Array)  # noqa: S101 - as above
     compared = 0

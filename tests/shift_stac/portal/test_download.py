@@ -17,7 +17,7 @@ from shift_stac.portal.download import Downloader, DownloadOptions
 from shift_stac.portal.http_client import HttpOptions
 from shift_stac.portal.tree import HttpTree
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
-from support.webserver import encrypted_server, faulty_server
+from support.webserver import encrypted_server, faulty_server, serve_nginx
 
 LINE = FlightLine("ang20220224t195402")
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several network reads
@@ -361,3 +361,27 @@ def test_a_line_that_its_headers_contradict_is_refused_before_any_data_are_fetch
         downloader.inspect(line)
     assert (work / "cube.hdr.source.json").exists()
     assert not (work / "cube.source.json").exists()
+
+
+@pytest.mark.server
+def test_a_part_of_a_file_is_read_where_the_server_gives_parts(server, tmp_path):
+    url, faults = server
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    for name, content in faults.files.items():
+        (folder / name).write_bytes(content)
+
+    def part_of(url):
+        found = []
+        with Downloader(FAST) as downloader:
+            assert downloader.inspect(
+                remote_line(url, faults, etag=None),
+                lambda headers, read: found.append(read(Product.RADIANCE, 5, 7)) or list(headers),
+            ) == (Product.RADIANCE,)
+        return found[0]
+
+    assert part_of(folder.as_uri()) == CONTENT[5:12]
+    with serve_nginx(folder, tmp_path / "nginx") as nginx:
+        assert part_of(nginx) == CONTENT[5:12]
+    # This one does not know where a range ends, and gives the file.
+    assert part_of(url) is None

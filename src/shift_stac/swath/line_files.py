@@ -1,0 +1,95 @@
+"""What is in a flight line's files, whatever their format.
+
+Everything that reads a line's values goes through :class:`LineFiles`: the conversion, the validation
+of its store, and a dry run, which has no more of the files than their headers and a few scan lines.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from shift_stac.campaigns import SpectralRange
+from shift_stac.envi.image import EnviImage, open_envi
+from shift_stac.envi.line_headers import check_headers
+from shift_stac.errors import EnviError
+from shift_stac.flightline import FlightLine
+from shift_stac.sources import Product, SourceLine
+from shift_stac.swath.igm import InputGeometry, place_igm
+from shift_stac.swath.obs_bands import check_observation
+from shift_stac.swath.spectral import SpectralAxis, shared_axis
+
+
+class LineFiles(Protocol):
+    """A flight line's opened files. Rasters are shaped (scan lines, bands, samples).
+
+    Each method raises :class:`~shift_stac.errors.EnviError` where a file is missing or unreadable, or
+    contradicts another of the line.
+    """
+
+    def cube(self, product: Product) -> EnviImage:
+        """Radiance or reflectance, its bands in the order of rising wavelengths."""
+
+    def axis(self, cubes: Sequence[Product], spectral: SpectralRange) -> SpectralAxis:
+        """The wavelengths that cubes share; see :func:`shift_stac.swath.spectral.shared_axis`."""
+
+    def places(self, fallback: str | None) -> InputGeometry:
+        """Where the pixels are; see :func:`shift_stac.swath.igm.place_igm`."""
+
+    def observation(self) -> EnviImage | None:
+        """Angles and times, in layers that are known; None where the line has none."""
+
+
+@dataclass(frozen=True)
+class EnviFiles:
+    """A line of which each product is an ENVI raster: :class:`LineFiles`.
+
+    Parameters
+    ----------
+    line
+        The line.
+    open_raster
+        Opens the raster of a product; None where the line has none.
+    """
+
+    line: FlightLine
+    open_raster: Callable[[Product], EnviImage | None]
+
+    def cube(self, product: Product) -> EnviImage:  # noqa: D102 - as the protocol's
+        raster = self._needed(product)
+        check_headers({product: raster.header, Product.IGM: self._igm.header})
+        return raster.ascending()
+
+    def axis(self, cubes: Sequence[Product], spectral: SpectralRange) -> SpectralAxis:  # noqa: D102
+        headers = [self.cube(product).header for product in cubes]
+        return shared_axis(headers, spectral.good_windows, spectral.bad_bands)
+
+    def places(self, fallback: str | None) -> InputGeometry:  # noqa: D102
+        return place_igm(self._igm, fallback)
+
+    def observation(self) -> EnviImage | None:  # noqa: D102
+        raster = self.open_raster(Product.OBS)
+        if raster is not None:
+            check_observation(raster.header, self._igm.header)
+        return raster
+
+    @cached_property
+    def _igm(self) -> EnviImage:
+        return self._needed(Product.IGM)
+
+    def _needed(self, product: Product) -> EnviImage:
+        raster = self.open_raster(product)
+        if raster is None:
+            msg = f"{self.line}: the {product} file is missing, and the store needs it"
+            raise EnviError(msg)
+        return raster
+
+
+def open_line(sources: SourceLine) -> LineFiles:
+    """Open the files of a line; each is mapped when it is asked for."""
+
+    def open_raster(product: Product) -> EnviImage | None:
+        pair = sources.get(product)
+        return None if pair is None else open_envi(pair.data.path, pair.header.path, pair.untold)
+
+    return EnviFiles(sources.line, open_raster)
