@@ -24,7 +24,6 @@ from flows.running.outcome import (
     ARCHIVE_RESOURCE,
     NOTHING_LEFT_EVENT,
     PUBLISHED_EVENT,
-    SOME_FAILED,
 )
 from flows.settings import ServiceOptions
 
@@ -40,11 +39,9 @@ _RUN = "prefect.flow-run"
 _ENDS = {
     f"{_RUN}.{state.capitalize()}" for state in ("completed", "failed", "crashed", "cancelled")
 }
-_ENDS |= {f"{_RUN}.TimedOut", f"{_RUN}.{SOME_FAILED}"}
+_ENDS |= {f"{_RUN}.TimedOut"}
 # "Late": there is no worker that takes it.
-_TO_LOOK_AT = {
-    f"{_RUN}.{state}" for state in ("Failed", "Crashed", "TimedOut", SOME_FAILED, "Late")
-}
+_TO_LOOK_AT = {f"{_RUN}.{state}" for state in ("Failed", "Crashed", "TimedOut", "Late")}
 _OUR_RUNS = {"match": {"prefect.resource.id": f"{_RUN}.*"}, "match_related": OUR_TAG}
 _SUBJECT = "{{ flow_run.name }}: {{ flow_run.state.name }}"
 _BODY = "{{ flow_run.state.message or '' }}\n{{ flow_run|ui_url }}"

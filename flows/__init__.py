@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from flows.running.hints import set_hints
+from flows.running.plain_failures import leave_out_tracebacks
 
 # Read when Prefect is first imported. Usage statistics wait for a network that compute sites do
 # not have, and write to the database while flows do.
@@ -25,3 +26,4 @@ sys.path.insert(0, str(_CHECKOUT))
 CLUSTER_PROFILES = _CHECKOUT / "deployments" / "clusters"
 
 set_hints()
+leave_out_tracebacks()

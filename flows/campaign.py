@@ -12,7 +12,6 @@ from filelock import FileLock, Timeout
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import ValidationError
 from rich.console import Console
 
 from flows import CLUSTER_PROFILES
@@ -20,6 +19,7 @@ from flows.chain.dry_run import show_coverage
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, prepare_line
 from flows.chain.working_folder import drop_leftovers_of_others
+from flows.running.checked_options import with_options
 from flows.running.command import run_command
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -27,7 +27,7 @@ from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.run_names import dated
 from flows.running.terminal import plain_console, print_report
-from flows.settings import CampaignOptions, complete
+from flows.settings import CampaignOptions
 from shift_stac.archive.inventory import published_lines
 from shift_stac.archive.plan import Action
 from shift_stac.cluster import load_profile
@@ -190,30 +190,20 @@ def _ingest(
     return done
 
 
-def _run_name() -> str:
-    from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
-
-    try:
-        options = CampaignOptions.model_validate(flow_run.parameters["options"])
-    except ValidationError:
-        # The run itself says what is wrong; without a name it would crash.
-        return dated("campaign")()
-    return dated(f"campaign-{options.campaign}")()
-
-
 @flow(
     name=RunKind.CAMPAIGN.value,
-    flow_run_name=_run_name,
+    flow_run_name=dated(RunKind.CAMPAIGN),
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(CampaignOptions)
 def campaign(options: CampaignOptions) -> State[RunReport]:
     """Bring the archive up to the portal: ingest what is new there or has changed.
 
     Args:
         options: which campaign, from where, where to, and how much in one run.
     """
-    options = complete(options)
     logger = get_run_logger()
     with Journal(
         RunKind.CAMPAIGN, options.store, options.work_dir, dry_run=options.dry_run

@@ -16,6 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel
 from rich.console import Console
 
+from flows.running.checked_options import with_options
 from flows.running.command import run_command
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -29,7 +30,6 @@ from flows.settings import (
     DiffOptions,
     PruneOptions,
     PublishedOptions,
-    complete,
 )
 from shift_stac.archive.documents import read_published
 from shift_stac.archive.inventory import published_lines
@@ -62,7 +62,6 @@ def _report[T: PublishedOptions](
     kind: RunKind, options: T, act: Callable[[T], ActionResult]
 ) -> State[ActionResult]:
     """Carry out an action as a run with its report and its table."""
-    options = complete(options)
     with Journal(kind, options.store, options.work_dir) as journal:
         finding = act(options)
         state = end(
@@ -76,7 +75,9 @@ def _report[T: PublishedOptions](
     name=RunKind.CATALOG_REBUILD.value,
     flow_run_name=dated(RunKind.CATALOG_REBUILD),
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(PublishedOptions)
 def rebuild_flow(options: PublishedOptions) -> State[ActionResult]:
     """Regenerate collection, months and days from the items that lie in the archive.
 
@@ -103,7 +104,9 @@ def _rebuild(options: PublishedOptions) -> ActionResult:
     name=RunKind.CATALOG_VALIDATE.value,
     flow_run_name=dated(RunKind.CATALOG_VALIDATE),
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(CatalogCheckOptions)
 def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
     """Validate every document of the catalog, without a network.
 
@@ -128,7 +131,9 @@ def _validate(options: CatalogCheckOptions) -> ActionResult:
     name=RunKind.CATALOG_PRUNE.value,
     flow_run_name=dated(RunKind.CATALOG_PRUNE),
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(PruneOptions)
 def prune_flow(options: PruneOptions) -> State[ActionResult]:
     """List items without data, and data without items; with ``delete``, remove the latter.
 
@@ -170,7 +175,9 @@ def _prune(options: PruneOptions) -> ActionResult:
     flow_run_name=dated(RunKind.CATALOG_DIFF),
     task_runner=ThreadPoolTaskRunner(max_workers=_LINES_AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(DiffOptions)
 def diff_flow(options: DiffOptions) -> State[ActionResult]:
     """Compare the portal with the catalog: what is expected, published, missing, changed.
 

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from flows import CLUSTER_PROFILES
 from flows.chain.cube_blocks import write_blocks
+from flows.running.checked_options import with_options
 from flows.running.command import run_command
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -23,7 +24,7 @@ from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
 from flows.running.progress import ProgressBoard
 from flows.running.terminal import plain_console
-from flows.settings import CubeOptions, complete
+from flows.settings import CubeOptions
 from shift_stac.archive.cube_publication import published_fingerprint
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import load_profile, open_engine
@@ -127,14 +128,15 @@ def _run_name() -> str:
     # Its cluster is told when the profile is known, and started when there are blocks to compute.
     task_runner=DaskTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(CubeOptions)
 def cube(options: CubeOptions) -> State[CubeReport]:
     """Put the flight lines of a season on one grid, and publish the cube.
 
     Args:
         options: place, dates, bands and grid, and on which cluster it is computed.
     """
-    options = complete(options)
     # Workers on other machines see the same folder, but do not start in the same place.
     folder = options.work_dir.absolute() / "cubes"
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,12 +16,13 @@ from flows import CLUSTER_PROFILES
 from flows.chain.dry_run import dry_run, foresee
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, select_lines
+from flows.running.checked_options import with_options
 from flows.running.command import run_command
 from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.terminal import plain_console, print_report
-from flows.settings import IngestOptions, complete
+from flows.settings import IngestOptions
 from shift_stac.cluster import load_profile
 from shift_stac.monitoring.run_report import RunKind, RunReport
 from tasks.portal import list_lines
@@ -34,7 +35,7 @@ def _run_name() -> str:
         options = IngestOptions.model_validate(flow_run.parameters["options"])
     except ValidationError:
         # The run itself says what is wrong; without a name it would crash.
-        return "ingest"
+        return "ingest-wrong-options"
     return f"ingest-{_dates_and_lines(options)}"
 
 
@@ -48,14 +49,15 @@ def _dates_and_lines(options: IngestOptions) -> str:
     flow_run_name=_run_name,
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(IngestOptions)
 def ingest(options: IngestOptions) -> State[RunReport]:
     """Ingest the flight lines of one or more dates into the archive.
 
     Args:
         options: what to ingest, from where, and where to.
     """
-    options = complete(options)
     logger = get_run_logger()
     with Journal(
         RunKind.INGEST, options.store, options.work_dir, dry_run=options.dry_run

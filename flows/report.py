@@ -3,7 +3,6 @@
 Run ``python -m flows.report --help``.
 """
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,14 +16,16 @@ from prefect.states import Completed
 from rich.console import Console
 
 from flows.history.past_runs import read_past
+from flows.running.checked_options import with_options
 from flows.running.command import run_command
 from flows.running.journal import REPORTS
+from flows.running.markdown import plain
 from flows.running.mfa_codes import open_archive
 from flows.running.next_steps import next_step
 from flows.running.outcome import run_flow
 from flows.running.run_names import dated
 from flows.running.terminal import print_rows
-from flows.settings import ReportOptions, complete
+from flows.settings import ReportOptions
 from shift_stac.campaigns import load_campaign
 from shift_stac.files import write_whole
 from shift_stac.monitoring.alerts import Health
@@ -37,7 +38,8 @@ from tasks.report import read_catalog
 _NIGHTS = 7
 
 
-@flow(name="report", flow_run_name=dated("report"), persist_result=False)
+@flow(name="report", flow_run_name=dated("report"), persist_result=False, validate_parameters=False)
+@with_options(ReportOptions)
 def report(options: ReportOptions) -> State[CampaignReport]:
     """Write the page of what was ingested day by day, and of what wants attention now.
 
@@ -46,7 +48,6 @@ def report(options: ReportOptions) -> State[CampaignReport]:
     Args:
         options: which archive, and how many days.
     """
-    options = complete(options)
     now = datetime.now(UTC)
     # Whole days: the first one too.
     since = (now - timedelta(days=options.days - 1)).replace(
@@ -103,36 +104,31 @@ def _write(report: CampaignReport, folder: Path) -> Path:
 
 def _markdown(report: CampaignReport, path: Path) -> str:
     """What the Prefect UI shows of the report: how it is, what to do, the last days."""
-    parts = [f"# {HEALTH_WORDS[report.health]}", _plain(report.headline)]
+    parts = [f"# {HEALTH_WORDS[report.health]}", plain(report.headline)]
     if report.findings:
         parts.append("## What needs attention now")
         parts.append(
             "\n".join(
-                f"- **{_plain(finding.what)}**: {_plain(finding.why)} "
-                f"*Next: {_plain(finding.next_step)}*"
+                f"- **{plain(finding.what)}**: {plain(finding.why)} "
+                f"*Next: {plain(finding.next_step)}*"
                 for finding in report.findings
             )
         )
     rows = report_rows(report, _NIGHTS)
     if rows:
         parts += ["## The last days", _markdown_table(rows)]
-    parts.append(f"The whole report: {_plain(str(path.absolute()))}")
+    parts.append(f"The whole report: {plain(str(path.absolute()))}")
     return "\n\n".join(parts)
 
 
 def _markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
     def row(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(map(_plain, cells))} |"
+        return f"| {' | '.join(map(plain, cells))} |"
 
     return "\n".join(
         [row(list(rows[0])), row(["---"] * len(rows[0])).replace("\\", "")]
         + [row(list(cells.values())) for cells in rows]
     )
-
-
-def _plain(text: str) -> str:
-    """Text of unknown origin as markdown that means nothing but itself."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|&~$:])", r"\\\1", " ".join(text.split()))
 
 
 def run(options: ReportOptions) -> CampaignReport:

@@ -13,10 +13,11 @@ from prefect.states import Completed
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from flows.running.checked_options import with_options
 from flows.running.mfa_codes import code_source
 from flows.running.run_names import dated
 from flows.running.terminal import plain_console, print_usage_error
-from flows.settings import SessionOptions, complete, read_options
+from flows.settings import SessionOptions, read_options
 from shift_stac.errors import CredentialsError
 from shift_stac.storage.credentials import Keys, Sessions
 
@@ -25,14 +26,19 @@ _PROGRAM = "python -m flows.session"
 _AT_LEAST_MINUTES = 15.0
 
 
-@flow(name="aws-session", flow_run_name=dated("aws-session"), persist_result=False)
+@flow(
+    name="aws-session",
+    flow_run_name=dated("aws-session"),
+    persist_result=False,
+    validate_parameters=False,
+)
+@with_options(SessionOptions)
 def session(options: SessionOptions) -> State[None]:
     """Ask for an MFA code, and begin a session with the bucket that later runs use.
 
     Args:
         options: which device, and for how long.
     """
-    options = complete(options)
     minutes = max(options.s3.code_wait_minutes, _AT_LEAST_MINUTES)
     s3 = options.s3.model_copy(update={"code_wait_minutes": minutes})
     sentence = begin(options.model_copy(update={"s3": s3}))

@@ -14,6 +14,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
+from flows.running.checked_options import with_options
 from flows.running.command import run_command
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
@@ -21,7 +22,7 @@ from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
 from flows.running.run_names import dated
 from flows.running.terminal import print_archive_report
-from flows.settings import ValidateOptions, complete
+from flows.settings import ValidateOptions
 from shift_stac.archive.archive_report import ArchiveReport, LineCheck
 from shift_stac.archive.inventory import published_lines
 from shift_stac.campaigns import load_campaign
@@ -39,14 +40,15 @@ from tasks.validate import validate_published
     flow_run_name=dated("validate"),
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
+    validate_parameters=False,
 )
+@with_options(ValidateOptions)
 def validate(options: ValidateOptions) -> State[ArchiveReport]:
     """Look into every published line of a campaign, or into those selected.
 
     Args:
         options: which archive, and which of its lines.
     """
-    options = complete(options)
     with (
         Journal(RunKind.VALIDATE, options.store, options.work_dir) as journal,
         ending_soon(Cancellation()),

@@ -21,7 +21,7 @@ from shift_stac.archive.publication import refresh_item
 from shift_stac.cluster import Engine, open_engine
 from shift_stac.errors import PublishedMeanwhileError, RunCancelledError, ShiftError
 from shift_stac.flightline import FlightLine
-from shift_stac.monitoring.run_report import LineOutcome, LineState, Stage
+from shift_stac.monitoring.run_report import CATALOG, LineOutcome, LineState, Stage
 from shift_stac.store.conversion_options import fingerprint
 from shift_stac.validation.result import Validation
 from tasks.convert import convert
@@ -123,7 +123,9 @@ def _bring_through(
     )
     show_line(line, context.hrefs, campaign, companions)
     drop_leftovers(line, context)
-    reason = "; ".join((reason, *summary.all_notes))
+    # That a line was new is no reason beside "published"; why one was done again is.
+    why = [reason] if published else []
+    reason = "; ".join((*why, *summary.all_notes))
     return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
 
 
@@ -146,7 +148,8 @@ def ingest_line(
     journal.note(outcome)
     if outcome.error:
         return Failed(message=outcome.reason, data=outcome)
-    return Completed(message=f"{outcome.state}: {outcome.reason}", data=outcome)
+    sentence = f"{outcome.state}: {outcome.reason}" if outcome.reason else str(outcome.state)
+    return Completed(message=sentence, data=outcome)
 
 
 @contextmanager
@@ -204,5 +207,5 @@ def complete_catalog(
         if published or others or settled:
             refresh(*place, context.hrefs, [*published, *others], list(settled))
     except Exception as error:  # noqa: BLE001 - whatever it is, the lines' outcomes are told
-        return [failed("catalog", error)]
+        return [failed(CATALOG, error)]
     return []

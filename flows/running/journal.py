@@ -14,6 +14,7 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 from pydantic import BaseModel
 
+from flows.running.summary import Summary
 from shift_stac.files import write_whole
 from shift_stac.monitoring.run_history import remove_old_reports, report_name
 from shift_stac.monitoring.run_report import (
@@ -83,6 +84,7 @@ class Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         remove_old_reports(self.path.parent, self.run.started)
         self._stack.enter_context(logging_to(self._log))
+        self._summary = Summary(self.run)
         self._write()
         return self
 
@@ -137,6 +139,7 @@ class Journal:
         self._write(
             ended=datetime.now(UTC), status=status, state=state, message=message, error=error
         )
+        self._summary.fill(self.run, self.outcomes, self.path)
 
     def sign(self) -> None:
         """Give a sign of life, if the last one is some time ago."""

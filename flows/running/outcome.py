@@ -4,16 +4,19 @@ from typing import Any
 
 from prefect import get_run_logger, tags
 from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.flows import Flow
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
 from flows.history.arrival import wait_for_history
 from flows.running.journal import TAG, Journal
+from flows.running.plain_failures import NoServerError, NotWellError
 from flows.running.temporary_server import start_temporary_server
-from shift_stac.monitoring.run_report import WENT_WELL, LineState, RunKind, RunReport
+from shift_stac.monitoring.run_report import LineState, RunKind, RunReport
 
 PUBLISHED_EVENT = "shift-stac.published"
 """Event of a run that has published lines."""
@@ -24,22 +27,14 @@ NOTHING_LEFT_EVENT = "shift-stac.nothing-left"
 ARCHIVE_RESOURCE = "shift-stac.archive"
 """What these events are about."""
 
-SOME_FAILED = "SomeLinesFailed"
-"""Name of the state of a run some of whose lines failed, and others are published. Its type is
-Failed: somebody must look."""
-
 
 def conclude(journal: Journal) -> State[RunReport]:
     """End an ingest's report, show its table, and make the state in which the run ends."""
     report = journal.report
-    failed = [outcome for outcome in report.outcomes if outcome.state is LineState.FAILED]
-    if not failed:
+    if not report.failed:
         state = end(journal, report.sentence)
     else:
-        # The first cause goes where notifications and lists of runs show it.
-        sentence = f"{report.sentence}: {failed[0].line}: {failed[0].reason}"
-        some = any(outcome.state in WENT_WELL for outcome in report.outcomes)
-        state = end(journal, sentence, is_well=False, name=SOME_FAILED if some else None)
+        state = end(journal, report.failure, is_well=False)
     show_table(journal, report.sentence, report.rows())
     _announce(report)
     return state
@@ -52,14 +47,6 @@ def show_table(journal: Journal, sentence: str, rows: list[dict[str, Any]]) -> N
     get_run_logger().info("%s; report in %s", sentence, journal.path)
 
 
-class NotWellError(Exception):
-    """A run came to its end, and something that it found is not well: ``found`` tells what."""
-
-    def __init__(self, sentence: str, found: Any) -> None:
-        super().__init__(sentence)
-        self.found = found
-
-
 def end(
     journal: Journal,
     sentence: str,
@@ -67,7 +54,6 @@ def end(
     *,
     found: BaseModel | None = None,
     is_well: bool = True,
-    name: str | None = None,
 ) -> State[Any]:
     """End a report, and make the state in which a run ends that has come to its end.
 
@@ -83,16 +69,15 @@ def end(
         What the report tells of a run that tells nothing line by line.
     is_well
         Whether nobody has to look.
-    name
-        The state's name, if not that of its kind.
     """
-    name = name or ("Completed" if is_well else "Failed")
-    journal.finish(sentence, is_well=is_well, state=name, found=found)
+    # Prefect's lists go by the names of states: a failed run of another name would be in none.
+    state = "Completed" if is_well else "Failed"
+    journal.finish(sentence, is_well=is_well, state=state, found=found)
     result = journal.report if result is None else result
     if is_well:
         return Completed(message=sentence, data=result)
     # A failed state of anything but an exception would be shown as an error of Prefect's.
-    return Failed(message=sentence, name=name, data=NotWellError(sentence, result))
+    return Failed(message=sentence, data=NotWellError(sentence, result))
 
 
 def _announce(report: RunReport) -> None:
@@ -109,11 +94,33 @@ def _announce(report: RunReport) -> None:
 
 def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
     """Run a flow in this process, and return what it returned; see :func:`result_of`."""
+    _check_server()
     # Those who look after the service's runs look after this one too.
     start_temporary_server()
     with tags(TAG):
         state: Any = flow(options, return_state=True)
         return result_of(state)
+
+
+def _check_server() -> None:
+    """Make sure that the server that is configured answers.
+
+    Raises
+    ------
+    NoServerError
+        It does not.
+    """
+    url = PREFECT_API_URL.value()
+    if not url:
+        return
+    with get_client(sync_client=True) as client:
+        error = client.api_healthcheck()
+    if error is not None:
+        msg = (
+            f"no Prefect server answers at {url} ({error}): start it, correct PREFECT_API_URL, or "
+            "unset it to run without one"
+        )
+        raise NoServerError(msg)
 
 
 def result_of(state: State[Any]) -> Any:

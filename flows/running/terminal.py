@@ -120,16 +120,22 @@ def print_coverage(console: Console, coverage: Coverage, where: str) -> None:
             say(example, 4)
 
 
+def problems_of(error: Exception) -> list[tuple[tuple[str, ...], str]]:
+    """What is wrong with options: of each the place, if it has one, and the reason."""
+    if not isinstance(error, ValidationError):
+        return [((), str(error))]
+    return [
+        (
+            tuple(str(part) for part in problem["loc"] if not isinstance(part, int)),
+            problem["msg"].removeprefix("Value error, "),
+        )
+        for problem in error.errors()
+    ]
+
+
 def print_usage_error(console: Console, error: Exception, program: str) -> None:
     """Print what is wrong with the options, each in the command line's spelling."""
-    problems = (
-        [(problem["loc"], problem["msg"]) for problem in error.errors()]
-        if isinstance(error, ValidationError)
-        else [((), str(error))]
-    )
-    for location, message in problems:
-        name = ".".join(str(part) for part in location if not isinstance(part, int))
-        where = f"--{name.replace('_', '-')}: " if name else ""
-        reason = message.removeprefix("Value error, ")
+    for place, reason in problems_of(error):
+        where = f"--{'.'.join(place).replace('_', '-')}: " if place else ""
         console.print(f"error: {where}{reason}", highlight=False, soft_wrap=True)
     console.print(f"{program} --help explains every option.", highlight=False)

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from flows.report import _markdown, _plain
+from flows.report import _markdown
+from flows.running.markdown import plain
 from flows.running.next_steps import next_step
 from shift_stac.monitoring.campaign_report import make_campaign_report
 from shift_stac.monitoring.run_report import LineState
@@ -24,7 +25,7 @@ def markdown(runs, catalog_lines=()):
 def test_the_artifact_tells_health_headline_and_the_last_days():
     made, told = markdown(*nights(NOW - timedelta(hours=7), 30, 24))
     assert told.startswith("# Somebody should look")
-    assert _plain(made.headline) in told
+    assert plain(made.headline) in told
     rows = [row for row in told.splitlines() if row.startswith("|")]
     assert len(rows) == 2 + 7
     assert rows[1] == "|" + " --- |" * 8

@@ -133,7 +133,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     assert day["busy_seconds"] >= seconds[tried_again] - 1 > 1
     assert day["line_seconds"] == pytest.approx((seconds[tried_again] + seconds[good]) / 2, abs=1)
     (run,) = day["runs"]
-    assert run["state"] == "SomeLinesFailed"
+    assert run["state"] == "Failed"
     assert run["url"].startswith(prefect_api.removesuffix("/api"))
     _check_own_report(night.report, run, tried_again, bad)
     (finding,) = figures["findings"]

@@ -18,7 +18,7 @@ import dask
 
 from shift_stac.cluster import slurm
 from shift_stac.cluster.engine import Log, Progress, Told, job_part
-from shift_stac.cluster.errors import ClusterUnavailableError
+from shift_stac.cluster.errors import ClusterUnavailableError, ProfileError
 from shift_stac.cluster.job import Call, DaskJob, make_cluster
 from shift_stac.cluster.jobqueue import SLURMCluster
 from shift_stac.cluster.options import find_class
@@ -161,7 +161,13 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
         """Start a scheduler here, and let Slurm look at the script of a job."""
         name = self._job_name("preflight")
         with secured_options(self._profile, name, self._work_dir) as options:
-            async with make_cluster(self._profile, options) as cluster:
+            cluster = make_cluster(self._profile, options)
+            try:
+                await cluster
+            except RuntimeError as error:
+                msg = f"cluster profile {self._profile.name} does not fit this machine: {error}"
+                raise ProfileError(msg) from error
+            async with cluster:
                 if self._is_slurm:
                     what = f"a job of cluster profile {self._profile.name}"
                     await slurm.check_script(cluster.job_script(), what)

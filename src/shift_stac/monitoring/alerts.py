@@ -11,6 +11,7 @@ from shift_stac.model import FrozenModel
 from shift_stac.monitoring.metrics import Publication
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import (
+    CATALOG,
     NEVER,
     WENT_WELL,
     LineOutcome,
@@ -196,7 +197,7 @@ def _failed_lines(runs: Sequence[FlowRun], catalog_lines: Iterable[CatalogLine])
         moment, line, run = told[-1]
         if line.state is not LineState.FAILED or updated.get(name, NEVER) > moment:
             continue
-        if (name == "catalog" or is_date(name)) and any(
+        if (name == CATALOG or is_date(name)) and any(
             other.is_ingest and other.ended is not None and other.begin > moment for other in runs
         ):
             # A date that could not be listed, or the catalog: a later run would have told it again.
@@ -209,7 +210,7 @@ def _failed_lines(runs: Sequence[FlowRun], catalog_lines: Iterable[CatalogLine])
         again = f" {times} times in a row" if times > 1 else ""
         where = f" ({line.stage})" if line.stage else ""
         yield Alert(
-            kind=AlertKind.CATALOG_FAILED if name == "catalog" else AlertKind.LINE_FAILED,
+            kind=AlertKind.CATALOG_FAILED if name == CATALOG else AlertKind.LINE_FAILED,
             severity=Health.LOOK,
             what=f"{name} failed{again}{where}",
             why=line.reason,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from shift_stac.flightline import is_date
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.units import format_size
 from shift_stac.validation.result import Validation
@@ -21,6 +22,10 @@ REPORT_FORMAT: Literal[2] = 2
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """Before everything."""
+
+
+CATALOG = "catalog"
+"""In the place of a line's name: what is noted of the whole catalog."""
 
 
 class RunKind(StrEnum):
@@ -183,6 +188,11 @@ class LineOutcome(FrozenModel):
     validation: Validation | None = None
 
     @property
+    def is_line(self) -> bool:
+        """Whether it is a line's, and not that of a date or of the catalog."""
+        return self.line != CATALOG and not is_date(self.line)
+
+    @property
     def moment(self) -> datetime | None:
         """The time under which it is counted: its end, or its start as long as it has none."""
         return self.ended or self.started
@@ -231,6 +241,19 @@ class RunReport(FrozenModel):
     def sentence(self) -> str:
         """See :func:`counts_sentence`."""
         return counts_sentence(self.counts)
+
+    @property
+    def failure(self) -> str:
+        """What failed, as a sentence with the first cause: it goes where lists of runs show it."""
+        failed = [outcome for outcome in self.outcomes if outcome.state is LineState.FAILED]
+        lines = [outcome for outcome in failed if outcome.is_line]
+        if not lines:
+            return f"{failed[0].line}: {failed[0].reason}" if failed else ""
+        # What the listings alone decide was not tried.
+        tried = [outcome for outcome in self.outcomes if outcome.is_line and outcome.moment]
+        verb = "line" if len(tried) == 1 else "lines"
+        first = f"{lines[0].line}: {lines[0].reason}"
+        return f"{len(lines)} of {len(tried)} {verb} failed: {first}"
 
     def rows(self) -> list[dict[str, Any]]:
         """The table that people read: one row a line, in the units that they read."""

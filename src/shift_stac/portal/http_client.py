@@ -59,6 +59,11 @@ def http_client(options: HttpOptions, cancellation: Cancellation | None = None) 
 
     It follows a redirect to the same host, or to one that the options name, but never from https
     to http: its requests raise :class:`TransferError` instead.
+
+    Raises
+    ------
+    TransferError
+        The file of certificate authorities cannot be read.
     """
 
     def check_redirect(response: httpx.Response) -> None:
@@ -73,10 +78,9 @@ def http_client(options: HttpOptions, cancellation: Cancellation | None = None) 
             msg = f"{said}; add {new.host} to `redirect_hosts` if it may"
             raise TransferError(msg)
 
-    cafile = str(options.ca_bundle) if options.ca_bundle else None
     return _Client(
         cancellation or Cancellation(),
-        verify=ssl.create_default_context(cafile=cafile),
+        verify=_trusted(options.ca_bundle),
         timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
         follow_redirects=True,
         event_hooks={"response": [check_redirect]},
@@ -86,3 +90,14 @@ def http_client(options: HttpOptions, cancellation: Cancellation | None = None) 
             "Accept-Encoding": "identity",
         },
     )
+
+
+def _trusted(ca_bundle: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_bundle) if ca_bundle else None)
+    except OSError as error:
+        msg = (
+            f"ca_bundle: {ca_bundle} cannot be read as a file of certificate authorities: "
+            f"{error.strerror or error}"
+        )
+        raise TransferError(msg) from error

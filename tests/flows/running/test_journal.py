@@ -61,10 +61,10 @@ def test_the_report_tells_at_each_moment_what_has_been_done_until_then(journal):
         assert told(journal).counts == {LineState.PUBLISHED: 1, LineState.FAILED: 1}
         with log_at_hand().stage("link", is_retry=True):
             pass
-        journal.finish("1 published, 1 failed", is_well=False, state="SomeLinesFailed")
+        journal.finish("1 of 2 lines failed", is_well=False, state="Failed")
     run = told(journal).run
     assert (run.status, run.state, run.message) == (
-        "failed", "SomeLinesFailed", "1 published, 1 failed",
+        "failed", "Failed", "1 of 2 lines failed",
     )  # fmt: skip
     assert (run.retries, run.error) == ({"link": 1}, "")
     assert run.started <= run.seen

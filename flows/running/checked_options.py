@@ -1,0 +1,51 @@
+"""The options of a flow's run: checked, and completed from the settings of the site."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
+
+from flows.running.plain_failures import WRONG_OPTIONS, WrongOptionsError
+from flows.running.terminal import problems_of
+from flows.settings import complete
+from shift_stac.errors import ShiftError
+
+
+def with_options[Options: BaseModel, Result](
+    kind: type[Options],
+) -> Callable[[Callable[[Options], State[Result]]], Callable[[Options], State[Result]]]:
+    """Give the function of a flow whole options, and let expected errors end its run in a sentence.
+
+    The flow is to be made with ``validate_parameters=False``: what Prefect refuses by itself has neither
+    a name nor a message for people.
+    """
+
+    def make(
+        function: Callable[[Options], State[Result]],
+    ) -> Callable[[Options], State[Result]]:
+        @wraps(function)
+        def checked(options: Options) -> State[Result]:
+            try:
+                return function(_whole(kind, options))
+            except ShiftError as error:
+                ended: State[Any] = Failed(message=str(error), data=error)
+                return ended
+
+        return checked
+
+    return make
+
+
+def _whole[Options: BaseModel](kind: type[Options], options: Any) -> Options:
+    try:
+        return complete(kind.model_validate(options))
+    except (ValidationError, SettingsError, OSError) as error:
+        told = "; ".join(
+            f"{'.'.join(place)}: {reason}" if place else reason
+            for place, reason in problems_of(error)
+        )
+        raise WrongOptionsError(WRONG_OPTIONS + told) from error
