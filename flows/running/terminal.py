@@ -96,7 +96,7 @@ def print_coverage(console: Console, coverage: Coverage, where: str) -> None:
 
     def say(text: str, indent: int = 0) -> None:
         # Paths are to be copied: only sentences are broken between words.
-        console.print(Padding(text, (0, 0, 0, indent)), highlight=False)
+        console.print(Padding(text, (0, 0, 0, indent), expand=False), highlight=False)
 
     days = [f"{date} ({len(lines)})" for date, lines in coverage.lines.items()]
     count = sum(len(lines) for lines in coverage.lines.values())
