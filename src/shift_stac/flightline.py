@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, total_ordering
 from typing import Any
 
@@ -18,6 +18,12 @@ COMMON_PATTERN = "{instrument}{date:YYYYMMDD}t{time:HHMMSS}[_{segment:000}]"
 
 # A name is also that of files, folders, links and Zarr stores.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
+
+UNTIMED = "neither the line's name nor an OBS tells a time of day: start and end are those of the day, UTC"
+"""A note on a line of which no more than the day is known."""
+
+# From a day's first second to its last.
+_DAY = timedelta(days=1, seconds=-1)
 
 # Any moment will do in an example.
 _EXAMPLE = datetime(2022, 2, 24, 19, 54, 2, tzinfo=UTC)
@@ -78,6 +84,11 @@ class FlightLine:
     def has_time(self) -> bool:
         """Whether the name tells a time of day."""
         return self._moment.has_time
+
+    @property
+    def span(self) -> tuple[datetime, datetime | None]:
+        """First and last second of the day, UTC, on which the line starts; of a name that tells a time, that and None."""
+        return self.start, None if self.has_time else self.start + _DAY
 
     @property
     def date(self) -> str:

@@ -166,6 +166,8 @@ def _every(
 
 def write_footprint(summary: StoreSummary, path: Path) -> None:
     """Write a line's footprint as a GeoJSON feature (RFC 7946, WGS 84)."""
+    span = summary.line.span if summary.line.has_time else summary.span
+    start, end = (moment and moment.isoformat().replace("+00:00", "Z") for moment in span)
     feature: dict[str, Any] = {
         "type": "Feature",
         "id": summary.line.id,
@@ -173,7 +175,8 @@ def write_footprint(summary: StoreSummary, path: Path) -> None:
         "geometry": summary.geolocation.footprint,
         "properties": {
             "flight_line": summary.line.id,
-            "datetime": summary.line.start.isoformat().replace("+00:00", "Z"),
+            "datetime": None if end else start,
+            **({"start_datetime": start, "end_datetime": end} if end else {}),
             "crs_of_easting_and_northing": summary.geolocation.crs,
             "tolerance_m": summary.geolocation.footprint_tolerance_m,
         },

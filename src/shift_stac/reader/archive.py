@@ -11,7 +11,7 @@ import xarray as xr
 
 from shift_stac.errors import CatalogError, MapError
 from shift_stac.reader.campaign_tables import campaign_table
-from shift_stac.reader.items import read_items
+from shift_stac.reader.items import begins, read_items
 from shift_stac.reader.map_grids import grid_of
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.opening import open_flightline
@@ -71,7 +71,7 @@ class Archive:
         self._opened = lru_cache(_KEPT_OPEN)(self._open)
 
     def __repr__(self) -> str:
-        days = self.items["datetime"].dt.strftime("%Y-%m-%d")
+        days = begins(self.items).dt.strftime("%Y-%m-%d")
         return f"<Archive {self.href}: {len(days)} lines, {days.min()} to {days.max()}>"
 
     def search(

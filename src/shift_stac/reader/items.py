@@ -46,7 +46,16 @@ def read_items(
         _read_table(table, storage_options) for table in _tables(_place(href), storage_options)
     ]
     items = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
-    return items.sort_values(["datetime", "id"], ignore_index=True)
+    order = pd.DataFrame({"begin": begins(items), "id": items["id"]}).sort_values(["begin", "id"])
+    return items.loc[order.index].reset_index(drop=True)
+
+
+def begins(items: geopandas.GeoDataFrame) -> pd.Series:
+    """When each line was begun, UTC: the first moment of its day where no more is known."""
+    moments = pd.to_datetime(items["datetime"], utc=True)
+    if "start_datetime" not in items:
+        return moments
+    return moments.fillna(pd.to_datetime(items["start_datetime"], utc=True))
 
 
 def _place(href: str | Path) -> str:

@@ -74,7 +74,8 @@ def build_cube_item(
     here = cube_item_path(campaign, recipe.name)
     footprint = _footprint(recipe)
     code = crs_code(recipe.grid.crs)
-    begins = [campaign.lines.read(source.line).start for source in recipe.sources]
+    spans = [campaign.lines.read(source.line).span for source in recipe.sources]
+    begins = [begin for begin, _ in spans]
     properties: dict[str, Any] = {
         "title": f"{recipe.name}: {campaign.collection.title}",
         "platform": campaign.item.platform,
@@ -114,7 +115,7 @@ def build_cube_item(
         bbox=[round(bound, _DIGITS) for bound in footprint.bounds],
         datetime=begins[0],
         start_datetime=begins[0],
-        end_datetime=begins[-1],
+        end_datetime=spans[-1][1] or begins[-1],
         properties={
             key: value
             for key, value in properties.items()

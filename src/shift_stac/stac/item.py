@@ -121,9 +121,7 @@ def build_item(
         extensions.append("storage")
     if hrefs.other_ways(store).get("alternate"):
         extensions.append("alternate-assets")
-    end = None
     if observation is not None:
-        end = observation.end
         view = {
             "view:sun_azimuth": observation.sun_azimuth,
             "view:sun_elevation": observation.sun_elevation,
@@ -135,12 +133,13 @@ def build_item(
         if any(angle is not None for angle in view.values()):
             extensions.append("view")
         properties |= view
-    start = observation.start if observation is not None else line.start
+    start, end = summary.span
     item = pystac.Item(
         id=line.id,
         geometry=summary.geolocation.footprint,
         bbox=list(summary.geolocation.bbox),
-        datetime=start,
+        # Of a line of which no more is known than the day, no moment is told.
+        datetime=start if summary.is_timed else None,
         start_datetime=start if end else None,
         end_datetime=end,
         properties={

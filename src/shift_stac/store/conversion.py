@@ -18,6 +18,7 @@ from shift_stac.campaigns import Campaign
 from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.errors import EnviError, WorkFolderError
+from shift_stac.flightline import UNTIMED
 from shift_stac.rows import row_blocks
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.codecs import FUSED_PIPELINE
@@ -93,6 +94,10 @@ def convert_line(
     crs = igm.crs
     chunks = options.chunks.clipped(samples=samples, lines=lines, bands=first.header.bands)
     layers = None if obs is None else ObservationLayers(obs)
+    observation = None if obs is None else summarize_observation(obs, sources.line)
+    if observation is None and not sources.line.has_time:
+        notes = (*notes, UNTIMED)
+    span = (observation.start, observation.end) if observation else sources.line.span
     template, encoding = store_template(
         sources.line,
         {product: image.header for product, image in cubes.items()},
@@ -102,6 +107,7 @@ def convert_line(
         sharded=options.sharded,
         observation=layers,
         bad_band_value=_bad_band_value(cubes.get(Product.REFLECTANCE), axis),
+        span=(sources.line.start, None) if sources.line.has_time else span,
         text=StoreText.of_campaign(campaign),
     )
 
@@ -148,7 +154,7 @@ def convert_line(
         variables=_describe(template, encoding),
         geolocation=geolocation,
         map=table,
-        observation=None if obs is None else summarize_observation(obs, sources.line),
+        observation=observation,
         notes=notes,
         size_bytes=sum(file.stat().st_size for file in _files(part)),
         object_count=sum(1 for _ in _files(part)),

@@ -1,6 +1,7 @@
 """What a conversion tells of the store that it made: small values, no pixels."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import ConfigDict
@@ -81,6 +82,17 @@ class StoreSummary(FrozenModel):
     size_bytes: int
     object_count: int
     software: Mapping[str, str]
+
+    @property
+    def span(self) -> tuple[datetime, datetime | None]:
+        """When the line starts and ends, UTC; None for an end that is not known."""
+        seen = self.observation
+        return (seen.start, seen.end) if seen else self.line.span
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether more is known of the line's time than the day."""
+        return self.line.has_time or self.span != self.line.span
 
     @property
     def all_notes(self) -> tuple[str, ...]:

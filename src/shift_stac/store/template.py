@@ -5,6 +5,7 @@ and Easting and Northing in the line's own UTM zone.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -128,6 +129,7 @@ def store_template(
     sharded: bool = False,
     observation: ObservationLayers | None,
     bad_band_value: float | None = None,
+    span: tuple[datetime, datetime | None],
     text: StoreText,
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
     """Describe the store of a line.
@@ -150,6 +152,8 @@ def store_template(
         The OBS layers, where the line has them.
     bad_band_value
         What the reflectance's bad bands hold, if they all hold the same.
+    span
+        When the line starts, and when it ends where its name does not tell the start, UTC.
     text
         Global attributes.
 
@@ -203,7 +207,7 @@ def store_template(
     coordinates = _axis_coordinates(axis, spectral, shape) | {
         name: variables.pop(name) for name in _COORDINATES
     }
-    dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, text))
+    dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, span, text))
     parameters = crs.to_cf()
     if "grid_mapping_name" in parameters:
         parameters = {key: value for key, value in parameters.items() if key not in _WKT}
@@ -288,12 +292,16 @@ def _axis_coordinates(
     return coordinates
 
 
-def _global_attributes(line: FlightLine, text: StoreText) -> dict[str, Any]:
+def _global_attributes(
+    line: FlightLine, span: tuple[datetime, datetime | None], text: StoreText
+) -> dict[str, Any]:
+    start, end = (moment and moment.isoformat().replace("+00:00", "Z") for moment in span)
     return {
         **text.attributes(line.id),
         # Without a date: the same input makes the same bytes.
         "history": f"written from ENVI files by shift-stac {version('shift-stac')}",
         "flight_line": line.id,
         "store_format": STORE_FORMAT,
-        "time_coverage_start": line.start.isoformat().replace("+00:00", "Z"),
+        "time_coverage_start": start,
+        **({"time_coverage_end": end} if end else {}),
     }

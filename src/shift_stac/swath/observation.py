@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shift_stac.envi.image import EnviImage, give_back
-from shift_stac.flightline import FlightLine
+from shift_stac.flightline import UNTIMED, FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.rows import row_blocks
 from shift_stac.swath.igm import ERROR_CODES
@@ -242,7 +242,7 @@ def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSumm
     """Summarise a line's OBS from a sample of its scan lines.
 
     Start and end are those of the UTC band if it agrees with the line's name; else the start is
-    the name's, and the end unknown.
+    the name's, and the end unknown, or both are those of the day where the name tells no time.
 
     Parameters
     ----------
@@ -279,11 +279,14 @@ def _times(
     hours: NDArray[np.float64] | None, line: FlightLine
 ) -> tuple[datetime, datetime | None, tuple[str, ...]]:
     """First and last time, and what of the times was not believed."""
+    untimed = () if line.has_time else (UNTIMED,)
     if hours is None:
-        return line.start, None, ()
+        return *line.span, untimed
     located = np.isfinite(hours).any(axis=1)
     if not located.any():
-        return line.start, None, ("the UTC band is empty; the start is that of the line's name",)
+        return *line.span, untimed or (
+            "the UTC band is empty; the start is that of the line's name",
+        )
     valid = np.nanmedian(hours[located], axis=1)
     midnight = line.start.replace(hour=0, minute=0, second=0, microsecond=0)
     named = (line.start - midnight) / timedelta(hours=1)
@@ -295,7 +298,7 @@ def _times(
     if credible.mean() < _LEAST_CREDIBLE_SHARE:
         away = float(np.median(np.abs(offsets)))
         note = f"the UTC band is {away:.1f} hours from the line's name, which gives the start"
-        return line.start, None, (note,)
+        return *line.span, untimed or (note,)
     start, end = (
         line.start + timedelta(seconds=round(float(offset) * 3600.0, 3))
         for offset in (offsets[credible].min(), offsets[credible].max())

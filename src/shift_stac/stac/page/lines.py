@@ -19,6 +19,8 @@ _OUTLINE_TOLERANCE = 1e-4
 _NODES = (0.0, 0.5, 1.0)
 _NODE_DECIMALS = 6
 _TURN = 360.0
+# From the first second of a day to its last.
+_WHOLE_DAY = ("T00:00:00Z", "T23:59:59Z")
 
 # Columns of the table that an item of another program may lack, and what the page calls them.
 _FACTS = {
@@ -67,6 +69,9 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
         start = line.pop("start")
         line["time"] = _moment(columns["datetime"][row] or start)
         line["end"] = line["end"] and _moment(line["end"])
+        if line["end"] == line["time"].replace(*_WHOLE_DAY):
+            # The time of day is not known: the day alone is shown.
+            line["time"], line["end"] = line["time"][:10], None
         lines.append(line)
     _join_across_antimeridian(lines)
     return lines
