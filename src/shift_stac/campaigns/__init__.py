@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from shift_stac.campaigns.products import PortalVersion, check_template
+from shift_stac.campaigns.simulation import Simulation
 from shift_stac.errors import CampaignError, FlightLineError, NoCampaignError
 from shift_stac.files import at_home
 from shift_stac.flightline import COMMON_PATTERN, FlightLine, example
@@ -191,7 +192,10 @@ class ArchiveLayout(FrozenModel):
 
 
 class Campaign(FrozenModel):
-    """A campaign: its portal, its catalog's texts, and where its archive keeps things."""
+    """A campaign: its portal, its catalog's texts, and where its archive keeps things.
+
+    ``simulation`` is for trying it without its data.
+    """
 
     lines: LineNames = LineNames()
     portal: PortalDescription
@@ -201,6 +205,7 @@ class Campaign(FrozenModel):
     spectral: SpectralRange = SpectralRange()
     quicklook: QuicklookBands = QuicklookBands()
     layout: ArchiveLayout = Field(default=ArchiveLayout(data="aviris/{date}"))
+    simulation: Simulation = Simulation()
 
 
 def is_campaign_table(table: Mapping[str, Any]) -> bool:

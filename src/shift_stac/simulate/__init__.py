@@ -1,7 +1,7 @@
 """A small invented campaign, published as the real portal publishes: for demos and tests.
 
-Names, headers, interleaves, units and known defects are those of AVIRIS-NG's SHIFT products; the
-landscape, the flights and the spectra are invented.
+Names, headers, interleaves, units and known defects are those that the campaign file tells, of SHIFT
+those of AVIRIS-NG's products; the landscape, the flights and the spectra are invented.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ def simulate_campaign(
     version: str = "v1",
     dates: Sequence[str] = ("20220224",),
     lines: int = 1,
-    samples: int = 598,
+    samples: int | None = None,
     scan_lines: int = 1000,
-    bands: int = 425,
+    bands: int | None = None,
     seed: int = 0,
     campaign: Campaign | None = None,
     season: bool = False,
@@ -31,8 +31,8 @@ def simulate_campaign(
     """Write a portal's tree of invented flight lines. The same arguments write the same bytes.
 
     Of three or more lines of a date, the last has no GLT. The first of two or more has error
-    codes in its IGM, and nodata in its cubes, along its edges. Lines to the west of 120 degrees
-    west are in UTM zone 10, the others in 11.
+    codes in its IGM, and nodata in its cubes, along its edges. Each line is in the UTM zone of its
+    middle: SHIFT's to the west of 120 degrees west in zone 10, the others in 11.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def simulate_campaign(
     lines
         Flight lines a date.
     samples, scan_lines, bands
-        Extent of each line.
+        Extent of each line; of samples and bands, the campaign's instrument tells the number by default.
     seed
         Of everything random.
     campaign
@@ -69,7 +69,8 @@ def simulate_campaign(
         So many lines cannot be flown in a day.
     """
     campaign = campaign or load_campaign()
-    description = campaign.portal.version(version)
+    campaign.portal.version(version)
+    samples = samples or campaign.simulation.samples
     written = {}
     for date in [parse_date(text) for text in dates]:
         flights = plan_flights(
@@ -79,14 +80,15 @@ def simulate_campaign(
             scan_lines=scan_lines,
             seed=seed,
             names=campaign.lines,
+            centre=campaign.simulation.centre,
         )
         for number, flight in enumerate(flights):
             write_line(
                 out,
                 flight,
-                description,
+                campaign,
                 version,
-                bands=bands,
+                bands=bands or campaign.simulation.bands,
                 seed=seed,
                 with_glt=lines < 3 or number < lines - 1,
                 with_gaps=lines > 1 and number == 0,

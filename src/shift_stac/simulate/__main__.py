@@ -3,10 +3,19 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import override
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.simulate import simulate_campaign
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells defaults, where there are any."""
+
+    @override
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def main() -> int:
@@ -14,15 +23,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m shift_stac.simulate",
         description="Write an invented campaign as a portal's tree of ENVI files.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--out", type=Path, required=True, help="root of the portal")
     parser.add_argument("--portal-version", default="v1", help="version of the products")
     parser.add_argument("--date", action="append", help="YYYYMMDD; may be given several times")
     parser.add_argument("--lines", type=int, default=1, help="flight lines a date")
-    parser.add_argument("--samples", type=int, default=598, help="pixels across")
+    parser.add_argument("--samples", type=int, help="pixels across (default: the campaign's)")
     parser.add_argument("--scan-lines", type=int, default=1000, help="pixels along")
-    parser.add_argument("--bands", type=int, default=425, help="spectral bands")
+    parser.add_argument("--bands", type=int, help="spectral bands (default: the campaign's)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument(
         "--season", action="store_true", help="fields are green in their time, and dry after it"
@@ -30,7 +39,7 @@ def main() -> int:
     parser.add_argument("--campaign", default="shift", help="bundled campaign, or its file")
     options = parser.parse_args()
     for name in ("lines", "samples", "scan_lines", "bands"):
-        if getattr(options, name) < 1:
+        if (given := getattr(options, name)) is not None and given < 1:
             parser.error(f"--{name.replace('_', '-')} must be 1 or more")
     if options.seed < 0:
         parser.error("--seed must be 0 or more")

@@ -1,7 +1,7 @@
 """The flight: where an invented aircraft looked, and when.
 
-Lines lie side by side around 120 degrees west, where UTM zones 10 and 11 meet, over the coast of
-Santa Barbara County; one flies north, the next south.
+Lines lie side by side around the scene's centre, which of SHIFT is where UTM zones 10 and 11 meet,
+over the coast of Santa Barbara County; one flies north, the next south.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from shift_stac.simulate.noise import smooth_noise
 PIXEL_M = 5.0
 FIELD_OF_VIEW_DEG = 34.0  # AVIRIS-NG: Hamlin et al. 2011, doi:10.1109/AERO.2011.5747395
 SCAN_PERIOD_S = 0.05  # at 100 m/s, one ground sampling distance
-_CENTRE_LONGITUDE, _CENTRE_LATITUDE = -120.0, 34.47
 _LINE_SPACING_M = 2400.0
 _AZIMUTH_DEG = 17.0
 _METRES_PER_DEGREE = 111_195.0
-_FIRST_TAKE_OFF_HOUR = 18.5
+_FIRST_TAKE_OFF_HOUR = 10.5  # of the sun
+_DEGREES_PER_HOUR = 15.0
 _TURN_S, _LONGEST_DELAY_S = 480.0, 60.0
 _SHORTEST_PAUSE_S = 2.0
 
@@ -33,7 +33,8 @@ _SHORTEST_PAUSE_S = 2.0
 class Flight:
     """One line's path; arrays are float64 and shaped (scan lines,) unless told otherwise.
 
-    ``start`` is the UTC second, which a line's name need not tell.
+    ``start`` is the UTC second, which a line's name need not tell. ``centre`` is longitude and latitude
+    of the middle of the scene, degrees.
     ``easting`` and ``northing`` are of the nadir on the ground, metres in ``crs``; ``heading`` in
     radians clockwise from grid north, and ``convergence`` the radians to add for true north;
     ``roll`` in radians; ``across`` shaped (samples,) is the
@@ -50,6 +51,7 @@ class Flight:
     across: NDArray[np.float64]
     height_m: float
     convergence: float
+    centre: tuple[float, float]
 
     def time_of_day(self) -> NDArray[np.float64]:
         """Hours UTC of each scan line."""
@@ -65,8 +67,9 @@ def plan_flights(
     scan_lines: int,
     seed: int,
     names: LineNames | None = None,
+    centre: tuple[float, float] = (-120.0, 34.47),
 ) -> tuple[Flight, ...]:
-    """Invent the lines of a date. The same arguments give the same flights.
+    """Invent the lines of a date around a longitude and latitude. The same arguments give the same flights.
 
     Raises
     ------
@@ -77,7 +80,8 @@ def plan_flights(
     names = names or LineNames(name="sim{date}t{time}")
     random = np.random.default_rng((seed, int(date)))
     day = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
-    start = day + timedelta(hours=_FIRST_TAKE_OFF_HOUR, seconds=int(random.integers(0, 3600)))
+    hour = (_FIRST_TAKE_OFF_HOUR - centre[0] / _DEGREES_PER_HOUR) % 24
+    start = day + timedelta(hours=hour, seconds=int(random.integers(0, 3600)))
     # A name holds its line's date: where there are many lines, the turns are shorter, so that
     # the last does not start on the next day.
     duration = scan_lines * SCAN_PERIOD_S
@@ -96,7 +100,7 @@ def plan_flights(
             msg = f"names of the form {names.name!r} do not tell two lines of {date} apart"
             raise ShiftError(msg)
         offset = (number - (lines - 1) / 2 - 0.1) * _LINE_SPACING_M
-        course = _fly(line, start, offset, number % 2 == 1, samples, scan_lines, random)
+        course = _fly(line, start, centre, offset, number % 2 == 1, samples, scan_lines, random)
         flights.append(course)
         delay = int(random.integers(0, max(1, int(_LONGEST_DELAY_S * shrink))))
         start += timedelta(seconds=int(duration + _TURN_S * shrink) + delay)
@@ -106,20 +110,20 @@ def plan_flights(
 def _fly(
     line: FlightLine,
     start: datetime,
+    centre: tuple[float, float],
     offset_m: float,
     southward: bool,  # noqa: FBT001
     samples: int,
     scan_lines: int,
     random: np.random.Generator,
 ) -> Flight:
-    longitude = _CENTRE_LONGITUDE + offset_m / (
-        _METRES_PER_DEGREE * np.cos(np.radians(_CENTRE_LATITUDE))
-    )
-    zone = int((longitude + 180) // 6) + 1
-    crs = CRS.from_epsg(32600 + zone)
-    centre = transformer(WGS84, crs).transform(longitude, _CENTRE_LATITUDE)
+    latitude = centre[1]
+    longitude = centre[0] + offset_m / (_METRES_PER_DEGREE * np.cos(np.radians(latitude)))
+    zone = int((longitude + 180) // 6) % 60 + 1
+    crs = CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
+    middle = transformer(WGS84, crs).transform(longitude, latitude)
     # The grids of neighbouring zones are turned against each other; the lines are parallel.
-    factors = Proj(crs).get_factors(longitude, _CENTRE_LATITUDE)
+    factors = Proj(crs).get_factors(longitude, latitude)
     convergence = np.radians(factors.meridian_convergence)
     distance = np.arange(scan_lines) * PIXEL_M
     azimuth = _AZIMUTH_DEG + (180.0 if southward else 0.0)
@@ -139,11 +143,12 @@ def _fly(
         line=line,
         start=start,
         crs=crs,
-        easting=easting - easting.mean() + centre[0],
-        northing=northing - northing.mean() + centre[1],
+        easting=easting - easting.mean() + middle[0],
+        northing=northing - northing.mean() + middle[1],
         heading=course,
         roll=roll,
         across=across / height,
         height_m=float(height),
         convergence=float(convergence),
+        centre=centre,
     )

@@ -1,17 +1,19 @@
 """What an invented flight sees: places (IGM), angles (OBS) and the map's lookup table (GLT)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shift_stac.campaigns.simulation import Simulation
 from shift_stac.crs import WGS84, transformer
 from shift_stac.simulate.flight import PIXEL_M, Flight
 from shift_stac.simulate.scene import elevation
 from shift_stac.simulate.sun import sun_position
+from shift_stac.sources import ObsBand
 
 _METRES_PER_DEGREE = 111_195.0
-_SCENE_ORIGIN = (-120.0, 34.47)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class View:
     tangent: NDArray[np.float64]
 
 
-def look(flight: Flight, rows: slice) -> View:
+def look_down(flight: Flight, rows: slice) -> View:
     """Where each pixel of some scan lines lies."""
     tangent = np.tan(np.arctan(flight.across)[None, :] + flight.roll[rows, None])
     heading = flight.heading[rows, None]
@@ -51,13 +53,53 @@ def look(flight: Flight, rows: slice) -> View:
     return View(easting, northing, elevation(x, y), x, y, tangent)
 
 
+def places(flight: Flight, view: View, simulation: Simulation) -> NDArray[np.float64]:
+    """The IGM of a block, shaped (scan lines, 3, samples), in the metres or the degrees of its file."""
+    east, north = view.easting, view.northing
+    if simulation.places == "degrees":
+        east, north = transformer(flight.crs, WGS84).transform(east, north)
+    return np.stack((east, north, view.ground), axis=1)
+
+
+def filed_observation(
+    obs: NDArray[np.float64], simulation: Simulation, told_bands: Sequence[str]
+) -> NDArray[np.float64]:
+    """The OBS of a block as its file has it, shaped (scan lines, bands, samples).
+
+    Parameters
+    ----------
+    obs
+        As :func:`observe` has it.
+    simulation
+        Which bands the file has, in which units, and with which defects.
+    told_bands
+        The bands that the campaign file tells instead; one without a name holds zeros.
+    """
+    layers = {name: obs[:, number] for number, name in enumerate(ObsBand)}
+    if not simulation.slope_from_vertical:
+        slope = layers[ObsBand.SLOPE] = 90.0 - layers[ObsBand.SLOPE]
+        aspect = layers[ObsBand.ASPECT] = np.mod(layers[ObsBand.ASPECT] - 90.0, 360.0)
+        layers[ObsBand.COSINE_I] = _cosine_between(
+            slope, aspect, layers[ObsBand.TO_SUN_ZENITH], layers[ObsBand.TO_SUN_AZIMUTH]
+        )
+    if told_bands:
+        nothing = np.zeros_like(obs[:, 0])
+        return np.stack([layers[ObsBand(name)] if name else nothing for name in told_bands], axis=1)
+    named = zip(ObsBand, simulation.obs_names, strict=False)
+    return np.stack(
+        [np.radians(layers[band]) if "(rad" in name else layers[band] for band, name in named],
+        axis=1,
+    )
+
+
 def _scene_place(
     flight: Flight, easting: NDArray[np.float64], northing: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     to_degrees = transformer(flight.crs, WGS84)
     longitude, latitude = to_degrees.transform(easting, northing)
-    x = (longitude - _SCENE_ORIGIN[0]) * _METRES_PER_DEGREE * np.cos(np.radians(_SCENE_ORIGIN[1]))
-    return x, (latitude - _SCENE_ORIGIN[1]) * _METRES_PER_DEGREE
+    west, south = flight.centre
+    x = (longitude - west) * _METRES_PER_DEGREE * np.cos(np.radians(south))
+    return x, (latitude - south) * _METRES_PER_DEGREE
 
 
 def observe(flight: Flight, rows: slice, view: View) -> NDArray[np.float64]:
@@ -67,7 +109,7 @@ def observe(flight: Flight, rows: slice, view: View) -> NDArray[np.float64]:
     the slope is counted from the vertical, and the aspect is turned by 90 degrees.
     """
     hours = flight.time_of_day()[rows]
-    zenith, azimuth, distance = sun_position(flight.start.date(), hours, *_SCENE_ORIGIN)
+    zenith, azimuth, distance = sun_position(flight.start.date(), hours, *flight.centre)
     sun_zenith, sun_azimuth = zenith[:, None], azimuth[:, None]
     view_angle = np.arctan(view.tangent)
     heading = np.degrees(flight.heading[rows, None] + flight.convergence)

@@ -3,25 +3,33 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shift_stac.campaigns import Campaign
 from shift_stac.campaigns.products import PortalVersion
+from shift_stac.campaigns.simulation import Simulation
 from shift_stac.envi.header_text import write_header
 from shift_stac.files import replacing
 from shift_stac.rows import row_blocks
-from shift_stac.simulate.flight import PIXEL_M, Flight
-from shift_stac.simulate.geometry import look, lookup_table, observe
+from shift_stac.simulate.flight import Flight
+from shift_stac.simulate.geometry import (
+    filed_observation,
+    look_down,
+    lookup_table,
+    observe,
+    places,
+)
+from shift_stac.simulate.headers import cube_dtype, glt_header, line_headers
 from shift_stac.simulate.radiometry import (
     NoisePool,
-    band_widths,
     gain_and_path,
     wavelength_axis,
 )
 from shift_stac.simulate.scene import abundances, spectra
-from shift_stac.sources import Product
+from shift_stac.sources import Product, ProductLevel, Untold
 
 _BLOCK_LINES = 64
 _NODATA = -9999.0
@@ -30,14 +38,11 @@ _BAD_BAND = -0.01
 _GOOD_WINDOWS = ((380.0, 1340.0), (1450.0, 1800.0), (1970.0, 2500.0))
 _RADIANCE_NOISE = 0.008
 
-# v0 geometry is interleaved by pixel, v1 by line.
-_GEOMETRY_INTERLEAVE = {"v0": "bip"}
-
 
 def write_line(
     root: Path,
     flight: Flight,
-    description: PortalVersion,
+    campaign: Campaign,
     version: str,
     *,
     bands: int,
@@ -51,6 +56,7 @@ def write_line(
     Each file appears under its name when it is complete. Memory is bounded by a block of scan
     lines for the cubes; the GLT needs the whole geometry.
     """
+    description, look = campaign.portal.version(version), campaign.simulation
     paths = {
         product: root / location.path_for(flight.line, version)
         for product, location in description.products.items()
@@ -68,9 +74,8 @@ def write_line(
         # A campaign of more lines, written here before, may have left one.
         header_of(glt).unlink(missing_ok=True)
         data_of(glt).unlink(missing_ok=True)
-    interleave = _GEOMETRY_INTERLEAVE.get(version, "bil")
-    wavelengths = wavelength_axis(bands)
-    scan_lines, samples = len(flight.easting), len(flight.across)
+    interleave = look.geometry_interleave.get(version, "bil")
+    wavelengths = wavelength_axis(bands, look.detectors)
 
     with ExitStack() as stack:
         # Headers take their places after the data, as they leave the stack in reverse order.
@@ -85,13 +90,21 @@ def write_line(
             product: stack.enter_context(data.open("wb")) for product, (_, data) in asides.items()
         }
         geometry = _write_blocks(
-            flight, files, wavelengths, interleave, seed, with_gaps=with_gaps, season=season
+            flight,
+            files,
+            description,
+            look,
+            wavelengths,
+            interleave,
+            seed,
+            with_gaps=with_gaps,
+            season=season,
         )
-        headers = _headers(flight, version, interleave, wavelengths, (scan_lines, samples))
+        headers = line_headers(flight, campaign, version, wavelengths, _good(wavelengths))
         if Product.GLT in files:
             table, west, north = lookup_table(*geometry)
             _write_block(files[Product.GLT], table, interleave)
-            headers[Product.GLT] |= _glt_header(table, west, north, flight)
+            headers[Product.GLT] |= glt_header(table, west, north, flight)
         for product, (header, _) in asides.items():
             write_header(header, headers[product])
 
@@ -99,6 +112,8 @@ def write_line(
 def _write_blocks(
     flight: Flight,
     files: Mapping[Product, BinaryIO],
+    description: PortalVersion,
+    look: Simulation,
     wavelengths: NDArray[np.float64],
     interleave: str,
     seed: int,
@@ -114,16 +129,22 @@ def _write_blocks(
     )
     noise = NoisePool(random, bands * samples)
     materials = spectra(wavelengths).T.copy()
-    good = _good(wavelengths)
+    good = _good(wavelengths)[:, None]
+    cubes = {
+        product: CubeNumbers(description.products[product], big_endian=look.big_endian)
+        for product in ProductLevel.ALL.cubes
+        if product in files
+    }
+    told_bands = description.products.get(Product.OBS, Untold()).bands
     located = np.empty((2, scan_lines, samples))
     day = flight.line.start.timetuple().tm_yday if season else None
     for rows in row_blocks(scan_lines, _BLOCK_LINES):
-        view = look(flight, rows)
+        view = look_down(flight, rows)
         obs = observe(flight, rows, view)
         cos_sun = float(np.cos(np.radians(obs[0, 4, 0])))
         gain, path = (part[:, None] for part in gain_and_path(wavelengths, cos_sun))
         gaps = _gaps(rows, scan_lines, samples) if with_gaps else np.zeros(view.x.shape, dtype=bool)
-        igm = np.stack((view.easting, view.northing, view.ground), axis=1)
+        igm = places(flight, view, look)
         igm.transpose(0, 2, 1)[gaps] = _NODATA
         located[:, rows] = np.where(gaps, np.nan, (view.easting, view.northing))
         reflectance = np.matmul(materials, abundances(view.x, view.y, day))
@@ -132,16 +153,12 @@ def _write_blocks(
             cube = reflectance[number]
             radiance = cube * gain + path + _RADIANCE_NOISE * noise.take((bands, samples))
             cube = np.where(good, (radiance - path) / np.maximum(gain, 1e-3), _BAD_BAND)
-            if gaps[number].any():
-                radiance[:, gaps[number]] = _NODATA
-                cube[:, gaps[number]] = _NODATA
-            if Product.RADIANCE in files:
-                files[Product.RADIANCE].write(radiance.astype("<f4").tobytes())
-            if Product.REFLECTANCE in files:
-                files[Product.REFLECTANCE].write(cube.astype("<f4").tobytes())
+            for product, values in ((Product.RADIANCE, radiance), (Product.REFLECTANCE, cube)):
+                if product in files:
+                    files[product].write(cubes[product].written(values, gaps[number]))
         _write_block(files[Product.IGM], igm, interleave)
         if Product.OBS in files:
-            _write_block(files[Product.OBS], obs, interleave)
+            _write_block(files[Product.OBS], filed_observation(obs, look, told_bands), interleave)
     return located[0], located[1]
 
 
@@ -163,99 +180,27 @@ def _gaps(rows: slice, scan_lines: int, samples: int) -> NDArray[np.bool_]:
 
 def _good(wavelengths: NDArray[np.float64]) -> NDArray[np.bool_]:
     inside = [(wavelengths >= low) & (wavelengths <= high) for low, high in _GOOD_WINDOWS]
-    return np.asarray(np.any(inside, axis=0))[:, None]
+    return np.asarray(np.any(inside, axis=0))
+
+
+class CubeNumbers:
+    """How a cube's physical values are written: as floats, or as whole numbers of the campaign's scale."""
+
+    def __init__(self, untold: Untold, *, big_endian: bool) -> None:
+        self._untold = untold
+        self._dtype = cube_dtype(untold, big_endian=big_endian)
+
+    def written(self, values: NDArray[np.floating[Any]], gaps: NDArray[np.bool_]) -> bytes:
+        """A scan line shaped (bands, samples), with nodata in the gaps, which are shaped (samples,)."""
+        if self._dtype.kind == "i":
+            limits = np.iinfo(self._dtype)
+            counts = np.rint((values - self._untold.offset) / self._untold.scale)
+            values = counts.clip(limits.min, limits.max)
+        values[:, gaps] = _NODATA if self._untold.nodata is None else self._untold.nodata
+        return values.astype(self._dtype).tobytes()
 
 
 def _write_block(file: BinaryIO, block: NDArray[np.generic], interleave: str) -> None:
     """Append a block shaped (scan lines, bands, samples)."""
     ordered = block.transpose(0, 2, 1) if interleave == "bip" else block
     file.write(np.ascontiguousarray(ordered).tobytes())
-
-
-def _headers(
-    flight: Flight,
-    version: str,
-    interleave: str,
-    wavelengths: NDArray[np.float64],
-    shape: tuple[int, int],
-) -> dict[Product, dict[str, object]]:
-    """Entries of each header, in the order and the words of the real ones."""
-    zone = flight.crs.to_epsg() or 0
-    bands = len(wavelengths)
-    widths = [float(width) for width in band_widths(wavelengths)]
-
-    def entries(
-        text: str, count: int, data_type: int, order: str, file_type: str = "ENVI Standard"
-    ) -> dict[str, object]:
-        return {
-            "description": f"{{\n  {text}}}",
-            "samples": shape[1],
-            "lines": shape[0],
-            "bands": count,
-            "header offset": 0,
-            "file type": file_type,
-            "data type": data_type,
-            "interleave": order,
-            "byte order": 0,
-        }
-
-    rounded = [round(float(value), 2) for value in wavelengths]
-    return {
-        Product.RADIANCE: entries(
-            "AVIRIS-NG Measured Radiances in uW nm-1 cm-2 sr-1", bands, 4, "bil", "ENVI"
-        )
-        | {
-            "radiance version": version,
-            "wavelength": [float(value) for value in wavelengths],
-            "fwhm": widths,
-            "wavelength units": "Nanometers",
-            "smoothing factors": [1.0] * bands,
-        },
-        Product.REFLECTANCE: entries("L2A Analytic per-pixel surface retrieval", bands, 4, "bil")
-        | {
-            "wavelength units": "nm",
-            "wavelength": rounded,
-            "fwhm": widths,
-            "bbl": [int(value) for value in _good(wavelengths)[:, 0]],
-        },
-        Product.IGM: entries(
-            "ANG AIG VSWIR RT-Ortho IGM (easting, northing, elevation)\n"
-            f"UTM zone {zone % 100} North",
-            3,
-            5,
-            interleave,
-        )
-        | {"band names": ["Easting (m)", "Northing (m)", "Elevation (m)"], "line averaging": 9},
-        Product.OBS: entries("ANG AIG VSWIR RT-Ortho OBS", 11, 5, interleave)
-        | {"band names": list(_OBS_NAMES)},
-        Product.GLT: entries("ANG AIG VSWIR RT-Ortho GLT (IGM sample, IGM line)", 2, 3, interleave),
-    }
-
-
-_OBS_NAMES = (
-    "Path length (m)",
-    "To-sensor azimuth (0 to 360 degrees cw from N)",
-    "To-sensor zenith (0 to 90 degrees from zenith)",
-    "To-sun azimuth (0 to 360 degrees cw from N)",
-    "To-sun zenith (0 to 90 degrees from zenith)",
-    "Solar phase",
-    "Slope",
-    "Aspect",
-    "Cosine(i)",
-    "UTC Time",
-    "Earth-sun distance (AU)",
-)
-
-
-def _glt_header(
-    table: NDArray[np.int32], west: float, north: float, flight: Flight
-) -> dict[str, object]:
-    zone = (flight.crs.to_epsg() or 0) % 100
-    return {
-        "samples": table.shape[2],
-        "lines": table.shape[0],
-        "map info": f"{{UTM, 1, 1, {west:.3f}, {north:.3f}, {PIXEL_M}, {PIXEL_M}, {zone}, North, "
-        "WGS-84, units=Meters, rotation=0.0}",
-        "band names": ["GLT Sample Lookup", "GLT Line Lookup"],
-        "line averaging": 9,
-    }

@@ -1,7 +1,11 @@
 """From reflectance to radiance at the sensor, with noise."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from shift_stac.campaigns.simulation import Simulation
 
 # Strength, centre and width (nm) of the absorptions of water vapour, oxygen and carbon dioxide.
 _ABSORPTIONS = (
@@ -17,11 +21,29 @@ _ABSORPTIONS = (
 _SUN_TEMPERATURE_K = 5778.0
 _SUN_SOLID_ANGLE_SR = 6.794e-5
 _NOISE_POOL = 1 << 21
+# A header with a detector of fewer is taken for a mistake.
+_LEAST_BANDS_OF_DETECTOR = 5
 
 
-def wavelength_axis(bands: int) -> NDArray[np.float64]:
-    """Band centres of AVIRIS-NG in nanometres; fewer bands are spread over the same range."""
-    return np.asarray(377.071821 + 5.01 * np.linspace(0, 424, bands))
+def wavelength_axis(
+    bands: int, detectors: Sequence[tuple[float, float, int]] = Simulation().detectors
+) -> NDArray[np.float64]:
+    """Band centres in nanometres, one detector after another.
+
+    Each detector has its first centre, its spacing and its number of bands. Fewer bands are spread over
+    the same range; so few that a detector would have next to none are those of one detector.
+    """
+    ends = np.cumsum([count for _, _, count in detectors])
+    shared = np.diff(np.round(ends * bands / ends[-1]).astype(int), prepend=0)
+    if len(detectors) > 1 and shared.min() < _LEAST_BANDS_OF_DETECTOR:
+        first, last = detectors[0], detectors[-1]
+        return np.linspace(first[0], last[0] + last[1] * (last[2] - 1), bands)
+    return np.concatenate(
+        [
+            first + spacing * np.linspace(0, count - 1, wanted)
+            for (first, spacing, count), wanted in zip(detectors, shared, strict=True)
+        ]
+    )
 
 
 def band_widths(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pyproj import Geod, Transformer
 
 from shift_stac.errors import ShiftError
 from shift_stac.simulate.flight import plan_flights
-from shift_stac.simulate.geometry import look, observe
+from shift_stac.simulate.geometry import look_down, observe
 
 GEOD = Geod(ellps="WGS84")
 
@@ -82,7 +82,7 @@ def test_however_many_lines_all_start_on_their_date_one_after_the_other(lines, s
 def test_the_angles_of_the_obs_are_those_between_the_igm_and_the_track(number):
     flight = plan(2)[number]
     rows = slice(0, len(flight.easting))
-    view = look(flight, rows)
+    view = look_down(flight, rows)
     obs = observe(flight, rows, view)
     track = degrees(flight, flight.easting, flight.northing)
     for sample in (0, 5, 25, 30):
@@ -100,7 +100,7 @@ def test_the_angles_of_the_obs_are_those_between_the_igm_and_the_track(number):
 
 def test_the_first_sample_is_to_the_left_of_the_flight():
     for flight in plan(2, samples=101):
-        view = look(flight, slice(300, 301))
+        view = look_down(flight, slice(300, 301))
         forward = np.array([np.sin(flight.heading[300]), np.cos(flight.heading[300])])
         first = np.array([view.easting[0, 0], view.northing[0, 0]])
         offset = first - (flight.easting[300], flight.northing[300])
@@ -109,6 +109,6 @@ def test_the_first_sample_is_to_the_left_of_the_flight():
 
 def test_what_a_block_sees_does_not_depend_on_the_blocks():
     flight = plan(1)[0]
-    whole, part = look(flight, slice(0, 600)), look(flight, slice(100, 164))
+    whole, part = look_down(flight, slice(0, 600)), look_down(flight, slice(100, 164))
     for name in ("easting", "northing", "ground", "x", "y", "tangent"):
         np.testing.assert_array_equal(getattr(whole, name)[100:164], getattr(part, name))
