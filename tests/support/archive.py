@@ -10,11 +10,13 @@ from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.pictures.companion_files import draw_companions
 from shift_stac.simulate import simulate_campaign
+from shift_stac.sources import SourceLine
 from shift_stac.stac.hrefs import HrefOptions, Hrefs
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
 from shift_stac.store.conversion import convert_line
 from shift_stac.store.conversion_options import ConversionOptions
+from shift_stac.store.summary import StoreSummary
 from shift_stac.validation.result import Expectations
 from shift_stac.validation.store_check import validate_store
 from support.sources import sources_in
@@ -53,16 +55,29 @@ def publish_campaign(
     published = [line for of_date in flown.values() for line in of_date]
     for line in published:
         sources = sources_in(work / "portal", line, version, campaign)
-        store = work / f"{line}.zarr"
-        summary = convert_line(sources, store, campaign, conversion)
-        companions = draw_companions(store, summary, campaign)
-        validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
-        place = publish_data(storage, campaign, line, store, companions)
-        publish_item(
-            storage, campaign, summary, sources, companions, validation, store=place, hrefs=hrefs
-        )
+        publish_sources(storage, sources, work, campaign, hrefs, conversion)
     refresh_search_pages(storage, campaign, hrefs, lines=published)
     return storage, published
+
+
+def publish_sources(
+    storage: Storage,
+    sources: SourceLine,
+    work: Path,
+    campaign: Campaign,
+    hrefs: Hrefs,
+    conversion: ConversionOptions | None = None,
+) -> StoreSummary:
+    """Convert, picture, validate and publish one line."""
+    store = work / f"{sources.line}.zarr"
+    summary = convert_line(sources, store, campaign, conversion)
+    companions = draw_companions(store, summary, campaign)
+    validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
+    place = publish_data(storage, campaign, sources.line, store, companions)
+    publish_item(
+        storage, campaign, summary, sources, companions, validation, store=place, hrefs=hrefs
+    )
+    return summary
 
 
 def is_clean(inventory: Inventory) -> bool:

@@ -193,7 +193,7 @@ class CubeNumbers:
     def written(self, values: NDArray[np.floating[Any]], gaps: NDArray[np.bool_]) -> bytes:
         """A scan line shaped (bands, samples), with nodata in the gaps, which are shaped (samples,)."""
         if self._dtype.kind == "i":
-            limits = np.iinfo(self._dtype)
+            limits = np.iinfo(np.int16)
             counts = np.rint((values - self._untold.offset) / self._untold.scale)
             values = counts.clip(limits.min, limits.max)
         values[:, gaps] = _NODATA if self._untold.nodata is None else self._untold.nodata
