@@ -15,7 +15,7 @@ from shift_stac.archive.catalog_validation import validate_catalog
 from shift_stac.archive.inventory import take_inventory
 from shift_stac.archive.search_pages import refresh_search_pages
 from shift_stac.campaigns import Campaign, load_campaign
-from shift_stac.envi.image import open_cube, open_envi
+from shift_stac.envi.image import open_envi
 from shift_stac.flightline import UNTIMED
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.http_client import HttpOptions
@@ -49,7 +49,7 @@ class Read:
     def physical(self, product: Product) -> np.ndarray:
         """The source's values, shaped (bands, scan lines, samples), as its header or campaign scales them."""
         pair = self.sources.get(product)
-        image = open_cube(pair.data.path, pair.header.path, pair.untold)
+        image = open_envi(pair.data.path, pair.header.path, pair.untold).ascending()
         values = image.data.astype(np.float64) * image.header.scale_factor + image.header.add_offset
         return values.transpose(1, 0, 2)
 
