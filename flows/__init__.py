@@ -1,5 +1,7 @@
 """Flows: tasks chained, each runnable with ``python -m``."""
 
+import atexit
+import gc
 import os
 import sys
 from pathlib import Path
@@ -27,3 +29,7 @@ CLUSTER_PROFILES = _CHECKOUT / "deployments" / "clusters"
 
 set_hints()
 leave_out_tracebacks()
+
+# At its end Python looks through all objects for what to collect, for longer than a command without
+# work takes otherwise; and nothing is left to be collected then but memory.
+atexit.register(gc.freeze)

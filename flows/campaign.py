@@ -4,7 +4,14 @@ Run ``python -m flows.campaign --help``.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+
+if __name__ == "__main__":
+    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    from flows.commands import CAMPAIGN
+
+    sys.exit(CAMPAIGN())
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,13 +21,12 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
-from flows import CLUSTER_PROFILES
 from flows.chain.dry_run import show_coverage
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, prepare_line
 from flows.chain.working_folder import drop_leftovers_of_others
 from flows.running.checked_options import with_options
-from flows.running.command import run_command
+from flows.running.command import Show
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
@@ -30,7 +36,6 @@ from flows.running.terminal import plain_console, print_report
 from flows.settings import CampaignOptions
 from shift_stac.archive.inventory import published_lines
 from shift_stac.archive.plan import Action
-from shift_stac.cluster import load_profile
 from shift_stac.errors import (
     MissingProductError,
     NothingPublishedError,
@@ -277,30 +282,15 @@ def run(options: CampaignOptions) -> RunReport:
     return RunReport.model_validate(run_flow(campaign, options))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
+def carry_out(options: CampaignOptions) -> Show:
+    """Do what the command does; all is well unless a line failed."""
+    if options.dry_run:
+        # First, since a campaign file that finds nothing ends the run.
+        show_coverage(options, plain_console())
+    report = run(options)
 
-    def act(options: CampaignOptions) -> RunReport:
-        if options.dry_run:
-            # First, since a campaign file that finds nothing ends the run.
-            show_coverage(options, plain_console())
-        return run(options)
-
-    def show(console: Console, _: CampaignOptions, report: RunReport) -> bool:
+    def show(console: Console) -> bool:
         print_report(console, report)
         return not report.failed
 
-    return run_command(
-        CampaignOptions,
-        arguments,
-        "python -m flows.campaign",
-        "Ingest what a campaign's portal has that is not published yet, or has changed. Ends with "
-        "0 if all went well, 1 if a line failed, 2 for wrong usage.",
-        act,
-        show,
-        check=lambda options: load_profile(options.cluster, CLUSTER_PROFILES),
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return show

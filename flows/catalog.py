@@ -4,9 +4,16 @@ Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help`
 """
 
 import sys
+
+if __name__ == "__main__":
+    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    from flows.commands import main_catalog
+
+    sys.exit(main_catalog())
+
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -17,13 +24,13 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from flows.running.checked_options import with_options
-from flows.running.command import run_command
+from flows.running.command import Show
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
 from flows.running.run_names import dated
-from flows.running.terminal import plain_console, print_rows
+from flows.running.terminal import print_rows
 from flows.settings import (
     CampaignOptions,
     CatalogCheckOptions,
@@ -277,57 +284,21 @@ def _list(dates: Sequence[str], portal: Portal) -> tuple[list[FlightLine], list[
     return lines, failures
 
 
-class CatalogAction(NamedTuple):
-    """What can be done to a catalog."""
-
-    flow: Flow[..., Any]
-    options: type[PublishedOptions]
-    purpose: str
-
-
-ACTIONS = {
-    "rebuild": CatalogAction(
-        rebuild_flow,
-        PublishedOptions,
-        "Regenerate collection, months, days, table and page from the items.",
-    ),
-    "validate": CatalogAction(
-        validate_flow,
-        CatalogCheckOptions,
-        "Validate every document of a catalog, and every link in it.",
-    ),
-    "prune": CatalogAction(
-        prune_flow, PruneOptions, "List items without data, and data without items."
-    ),
-    "diff": CatalogAction(diff_flow, DiffOptions, "Compare the portal with the catalog."),
+_FLOWS: dict[type[PublishedOptions], Flow[..., Any]] = {
+    PublishedOptions: rebuild_flow,
+    CatalogCheckOptions: validate_flow,
+    PruneOptions: prune_flow,
+    DiffOptions: diff_flow,
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run an action: 0 if all is well, 1 if something is wrong, 2 for wrong usage."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    if not given or given[0] not in ACTIONS:
-        usage = f"usage: python -m flows.catalog {'|'.join(ACTIONS)} ..."
-        plain_console(stderr=True).print(usage)
-        return 0 if given in (["--help"], ["-h"]) else 2
-    action = ACTIONS[given[0]]
+def carry_out(options: PublishedOptions) -> Show:
+    """Do what the command does that takes these options."""
+    found = run_flow(_FLOWS[type(options)], options)
+    finding = ActionResult.model_validate(found, from_attributes=True)
 
-    def run(options: PublishedOptions) -> ActionResult:
-        return ActionResult.model_validate(run_flow(action.flow, options), from_attributes=True)
-
-    def show(console: Console, _: PublishedOptions, finding: ActionResult) -> bool:
+    def show(console: Console) -> bool:
         print_rows(console, finding.sentence, finding.rows)
         return finding.is_well
 
-    return run_command(
-        action.options,
-        given[1:],
-        f"python -m flows.catalog {given[0]}",
-        f"{action.purpose} Ends with 0 if all is well, 1 if something is wrong, 2 for wrong usage.",
-        run,
-        show,
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return show

@@ -3,9 +3,15 @@
 Run ``python -m flows.cube --help``.
 """
 
-import shutil
 import sys
-from collections.abc import Sequence
+
+if __name__ == "__main__":
+    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    from flows.commands import CUBE
+
+    sys.exit(CUBE())
+
+import shutil
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -17,7 +23,7 @@ from rich.console import Console
 from flows import CLUSTER_PROFILES
 from flows.chain.cube_blocks import write_blocks
 from flows.running.checked_options import with_options
-from flows.running.command import run_command
+from flows.running.command import Show
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
@@ -270,10 +276,11 @@ def run(options: CubeOptions) -> CubeReport:
     return CubeReport.model_validate(run_flow(cube, options))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 if the cube is published, 1 if it is not, 2 for wrong usage."""
+def carry_out(options: CubeOptions) -> Show:
+    """Do what the command does; all is well if the cube is published."""
+    report = run(options)
 
-    def show(console: Console, _: CubeOptions, report: CubeReport) -> bool:
+    def show(console: Console) -> bool:
         console.print(report.sentence, highlight=False, soft_wrap=True)
         if report.workers:
             told = f"{format_size(report.size)}, by {report.workers} workers of at most "
@@ -282,18 +289,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"The item: {report.item}", highlight=False, soft_wrap=True)
         return True
 
-    return run_command(
-        CubeOptions,
-        arguments,
-        "python -m flows.cube",
-        "Put the flight lines of a season on one grid: a Zarr cube (time, wavelength, y, x), computed "
-        "on a cluster, and published with an item that tells its lines. Goes on from the blocks that "
-        "an earlier run wrote. Ends with 0 if the cube is published, 1 if it is not, 2 for wrong usage.",
-        run,
-        show,
-        check=lambda options: load_profile(options.cluster, CLUSTER_PROFILES),
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return show

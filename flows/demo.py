@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flows.cube import run as make_cube
 from flows.ingest import run
+from flows.running.temporary_server import begin_temporary_server
 from flows.running.terminal import end_log, plain_console, print_report
 from flows.settings import CubeOptions, IngestOptions
 from shift_stac.campaigns import load_campaign
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder: Path = parser.parse_args(arguments).folder
     console = plain_console()
 
+    begin_temporary_server()
     console.print(
         f"Generating {_LINES} flight lines of {_DATE}, and one of each of {len(_SEASON)} later dates, "
         f"in {folder / 'portal'} ..."

@@ -4,7 +4,13 @@ Run ``python -m flows.ingest --help``.
 """
 
 import sys
-from collections.abc import Sequence
+
+if __name__ == "__main__":
+    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    from flows.commands import INGEST
+
+    sys.exit(INGEST())
+
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -12,18 +18,16 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import ValidationError
 from rich.console import Console
 
-from flows import CLUSTER_PROFILES
 from flows.chain.dry_run import dry_run, foresee
 from flows.chain.lines import complete_catalog, ingest_lines, open_jobs
 from flows.chain.preparation import RunContext, select_lines
 from flows.running.checked_options import with_options
-from flows.running.command import run_command
+from flows.running.command import Show
 from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
 from flows.running.terminal import plain_console, print_report
 from flows.settings import IngestOptions
-from shift_stac.cluster import load_profile
 from shift_stac.monitoring.run_report import RunKind, RunReport
 from tasks.portal import list_lines
 
@@ -84,29 +88,16 @@ def run(options: IngestOptions) -> RunReport:
     return RunReport.model_validate(run_flow(ingest, options))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status tells 0 done, 1 a line failed, 2 wrong usage."""
+def carry_out(options: IngestOptions) -> Show:
+    """Do what the command does; all is well unless a line failed."""
+    if options.dry_run:
+        # It has told line by line what it foresees; what it returns is the number of failures.
+        failures = dry_run(options, plain_console())
+        return lambda _: not failures
+    report = run(options)
 
-    def act(options: IngestOptions) -> RunReport | int:
-        return dry_run(options, plain_console()) if options.dry_run else run(options)
+    def show(console: Console) -> bool:
+        print_report(console, report)
+        return not report.failed
 
-    def show(console: Console, _: IngestOptions, found: RunReport | int) -> bool:
-        if isinstance(found, RunReport):
-            print_report(console, found)
-            return not found.failed
-        # A dry run has told line by line what it foresees; found is the number of failures.
-        return not found
-
-    return run_command(
-        IngestOptions,
-        arguments,
-        "python -m flows.ingest",
-        "Ingest flight lines: portal, download, Zarr, STAC, store.",
-        act,
-        show,
-        check=lambda options: load_profile(options.cluster, CLUSTER_PROFILES),
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return show

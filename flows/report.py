@@ -4,6 +4,13 @@ Run ``python -m flows.report --help``.
 """
 
 import sys
+
+if __name__ == "__main__":
+    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    from flows.commands import REPORT
+
+    sys.exit(REPORT())
+
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -17,7 +24,7 @@ from rich.console import Console
 
 from flows.history.past_runs import read_past
 from flows.running.checked_options import with_options
-from flows.running.command import run_command
+from flows.running.command import Show
 from flows.running.journal import REPORTS
 from flows.running.markdown import plain
 from flows.running.mfa_codes import open_archive
@@ -136,10 +143,11 @@ def run(options: ReportOptions) -> CampaignReport:
     return CampaignReport.model_validate(run_flow(report, options))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 if all is well, 1 if somebody must look, 2 for wrong usage."""
+def carry_out(options: ReportOptions) -> Show:
+    """Do what the command does; all is well unless somebody must look."""
+    report = run(options)
 
-    def show(console: Console, options: ReportOptions, report: CampaignReport) -> bool:
+    def show(console: Console) -> bool:
         print_rows(console, "The last days", report_rows(report, _NIGHTS))
         page = (options.work_dir / REPORTS / "report.html").absolute()
         for told in (
@@ -150,17 +158,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.print(told, highlight=False, soft_wrap=True)
         return report.health is Health.WELL
 
-    return run_command(
-        ReportOptions,
-        arguments,
-        "python -m flows.report",
-        "Tell what was ingested day by day, and what wants attention now, from the run history and "
-        "the catalog: a page in the working folder. Ends with 0 if all is well, 1 if somebody must "
-        "look, 2 for wrong usage.",
-        run,
-        show,
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return show

@@ -4,7 +4,13 @@ Run ``python -m flows.validate --help``.
 """
 
 import sys
-from collections.abc import Sequence
+
+if __name__ == "__main__":
+    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    from flows.commands import VALIDATE
+
+    sys.exit(VALIDATE())
+
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
 from flows.running.checked_options import with_options
-from flows.running.command import run_command
+from flows.running.command import Show
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.mfa_codes import open_archive
@@ -102,23 +108,12 @@ def run(options: ValidateOptions) -> ArchiveReport:
     return ArchiveReport.model_validate(run_flow(validate, options))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 if all stores are good, 1 if one is bad, 2 for wrong usage."""
+def carry_out(options: ValidateOptions) -> Show:
+    """Do what the command does; all is well if all stores are good."""
+    report = run(options)
 
-    def show(console: Console, _: ValidateOptions, report: ArchiveReport) -> bool:
+    def show(console: Console) -> bool:
         print_archive_report(console, report)
         return not report.bad
 
-    return run_command(
-        ValidateOptions,
-        arguments,
-        "python -m flows.validate",
-        "Look into a published archive, and list good and bad stores. Ends with 0 if all are good, 1 "
-        "if one is bad, 2 for wrong usage.",
-        run,
-        show,
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return show

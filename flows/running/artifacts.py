@@ -3,12 +3,11 @@
 import base64
 import io
 
-import httpx
 from PIL import Image
 from prefect.artifacts import create_image_artifact, create_link_artifact
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.logging import get_run_logger
 
+from flows.running.prefect_server import REFUSALS
 from shift_stac.campaigns import Campaign
 from shift_stac.cluster import JobInfo
 from shift_stac.flightline import FlightLine
@@ -16,9 +15,6 @@ from shift_stac.monitoring.units import format_seconds
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.paths import item_path
 from shift_stac.store.companions import Companions
-
-REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)
-"""What a client raises if the server does not take something."""
 
 _PICTURE_PIXELS = 480
 

@@ -17,11 +17,11 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.input import RunInput
 from prefect.input.run_input import keyset_from_paused_state
 from prefect.logging import get_run_logger
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Paused, Running
 from pydantic import Field
 
 from flows.running.form_fields import say_with_pattern
+from flows.running.temporary_server import is_server_temporary
 from flows.running.terminal import plain_console
 from flows.settings import BucketOptions, PublishedOptions
 from shift_stac.errors import CredentialsError, NoSessionError
@@ -51,7 +51,7 @@ def code_source(options: BucketOptions) -> AskCode | None:
         return _ask_in_terminal
     context = FlowRunContext.get()
     # A temporary server has no UI that anybody could be looking at.
-    if context is None or context.flow_run is None or not PREFECT_API_URL.value():
+    if context is None or context.flow_run is None or is_server_temporary():
         return None
     minutes = options.code_wait_minutes
     return _AskerInUi(context.flow_run.id, minutes) if minutes > 0 else None

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from flows.history.arrival import wait_for_history
 from flows.running.journal import TAG, Journal
 from flows.running.plain_failures import NoServerError, NotWellError
-from flows.running.temporary_server import start_temporary_server
+from flows.running.temporary_server import is_server_temporary, wait_for_temporary_server
 from shift_stac.monitoring.run_report import LineState, RunKind, RunReport
 
 PUBLISHED_EVENT = "shift-stac.published"
@@ -94,9 +94,10 @@ def _announce(report: RunReport) -> None:
 
 def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
     """Run a flow in this process, and return what it returned; see :func:`result_of`."""
-    _check_server()
+    wait_for_temporary_server()
+    if not is_server_temporary():
+        _check_server()
     # Those who look after the service's runs look after this one too.
-    start_temporary_server()
     with tags(TAG):
         state: Any = flow(options, return_state=True)
         return result_of(state)
@@ -110,15 +111,12 @@ def _check_server() -> None:
     NoServerError
         It does not.
     """
-    url = PREFECT_API_URL.value()
-    if not url:
-        return
     with get_client(sync_client=True) as client:
         error = client.api_healthcheck()
     if error is not None:
         msg = (
-            f"no Prefect server answers at {url} ({error}): start it, correct PREFECT_API_URL, or "
-            "unset it to run without one"
+            f"no Prefect server answers at {PREFECT_API_URL.value()} ({error}): start it, correct "
+            "PREFECT_API_URL, or unset it to run without one"
         )
         raise NoServerError(msg)
 

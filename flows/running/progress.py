@@ -14,7 +14,8 @@ from prefect.context import FlowRunContext, TaskRunContext
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from flows.running.artifacts import REFUSALS, describe_job
+from flows.running.artifacts import describe_job
+from flows.running.prefect_server import REFUSALS
 from shift_stac.cancellation import Cancellation
 from shift_stac.cluster import JobInfo
 

@@ -9,9 +9,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext
 
-from flows.running.artifacts import REFUSALS
 from flows.running.markdown import plain
 from flows.running.next_steps import next_step
+from flows.running.prefect_server import REFUSALS
 from shift_stac.monitoring.alerts import Alert, AlertKind, Health
 from shift_stac.monitoring.run_report import LineOutcome, LineState, RunRecord, RunStatus
 

@@ -1,58 +1,151 @@
-"""Prefect's temporary server, for a run without a server of its own: it ends with the run's process."""
+"""A Prefect server for a run that has none: begun while the run still imports, ended with its process.
 
-import atexit
-import subprocess
-from typing import Any, override
-
-from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED
-
-# Waits until the run's process is gone, whatever ended it: the pipe between them closes then. A
-# process is known by its number and by when it began (field 22 of proc(5)'s stat), so that no later
-# one of the same number is ended.
-_GUARD = """
-began() { sed 's/.*) //' "/proc/$0/stat" 2>/dev/null | cut -d ' ' -f 20; }
-server=$(began)
-read -r _
-[ -n "$server" ] && [ "$(began)" = "$server" ] && kill "$0" && sleep 5
-[ -n "$server" ] && [ "$(began)" = "$server" ] && kill -9 "$0"
+Prefect's own would be started late, from nothing, and by a run that imports the whole server itself;
+and it outlives a run that is killed.
 """
 
+import atexit
+import logging
+import os
+import signal
+import socket
+import threading
+from contextlib import suppress
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
-class _GuardedServer(SubprocessASGIServer):
-    """Prefect's temporary server, watched from the moment at which its process begins."""
+import httpx
+from prefect.context import refresh_global_settings_context
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_EPHEMERAL_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    PREFECT_UI_URL,
+)
 
-    @override
-    def _run_uvicorn_command(self) -> "subprocess.Popen[Any]":
-        process: subprocess.Popen[Any] = super()._run_uvicorn_command()
-        _guard(process)
-        return process
+from shift_stac.errors import ShiftError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+# What only a server needs that people use for more than a run.
+_LEANER = {
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+}
+_SECONDS_TO_END = 5.0
+
+_server: "_TemporaryServer | None" = None
 
 
-def start_temporary_server() -> None:
-    """Start the server that Prefect would start, if no other one is configured.
+class ServerStartError(ShiftError):
+    """The temporary server did not begin."""
 
-    Prefect ends it at the end of Python, and so not after a kill: servers of killed runs would stay.
-    """
-    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+
+class _TemporaryServer:
+    """The server's process, from the side of the run."""
+
+    def __init__(self) -> None:
+        # Bound here: no other process takes the port, and who asks too early waits.
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+            self._lifeline, theirs = Pipe()
+            arguments = (listening, theirs, self._lifeline)
+            # A fork has imported what both need. Beside other threads it could wait for their locks.
+            is_alone = threading.active_count() == 1
+            begin = get_context("fork").Process if is_alone else get_context("spawn").Process
+            self._process: BaseProcess = begin(target=_serve, args=arguments)
+            self._process.start()
+            theirs.close()
+
+    def wait(self) -> None:
+        """Wait until it answers.
+
+        Raises
+        ------
+        ServerStartError
+            It has ended, or does not answer in time.
+        """
+        seconds = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+        try:
+            httpx.get(f"{self.url}/health", timeout=seconds, trust_env=False).raise_for_status()
+        except httpx.HTTPError as error:
+            msg = f"the temporary Prefect server did not begin ({error}): what it says stands above"
+            raise ServerStartError(msg) from error
+
+    def end(self) -> None:
+        """Let it write down what it was told, and end."""
+        self._lifeline.close()
+        self._process.join(_SECONDS_TO_END)
+        self._process.kill()
+        self._process.join()
+
+
+def begin_temporary_server() -> None:
+    """Begin the temporary server, if no other one is configured and it is not there."""
+    global _server  # noqa: PLW0603 - one for all runs of a process
+    if (
+        _server is not None
+        or PREFECT_API_URL.value()
+        or not PREFECT_SERVER_EPHEMERAL_ENABLED.value()
+    ):
         return
-    # Prefect keeps one server for each port asked for, and finds this one started.
-    _GuardedServer().start()
+    _server = _TemporaryServer()
+    atexit.register(_server.end)
+    # For all threads. It has no pages that anything could link to.
+    os.environ |= {PREFECT_API_URL.name: _server.url, PREFECT_UI_URL.name: ""}
+    refresh_global_settings_context()
 
 
-def _guard(server: "subprocess.Popen[Any]") -> None:
-    guard = subprocess.Popen(
-        ["sh", "-c", _GUARD, str(server.pid)],  # noqa: S607
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Ctrl-C at a terminal must not end it.
-        start_new_session=True,
-    )
+def wait_for_temporary_server() -> None:
+    """Begin the temporary server, if it is needed, and wait until it answers."""
+    begin_temporary_server()
+    if _server is not None:
+        _server.wait()
 
-    def dismiss() -> None:
-        guard.kill()
-        guard.wait()
 
-    # Prefect, whose own function is registered later, has ended the server by then.
-    atexit.register(dismiss)
+def is_server_temporary() -> bool:
+    """Whether the server is one that nobody looks at: ours, or Prefect's own of this kind."""
+    return _server is not None or not PREFECT_API_URL.value()
+
+
+def _serve(listening: socket.socket, lifeline: Connection, run: Connection) -> None:
+    """Be the server's process, until the run closes its end of the lifeline, or is gone."""
+    run.close()
+    # Signals to all processes of a terminal or a job are for the run, which has to tell how it ends.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    started: list[uvicorn.Server] = []
+    # Beside this thread, which then sees at any moment that the run is gone.
+    serving = threading.Thread(target=_run_server, args=(listening, started), daemon=True)
+    serving.start()
+    with suppress(EOFError):
+        # Nothing is ever sent.
+        lifeline.recv_bytes()
+    for server in started:
+        server.should_exit = True
+        serving.join(_SECONDS_TO_END)
+    os._exit(0)
+
+
+def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> None:
+    try:
+        os.environ |= _LEANER
+        refresh_global_settings_context()
+        # Seconds of imports that the run itself can do without.
+        import uvicorn  # noqa: PLC0415
+        from prefect.server.api.server import create_app  # noqa: PLC0415
+
+        config = uvicorn.Config(
+            create_app, factory=True, lifespan="on", log_level="error", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        started.append(server)
+        server.run(sockets=[listening])
+    except Exception:
+        logging.getLogger(__name__).exception("the temporary server ends")
+    finally:
+        os._exit(1)

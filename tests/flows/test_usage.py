@@ -3,7 +3,8 @@
 import pytest
 
 from deployments import check, serve
-from flows import campaign, catalog, ingest, report, session, validate
+from flows import session
+from flows.commands import CAMPAIGN, INGEST, REPORT, VALIDATE, main_catalog
 
 DATE = ("--date", "20220224")
 
@@ -14,36 +15,36 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 @pytest.mark.parametrize(
     ("main", "arguments", "words"),
     [
-        (ingest.main, (), "nothing is selected: give --date or --line"),
-        (ingest.main, ("--date", "20220230"), "--date: "),
-        (ingest.main, ("--line", "ang20220224"), "--line: "),
-        (ingest.main, (*DATE, "--line", "ang20220228t183924"), "was not flown on 20220224"),
-        (ingest.main, (*DATE, "--portal-version", "v9"), "v9"),
-        (ingest.main, (*DATE, "--product", "L3"), "--product: "),
+        (INGEST, (), "nothing is selected: give --date or --line"),
+        (INGEST, ("--date", "20220230"), "--date: "),
+        (INGEST, ("--line", "ang20220224"), "--line: "),
+        (INGEST, (*DATE, "--line", "ang20220228t183924"), "was not flown on 20220224"),
+        (INGEST, (*DATE, "--portal-version", "v9"), "v9"),
+        (INGEST, (*DATE, "--product", "L3"), "--product: "),
         (
-            ingest.main,
+            INGEST,
             (*DATE, "--store", "s3://bucket/a//b"),
             "--store: 's3://bucket/a//b' has an empty",
         ),
-        (catalog.main, ("prune", "--store", "ftp://host/a"), "--store: 'ftp://host/a' is no place"),
-        (ingest.main, (*DATE, "--leave-out", "igm"), "igm cannot be left out"),
-        (ingest.main, (*DATE, "--leave-out", "cloud"), "--leave-out: "),
-        (ingest.main, (*DATE, "--x-chunk", "0"), "--x-chunk: "),
-        (ingest.main, (*DATE, "--cluster", "nowhere"), "nowhere"),
-        (ingest.main, (*DATE, "--campaign", "absent.toml"), "absent.toml"),
-        (ingest.main, (*DATE, "--settings", "absent.toml"), "absent.toml does not exist"),
-        (ingest.main, (*DATE, "--unknown"), "--unknown"),
-        (ingest.main, (*DATE, "--dry-run", "--portal", "nowhere"), "nowhere is no folder"),
-        (ingest.main, (*DATE, "--dry-run", "--store", __file__), "is no folder: name one"),
-        (campaign.main, ("--max-lines", "0"), "--max-lines: "),
-        (campaign.main, ("--cluster", "nowhere"), "nowhere"),
-        (validate.main, ("--date", "20220230"), "--date: "),
-        (validate.main, ("--blocks", "-1"), "--blocks: "),
-        (validate.main, ("--unknown",), "--unknown"),
-        (validate.main, ("--campaign", "x"), "campaign"),
-        (catalog.main, ("prune", "--older-than-days", "-1"), "--older-than-days: "),
-        (catalog.main, ("mend",), "rebuild|validate|prune|diff"),
-        (report.main, ("--days", "0"), "--days: "),
+        (main_catalog, ("prune", "--store", "ftp://host/a"), "--store: 'ftp://host/a' is no place"),
+        (INGEST, (*DATE, "--leave-out", "igm"), "igm cannot be left out"),
+        (INGEST, (*DATE, "--leave-out", "cloud"), "--leave-out: "),
+        (INGEST, (*DATE, "--x-chunk", "0"), "--x-chunk: "),
+        (INGEST, (*DATE, "--cluster", "nowhere"), "nowhere"),
+        (INGEST, (*DATE, "--campaign", "absent.toml"), "absent.toml"),
+        (INGEST, (*DATE, "--settings", "absent.toml"), "absent.toml does not exist"),
+        (INGEST, (*DATE, "--unknown"), "--unknown"),
+        (INGEST, (*DATE, "--dry-run", "--portal", "nowhere"), "nowhere is no folder"),
+        (INGEST, (*DATE, "--dry-run", "--store", __file__), "is no folder: name one"),
+        (CAMPAIGN, ("--max-lines", "0"), "--max-lines: "),
+        (CAMPAIGN, ("--cluster", "nowhere"), "nowhere"),
+        (VALIDATE, ("--date", "20220230"), "--date: "),
+        (VALIDATE, ("--blocks", "-1"), "--blocks: "),
+        (VALIDATE, ("--unknown",), "--unknown"),
+        (VALIDATE, ("--campaign", "x"), "campaign"),
+        (main_catalog, ("prune", "--older-than-days", "-1"), "--older-than-days: "),
+        (main_catalog, ("mend",), "rebuild|validate|prune|diff"),
+        (REPORT, ("--days", "0"), "--days: "),
         (session.main, (), "no MFA device is configured"),
         (check.main, ("--product", "L3"), "--product: "),
         (serve.main, ("--nightly-cron", "every night"), "every night"),

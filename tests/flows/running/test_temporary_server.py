@@ -4,27 +4,31 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-PROGRAM = "import flows; from flows.running.temporary_server import *; start_temporary_server()"
+PROGRAM = """
+import flows, threading
+from flows.running.temporary_server import begin_temporary_server
+if {beside_a_thread}:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+begin_temporary_server()
+threading.Event().wait()
+"""
 
 
 @pytest.mark.prefect
-def test_a_server_that_was_only_just_begun_ends_with_its_killed_run(tmp_path: Path):
+@pytest.mark.parametrize("beside_a_thread", [False, True], ids=["forked", "spawned"])
+def test_a_server_that_was_only_just_begun_ends_with_its_killed_run(tmp_path, beside_a_thread):
     environment = os.environ | {"PREFECT_HOME": str(tmp_path)}
     environment.pop("PREFECT_API_URL", None)
-    run = subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment)
-    servers: list[psutil.Process] = []
-    # The guard is started with the server: the run is killed once both are there.
-    while len(children := psutil.Process(run.pid).children()) < 2:
+    program = PROGRAM.format(beside_a_thread=beside_a_thread)
+    run = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    while not (servers := psutil.Process(run.pid).children()):
         assert run.poll() is None
         time.sleep(0.02)
-    servers = [child for child in children if "uvicorn" in " ".join(child.cmdline())]
     run.kill()
     run.wait()
-    _, alive = psutil.wait_procs(children, timeout=60)
-    assert servers
+    _, alive = psutil.wait_procs(servers, timeout=60)
     assert not alive
