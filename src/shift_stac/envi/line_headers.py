@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.header_text import number, number_items, unbrace
 from shift_stac.errors import EnviError
 from shift_stac.sources import Product, ProductLevel
 
@@ -46,6 +47,8 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
     if igm is not None and igm.dtype.kind == "c":
         msg = f"{igm.name} tells of {igm.dtype}: places are real numbers, correct its data type"
         raise EnviError(msg)
+    if igm is not None and (fault := scaled_geometry_fault(igm)):
+        raise EnviError(fault)
     for cube in cubes:
         if igm is not None and (fault := swath_fault(cube, igm)):
             raise EnviError(fault)
@@ -58,6 +61,28 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
             )
             raise EnviError(msg)
     check_axes(cubes)
+
+
+def scaled_geometry_fault(header: EnviHeader) -> str | None:
+    """Why places or angles that are no physical values cannot be taken, or None.
+
+    Lists that are copied from a cube's header have another length, and mean nothing.
+    """
+    for key, plain in (("data gain values", 1.0), ("data offset values", 0.0)):
+        entries = number_items(unbrace(header.fields.get(key, "")))
+        if len(entries) == header.bands and any(_is_other(entry, plain) for entry in entries):
+            return (
+                f"{header.name}: {key!r} is {header.fields[key]}; only cubes may be scaled, give the "
+                "file with physical values"
+            )
+    return None
+
+
+def _is_other(entry: str, value: float) -> bool:
+    try:
+        return number(entry) != value
+    except ValueError:
+        return True
 
 
 def swath_fault(header: EnviHeader, igm: EnviHeader) -> str | None:

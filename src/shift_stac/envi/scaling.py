@@ -3,11 +3,23 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shift_stac.envi.header_text import number, number_items, unbrace
 
-ABSURD = 1e9
-"""No instrument counts as much in any unit: numbers of another byte order or data type do."""
+# No instrument counts as much in any unit, or as little in most of its values: numbers of another byte
+# order or data type do.
+_MOST, _LEAST = 1e9, 1e-30
+
+
+def count_absurd(values: NDArray[Any]) -> int:
+    """How many physical values are beyond any unit; of numbers near to nothing, where most are."""
+    size = np.abs(values)
+    tiny = int(((size > 0) & (size < _LEAST)).sum())
+    return int((size > _MOST).sum()) + (tiny if tiny > values.size / 2 else 0)
 
 
 @dataclass(frozen=True)

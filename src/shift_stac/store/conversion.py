@@ -155,7 +155,7 @@ def convert_line(
         geolocation=geolocation,
         map=table,
         observation=observation,
-        notes=notes,
+        notes=(*notes, *igm.notes),
         size_bytes=sum(file.stat().st_size for file in _files(part)),
         object_count=sum(1 for _ in _files(part)),
         software={name: version(name) for name in ("shift-stac", "zarr", "xarray", "numpy")},

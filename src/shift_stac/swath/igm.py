@@ -4,8 +4,11 @@ In metres, in the CRS that the header tells, or in degrees, which become metres.
 (scan lines, 3, samples), as :func:`shift_stac.envi.image.open_envi` maps them.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from tempfile import TemporaryFile
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,9 @@ from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.errors import GeolocationError, NoLocationError
 from shift_stac.rows import row_blocks
+from shift_stac.sources import Product
 from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees, tells_metres
+from shift_stac.swath.stray_pixels import RowExtents, stray_pixels
 
 # Codes that the AVIRIS-NG pipeline writes instead of a value.
 ERROR_CODES = (-9999.0, -9904.0, -9903.0, -9902.0, -9901.0, -9900.0)
@@ -30,10 +35,16 @@ _NORTHING_RANGE = (-10_000_000.0, 20_000_000.0)
 # no place.
 _ORIGIN = 1000.0
 
-# No flight line is as long, in metres, or has pixels so small or so far from each other; those of a
-# file that was cut out of a line may be some of its pixels.
-_LONGEST_LINE = 1_000_000.0
+# No flight line has pixels so small or so far from each other, in metres; those of a file that was
+# cut out of a line may be some of its pixels.
 _SAMPLING_RANGE = (0.01, 5000.0)
+_LEAST_OF_DEGREES = 0.2
+# A file with a larger share of pixels that are astray is damaged.
+_MOST_STRAY = 0.1
+
+_BANDS = 3
+_IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\blon(gitude)?s?\b", re.IGNORECASE)
+_IS_NORTHING = re.compile(r"\bnorthings?\b|^north\b|\blat(itude)?s?\b", re.IGNORECASE)
 
 _BLOCK_LINES = 512
 
@@ -46,12 +57,14 @@ class InputGeometry:
     """Where a line's pixels are.
 
     ``data`` is shaped (scan lines, 3, samples): easting, northing and elevation in metres, in
-    ``crs``, which is projected; :func:`mask_igm` tells which of them are no location.
+    ``crs``, which is projected; :func:`mask_igm` tells which of them are no location. ``notes`` say
+    which of the file's places were not believed.
     """
 
     name: str
     data: NDArray[Any]
     crs: CRS
+    notes: tuple[str, ...] = ()
 
 
 def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
@@ -76,7 +89,8 @@ def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
     """
     header, name = image.header, str(image.path)
     crs = crs_from_igm(header, fallback)
-    in_degrees = _is_in_degrees(image)
+    order = _band_order(header)
+    in_degrees = _is_in_degrees(image, order)
     if crs is None:
         if not in_degrees:
             msg = (
@@ -94,13 +108,18 @@ def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
     if not in_degrees and not crs.is_projected:
         msg = f"{name}: its header tells {crs.name}, and its values are no degrees"
         raise GeolocationError(msg)
-    order = _band_order(header)
     nodata = header.nodata
     data = image.data
     if in_degrees or order != (0, 1, 2) or (nodata is not None and nodata not in ERROR_CODES):
         data, crs = _converted(image.data[:, order], nodata, crs)
-    _check_places(data, name)
-    return InputGeometry(name, data, crs)
+    stray = _check_places(data, name, in_degrees=in_degrees)
+    count = sum(int(pixels.sum()) for pixels in stray.values())
+    if not count:
+        return InputGeometry(name, data, crs)
+    note = (
+        f"{count} pixels of the {Product.IGM.called} lie far from all others, and have no location"
+    )
+    return InputGeometry(name, _converted(data, None, crs, stray)[0], crs, (note,))
 
 
 def _from_words(header: EnviHeader) -> bool:
@@ -110,16 +129,22 @@ def _from_words(header: EnviHeader) -> bool:
 
 
 def _band_order(header: EnviHeader) -> tuple[int, int, int]:
-    """Bands of easting, northing and elevation; names tell where northing is the first."""
-    first = header.band_names[0].lower() if header.band_names else ""
-    return (1, 0, 2) if first.startswith(("northing", "lat")) else (0, 1, 2)
+    """Bands of easting, northing and elevation; the names of the first two tell other orders."""
+    names = [name.replace("_", " ") for name in header.band_names]
+    east, north = (
+        [band for band, name in enumerate(names) if pattern.search(name)]
+        for pattern in (_IS_EASTING, _IS_NORTHING)
+    )
+    if len(names) != _BANDS or len(east) != 1 or len(north) != 1 or east == north:
+        return (0, 1, 2)
+    return (east[0], north[0], _BANDS - east[0] - north[0])
 
 
-def _is_in_degrees(image: EnviImage) -> bool:
+def _is_in_degrees(image: EnviImage, order: tuple[int, int, int]) -> bool:
     """Whether what is a place in the file is one in degrees."""
     lines = image.data.shape[0]
     rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
-    first, second = (np.array(image.data[rows, band], dtype=np.float64) for band in (0, 1))
+    first, second = (np.array(image.data[rows, band], dtype=np.float64) for band in order[:2])
     known = np.isfinite(first) & np.isfinite(second) & ((first != 0) | (second != 0))
     for code in (*ERROR_CODES, image.header.nodata):
         known &= (first != code) & (second != code)
@@ -131,9 +156,15 @@ def _is_in_degrees(image: EnviImage) -> bool:
 
 
 def _converted(
-    data: NDArray[Any], nodata: float | None, crs: CRS
+    data: NDArray[Any],
+    nodata: float | None,
+    crs: CRS,
+    stray: Mapping[int, NDArray[np.bool_]] = MappingProxyType({}),
 ) -> tuple[NDArray[np.float64], CRS]:
-    """The IGM in metres with NaN for no value, and its CRS; on disk, so that no memory is held."""
+    """The IGM in metres with NaN for no value, and its CRS; on disk, so that no memory is held.
+
+    ``stray`` are pixels without a place, by the number of their scan line.
+    """
     # The map of a file outlives its name and its handle.
     with TemporaryFile() as file:
         converted = np.memmap(file, np.float64, "w+", shape=data.shape)
@@ -141,6 +172,8 @@ def _converted(
     for rows in row_blocks(data.shape[0], _BLOCK_LINES):
         block = np.array(data[rows], dtype=np.float64)
         nowhere = ~np.isfinite(block[:, :2]).all(axis=1) | (block[:, :2] == 0).all(axis=1)
+        for number in set(range(rows.start, rows.stop)) & set(stray):
+            nowhere[number - rows.start] |= stray[number]
         for code in (*ERROR_CODES, *(() if nodata is None else (nodata,))):
             nowhere |= (block[:, :2] == code).any(axis=1)
         if nodata is not None:
@@ -165,33 +198,45 @@ def _zone_of(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> C
     return CRS.from_epsg((32600 if np.median(latitude) >= 0 else 32700) + zone)
 
 
-def _check_places(data: NDArray[Any], name: str) -> None:
-    west = south = np.inf
-    east = north = -np.inf
-    for rows in row_blocks(data.shape[0], _BLOCK_LINES):
-        easting, northing, _ = mask_igm(data[rows])
-        if np.isfinite(easting).any():
-            west, east = min(west, np.nanmin(easting)), max(east, np.nanmax(easting))
-            south, north = min(south, np.nanmin(northing)), max(north, np.nanmax(northing))
-    if east < west:
+def _check_places(
+    data: NDArray[Any], name: str, *, in_degrees: bool
+) -> dict[int, NDArray[np.bool_]]:
+    """Refuse places that are none of a flight line; which pixels are astray, by their scan line."""
+    rows = RowExtents.joined(
+        [RowExtents.of(*mask_igm(data[rows])[:2]) for rows in row_blocks(len(data), _BLOCK_LINES)]
+    )
+    if np.isnan(rows.west).all():
         msg = (
             f"{name}: no pixel has a location; the line cannot be placed on a map. See whether the "
             "header's byte order and data type are right, or download it again"
         )
         raise NoLocationError(msg)
-    if max(east - west, north - south) > _LONGEST_LINE:
-        msg = (
-            f"{name}: its pixels spread over {east - west:.0f} m x {north - south:.0f} m, which "
-            "no flight line does; the IGM is damaged, download it again"
-        )
-        raise GeolocationError(msg)
     sampling = typical_distance(data)
-    if sampling is not None and not _SAMPLING_RANGE[0] <= sampling <= _SAMPLING_RANGE[1]:
+    least, most = _SAMPLING_RANGE
+    # A pixel of 5 m is 8e-7 radians, and would be 0.09 m if these were degrees.
+    least = _LEAST_OF_DEGREES if in_degrees else least
+    if sampling is not None and not least <= sampling <= most:
         msg = (
             f"{name}: neighbouring pixels are {sampling:.3g} m from each other, which those of no "
             "flight line are; see whether its unit is right, or download it again"
         )
         raise GeolocationError(msg)
+    stray: dict[int, NDArray[np.bool_]] = {}
+    if sampling is not None:
+        stray = stray_pixels(rows, data.shape[2], sampling, lambda row: _places_of(data, row))
+    count = sum(int(pixels.sum()) for pixels in stray.values())
+    if count > _MOST_STRAY * data.shape[0] * data.shape[2]:
+        msg = (
+            f"{name}: {count} of its pixels spread over places that no flight line has; the IGM is "
+            "damaged, download it again"
+        )
+        raise GeolocationError(msg)
+    return stray
+
+
+def _places_of(data: NDArray[Any], row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    easting, northing, _ = mask_igm(data[row : row + 1])
+    return easting[0], northing[0]
 
 
 def mask_igm(

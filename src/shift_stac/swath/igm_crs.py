@@ -35,6 +35,11 @@ _OTHER_DATUM = re.compile(
 )
 _TELLS_METRES = re.compile(r"\beasting|\bnorthing", re.IGNORECASE)
 _TELLS_DEGREES = re.compile(r"\blon(gitude)?\b|\blat(itude)?\b|\bgeographic\b", re.IGNORECASE)
+_OTHER_UNIT = re.compile(
+    r"\b(u\.?s\.?[- ]?)?(ft|feet|foot)\b|\b(km|kilomet(er|re)s?|cm|mm|miles?|yards?)\b"
+    r"|\brad(ians?)?\b|\bgons?\b",
+    re.IGNORECASE,
+)
 _LAST_ZONE = 60
 
 
@@ -66,7 +71,7 @@ def check_line(headers: Mapping[Product, EnviHeader], fallback: str | None) -> N
     Parameters
     ----------
     headers
-        Of the line's cubes and of its IGM.
+        Of the line's cubes, of its IGM, and of its GLT.
     fallback
         CRS of an IGM that tells none, where the campaign file has one.
 
@@ -75,11 +80,21 @@ def check_line(headers: Mapping[Product, EnviHeader], fallback: str | None) -> N
     EnviError
         As :func:`shift_stac.envi.line_headers.check_headers`.
     GeolocationError
-        As :func:`crs_from_igm`.
+        As :func:`crs_from_igm`; or the IGM tells no CRS, and the GLT another one than the fallback.
     """
     check_headers(headers)
     if igm := headers.get(Product.IGM):
-        crs_from_igm(igm, fallback)
+        crs = crs_from_igm(igm, fallback)
+        glt = headers.get(Product.GLT)
+        # Where the IGM tells its zone, it decides: GLTs were published whose header names another.
+        if glt and crs and tells_metres(igm) and crs_from_igm(igm, None) is None:
+            other = _utm_zone_of_map(glt)
+            if other not in {None, crs.utm_zone}:
+                msg = (
+                    f"{igm.name} tells no zone, {glt.name} tells UTM zone {other}, and the campaign "
+                    f"file {crs.utm_zone}; tell the right one in the IGM's description"
+                )
+                raise GeolocationError(msg)
 
 
 def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
@@ -93,14 +108,20 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     GeolocationError
         The header tells a CRS that cannot be understood, or the fallback is none.
     """
-    described = _from_description(header)
-    found = described or _from_coordinate_system(header) or _from_map_info(header)
-    if described is not None and (other := _utm_zone_of_map(header)) not in {
-        None,
-        described.utm_zone,
-    }:
-        told = f"UTM zone {described.utm_zone} in its description, and {other} in its map info"
-        raise _not_understood(header, told)
+    if unit := _OTHER_UNIT.search(" ".join(header.band_names[:3]).replace("_", " ")):
+        raise _not_understood(header, f"places in {unit[0]!r}")
+    described, in_system = _from_description(header), _from_coordinate_system(header)
+    found = described or in_system or _from_map_info(header)
+    if described is not None:
+        told = f"UTM zone {described.utm_zone} in its description, and"
+        if in_system is not None and in_system.utm_zone != described.utm_zone:
+            raise _not_understood(
+                header, f"{told} {in_system.name} in its coordinate system string"
+            )
+        if (other := _utm_zone_of_map(header)) not in {None, described.utm_zone}:
+            raise _not_understood(header, f"{told} {other} in its map info")
+    if found is None and header.fields.get("projection info"):
+        raise _not_understood(header, f"projection info {header.fields['projection info']}")
     if found is None and tells_degrees(header):
         return WGS84
     if found is not None or fallback is None:
@@ -126,6 +147,8 @@ def tells_metres(header: EnviHeader) -> bool:
 def _from_description(header: EnviHeader) -> CRS | None:
     text = header.description
     zones = list(_ZONE.finditer(text))
+    # Some tell it with the names of the bands.
+    zones = zones or list(_ZONE.finditer(" ".join(header.band_names[:2])))
     if zones:
         return _from_zone(header, zones)
     if match := _PROJ.search(text):

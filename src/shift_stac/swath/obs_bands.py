@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.line_headers import swath_fault
+from shift_stac.envi.line_headers import scaled_geometry_fault, swath_fault
 from shift_stac.errors import EnviError
 from shift_stac.sources import ObsBand
 
@@ -168,6 +168,8 @@ def check_observation(header: EnviHeader, igm: EnviHeader) -> None:
         tell its bands.
     """
     if fault := swath_fault(header, igm):
+        raise EnviError(fault)
+    if fault := scaled_geometry_fault(header):
         raise EnviError(fault)
     if header.dtype.kind == "c":
         msg = f"{header.name} tells of {header.dtype}: angles are real numbers"

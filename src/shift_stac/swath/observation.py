@@ -39,6 +39,10 @@ _BLOCK_LINES = 256
 # No landscape's median slope is steeper; where the file's is, it was counted from the vertical.
 _STEEPEST_MEDIAN_SLOPE = 45.0
 
+# In degrees, no line has a sun so high, and to the north as the sensor is.
+_TURNING = ("to_sensor_azimuth", "to_sun_azimuth", "to_sun_zenith")
+_TURN = 2 * np.pi
+
 # Length of the mean of unit vectors, below which they have no common direction.
 _LEAST_AGREEMENT = 0.5
 
@@ -85,6 +89,11 @@ class ObservationLayers:
         self._nodata = image.header.nodata
         self._bands = known_bands(image.header)
         self._radians = in_radians(image.header, self._bands)
+        self._has_no_degrees = not self._radians and self._are_small_angles()
+        if self._has_no_degrees:
+            for layer in OBS_LAYERS:
+                if layer.attributes["units"] == "degree":
+                    self._bands.pop(layer.name, None)
         self.slope_is_offset = "slope" in self._bands and _slope_is_offset(
             self._sampled("slope"),
         )
@@ -110,11 +119,29 @@ class ObservationLayers:
             said.append(f"values outside {low:g} to {high:g} were left out")
         return "; ".join(said) or None
 
+    def _are_small_angles(self) -> bool:
+        """Whether all azimuths and the sun's zenith are below a turn in radians: zeros are, too."""
+        if not set(_TURNING) <= set(self._bands):
+            return False
+        angles = [np.abs(self._sampled(name)) for name in _TURNING]
+        return all(np.isfinite(angle).any() and np.nanmax(angle) <= _TURN for angle in angles)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What of the file was left out."""
-        absent = [layer.name for layer in OBS_LAYERS if layer.name not in self._bands]
-        notes = [f"no band of the OBS is known as {', '.join(absent)}"] if absent else []
+        notes = []
+        if self._has_no_degrees:
+            notes.append(
+                "the angles of the OBS were left out: they are so small that they may be radians, or no angles at all"
+            )
+        absent = [
+            layer.name
+            for layer in OBS_LAYERS
+            if layer.name not in self._bands
+            and not (self._has_no_degrees and layer.attributes["units"] == "degree")
+        ]
+        if absent:
+            notes.append(f"no band of the OBS is known as {', '.join(absent)}")
         total = self._data.shape[0] * self._data.shape[2]
         for layer in self.layers:
             if impossible := self._count_impossible(layer.name)[0]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shift_stac.crs import parse_crs
 from shift_stac.envi.image import give_back
-from shift_stac.envi.scaling import ABSURD
+from shift_stac.envi.scaling import count_absurd
 from shift_stac.errors import InvalidStoreError
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.store_format import CUBE_NAMES
@@ -27,6 +27,7 @@ _CUBES = {name: product for product, name in CUBE_NAMES.items()}
 _LOWEST = {CUBE_NAMES[Product.RADIANCE]: -1.0, CUBE_NAMES[Product.REFLECTANCE]: -0.2}
 _NOTED_SHARE = 0.01
 _BRIGHTEST_REFLECTANCE = 1.5
+_DARKEST_REFLECTANCE = 1e-4
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Shares:
         self.negative += int((known < 0).sum())
         self.zero += int((known == 0).sum())
         self.far_below += int((known < scaling.far_below).sum())
-        self.absurd += int((np.abs(known) > ABSURD).sum())
+        self.absurd += count_absurd(known)
         if known.size:
             self.medians.append(float(np.median(known)))
 
@@ -76,6 +77,11 @@ class Shares:
             found.append(
                 f"{name}: half of the values are above {typical:.3g}, and a reflectance is below 1; "
                 "they may be percent, or have a scale that no header tells"
+            )
+        if name == CUBE_NAMES[Product.REFLECTANCE] and 0 < abs(typical) < _DARKEST_REFLECTANCE:
+            found.append(
+                f"{name}: half of the values are below {typical:.3g}, which no ground is; the header "
+                "may tell a scale that their numbers have no more"
             )
         return found
 

@@ -9,10 +9,11 @@ from pyproj import CRS
 
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, open_envi
-from shift_stac.errors import GeolocationError
+from shift_stac.errors import EnviError, GeolocationError
+from shift_stac.sources import Product
 from shift_stac.swath.geolocation import to_lonlat
 from shift_stac.swath.igm import mask_igm, place_igm
-from shift_stac.swath.igm_crs import crs_from_igm
+from shift_stac.swath.igm_crs import check_line, crs_from_igm
 
 LINES, SAMPLES = 6, 5
 FALLBACK = "EPSG:32610"
@@ -65,6 +66,7 @@ def map_info(text: str) -> tuple[str, ...]:
         ({"description": "IGM in EPSG:32611"}, 32611),
         ({"description": "UTM zone 11 North, NAD83"}, 26911),
         ({"fields": {"coordinate system string": "{" + CRS.from_epsg(32611).to_wkt("WKT1_ESRI") + "}"}}, 32611),
+        ({"band_names": ("UTM zone 11 North Easting (m)", "Northing (m)", "Elevation (m)")}, 32611),
         ({"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1927, units=Meters")}, 26710),
         ({"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1983, units=Meters")}, 26910),
         ({"map_info": map_info("Geographic Lat/Lon, 1, 1, -120, 34, 5e-05, 5e-05, WGS-84, units=Degrees")}, 4326),
@@ -91,6 +93,13 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
         {"map_info": map_info("Transverse Mercator, 1, 1, -50000, -3700000, 5, 5, WGS-84")},
         {"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, Tokyo Mean, units=Meters")},
         {"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, South, North America 1927")},
+        {"band_names": ("Easting (ft)", "Northing (ft)", "Elevation (ft)")},
+        {"band_names": ("Longitude_(radians)", "Latitude_(radians)", "Elevation (m)")},
+        {"fields": {"projection info": "{3, 6378137.0, 6356752.3, 0, -117, 500000, 0, 0.9996}"}},
+        {
+            "description": "UTM zone 10 North",
+            "fields": {"coordinate system string": CRS.from_epsg(32611).to_wkt("WKT1_ESRI")},
+        },
     ],
 )
 def test_a_crs_that_is_told_and_not_understood_is_never_replaced_by_the_campaigns(fields):
@@ -129,6 +138,8 @@ def test_bands_in_another_order_are_known_by_their_names():
     data = metres()
     turned = placed(data[:, [1, 0, 2]], band_names=("Northing (m)", "Easting (m)", "Elevation (m)"))
     np.testing.assert_array_equal(turned.data, data)
+    names = ("Elevation (m)", "Easting (m)", "Northing (m)")
+    np.testing.assert_array_equal(placed(data[:, [2, 0, 1]], band_names=names).data, data)
     turned = placed(degrees()[:, [1, 0, 2]], band_names=("Latitude", "Longitude", "Elevation"))
     np.testing.assert_array_equal(turned.data, placed(degrees()).data)
 
@@ -169,6 +180,7 @@ def test_a_line_at_the_equator_keeps_its_places(north, epsg):
         (metres() * 0, {}, "no pixel has a location"),
         (np.broadcast_to(metres()[:1, :, :1], (LINES, 3, SAMPLES)), {}, "0 m from each other"),
         (np.concatenate((metres(), metres(north=9e6))), {}, "spread over .* no flight line"),
+        (np.radians(degrees()), {}, "0.0.* m from each other"),
         (degrees(), {"description": "UTM zone 10 North"}, "its values are degrees"),
         (np.radians(degrees()), {"band_names": ("Easting (m)", "Northing (m)", "z")}, "tells easting"),
         (metres(), {"description": "Geographic projection"}, "no degrees"),
@@ -178,6 +190,40 @@ def test_a_line_at_the_equator_keeps_its_places(north, epsg):
 def test_places_that_no_flight_line_has_are_refused_with_the_file(data, fields, message):
     with pytest.raises(GeolocationError, match=rf"some_igm.*({message})"):
         placed(data, **fields)
+
+
+@pytest.mark.parametrize(
+    "change", [(2, 0, 3, 0.0), (2, 1, 3, -32768.0), (2, 0, 3, 500_000.0), (2, 0, slice(None), 0.0)]
+)
+def test_pixels_far_from_all_others_have_no_place_and_are_noted(change):
+    row, band, sample, value = change
+    data = np.concatenate((metres(), metres(), metres(), metres()))
+    data[row, band, sample] = value
+    found = placed(data)
+    nowhere = np.isnan(mask_igm(found.data)[0])
+    expected = np.zeros_like(nowhere)
+    expected[row, sample] = True
+    np.testing.assert_array_equal(nowhere, expected)
+    (note,) = found.notes
+    assert note.startswith(f"{expected.sum()} pixels")
+
+
+@pytest.mark.parametrize(
+    ("igm", "message"),
+    [
+        ({"fields": {"data gain values": "{0.1, 0.1, 0.1}"}}, "'data gain values' is .* physical"),
+        ({"fields": {"data offset values": "{5e5, 0, 0}"}}, "'data offset values' is .* physical"),
+        ({"description": "IGM (easting, northing)"}, "tells UTM zone 11N, .* campaign file 10N"),
+    ],
+)
+def test_what_headers_say_of_places_that_cannot_be_taken_is_refused(igm, message):
+    glt = header(map_info=map_info("UTM, 1, 1, 0, 0, 5, 5, 11, North, WGS-84"))
+    with pytest.raises((EnviError, GeolocationError), match=message):
+        check_line({Product.IGM: header(**igm), Product.GLT: glt}, FALLBACK)
+    # A list that is copied from a cube's header, and a zone that the IGM tells.
+    copied = {"data gain values": "{0.1, 0.1, 0.1, 0.1}"}
+    sound = header("easting, UTM zone 10 North", fields=copied)
+    check_line({Product.IGM: sound, Product.GLT: glt}, FALLBACK)
 
 
 def test_some_pixels_of_a_real_line_may_lie_far_apart(shared):

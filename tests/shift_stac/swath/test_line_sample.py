@@ -75,6 +75,14 @@ def test_another_byte_order_is_refused(tmp_path, product):
         line.foresee()
 
 
+def test_whole_numbers_that_are_called_floats_are_near_to_nothing(tmp_path):
+    line = Elsewhere(tmp_path, dtype="<f4")
+    path = line.sources.get(Product.RADIANCE).data.path
+    path.write_bytes(np.full(path.stat().st_size // 4, 1000, "<i4").tobytes())
+    with pytest.raises(EnviError, match="data type"):
+        line.foresee()
+
+
 def test_no_location_is_refused_where_all_is_seen_and_noted_where_it_is_not(tmp_path):
     few, many = Elsewhere(tmp_path / "few"), Elsewhere(tmp_path / "many", lines=500)
     few.lose_places()

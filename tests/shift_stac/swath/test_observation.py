@@ -115,6 +115,21 @@ def test_the_layers_are_those_of_the_store_with_cf_names_and_units():
     }
 
 
+@pytest.mark.parametrize("factor", [np.pi / 180, 0.0])
+def test_angles_that_are_too_small_for_degrees_are_left_out_and_noted(factor):
+    data = obs_data(4, 5)
+    data[:, 1:8] *= factor
+    layers = ObservationLayers(as_image(data))
+    assert {layer.name for layer in layers.layers} == {
+        "path_length",
+        "cosine_i",
+        "utc_time",
+        "earth_sun_distance",
+    }
+    (note,) = layers.notes
+    assert "may be radians" in note
+
+
 def test_successive_scan_lines_keep_different_times_of_day():
     dtype = next(layer.dtype for layer in OBS_LAYERS if layer.name == "utc_time")
     later = NAMED_HOUR + 0.01 / 3600  # 100 scan lines a second
