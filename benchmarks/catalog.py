@@ -68,7 +68,7 @@ def make_items(count: int) -> Iterator[dict[str, Any]]:
         yield {
             "type": "Feature",
             "stac_version": "1.1.0",
-            "id": f"ang{start:%Y%m%dt%H%M%S}",
+            "id": CAMPAIGN.lines.pattern.fill(start, number),
             "geometry": {"type": "Polygon", "coordinates": [ring]},
             "bbox": [west, south, east, north],
             "properties": {"datetime": moment},

@@ -1,7 +1,8 @@
 """What each command and each flow can be told."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -21,7 +22,7 @@ from flows.settings.values import (
 )
 from shift_stac.campaigns import load_campaign
 from shift_stac.cubes.names import CubeName
-from shift_stac.errors import StorageError
+from shift_stac.errors import CampaignError, StorageError
 from shift_stac.portal.download import DownloadOptions
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.sources import Product, ProductLevel
@@ -61,6 +62,11 @@ class CampaignChoice(BaseModel):
         return self
 
 
+def _drop_default(schema: dict[str, Any]) -> None:
+    """Of a field whose default is the campaign's: a form would show another."""
+    schema.pop("default", None)
+
+
 class PortalOptions(CampaignChoice):
     """Which products of which portal."""
 
@@ -69,9 +75,16 @@ class PortalOptions(CampaignChoice):
         description="address of the portal, or the folder of a local mirror "
         "(default: the campaign's real portal)",
     )
-    portal_version: str = Field(default="v1", description="version of the portal's products")
+    # Never empty: where none is given, it is taken from the campaign file.
+    portal_version: str = Field(
+        default="",
+        description="version of the portal's products (default: the last that the campaign file describes)",
+        json_schema_extra=_drop_default,
+    )
     product: ProductLevel = Field(
-        default=ProductLevel.ALL, description="radiance (L1), reflectance (L2), or both"
+        default=ProductLevel.ALL,
+        description="radiance (L1), reflectance (L2), or both, as far as the campaign file describes them",
+        json_schema_extra=_drop_default,
     )
     download: DownloadOptions = Field(
         default_factory=DownloadOptions, description="how the portal's server is spoken to"
@@ -80,6 +93,23 @@ class PortalOptions(CampaignChoice):
         default=(),
         description="optional product, glt or obs, that is not taken; may be given several times",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_from_campaign(cls, told: Any) -> Any:
+        """What is not told of version and products, as the campaign file has it."""
+        if not isinstance(told, Mapping):
+            return told
+        try:
+            portal = load_campaign(
+                told.get("campaign") or CampaignChoice.model_fields["campaign"].default
+            ).portal
+            version = told.get("portal_version") or portal.default_version
+            level = told.get("product") or portal.version(version).level
+        except (CampaignError, TypeError):
+            # The field's own check says so.
+            return told
+        return {**told, "portal_version": version, "product": level}
 
     @model_validator(mode="after")
     def _check_version(self) -> Self:

@@ -272,7 +272,7 @@ def _add_argument(group: argparse.ArgumentParser, *names: str, **described: Any)
         # What is chosen from a list is spelled as it stands there.
         plain = name if name.startswith("{") else name.upper()
         described["metavar"] = _METAVARS.get(described["dest"]) or _METAVARS.get(name) or plain
-    for nothing in (" (default: None)", " (default: ())", " (default: False)"):
+    for nothing in (" (default: None)", " (default: ())", " (default: False)", " (default: )"):
         described["help"] = described["help"].removesuffix(nothing)
     if name == "SecretStr":
         described["type"] = _refuse_secret(described["dest"])

@@ -186,6 +186,17 @@ def test_options_survive_json_as_flow_parameters():
     assert IngestOptions.model_validate(json.loads(options.model_dump_json())) == options
 
 
+@pytest.mark.parametrize(
+    ("campaign", "version", "product"),
+    [("shift", "v1", ProductLevel.ALL), ("aviris-classic", "v1", ProductLevel.L2)],
+)
+def test_version_and_products_that_are_not_told_are_the_campaigns(campaign, version, product):
+    options = ingest_options([*DATE, "--campaign", campaign])
+    assert (options.portal_version, options.product) == (version, product)
+    with pytest.raises(ValidationError, match="describes no radiance"):
+        ingest_options([*DATE, "--campaign", "aviris-classic", "--product", "L1"])
+
+
 def test_a_tilde_is_the_home_folder_in_every_path(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.toml").write_text('date = ["20220224"]\nwork_dir = "~/work"\n')

@@ -32,7 +32,7 @@ url = "https://portal.example.org/polar/"
 [portal.versions.r2]
 crs = "EPSG:32611"
 products.radiance = { directory = "{version}/{date}/radiance", name = "{line}_rad" }
-products.reflectance = { directory = "{version}/{date}/reflectance", name = "{line}_refl" }
+products.reflectance = { directory = "{version}/{date}/reflectance", name = "{line}_refl", level = "L2B" }
 products.igm = { directory = "{version}/{date}/geometry", name = "{line}_loc" }
 products.glt = { directory = "{version}/{date}/geometry", name = "{line}_lut", optional = true }
 products.obs = { directory = "{version}/{date}/geometry", name = "{line}_geo", optional = true }
@@ -93,6 +93,7 @@ def test_every_text_comes_from_the_campaign_file(tmp_path, invented, shared):
     assert collection.extra_fields["sci:citation"] == "The otters, 2031."
     item = next(collection.get_items(recursive=True))
     assert item.properties["platform"] == "balloon"
+    assert item.properties["processing:level"] == "L2B"
     assert item.properties["sci:doi"] == "10.1234/OTTER.1"
     assert (
         item.assets[f"{item.id}.zarr"].href

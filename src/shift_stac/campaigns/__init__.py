@@ -69,10 +69,15 @@ class LineNames(FrozenModel):
 
 
 class PortalDescription(FrozenModel):
-    """The portal's root address, and the versions that it holds."""
+    """The portal's root address, and the versions that it holds, of which the last is the default."""
 
     url: str
-    versions: dict[str, PortalVersion]
+    versions: dict[str, PortalVersion] = Field(min_length=1)
+
+    @property
+    def default_version(self) -> str:
+        """The version that is meant where none is told."""
+        return list(self.versions)[-1]
 
     def version(self, name: str) -> PortalVersion:
         """Look a version up by its name.

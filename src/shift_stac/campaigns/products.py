@@ -155,6 +155,13 @@ class PortalVersion(FrozenModel):
             raise ValueError(msg)
         return products
 
+    @property
+    def level(self) -> ProductLevel:
+        """All of the cubes that it has."""
+        if Product.RADIANCE not in self.products:
+            return ProductLevel.L2
+        return ProductLevel.ALL if Product.REFLECTANCE in self.products else ProductLevel.L1
+
     def processing_level(self, level: ProductLevel) -> str:
         """The processing level of a store of those cubes: that of the last of them."""
         product = level.cubes[-1]

@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     export = _command(
         commands, "export", _export, "a line, or a window of it, as ENVI files or as a GeoTIFF"
     )
-    export.add_argument("line", metavar="LINE", help="such as ang20220224t195402")
+    export.add_argument("line", metavar="LINE", help="the name of a line")
     _add_bbox(export, "the part of the line that shows it")
     _add_grid(export, of="GeoTIFF: ")
     _add_output(

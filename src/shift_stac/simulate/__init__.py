@@ -18,7 +18,7 @@ __all__ = ["simulate_campaign"]
 def simulate_campaign(
     out: Path,
     *,
-    version: str = "v1",
+    version: str | None = None,
     dates: Sequence[str] = ("20220224",),
     lines: int = 1,
     samples: int | None = None,
@@ -39,7 +39,7 @@ def simulate_campaign(
     out
         The portal's root.
     version
-        One of the portal versions that the campaign describes.
+        One of the portal versions that the campaign describes, by default the last.
     dates
         Flight dates, ``YYYYMMDD``.
     lines
@@ -69,6 +69,7 @@ def simulate_campaign(
         So many lines cannot be flown in a day.
     """
     campaign = campaign or load_campaign()
+    version = version or campaign.portal.default_version
     campaign.portal.version(version)
     samples = samples or campaign.simulation.samples
     written = {}

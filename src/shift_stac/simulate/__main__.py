@@ -26,7 +26,9 @@ def main() -> int:
         formatter_class=_Help,
     )
     parser.add_argument("--out", type=Path, required=True, help="root of the portal")
-    parser.add_argument("--portal-version", default="v1", help="version of the products")
+    parser.add_argument(
+        "--portal-version", help="version of the products (default: the campaign's last)"
+    )
     parser.add_argument("--date", action="append", help="YYYYMMDD; may be given several times")
     parser.add_argument("--lines", type=int, default=1, help="flight lines a date")
     parser.add_argument("--samples", type=int, help="pixels across (default: the campaign's)")
