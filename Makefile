@@ -11,6 +11,9 @@ INSTALLED := $(VENV)/.installed
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
+# Tests start Python some hundred times: what it has compiled is kept, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser test-wheel check bench bench-slurm \
   image test-image lock page-reader clean
 

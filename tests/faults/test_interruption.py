@@ -8,13 +8,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from shift_stac.simulate import simulate_campaign
+from support.commands import Command, start_command
 from support.service import descendants
 from support.webserver import serve_nginx, wait_until
 
@@ -33,10 +33,10 @@ def portal(tmp_path_factory):
         yield url
 
 
-def start(folder: Path, portal: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "flows.ingest", "--date", DATE, "--portal", portal]
+def start(folder: Path, portal: str, environment: dict[str, str]) -> Command:
+    ingest = ("flows.ingest", "--date", DATE, "--portal", portal)
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        return start_command(*ingest, cwd=folder, env=environment, stdout=log, stderr=log)
 
 
 @pytest.mark.parametrize("attempt", range(TRIES))

@@ -5,8 +5,6 @@ Real servers, ended at a random moment. They come back after some seconds, and t
 
 import os
 import random
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from shift_stac.archive.catalog_validation import validate_catalog
 from shift_stac.simulate import simulate_campaign
 from shift_stac.storage.address import open_storage
+from support.commands import Command, start_command
 from support.s3 import serve_s3
 from support.webserver import free_port, serve_nginx, wait_until
 
@@ -51,14 +50,12 @@ def test_a_server_that_dies(server, attempt, campaign, environment, tmp_path, mo
             return bucket.enter_context(serve_s3(tmp_path / "s3", port=ports[name]))
 
         address, archive = begin("portal"), begin("bucket")
-        command = [sys.executable, "-m", "flows.ingest", "--date", DATE]
-        command += ["--portal", str(address), "--store", archive.url]
         log = tmp_path / "log"
 
-        def start() -> subprocess.Popen[bytes]:
+        def start() -> Command:
             with log.open("ab") as file:
-                return subprocess.Popen(
-                    command,
+                return start_command(
+                    *("flows.ingest", "--date", DATE, "--portal", address, "--store", archive.url),
                     cwd=tmp_path,
                     env=environment | archive.environment,
                     stdout=file,

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 from shift_stac.simulate import simulate_campaign
+from support import commands
 from support.s3 import Bucket, serve_s3
 from support.service import serve_prefect
 
@@ -50,26 +49,13 @@ def prefect_api(environment) -> Iterator[str]:
 Ingest = Callable[..., Run]
 
 
-@pytest.fixture(scope="session")
-def ingest_command() -> list[str]:
-    return [sys.executable, "-m", "flows.ingest"]
-
-
 @pytest.fixture
 def run_command(tmp_path, environment, prefect_api) -> Ingest:
     """Run a command in a folder of the test's own, on the session's Prefect server."""
 
-    def run(command: list[str], *arguments: object, server: bool = True, **variables: str) -> Run:
+    def run(module: str, *arguments: object, server: bool = True, **variables: str) -> Run:
         env = environment | ({"PREFECT_API_URL": prefect_api} if server else {}) | variables
-        done = subprocess.run(
-            [*command, *map(str, arguments)],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        done = commands.run_command(module, *arguments, cwd=tmp_path, env=env)
         # A run below another concludes before it.
         named = re.findall(r"report in (\S+)", done.stderr)
         report = json.loads((tmp_path / named[-1]).read_text()) if named else None
@@ -79,8 +65,8 @@ def run_command(tmp_path, environment, prefect_api) -> Ingest:
 
 
 @pytest.fixture
-def ingest(run_command, ingest_command) -> Ingest:
-    return partial(run_command, ingest_command)
+def ingest(run_command) -> Ingest:
+    return partial(run_command, "flows.ingest")
 
 
 @pytest.fixture

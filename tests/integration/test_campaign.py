@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import sys
 import time
 from collections import Counter
 from functools import partial
@@ -23,7 +22,7 @@ DATES = ("20220224", "20220228", "20220308")
 
 @pytest.fixture
 def nightly(run_command):
-    return partial(run_command, [sys.executable, "-m", "flows.campaign"])
+    return partial(run_command, "flows.campaign")
 
 
 @pytest.fixture(scope="module")

@@ -4,27 +4,23 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from importlib import resources
 
 import pytest
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.simulate import simulate_campaign
+from support.commands import run_command
 
 
 @pytest.fixture
 def catalog(tmp_path, environment, prefect_api):
     def run(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.catalog", *map(str, arguments)],
+        done = run_command(
+            "flows.catalog",
+            *arguments,
             cwd=tmp_path,
             env=environment | {"PREFECT_API_URL": prefect_api},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
         )
         named = re.search(r"report in (\S+)", done.stderr)
         return done, json.loads((tmp_path / named[1]).read_text()) if named else None

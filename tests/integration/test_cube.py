@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from support.archive import publish_campaign
 from support.s3 import serve_s3
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "season-cube.md"
-COMMAND = [sys.executable, "-m", "flows.cube"]
+COMMAND = "flows.cube"
 DATES = ("20220316", "20220405", "20220512")
 
 

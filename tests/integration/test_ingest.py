@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from shift_stac.envi.image import open_envi
 from shift_stac.flightline import FlightLine
 from shift_stac.simulate import simulate_campaign
 from shift_stac.storage.folder import FolderStorage
+from support.commands import start_command
 from support.stac import comparable, linked_lines, store_of, use_schemas, validate_archive
 from support.versions import faults_of
 from support.webserver import serve_apache, serve_nginx, wait_until
@@ -278,11 +280,20 @@ def test_options_come_from_command_line_environment_and_file(ingest, campaign, t
         assert (tmp_path / expected / "catalog.json").is_file()
 
 
-def test_it_runs_without_a_prefect_server_started_by_hand(ingest, campaign, tmp_path):
+def test_it_runs_without_a_prefect_server_started_by_hand(campaign, tmp_path, environment):
     line = lines_of(campaign)[1]
     home = tmp_path / "prefect-home"
-    run = ingest("--portal", campaign, "--line", line, server=False, PREFECT_HOME=str(home))
-    assert run.status == 0, run.errors
+    # As a person starts it, with all that it imports.
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.ingest", "--portal", campaign, "--line", line],
+        cwd=tmp_path,
+        env=environment | {"PREFECT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     assert (home / "prefect.db").exists()
 
 
@@ -319,22 +330,19 @@ def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect
 
 
 def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_it(
-    own_campaign, tmp_path, environment, prefect_api, ingest_command, ingest
+    own_campaign, tmp_path, environment, prefect_api, ingest
 ):
     lines = lines_of(own_campaign)
-    command = [*ingest_command, "--portal", str(own_campaign), "--date", DATE]
-    process = subprocess.Popen(
-        command,
+    process = start_command(
+        *("flows.ingest", "--portal", own_campaign, "--date", DATE),
         cwd=tmp_path,
         env=environment | {"PREFECT_API_URL": prefect_api},
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
     )
     store = tmp_path / "store"
     deadline = time.monotonic() + 60
     while not list(store.glob(f"{ITEMS}/ang*/*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     # Whatever an item or a link leads to is complete.
     for parent in (
@@ -402,16 +410,13 @@ def test_all_items_of_a_campaign_are_valid(ingest, campaign, shared, tmp_path):
 
 
 def test_two_runs_at_once_in_one_folder_do_each_line_once(
-    own_campaign, tmp_path, environment, prefect_api, ingest_command
+    own_campaign, tmp_path, environment, prefect_api
 ):
-    command = [*ingest_command, "--portal", str(own_campaign), "--date", DATE]
     runs = [
-        subprocess.Popen(
-            command,
+        start_command(
+            *("flows.ingest", "--portal", own_campaign, "--date", DATE),
             cwd=tmp_path,
             env=environment | {"PREFECT_API_URL": prefect_api},
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
         )
         for _ in range(2)
     ]
@@ -427,19 +432,15 @@ def test_two_runs_at_once_in_one_folder_do_each_line_once(
 
 
 def test_two_runs_of_a_new_line_from_two_folders_join_their_levels(
-    own_campaign, tmp_path, environment, prefect_api, ingest_command
+    own_campaign, tmp_path, environment, prefect_api
 ):
     line = lines_of(own_campaign)[1]
     runs = [
-        subprocess.Popen(
-            [
-                *(*ingest_command, "--portal", str(own_campaign), "--line", line),
-                *("--product", level, "--work-dir", f"work-{level}"),
-            ],
+        start_command(
+            *("flows.ingest", "--portal", own_campaign, "--line", line),
+            *("--product", level, "--work-dir", f"work-{level}"),
             cwd=tmp_path,
             env=environment | {"PREFECT_API_URL": prefect_api},
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
         )
         for level in ("L1", "L2")
     ]
@@ -451,17 +452,14 @@ def test_two_runs_of_a_new_line_from_two_folders_join_their_levels(
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_soon_and_leaves_nothing_half(
-    tmp_path, environment, prefect_api, ingest_command, ingest, how
+    tmp_path, environment, prefect_api, ingest, how
 ):
     portal = tmp_path / "big"
     simulate_campaign(portal, dates=[DATE], lines=2, samples=300, scan_lines=800, bands=200)
-    command = [*ingest_command, "--portal", str(portal), "--date", DATE]
-    process = subprocess.Popen(
-        command,
+    process = start_command(
+        *("flows.ingest", "--portal", portal, "--date", DATE),
         cwd=tmp_path,
         env=environment | {"PREFECT_API_URL": prefect_api},
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
     )
     wait_until(
         lambda: bool(list(tmp_path.glob("work/converted/*/*.part"))), "no conversion began", 60

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from shift_stac.simulate import simulate_campaign
+from support.commands import Command, start_command
 from support.slurm import PROFILE, Slurm, slurm, slurm_session
 from support.stac import comparable, linked_lines
 from support.webserver import serve_nginx, wait_until
@@ -89,18 +90,16 @@ SLOW = ("--x-chunk", "5", "--y-chunk", "5", "--wavelength-chunk", "5")
 
 
 @pytest.fixture
-def start(tmp_path, environment, prefect_api, ingest_command, slurm):
+def start(tmp_path, environment, prefect_api, slurm):
     """Start the command on the test cluster; it is ended with the test."""
     started = []
 
-    def run(*arguments: object) -> subprocess.Popen:
-        command = [*ingest_command, "--cluster", PROFILE, *map(str, arguments)]
+    def run(*arguments: object) -> Command:
         with (tmp_path / f"errors-{len(started)}").open("w") as errors:
-            process = subprocess.Popen(
-                command,
+            process = start_command(
+                *("flows.ingest", "--cluster", PROFILE, *arguments),
                 cwd=tmp_path,
                 env=environment | slurm.environment | {"PREFECT_API_URL": prefect_api},
-                stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
         started.append(process)

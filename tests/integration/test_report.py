@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from flows.report import report as report_flow
 from flows.validate import validate
 from shift_stac.simulate import simulate_campaign
 from shift_stac.simulate.serving import QuietHandler, serve_handler
+from support.commands import start_command
 from support.service import serve_prefect
 
 DATE = "20220224"
@@ -66,10 +65,9 @@ def source(tmp_path):
 @pytest.fixture
 def report(run_command, tmp_path):
     """Run the report, and return its run and its figures."""
-    command = [sys.executable, "-m", "flows.report"]
 
     def run(*arguments, store=STORE):
-        done = run_command(command, "--store", tmp_path / store, *arguments)
+        done = run_command("flows.report", "--store", tmp_path / store, *arguments)
         path = tmp_path / "work/reports/report.json"
         return done, json.loads(path.read_text()) if path.is_file() else None
 
@@ -78,8 +76,8 @@ def report(run_command, tmp_path):
 
 @pytest.fixture
 def nightly(run_command, tmp_path):
-    command = [sys.executable, "-m", "flows.campaign", "--store", str(tmp_path / STORE)]
-    return partial(run_command, command, "--max-lines", 3, "--download.attempts", 1)
+    options = ("--store", tmp_path / STORE, "--max-lines", 3, "--download.attempts", 1)
+    return partial(run_command, "flows.campaign", *options)
 
 
 def lines_of(source):
@@ -204,16 +202,15 @@ def test_a_run_of_which_no_server_knows_is_in_the_history(ingest, report, source
 
 
 def test_a_run_that_was_killed_has_told_what_it_did_until_then(
-    ingest_command, environment, report, source, tmp_path, prefect_api
+    environment, report, source, tmp_path, prefect_api
 ):
     first, second = lines_of(source)[:2]
-    command = [*ingest_command, "--line", first, "--line", second, "--lines-at-once", "1"]
     with serve_until_asked_for(source, f"{second}_igm") as portal:
-        process = subprocess.Popen(
-            [*command, "--portal", portal, "--store", str(tmp_path / STORE)],
+        process = start_command(
+            *("flows.ingest", "--line", first, "--line", second, "--lines-at-once", 1),
+            *("--portal", portal, "--store", tmp_path / STORE),
             cwd=tmp_path,
             env=environment | {"PREFECT_API_URL": prefect_api},
-            stderr=subprocess.DEVNULL,
         )
         try:
             told = wait_for_lines(tmp_path / "work/reports", {first: "published", second: None})

@@ -2,23 +2,20 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
+
+from support.commands import run_command
 
 
 @pytest.fixture
 def validate(tmp_path, environment, prefect_api):
-    def run(*arguments, server=True):
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.validate", *map(str, arguments)],
+    def run(*arguments):
+        done = run_command(
+            "flows.validate",
+            *arguments,
             cwd=tmp_path,
-            env=environment | ({"PREFECT_API_URL": prefect_api} if server else {}),
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
+            env=environment | {"PREFECT_API_URL": prefect_api},
         )
         named = re.search(r"report in (\S+)", done.stderr)
         return done, json.loads((tmp_path / named[1]).read_text()) if named else None

@@ -33,8 +33,8 @@ def options() -> set[str]:
 
 FOREIGN = re.compile(
     r"python -m (?!shift_stac\b)|\b[Pp]refect|\b[Dd]eployments?\b|\bflows\b|\baws-session\b"
-    r"|\bSHIFT_[A-Z]|\bshift\.toml\b|"
-    + "|".join(rf"(?<!\S){re.escape(name)}\b" for name in sorted(options()))
+    r"|\bSHIFT_[A-Z]|\bshift\.toml\b|(?<!\S)--"
+    rf"(?:{'|'.join(re.escape(name[2:]) for name in sorted(options()))})\b"
 )
 
 

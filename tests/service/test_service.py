@@ -4,7 +4,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from shift_stac.simulate import simulate_campaign
+from support.commands import run_command
 from support.service import Api, listen, run_service
 from support.webserver import serve_nginx, wait_until
 
@@ -127,14 +127,10 @@ def test_a_command_asks_the_server_with_the_password_of_the_site(service, tmp_pa
     environment = kept | {"PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": f"{service.url}/api"}
 
     def rebuild(**variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "flows.catalog", "rebuild", "--store", "nowhere"],
+        return run_command(
+            *("flows.catalog", "rebuild", "--store", "nowhere"),
             cwd=tmp_path,
             env=environment | variables,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
         )
 
     assert "nothing to rebuild from" in rebuild(SHIFT_SECRETS_DIR=str(tmp_path)).stderr

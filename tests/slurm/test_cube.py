@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import xarray as xr
 from shift_stac import open_flightline
 from shift_stac.flightline import FlightLine
 from support.archive import publish_campaign
+from support.commands import Command, start_command
 from support.season import brute_force
 from support.slurm import PROFILE
 
@@ -37,12 +36,15 @@ class Run:
         self.folder, self._environment, self._archive = folder, environment, archive
         self.blocks = folder / "work/cubes/season/blocks"
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "flows.cube", "--store", str(self._archive)]
-        command += ["--cluster", "two-nodes.toml", "--resolution", "0.5", *arguments]
+    def start(self, *arguments: str) -> Command:
         with (self.folder / "errors").open("w") as errors, (self.folder / "told").open("w") as told:
-            return subprocess.Popen(
-                command, cwd=self.folder, env=self._environment, stdout=told, stderr=errors
+            return start_command(
+                *("flows.cube", "--store", self._archive, "--cluster", "two-nodes.toml"),
+                *("--resolution", "0.5", *arguments),
+                cwd=self.folder,
+                env=self._environment,
+                stdout=told,
+                stderr=errors,
             )
 
     def notes(self) -> dict[int, dict]:

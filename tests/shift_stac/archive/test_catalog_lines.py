@@ -6,13 +6,21 @@ import pytest
 from shift_stac.archive.catalog_lines import catalog_lines
 from shift_stac.campaigns import load_campaign
 from shift_stac.storage.address import open_storage
-from support.archive import publish_campaign
+from support.archive import DATES, publish_campaign
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     folder = tmp_path_factory.mktemp("catalog_lines")
-    storage, lines = publish_campaign(str(folder / "archive"), folder, lines=1)
+    storage, lines = publish_campaign(
+        str(folder / "archive"),
+        folder,
+        dates=DATES[:2],
+        lines=1,
+        samples=20,
+        scan_lines=30,
+        bands=60,
+    )
     return storage, lines
 
 

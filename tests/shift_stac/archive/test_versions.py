@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -17,14 +19,14 @@ from support.sources import LINE, small_line
 from support.versions import CAMPAIGN, faults_of, make_version
 
 
-@pytest.fixture
-def versions(tmp_path):
-    """The same line with radiance, and with reflectance, made in two working folders."""
-    folder = tmp_path / "work"
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory):
+    """The same line with radiance, with reflectance, and with both. Do not change."""
+    folder = tmp_path_factory.mktemp("versions")
     sources = small_line(folder / "sources")
     return {
         level: make_version(folder / level, sources, ConversionOptions(level=level))
-        for level in (ProductLevel.L1, ProductLevel.L2)
+        for level in (ProductLevel.L1, ProductLevel.L2, ProductLevel.ALL)
     }
 
 
@@ -70,7 +72,7 @@ def test_two_runs_of_a_new_line_never_mix(tmp_path, versions, order):
 
 def test_another_date_is_noted_only_in_the_item_that_was_compared(tmp_path, versions):
     storage = FolderStorage(tmp_path / "archive")
-    first, second = versions.values()
+    first, second, _ = versions.values()
     tell(storage, first, send(storage, first))
     before, _ = read_published(storage, CAMPAIGN, LINE)
     tell(storage, second, send(storage, second), before)
@@ -82,11 +84,16 @@ def test_another_date_is_noted_only_in_the_item_that_was_compared(tmp_path, vers
 def test_who_was_killed_takes_its_own_claim_of_the_path_over_and_nobody_else_does(
     tmp_path, versions
 ):
-    first, second = versions.values()
+    first, second, whole = versions.values()
     own = store_path(CAMPAIGN, LINE)
     storage = FolderStorage(tmp_path / "archive")
-    assert send(storage, first) == own
-    again = make_version(first.store.parent, first.sources, ConversionOptions())
+    # Whoever claims is known by where it converts to.
+    place = tmp_path / "work" / f"{LINE}.zarr"
+    shutil.copytree(first.store, place)
+    assert send(storage, replace(first, store=place)) == own
+    shutil.rmtree(place)
+    shutil.copytree(whole.store, place)
+    again = replace(whole, store=place)
     assert send(storage, again) == own
     assert send(storage, second) != own
     tell(storage, again, own)
@@ -95,7 +102,7 @@ def test_who_was_killed_takes_its_own_claim_of_the_path_over_and_nobody_else_doe
 
 def test_nothing_is_published_into_a_place_that_is_emptied(tmp_path, versions):
     storage = FolderStorage(tmp_path / "archive")
-    first, second = versions.values()
+    first, second, _ = versions.values()
     own = store_path(CAMPAIGN, LINE)
     tell(storage, first, send(storage, first))
     state, _ = read_published(storage, CAMPAIGN, LINE)
@@ -122,7 +129,7 @@ def test_nothing_is_published_into_a_place_that_is_emptied(tmp_path, versions):
 
 def test_damaged_claims_are_told(tmp_path, versions):
     storage = FolderStorage(tmp_path / "archive")
-    first, second = versions.values()
+    first, second, _ = versions.values()
     send(storage, first)
     (claims,) = (tmp_path / "archive").glob(f".shift-stac/claims/*/{LINE}.json")
     claims.write_text("{half")

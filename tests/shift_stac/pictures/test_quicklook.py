@@ -25,10 +25,10 @@ RGB = (672.6, 552.4, 447.2)
 def line(tmp_path):
     """A store whose pixels a test sets; its six bands are 400 nm apart, from 450 nm."""
 
-    def make(lines=20, samples=10, level=ProductLevel.ALL):
+    def make(lines=20, samples=10, level=ProductLevel.ALL, rows=6):
         sources = small_line(tmp_path / "in", lines=lines, samples=samples, bands=41)
         store = tmp_path / "line.zarr"
-        options = ConversionOptions(level=level, chunks=ChunkSizes(x=7, y=6, wavelength=5))
+        options = ConversionOptions(level=level, chunks=ChunkSizes(x=7, y=rows, wavelength=5))
         return store, convert_line(sources, store, CAMPAIGN, options)
 
     return make
@@ -158,7 +158,7 @@ def test_an_average_is_over_the_valid_pixels_of_its_square(block, step):
 
 
 def test_a_long_line_is_scaled_down_by_averaging_valid_pixels(line, tmp_path):
-    store, summary = line(lines=2048, samples=10)
+    store, summary = line(lines=2048, samples=10, rows=1024)
     array = zarr.open_array(store / "Reflectance", mode="r+")
     ramp = np.linspace(0.1, 0.9, 2048)[None, :, None]
     array[:] = np.broadcast_to(ramp, array.shape)
