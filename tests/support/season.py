@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from pyproj import CRS, Transformer
+from scipy.spatial.distance import cdist
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.maps.grid import FARTHEST_PIXEL
@@ -61,9 +62,17 @@ def brute_force(
         cube_crs = CRS.from_wkt(cube.spatial_ref.attrs["spatial_ref"])
         to_line = Transformer.from_crs(cube_crs, ds.swath.crs, always_xy=True)
         places = np.column_stack(to_line.transform(x, y))
-        away = np.hypot(east[located] - places[:, :1], north[located] - places[:, 1:])
-        nearest = away.argmin(axis=1)
-        near = away.min(axis=1) <= FARTHEST_PIXEL * read_grid(ds).cell_size
+        of_pixels = np.column_stack((east[located], north[located]))
+        # In parts that fit a processor's cache.
+        nearest, away = np.hstack(
+            [
+                (squared.argmin(axis=1), np.sqrt(squared.min(axis=1)))
+                for part in np.array_split(places, len(places) // 100 + 1)
+                for squared in [cdist(part, of_pixels, "sqeuclidean")]
+            ]
+        )
+        nearest = nearest.astype(int)
+        near = away <= FARTHEST_PIXEL * read_grid(ds).cell_size
         pixels = ds.Reflectance.values[bands][:, located][:, nearest]
         pixels[ds.good_wavelength.values[bands] != 1] = np.nan
         rank = {

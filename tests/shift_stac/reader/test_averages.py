@@ -19,7 +19,7 @@ from support.sources import sources_in
 @pytest.fixture(scope="module", params=[0, 1], ids=["with gaps", "whole"])
 def line(tmp_path_factory, request):
     root = tmp_path_factory.mktemp("line")
-    flown = simulate_campaign(root / "portal", lines=2, samples=60, scan_lines=150, bands=12)
+    flown = simulate_campaign(root / "portal", lines=2, samples=50, scan_lines=100, bands=8)
     options = ConversionOptions(chunks=ChunkSizes(x=16, y=20, wavelength=5))
     sources = sources_in(root / "portal", flown["20220224"][request.param], "v1")
     convert_line(sources, root / "line.zarr", load_campaign(), options)
@@ -64,7 +64,7 @@ def test_a_coarse_cell_shows_the_mean_of_its_pixels(line, crs, resolution, block
         crs=crs, resolution=resolution, variable="slope", resampling="average"
     )
     np.testing.assert_allclose(slope, by_cell(line, found, "slope"), rtol=1e-6)
-    part = line.isel(y=slice(31, 95))
+    part = line.isel(y=slice(31, 75))
     there = part.swath.orthorectify(
         like=found, bands=[line.wavelength[4]], resampling="average", mask_bad_bands=False
     )

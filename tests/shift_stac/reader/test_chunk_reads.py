@@ -54,18 +54,21 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("layout", ["plain", "sharded"])
-@pytest.mark.parametrize("way", WAYS)
-def test_spectra_of_places_are_those_of_the_nearest_pixels(stores, layout, way):
+# How objects lie in a store matters to our own reads alone.
+@pytest.mark.parametrize(
+    ("way", "layout"),
+    [("stored", "sharded"), ("pickled", "sharded"), *((way, "plain") for way in WAYS)],
+)
+def test_spectra_of_places_are_those_of_the_nearest_pixels(stores, way, layout):
     ds = WAYS[way](open_flightline(stores[layout]))
     values = {name: ds[name].values for name in ("Easting", "Northing", "Reflectance")}
     random = np.random.default_rng(7)
-    lon, lat = (random.choice(ds[name].values.ravel(), 60) for name in ("longitude", "latitude"))
-    own = random.integers(0, ds.longitude.size, 60)
-    lon, lat = (ds[name].values.flat[own] for name in ("longitude", "latitude"))
+    lon, lat = (ds[name].values for name in ("longitude", "latitude"))
+    own = random.integers(0, ds.longitude.size, 30)
+    lon, lat = lon.flat[own], lat.flat[own]
     located = np.isfinite(lon)
     lon, lat = lon[located], lat[located]
-    lon[:8] += 0.01
+    lon[:5] += 0.01
     lon, lat = (part + random.uniform(-5e-5, 5e-5, part.size) for part in (lon, lat))
     east, north = Transformer.from_crs(4326, ds.swath.crs, always_xy=True).transform(lon, lat)
     away = np.hypot(
@@ -74,7 +77,7 @@ def test_spectra_of_places_are_those_of_the_nearest_pixels(stores, layout, way):
     nearest = np.nanargmin(away, axis=1)
     distance = away[np.arange(lon.size), nearest]
     there = distance <= 5 * np.sqrt(2)
-    assert 8 <= (~there).sum() < lon.size / 2
+    assert 5 <= (~there).sum() < lon.size / 2
     expected = values["Reflectance"].reshape(24, -1)[:, nearest].T
     good = ds.good_wavelength.values == 1
 

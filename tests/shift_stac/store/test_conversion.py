@@ -56,6 +56,17 @@ def simulated(tmp_path_factory):
     return [sources_in(root, line, "v1") for line in lines]
 
 
+@pytest.fixture(scope="module")
+def converted(simulated, tmp_path_factory):
+    """The simulated lines' stores and summaries. Do not change."""
+    root = tmp_path_factory.mktemp("converted")
+    found = []
+    for sources in simulated:
+        store = root / f"{sources.line}.zarr"
+        found.append((store, convert(sources, store)))
+    return found
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(2, 8)),
@@ -184,10 +195,8 @@ def test_nan_payloads_and_negative_zero_survive(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*Sharding:UserWarning")
-def test_the_store_is_a_swath_that_xarray_and_rioxarray_understand(simulated, tmp_path):
-    for sources, epsg in zip(simulated, (32610, 32610, 32611), strict=True):
-        store = tmp_path / f"{sources.line}.zarr"
-        convert(sources, store)
+def test_the_store_is_a_swath_that_xarray_and_rioxarray_understand(converted):
+    for (store, _), epsg in zip(converted, (32610, 32610, 32611), strict=True):
         with xr.open_zarr(store) as opened:
             assert opened.Reflectance.dims == opened.Radiance.dims == ("wavelength", "y", "x")
             assert opened.Reflectance.dtype == opened.Radiance.dtype == np.float32
@@ -212,25 +221,20 @@ def test_the_store_is_a_swath_that_xarray_and_rioxarray_understand(simulated, tm
             assert opened.Reflectance.min() > -1
 
 
-def test_the_store_has_consolidated_metadata_of_zarr_3(simulated, tmp_path):
-    store = tmp_path / "line.zarr"
-    convert(simulated[0], store)
-    group = zarr.open_group(store, mode="r", use_consolidated=True)
+def test_the_store_has_consolidated_metadata_of_zarr_3(converted):
+    group = zarr.open_group(converted[0][0], mode="r", use_consolidated=True)
     assert group.metadata.zarr_format == 3
     assert "Radiance" in group
 
 
-def test_wavelengths_that_differ_by_rounding_do_not_double_the_axis(simulated, tmp_path):
-    store = tmp_path / "line.zarr"
-    convert(simulated[0], store)
-    with xr.open_zarr(store) as opened:
+def test_wavelengths_that_differ_by_rounding_do_not_double_the_axis(converted):
+    with xr.open_zarr(converted[0][0]) as opened:
         assert opened.sizes["wavelength"] == 20
         assert opened.wavelength[0] == 377.071821
 
 
-def test_pixels_without_a_location_have_none_anywhere(simulated, tmp_path):
-    store = tmp_path / "line.zarr"
-    summary = convert(simulated[0], store)
+def test_pixels_without_a_location_have_none_anywhere(converted):
+    store, summary = converted[0]
     assert 0 < summary.geolocation.finite_share < 1
     with xr.open_zarr(store) as opened:
         nowhere = opened.longitude.isnull().values
@@ -253,11 +257,10 @@ def test_a_level_has_only_its_cube(simulated, tmp_path, level, present, absent):
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["with gaps", "without gaps"])
-def test_xarray_alone_plots_a_line_in_the_right_place(simulated, tmp_path, number):
+def test_xarray_alone_plots_a_line_in_the_right_place(converted, number):
     from matplotlib.figure import Figure
 
-    store = tmp_path / "line.zarr"
-    summary = convert(simulated[number], store)
+    store, summary = converted[number]
     with xr.open_zarr(store) as opened:
         band = opened.Reflectance.sel(wavelength=650, method="nearest")
         # As the README has it: a mesh has no holes, so scan lines with gaps are left out.
