@@ -15,11 +15,17 @@ from shift_stac.envi.header_text import number, number_items, unbrace
 _MOST, _LEAST = 1e9, 1e-30
 
 
-def count_absurd(values: NDArray[Any]) -> int:
-    """How many physical values are beyond any unit; of numbers near to nothing, where most are."""
+def absurd_values(values: NDArray[Any]) -> NDArray[Any]:
+    """The physical values that are beyond any unit; those near to nothing, where most are.
+
+    One such value alone, again and again, is no number of another kind, but stands for none.
+    """
     size = np.abs(values)
-    tiny = int(((size > 0) & (size < _LEAST)).sum())
-    return int((size > _MOST).sum()) + (tiny if tiny > values.size / 2 else 0)
+    tiny = (size > 0) & (size < _LEAST)
+    found = size > _MOST
+    if tiny.sum() > values.size / 2:
+        found |= tiny
+    return np.asarray(values[found])
 
 
 @dataclass(frozen=True)

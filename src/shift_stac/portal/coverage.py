@@ -6,7 +6,7 @@ is opened.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shift_stac.campaigns import LineNames
@@ -66,7 +66,12 @@ class _Left(NamedTuple):
 
 
 def cover(
-    description: PortalVersion, version: str, names: LineNames, places: Places, listing: Listing
+    description: PortalVersion,
+    version: str,
+    names: LineNames,
+    places: Places,
+    listing: Listing,
+    passed_over: Callable[[str], Sequence[str]],
 ) -> Coverage:
     """Compare a portal with a campaign file.
 
@@ -76,10 +81,10 @@ def cover(
         What the campaign file says.
     places
         The same as patterns.
-    listing
-        How a folder is listed.
+    listing, passed_over
+        How a folder is listed, and which names in it are not.
     """
-    walk = _Walk(description, names, places, listing)
+    walk = _Walk(description, names, places, listing, passed_over)
     ways = [
         _Way(product, location.folders(version), location.file_name(version), "")
         for product, location in description.products.items()
@@ -128,13 +133,19 @@ class _Walk:
     """A walk through a portal's folders; ``files`` tells whether a line's header, or data, were met."""
 
     def __init__(
-        self, description: PortalVersion, names: LineNames, places: Places, listing: Listing
+        self,
+        description: PortalVersion,
+        names: LineNames,
+        places: Places,
+        listing: Listing,
+        passed_over: Callable[[str], Sequence[str]],
     ) -> None:
         self._endings = tuple(filter(None, (description.ending, description.header_ending)))
         self._has_bare_data = not description.ending
         self._names = names
         self._places = places
         self._list = listing
+        self._passed_over = passed_over
         self.files: dict[Product, dict[FlightLine, set[bool]]] = defaultdict(
             lambda: defaultdict(set)
         )
@@ -146,6 +157,8 @@ class _Walk:
         except PortalError as error:
             yield _Left(f"{folder}/", f"cannot be listed: {error}")
             return
+        for name in self._passed_over(folder):
+            yield _Left(joined(folder, name), "no name of letters, digits, '.', '-' and '_'")
         onward = [way for way in ways if way.folders]
         here = [way for way in ways if not way.folders]
         maybe_folders = set(folders_of(entries)) if onward else set()

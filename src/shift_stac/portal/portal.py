@@ -128,7 +128,14 @@ class Portal:
 
     def coverage(self) -> Coverage:
         """What the campaign file covers of the portal, and what it leaves over."""
-        return cover(self._description, self._version, self._names, self._places, self._list)
+        return cover(
+            self._description,
+            self._version,
+            self._names,
+            self._places,
+            self._list,
+            self._tree.passed_over,
+        )
 
     def find(self, line: FlightLine, products: Sequence[Product]) -> RemoteLine:
         """Find the files of a line.

@@ -1,7 +1,7 @@
 """A portal as a tree of folders, served over HTTP or mirrored in a local folder."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -26,6 +26,10 @@ class Tree(ABC):
     @abstractmethod
     def list(self, path: str) -> "list[Entry] | None":
         """Entries of a folder, sorted; None where there is no such folder."""
+
+    def passed_over(self, path: str) -> Sequence[str]:  # noqa: ARG002
+        """Names in a folder that no listing gives, as far as that is known."""
+        return []
 
     @abstractmethod
     def find(self, path: str, header: str | None = None) -> RemoteFile | None:
@@ -163,6 +167,11 @@ class FolderTree(Tree):
             msg = f"{self._root / path} cannot be listed: {error.strerror}"
             raise PortalError(msg) from error
         return sorted(found)
+
+    @override
+    def passed_over(self, path: str) -> Sequence[str]:
+        folder = self._root / path
+        return sorted(child.name for child in folder.iterdir() if not is_safe_name(child.name))
 
     @override
     def find(self, path: str, header: str | None = None) -> RemoteFile | None:

@@ -8,7 +8,7 @@ from shift_stac.campaigns import SpectralRange
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, read_lines
 from shift_stac.envi.line_headers import DEFAULT_NODATA
-from shift_stac.envi.scaling import count_absurd
+from shift_stac.envi.scaling import absurd_values
 from shift_stac.errors import EnviError, NoLocationError
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, ProductLevel, ReadPart
@@ -119,10 +119,10 @@ def _check_values(files: EnviFiles, product: Product, spectral: SpectralRange) -
     numbers = cube.data[:, good]
     nodata = numbers.dtype.type(DEFAULT_NODATA if header.nodata is None else header.nodata)
     known = numbers[np.isfinite(numbers) & (numbers != nodata)].astype(np.float64)
-    absurd = count_absurd(known * header.scale_factor + header.add_offset)
-    if absurd:
+    absurd = absurd_values(known * header.scale_factor + header.add_offset)
+    if len(np.unique(absurd)) > 1:
         msg = (
-            f"{header.name}: {absurd} of {known.size} values of a scan line are beyond what "
+            f"{header.name}: {absurd.size} of {known.size} values of a scan line are beyond what "
             "any unit has; see whether its byte order and data type are right"
         )
         raise EnviError(msg)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shift_stac.crs import parse_crs
 from shift_stac.envi.image import give_back
-from shift_stac.envi.scaling import count_absurd
+from shift_stac.envi.scaling import absurd_values
 from shift_stac.errors import InvalidStoreError
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.store_format import CUBE_NAMES
@@ -41,6 +41,7 @@ class Shares:
     zero: int = 0
     far_below: int = 0
     absurd: int = 0
+    absurd_kinds: set[float] = field(default_factory=set)
     medians: list[float] = field(default_factory=list)
 
     def count(
@@ -55,9 +56,17 @@ class Shares:
         self.negative += int((known < 0).sum())
         self.zero += int((known == 0).sum())
         self.far_below += int((known < scaling.far_below).sum())
-        self.absurd += count_absurd(known)
+        absurd = absurd_values(known)
+        self.absurd += absurd.size
+        # One value may be a fill; two are enough to know that it is none.
+        self.absurd_kinds |= set(np.unique(absurd)[:2].tolist())
         if known.size:
             self.medians.append(float(np.median(known)))
+
+    @property
+    def is_absurd(self) -> bool:
+        """Whether there are values beyond any unit, and not one value that stands for none."""
+        return len(self.absurd_kinds) > 1
 
     def warnings(self, name: str) -> list[str]:
         """What is odd about the values, and need not be wrong."""
@@ -65,6 +74,7 @@ class Shares:
         for count, what in (
             (self.far_below, "are further below zero than noise is"),
             (self.zero, "are exactly zero"),
+            (0 if self.is_absurd else self.absurd, f"are {', '.join(map(str, self.absurd_kinds))}"),
         ):
             share = count / max(self.good, 1)
             if share > _NOTED_SHARE:

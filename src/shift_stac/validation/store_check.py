@@ -226,7 +226,7 @@ class _Store:
         for name, shares in self.sample.shares.items():
             if shares.nodata == shares.values:
                 _fail(f"{name}: no sampled value is data")
-            if shares.absurd:
+            if shares.is_absurd:
                 _fail(
                     f"{name}: {shares.absurd} of {shares.good} sampled values are beyond what any "
                     "unit has; see whether the header's byte order and data type are right"

@@ -77,6 +77,7 @@ def test_what_a_campaign_file_covers_and_leaves_over_is_told_with_the_reason(mir
 
 def test_files_of_other_endings_and_folders_of_other_names_are_left_over(tmp_path):
     put(tmp_path, "v1/20220224/L2a/ang20220224t200332_rfl.foo", "v1/20220224/L2/x", "v2/x")
+    put(tmp_path, "v1/20220224/L2a/a line.img")
     images = V1.model_copy(update={"ending": ".img", "header": "instead"})
     with open_portal(str(tmp_path), images, "v1", HttpOptions()) as portal:
         found = portal.coverage()
@@ -85,6 +86,7 @@ def test_files_of_other_endings_and_folders_of_other_names_are_left_over(tmp_pat
         ("v1/20220224/L2a/ang20220224t200332_rfl.foo",): "ends with neither .img nor .hdr",
         ("v1/20220224/L2/",): "a folder whose name is not L1 or L2a",
         ("v2/",): "a folder whose name is not v1",
+        ("v1/20220224/L2a/a line.img",): "no name of letters, digits, '.', '-' and '_'",
     }
 
 

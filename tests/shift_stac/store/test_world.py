@@ -167,6 +167,7 @@ def test_a_damaged_optional_file_is_left_out_and_noted(tmp_path, damage):
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, -0.99, data), "below zero"),
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, 0.0, data), "exactly zero"),
         (lambda data: data * 100, "percent"),
+        (lambda data: np.where(np.arange(5)[:, None, None] == 0, 1e30, data), "fill value"),
         (lambda data: data / 10_000, "a scale that their numbers have no more"),
     ],
 )

@@ -78,7 +78,7 @@ def test_another_byte_order_is_refused(tmp_path, product):
 def test_whole_numbers_that_are_called_floats_are_near_to_nothing(tmp_path):
     line = Elsewhere(tmp_path, dtype="<f4")
     path = line.sources.get(Product.RADIANCE).data.path
-    path.write_bytes(np.full(path.stat().st_size // 4, 1000, "<i4").tobytes())
+    path.write_bytes(np.arange(1, path.stat().st_size // 4 + 1, dtype="<i4").tobytes())
     with pytest.raises(EnviError, match="data type"):
         line.foresee()
 
