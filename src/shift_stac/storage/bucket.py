@@ -188,7 +188,7 @@ class S3Storage(Storage):
     @override
     def has_store(self, path: str) -> bool:
         root = f"{self._key(path)}/{ROOT_METADATA}"
-        return self._asking("look for", path, lambda ask: ask.metadata.exists(root))
+        return self._asking("look for", path, lambda ask: ask.metadata.find(root)) is not None
 
     @override
     def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:

@@ -153,9 +153,9 @@ class Objects:
             )
         )
 
-    def exists(self, key: str) -> bool:
-        """Whether something lies under a key."""
-        return _or_none(lambda: _asked(lambda: obstore.head(self._store, key))) is not None
+    def find(self, key: str) -> StoredObject | None:
+        """What lies under a key, without its bytes; None where nothing does."""
+        return _or_none(lambda: _asked(lambda: _described(obstore.head(self._store, key))))
 
     def write(
         self,
@@ -216,9 +216,9 @@ class Objects:
                 pages = obstore.list(self._store, folder, offset=last, chunk_size=_LISTED_AT_ONCE)
                 for page in pages:
                     for entry in page:
-                        last = entry["path"]
-                        etag = str(entry["e_tag"]).strip('"')
-                        yield StoredObject(last, entry["size"], etag, entry["last_modified"])
+                        found = _described(entry)
+                        last = found.key
+                        yield found
             except (BaseError, OSError) as error:
                 _pause_or_raise(error, pauses)
             else:
@@ -228,6 +228,11 @@ class Objects:
         """Remove objects; those that are not there are passed over."""
         if keys:
             _or_none(lambda: _asked(lambda: obstore.delete(self._store, keys)))
+
+
+def _described(entry: Any) -> StoredObject:
+    etag = str(entry["e_tag"]).strip('"')
+    return StoredObject(entry["path"], entry["size"], etag, entry["last_modified"])
 
 
 def _asked[T](action: Callable[[], T], *, again: bool = True) -> T:
