@@ -1,4 +1,4 @@
-"""What goes beside a line's store: pictures, a map, an outline, and checksums."""
+"""What goes beside a line's store: pictures, a map and an outline."""
 
 from pathlib import Path
 
@@ -12,15 +12,14 @@ from shift_stac.pictures.quicklook import (
     write_quicklook,
 )
 from shift_stac.reader.opening import open_flightline
-from shift_stac.store.checksums import write_manifest
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
 
 
 def draw_companions(store: Path, summary: StoreSummary, campaign: Campaign) -> Companions:
-    """Write every companion of a converted line, beside its store.
+    """Write the companions of a converted line that people look at; its manifest lies there already.
 
-    Of the cube, three bands are read, once; for the manifest, every byte.
+    Of the cube, three bands are read, once.
     """
     companions = Companions.beside(store)
     colour = read_colour(store, summary, campaign.quicklook.rgb)
@@ -30,5 +29,4 @@ def draw_companions(store: Path, summary: StoreSummary, campaign: Campaign) -> C
     write_band_panels(colour, swath, summary, companions.panels)
     write_overview(colour, swath, companions.overview)
     write_footprint(summary, companions.footprint)
-    write_manifest(store, companions.manifest)
     return companions

@@ -58,7 +58,7 @@ def write_quicklook(colour: ColourBands, png: Path, *, exposure: float = 1.0) ->
     """
     picture = averaged(colour.values, _THUMBNAIL_PIXELS)
     stretch = find_stretch(picture).exposed(exposure)
-    Image.fromarray(stretch.apply(picture), "RGBA").save(png, optimize=True)
+    Image.fromarray(stretch.apply(picture), "RGBA").save(png)
 
 
 def write_band_panels(

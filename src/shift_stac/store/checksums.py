@@ -6,6 +6,7 @@ item's asset carries the checksum of the manifest itself.
 """
 
 import hashlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,9 @@ MANIFEST_SUFFIX = ".sha256"
 _READ_AT_ONCE = 4
 
 
-def write_manifest(store: Path, manifest: Path) -> None:
+def write_manifest(
+    store: Path, manifest: Path, *, name: str | None = None, known: Mapping[str, str] | None = None
+) -> None:
     """Write the manifest of a local store: SHA-256 (hex), two spaces, path beginning at the store.
 
     Parameters
@@ -23,13 +26,19 @@ def write_manifest(store: Path, manifest: Path) -> None:
         The Zarr store.
     manifest
         Where the manifest goes; published beside the store, its paths lead to the objects.
+    name
+        What the store will be called, if not as now.
+    known
+        Checksums that are known already, by the object's key; other objects are read.
     """
     paths = sorted(path for path in store.rglob("*") if path.is_file())
+    keys = [path.relative_to(store).as_posix() for path in paths]
+    known = known or {}
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-        checksums = pool.map(_sha256, paths)
+        checksums = pool.map(lambda key: known.get(key) or _sha256(store / key), keys)
         lines = [
-            f"{checksum}  {path.relative_to(store.parent).as_posix()}\n"
-            for path, checksum in zip(paths, checksums, strict=True)
+            f"{checksum}  {name or store.name}/{key}\n"
+            for key, checksum in zip(keys, checksums, strict=True)
         ]
     manifest.write_text("".join(lines), encoding="utf-8")
 

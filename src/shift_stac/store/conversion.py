@@ -21,7 +21,9 @@ from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.flightline import UNTIMED
 from shift_stac.rows import row_blocks
 from shift_stac.sources import Product, SourceLine
+from shift_stac.store.checksums import write_manifest
 from shift_stac.store.codecs import FUSED_PIPELINE
+from shift_stac.store.companions import Companions
 from shift_stac.store.conversion_options import (
     ConversionOptions,
     Progress,
@@ -31,6 +33,7 @@ from shift_stac.store.conversion_options import (
 from shift_stac.store.glt_writing import write_map_group
 from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, SPECTRAL_DIM, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary, VariableSummary
+from shift_stac.store.summed_store import SummedStore
 from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
 from shift_stac.swath.igm import mask_igm
@@ -66,7 +69,8 @@ def convert_line(
     sources
         The line's verified files.
     store
-        Where the store shall appear; replaced if it exists. Its summary is written beside it.
+        Where the store shall appear; replaced if it exists. Its manifest and its summary are written
+        beside it.
     campaign
         For the texts, the fallback CRS and the good wavelength windows.
     options
@@ -115,7 +119,10 @@ def convert_line(
     part.parent.mkdir(parents=True, exist_ok=True)
     for unfinished in (part, store):
         shutil.rmtree(unfinished, ignore_errors=True)
-    summary_path(store).unlink(missing_ok=True)
+    manifest = Companions.beside(store).manifest
+    for described in (manifest, summary_path(store)):
+        described.unlink(missing_ok=True)
+    summed = SummedStore(part)
     # The setting is the process's: two conversions at once would share it, and want the same.
     with zarr.config.set(_engine_settings(options.threads)):
         try:
@@ -127,7 +134,7 @@ def convert_line(
             metadata = part / ROOT_METADATA
             withheld = metadata.rename(part / f"{ROOT_METADATA}.withheld")
             finite_share = _write_arrays(
-                part, cubes, igm.data, crs, layers=layers, progress=progress
+                summed, cubes, igm.data, crs, layers=layers, progress=progress
             )
             table = write_map_group(part, sources.get(Product.GLT), igm)
             if table.note is not None:
@@ -135,6 +142,7 @@ def convert_line(
             withheld.rename(metadata)
             # Readers over https find the group's arrays through the root.
             zarr.consolidate_metadata(part)
+            write_manifest(part, manifest, name=store.name, known=summed.checksums)
         except OSError as error:
             msg = f"{part} cannot be written: {error}; make room, or choose another folder"
             raise WorkFolderError(msg) from error
@@ -212,7 +220,7 @@ def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None
 
 
 def _write_arrays(
-    part: Path,
+    store: SummedStore,
     cubes: Mapping[Product, EnviImage],
     igm: NDArray[Any],
     crs: CRS,
@@ -226,8 +234,8 @@ def _write_arrays(
     """
     lines, _, samples = igm.shape
     arrays = {
-        path.parent.name: zarr.open_array(path.parent, mode="r+")
-        for path in part.glob(f"*/{ROOT_METADATA}")
+        path.parent.name: zarr.open_array(store, path=path.parent.name, mode="r+")
+        for path in store.root.glob(f"*/{ROOT_METADATA}")
     }
     geometry_rows = arrays["longitude"].chunks[0]
     blocks = [

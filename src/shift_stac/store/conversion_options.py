@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel, SourceLine, Untold
 from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkSizes
+from shift_stac.store.companions import Companions
 from shift_stac.store.store_format import ROOT_METADATA, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary
 
@@ -66,5 +67,5 @@ def converted_summary(store: Path, wanted: str) -> StoreSummary | None:
         summary = StoreSummary.model_validate_json(summary_path(store).read_bytes())
     except (OSError, ValidationError):
         return None
-    complete = (store / ROOT_METADATA).is_file()
+    complete = (store / ROOT_METADATA).is_file() and Companions.beside(store).manifest.is_file()
     return summary if complete and summary.fingerprint == wanted else None

@@ -16,7 +16,9 @@ from shift_stac.envi.image import open_envi
 from shift_stac.errors import EnviError, GeolocationError, RunCancelledError
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
+from shift_stac.store.checksums import write_manifest
 from shift_stac.store.chunking import ChunkLayout, ChunkSizes
+from shift_stac.store.companions import Companions
 from shift_stac.store.conversion import convert_line
 from shift_stac.store.conversion_options import (
     ConversionOptions,
@@ -94,6 +96,10 @@ def test_cubes_keep_their_bits_in_every_layout_and_chunking(
         summary = convert(sources, store, chunks=sizes, sharded=sharded)
         assert summary.sharded == sharded
         assert_same_bits(store, sources)
+        # Made of what was in memory, the manifest tells what lies on the disk.
+        read_again = Path(folder) / "again"
+        write_manifest(store, read_again)
+        assert Companions.beside(store).manifest.read_text() == read_again.read_text()
 
 
 @settings(max_examples=20, deadline=None)
@@ -292,6 +298,7 @@ def test_a_killed_conversion_leaves_nothing_that_opens_and_the_next_one_succeeds
     assert_same_bits(store, sources)
     assert sorted(p.name for p in tmp_path.glob("*.zarr*")) == [
         "line.zarr",
+        "line.zarr.sha256",
         "line.zarr.summary.json",
     ]
 
@@ -308,6 +315,10 @@ def test_a_converted_line_is_recognised_by_its_input_and_options(tmp_path):
     assert (
         converted_summary(store, fingerprint(small_line(tmp_path / "b", seed=1), options)) is None
     )
+    manifest = Companions.beside(store).manifest
+    manifest.rename(tmp_path / "aside")
+    assert converted_summary(store, wanted) is None
+    (tmp_path / "aside").rename(manifest)
     summary_path(store).write_text("{}")
     assert converted_summary(store, wanted) is None
 
