@@ -54,7 +54,7 @@ def _count_hashes(counts: Counter[str]) -> None:
     digest_of = hashlib.file_digest
 
     def file_digest(file: Any, name: str) -> Any:
-        return digest_of(file, lambda: counted(name)())  # type: ignore[arg-type,return-value]
+        return digest_of(file, counted(name))  # type: ignore[arg-type,return-value]
 
     for name in ("sha256", "md5"):
         setattr(hashlib, name, counted(name))
