@@ -83,7 +83,8 @@ def _measure(
         while not done.wait(0.05):
             peak.append(max(peak.pop(), anonymous_mb()))
 
-    watcher = threading.Thread(target=watch)
+    # If the function fails, the process ends, and does not wait for it.
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     started = time.perf_counter()
     answer = function(*args)
