@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,14 +88,20 @@ class Setting:
     bucket: Bucket
     work: Path
 
-    @property
-    def places(self) -> dict[str, Place]:
-        """The targets, by name."""
-        folder = self.work / "there"
-        return {
-            "folder": Place(str(folder / "ours"), str(folder / "copy"), folder),
-            "s3": Place(f"{self.bucket.url}/ours", "there:archive/copy", self.bucket.folder),
-        }
+    @contextmanager
+    def place(self, target: str) -> Iterator[Place]:
+        """A place that nothing was in before: the S3 server remembers what lay in another one."""
+        name = uuid.uuid4().hex
+        is_bucket = target == "s3"
+        folder = (self.bucket.folder if is_bucket else self.work / "folder") / name
+        folder.mkdir(parents=True)
+        ours, copy = (
+            (f"{self.bucket.url}/{name}", f"there:archive/{name}")
+            if is_bucket
+            else (folder, folder)
+        )
+        yield Place(f"{ours}/ours", f"{copy}/copy", folder)
+        shutil.rmtree(folder)
 
     def ingest(self, place: Place, lines: Sequence[FlightLine]) -> Taken:
         """Ingest lines as a user does."""
@@ -148,7 +155,7 @@ def _check(place: Place, lines: Sequence[FlightLine], source_bytes: int) -> None
 
 
 def compare(
-    setting: Setting, place: Place, lines: Sequence[FlightLine], size: int, runs: int
+    setting: Setting, target: str, lines: Sequence[FlightLine], size: int, runs: int
 ) -> dict[str, Any]:
     """Both contenders in turn: medians of their seconds, and of an ingest that has nothing to do."""
     taken: dict[str, list[Taken]] = {"copy": [], "ours": [], "nothing to do": []}
@@ -158,17 +165,16 @@ def compare(
         "nothing to do": setting.ingest,
     }
     for number in range(runs):
-        for name, contender in contenders.items():
-            taken[name].append(contender(place, lines))
-            last = taken[name][-1]
-            print(
-                f"    run {number + 1}: {name:13} {last.seconds:7.2f} s, "
-                f"{last.cpu_seconds:7.2f} s of the processor",
-                flush=True,
-            )
-        _check(place, lines, size * len(lines))
-        for made in place.folder.iterdir():
-            shutil.rmtree(made)
+        with setting.place(target) as place:
+            for name, contender in contenders.items():
+                taken[name].append(contender(place, lines))
+                last = taken[name][-1]
+                print(
+                    f"    run {number + 1}: {name:13} {last.seconds:7.2f} s, "
+                    f"{last.cpu_seconds:7.2f} s of the processor",
+                    flush=True,
+                )
+            _check(place, lines, size * len(lines))
 
     def median(name: str, figure: str) -> float:
         return round(statistics.median(getattr(one, figure) for one in taken[name]), 2)
@@ -202,8 +208,6 @@ def stages_of(setting: Setting, line: FlightLine, place: Place) -> dict[str, Any
     for name, stage in found["stages"].items():
         print(f"    {name:10} {stage}", flush=True)
     shutil.rmtree(folder)
-    for made in place.folder.iterdir():
-        shutil.rmtree(made)
     return found
 
 
@@ -226,15 +230,12 @@ def main() -> int:
         files = portal.joinpath(VERSION).rglob(f"*{lines[0]}*")
         size = sum(path.stat().st_size for path in files if path.is_file())
         with serve(portal, work) as setting:
-            for target, place in setting.places.items():
-                if options.only not in {None, target}:
-                    continue
-                place.folder.mkdir(exist_ok=True)
+            for target in ["folder", "s3"] if options.only is None else [options.only]:
                 print(f"to {target}: stages of one line", flush=True)
-                found = {"stages": stages_of(setting, lines[0], place)}
+                found = {"stages": stages_of(setting, lines[0], target)}
                 for what, some in {"line": lines[:1], "campaign": lines}.items():
                     print(f"to {target}: {what}", flush=True)
-                    found[what] = compare(setting, place, some, size, options.runs)
+                    found[what] = compare(setting, target, some, size, options.runs)
                 result[target] = found
     last = result.get("s3") or result["folder"]
     headline = {
