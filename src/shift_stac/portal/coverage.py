@@ -152,15 +152,23 @@ class _Walk:
 
     def below(self, folder: str, ways: Sequence[_Way]) -> Iterator[_Left]:
         """What is left over below a folder that is on the way to products."""
-        try:
-            entries = self._list(folder)
-        except PortalError as error:
-            yield _Left(f"{folder}/", f"cannot be listed: {error}")
-            return
-        for name in self._passed_over(folder):
-            yield _Left(joined(folder, name), "no name of letters, digits, '.', '-' and '_'")
         onward = [way for way in ways if way.folders]
         here = [way for way in ways if not way.folders]
+        # A portal may list the folders of its products alone.
+        fixed = [
+            Entry(name, is_folder=True)
+            for name in sorted({way.folders[0].text for way in onward})
+            if not here and not any(way.folders[0].is_open for way in onward)
+        ]
+        try:
+            entries = self._list(folder) or fixed
+        except PortalError as error:
+            if not fixed:
+                yield _Left(f"{folder}/", f"cannot be listed: {error}")
+                return
+            entries = fixed
+        for name in self._passed_over(folder):
+            yield _Left(joined(folder, name), "no name of letters, digits, '.', '-' and '_'")
         maybe_folders = set(folders_of(entries)) if onward else set()
         for entry in entries:
             path = joined(folder, entry.name)

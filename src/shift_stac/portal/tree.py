@@ -55,7 +55,7 @@ class HttpTree(Tree):
 
     @override
     def list(self, path: str) -> list[Entry] | None:
-        url = f"{self._root}{path}/"
+        url = f"{self._root}{path}/" if path else self._root
         response = self._request("GET", url)
         if response is None:
             return None
@@ -171,7 +171,8 @@ class FolderTree(Tree):
     @override
     def passed_over(self, path: str) -> Sequence[str]:
         folder = self._root / path
-        return sorted(child.name for child in folder.iterdir() if not is_safe_name(child.name))
+        found = folder.iterdir() if folder.is_dir() else ()
+        return sorted(child.name for child in found if not is_safe_name(child.name))
 
     @override
     def find(self, path: str, header: str | None = None) -> RemoteFile | None:

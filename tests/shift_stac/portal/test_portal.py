@@ -159,6 +159,21 @@ def served(faults, *names):
         faults.files |= {path: bytes(8), f"{path}.hdr": header}
 
 
+def test_a_portal_whose_top_may_not_be_listed_is_covered(mirror, monkeypatch):
+    with open_portal(str(mirror), V1, "v1", HttpOptions()) as portal:
+        whole = portal.coverage()
+        lists = portal._tree.list
+
+        def refuse_top(path):
+            if not path:
+                raise PortalError(path)
+            return lists(path)
+
+        # Who runs the tests may list every folder of a mirror.
+        monkeypatch.setattr(portal._tree, "list", refuse_top)
+        assert portal.coverage() == whole
+
+
 RADIANCE = "rdn/ang20220224t195402_rdn_v2aa1_clip"
 OBS = "obs/ang20220224t195402_obs"
 
