@@ -19,7 +19,7 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import BaseModel
 
 from deployments.forms import fit_form
-from flows import CLUSTER_PROFILES
+from deployments.offers import line_patterns, reachable_clusters
 from flows.campaign import campaign
 from flows.catalog import diff_flow, prune_flow, rebuild_flow, validate_flow
 from flows.cube import cube
@@ -47,16 +47,21 @@ from shift_stac.campaigns import load_campaign
 NIGHT_QUEUE = "nightly"
 """The work queue of nights, which takes one at a time."""
 
-_ASKED_FIRST = (
-    *("cube_name", "bbox", "geometry", "date", "first_date", "last_date", "bands", "resolution"),
-    *("line", "product", "store", "portal", "portal_version", "cluster"),
-    *("force", "dry_run", "max_lines", "max_gigabytes", "newest_first", "renew"),
+# What differs from run to run, at most eight of them in each form. All else a site decides once.
+# What is typed stands last, beside the button that sends it.
+_ASKED = (
+    *("store", "portal_version", "cluster", "product", "date", "line", "force", "dry_run"),
+    *("max_lines", "max_gigabytes", "newest_first", "blocks", "schemas", "delete"),
+    *("older_than_days", "days", "renew", "session_wait_minutes"),
 )
-# A site decides these once, for all runs.
-_OF_THE_SERVICE = ("s3", "download", "catalog")
+_ASKED_OF_A_CUBE = (
+    *("cluster", "cube_name", "bbox", "first_date", "last_date", "bands", "resolution", "force"),
+)
 
 
-def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDeployment]:
+def describe(
+    options: ServiceOptions, pool: str, folder: Path, dates: Sequence[str] = ()
+) -> list[RunnerDeployment]:
     """All deployments, on a work pool.
 
     Parameters
@@ -67,6 +72,8 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         Name of the work pool whose worker runs them.
     folder
         Where runs are started: relative paths of settings and forms are relative to it.
+    dates
+        Those that forms offer, as 2022-02-24; without, they take any date.
 
     Raises
     ------
@@ -80,13 +87,14 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         defaults: BaseModel,
         description: str,
         *,
+        asked: Sequence[str] = _ASKED,
         dates_required: bool = False,
         **more: Any,
     ) -> RunnerDeployment:
         made = RunnerDeployment.from_flow(
             flow,
             name,
-            parameters={"options": _form_defaults(defaults, folder)},
+            parameters={"options": _form_defaults(defaults, asked, folder)},
             description=description,
             tags=[TAG, name],
             work_pool_name=pool,
@@ -96,21 +104,20 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         )
         fit_form(
             made._parameter_openapi_schema,  # noqa: SLF001 - nothing public adapts a form
-            first=_ASKED_FIRST,
-            hidden=_OF_THE_SERVICE,
+            asked=asked,
             choices=choices,
+            lines_of=line_patterns(campaign_of_site, dates),
             dates_required=dates_required,
         )
         return made
 
     site = site_options(ArchiveOptions)
+    campaign_of_site = load_campaign(site.campaign)
     choices = {
-        "cluster": sorted(
-            # The service's own may be a file elsewhere.
-            {site.cluster, *(path.stem for path in CLUSTER_PROFILES.glob("*.toml"))}
-        ),
-        "portal_version": sorted(load_campaign(site.campaign).portal.versions),
+        "cluster": reachable_clusters(site.cluster),
+        "portal_version": sorted(campaign_of_site.portal.versions),
     }
+    begun = site_options(SessionOptions, renew=True)
     night = Cron(options.nightly_cron, timezone=options.nightly_time_zone, slug="nightly")
     return [
         deployment(
@@ -142,6 +149,7 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
             site_options(CubeOptions),
             "Put the lines of a season on one grid: choose a place, dates and bands. Computed on the "
             "cluster, and published as one Zarr cube with an item that tells its lines.",
+            asked=_ASKED_OF_A_CUBE,
         ),
         deployment(
             rebuild_flow,
@@ -179,11 +187,24 @@ def describe(options: ServiceOptions, pool: str, folder: Path) -> list[RunnerDep
         deployment(
             session,
             "aws-session",
-            site_options(SessionOptions, renew=True),
-            "Begin a session with the bucket: the run pauses, and asks for an MFA code. Later runs "
-            "use the session until it ends.",
+            begun,
+            _what_a_session_does(begun),
         ),
     ]
+
+
+def _what_a_session_does(options: SessionOptions) -> str:
+    s3 = options.s3
+    if not s3.mfa_serial:
+        return (
+            "Nothing here needs a session: no MFA device is configured (s3.mfa_serial), and a run of "
+            "this would fail."
+        )
+    return (
+        f"The run pauses and asks for a code of the MFA device {s3.mfa_serial}: press Resume in its page "
+        f"within {options.session_wait_minutes:g} minutes (session_wait_minutes). It begins a session of "
+        f"{s3.session_hours:g} hours, which later runs use. It changes nothing in the archive."
+    )
 
 
 def apply(deployments: Sequence[RunnerDeployment], tell: Callable[[str], None]) -> None:
@@ -220,12 +241,10 @@ def _keep_choices(deployment: RunnerDeployment, known: Sequence[DeploymentSchedu
     deployment.schedules = [*ours, *added]
 
 
-def _form_defaults(settings: BaseModel, folder: Path) -> dict[str, Any]:
+def _form_defaults(settings: BaseModel, asked: Sequence[str], folder: Path) -> dict[str, Any]:
     """What a form starts with: the settings of the service, with paths that hold anywhere."""
-    values: dict[str, Any] = settings.model_dump(
-        mode="json", exclude_none=True, exclude=set(_OF_THE_SERVICE)
-    )
-    for name in ("store", "portal", "work_dir", "schemas", "geometry"):
+    values: dict[str, Any] = settings.model_dump(mode="json", exclude_none=True, include=set(asked))
+    for name in ("store", "schemas"):
         if name in values and "://" not in values[name]:
             values[name] = str(folder / Path(values[name]).expanduser())
     return values

@@ -9,7 +9,7 @@ from typing import Any
 
 from prefect.utilities.callables import ParameterSchema
 
-from flows.running.form_fields import say_with_pattern
+from flows.running.form_fields import refused_unless
 
 _DATE = {
     "title": "Dates",
@@ -18,8 +18,8 @@ _DATE = {
 _ONE_DATE = {
     **_DATE,
     "description": "Days of flight (UTC); at least one.",
-    # Refused as "[] should be non-empty", at the field.
-    "minItems": 1,
+    "if": {"maxItems": 0},
+    "then": {"enum": ["at least one date"]},
 }
 _LINE = {
     "title": "Lines",
@@ -30,9 +30,9 @@ _LINE = {
 def fit_form(
     schema: ParameterSchema,
     *,
-    first: Sequence[str],
-    hidden: Sequence[str],
+    asked: Sequence[str],
     choices: Mapping[str, Sequence[str]],
+    lines_of: Mapping[str, str],
     dates_required: bool = False,
 ) -> None:
     """Make the form of a flow with the one parameter ``options`` fit for people.
@@ -41,26 +41,22 @@ def fit_form(
     ----------
     schema
         Of the flow's parameters; changed in place.
-    first
-        Fields that are asked first, in this order; the others follow as they are.
-    hidden
-        Fields that are not asked.
+    asked
+        The fields, in their order; the others are left to the settings.
     choices
         Values among which a field lets people choose.
+    lines_of
+        The dates that can be chosen, each with the regular expression of its lines' names; if there
+        are none, any date can be entered.
     dates_required
         Whether nothing runs without a date.
     """
     name = schema.properties["options"]["$ref"].rpartition("/")[2]
     form = schema.definitions[name]
     fields: dict[str, dict[str, Any]] = form["properties"]
-    for field in hidden:
-        fields.pop(field, None)
-    # What is hidden would be refused as unknown; the flow's own model refuses what really is.
+    # What is not asked would be refused as unknown; the flow's own model refuses what really is.
     form.pop("additionalProperties", None)
-    form["properties"] = {
-        field: fields[field] for field in dict.fromkeys((*first, *fields)) if field in fields
-    }
-    fields = form["properties"]
+    fields = form["properties"] = {field: fields[field] for field in asked if field in fields}
     schema.properties["options"]["title"] = "Options"
     for described in fields.values():
         _drop_none(described)
@@ -70,19 +66,31 @@ def fit_form(
             fields[field]["enum"] = list(values)
     if "date" in fields:
         fields["date"] |= _ONE_DATE if dates_required else _DATE
-        _say(fields["date"], "a date is a day of this century, as 2022-02-24")
+        if lines_of:
+            fields["date"]["items"] = {"type": "string", "enum": list(lines_of)}
+        else:
+            _say(fields["date"], "days of this century, as 2022-02-24")
         if dates_required:
             # Else the field is shown as optional.
             form["required"] = ["date"]
     if "line" in fields:
         fields["line"] |= _LINE
-        _say(fields["line"], "the name of a flight line has letters, digits, - and _ alone")
+        _say(fields["line"], "names of letters, digits, - and _ alone")
+    if "date" in fields and "line" in fields and lines_of:
+        form["allOf"] = [_only_with_date(date, lines) for date, lines in lines_of.items()]
     schema.definitions = _in_use(schema)
 
 
-def _say(several: dict[str, Any], sentence: str) -> None:
-    """Let each of several values be refused with a sentence."""
-    several["items"]["pattern"] = say_with_pattern(several["items"]["pattern"], sentence)
+def _only_with_date(date: str, lines: str) -> dict[str, Any]:
+    """Refuses the lines of a date that is not among the dates."""
+    other = {"properties": {"date": {"not": {"contains": {"const": date}}}}}
+    own = refused_unless(f"^(?!{lines})", "lines of the dates that are chosen")
+    return {"if": other, "then": {"properties": {"line": {"items": own}}}}
+
+
+def _say(several: dict[str, Any], words: str) -> None:
+    """Let each of several values be refused in words."""
+    several["items"] |= refused_unless(several["items"].pop("pattern"), words)
 
 
 def _drop_none(field: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -30,17 +31,23 @@ from rich.console import Console
 
 from deployments.automations import NotificationBlockError, apply_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
+from deployments.offers import portal_dates
 from deployments.processes import Child, ServiceError, run_prefect
 from deployments.server_access import allowed_origins, check_password, local_url, password_warning
 from deployments.unfinished_runs import watch_again
+from deployments.unfinished_tasks import end_unfinished_tasks
 from flows import HEARTBEAT_SECONDS
 from flows.running.terminal import plain_console, print_usage_error
-from flows.settings import ServiceOptions, read_options
+from flows.settings import ArchiveOptions, ServiceOptions, read_options, site_options
+from shift_stac.errors import ShiftError
 
 _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"
 _CANCELLATION_SECONDS = 5
 _STARTS_IN_SECONDS = 120.0
+# The dates of the portal are asked for again: each night, and in the middle of the day.
+_OFFERED_ANEW_S = 12 * 3600.0
+_TIDIED_S = 30.0
 
 
 def server_environment(options: ServiceOptions) -> dict[str, str]:
@@ -152,6 +159,16 @@ def _make_pool() -> None:
             client.create_work_queue(name=NIGHT_QUEUE, work_pool_name=_POOL, concurrency_limit=1)
 
 
+def _client_settings(options: ServiceOptions, api: str) -> dict[Any, Any]:
+    """By which Prefect's clients here ask the server."""
+    auth = options.auth.get_secret_value() if options.auth else PREFECT_API_AUTH_STRING.value()
+    return {
+        PREFECT_API_URL: api,
+        PREFECT_API_AUTH_STRING: auth,
+        PREFECT_UI_URL: _page(options, api),
+    }
+
+
 def _deploy(
     options: ServiceOptions, deployments: Sequence[RunnerDeployment], api: str, console: Console
 ) -> None:
@@ -160,14 +177,7 @@ def _deploy(
     def tell(name: str) -> None:
         console.print(f"  {name}", highlight=False)
 
-    auth = options.auth.get_secret_value() if options.auth else PREFECT_API_AUTH_STRING.value()
-    with temporary_settings(
-        {
-            PREFECT_API_URL: api,
-            PREFECT_API_AUTH_STRING: auth,
-            PREFECT_UI_URL: _page(options, api),
-        }
-    ):
+    with temporary_settings(_client_settings(options, api)):
         try:
             _make_pool()
             console.print("deployments:")
@@ -224,10 +234,50 @@ def serve(
         warning = password_warning(options)
         if warning is not None:
             console.print(warning, highlight=False, style="yellow")
+        offered = tidied = time.monotonic()
         while True:
             for child in children:
                 child.check()
+            if options.worker and time.monotonic() - offered > _OFFERED_ANEW_S:
+                offered = time.monotonic()
+                _offer_anew(options, api, console)
+            if options.worker and time.monotonic() - tidied > _TIDIED_S:
+                tidied = time.monotonic()
+                _tidy(options, api)
             time.sleep(0.5)
+
+
+def _tidy(options: ServiceOptions, api: str) -> None:
+    """End what runs have left under way; what the server does not take now, it takes the next time."""
+    settings = _client_settings(options, api)
+    with (
+        suppress(httpx.HTTPError),
+        temporary_settings(settings),
+        get_client(sync_client=True) as client,
+    ):
+        end_unfinished_tasks(client)
+
+
+def _offer_anew(options: ServiceOptions, api: str, console: Console) -> None:
+    """Bring the dates that forms offer up to date; what does not go now goes the next time."""
+    dates = _ask_portal(options, console)
+    if not dates:
+        return
+    try:
+        _deploy(options, describe(options, _POOL, Path.cwd(), dates), api, Console(quiet=True))
+    except (ServiceError, ValueError, SettingsError, OSError) as error:
+        console.print(f"forms keep the dates that they have: {error}", highlight=False)
+
+
+def _ask_portal(options: ServiceOptions, console: Console) -> list[str]:
+    """The dates that forms offer; none where the portal does not answer."""
+    if not options.worker:
+        return []
+    try:
+        return portal_dates(site_options(ArchiveOptions))
+    except ShiftError as error:
+        console.print(f"forms take any date: {error}", highlight=False, soft_wrap=True)
+        return []
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         check_password(options)
         # Looked at before anything is started: forms and schedule are made from settings too.
-        deployments = describe(options, _POOL, Path.cwd())
+        deployments = describe(options, _POOL, Path.cwd(), _ask_portal(options, errors))
     except (ValueError, SettingsError, OSError) as error:
         # Prefect says as a plain ValueError what is wrong with a schedule.
         print_usage_error(errors, error, _PROGRAM)

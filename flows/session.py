@@ -22,8 +22,6 @@ from shift_stac.errors import CredentialsError
 from shift_stac.storage.credentials import Keys, Sessions
 
 _PROGRAM = "python -m flows.session"
-# Who starts the deployment wants to be asked, whatever other runs do.
-_AT_LEAST_MINUTES = 15.0
 
 
 @flow(
@@ -39,8 +37,8 @@ def session(options: SessionOptions) -> State[None]:
     Args:
         options: which device, and for how long.
     """
-    minutes = max(options.s3.code_wait_minutes, _AT_LEAST_MINUTES)
-    s3 = options.s3.model_copy(update={"code_wait_minutes": minutes})
+    # Who starts the deployment wants to be asked, whatever other runs do.
+    s3 = options.s3.model_copy(update={"code_wait_minutes": options.session_wait_minutes})
     sentence = begin(options.model_copy(update={"s3": s3}))
     get_run_logger().info("%s", sentence)
     return Completed(message=sentence)

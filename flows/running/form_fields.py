@@ -1,9 +1,12 @@
 """Sentences that the Prefect UI's forms show to the person who fills them in."""
 
+from typing import Any
 
-def say_with_pattern(pattern: str, sentence: str) -> str:
-    """A regular expression that matches as before, and begins with a sentence that never does.
 
-    The server quotes the expression to who entered something else, and says nothing beside it.
+def refused_unless(pattern: str, words: str) -> dict[str, Any]:
+    """Of a JSON schema: a text that does not match is refused as "is not one of [words]".
+
+    The server shows the person what it compared with, and nothing beside it: a list of one phrase reads
+    better than a regular expression.
     """
-    return f"(?!){sentence}|{pattern}"
+    return {"if": {"not": {"pattern": pattern}}, "then": {"enum": [words]}}

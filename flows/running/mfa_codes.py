@@ -20,7 +20,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Paused, Running
 from pydantic import Field
 
-from flows.running.form_fields import say_with_pattern
+from flows.running.form_fields import refused_unless
 from flows.running.temporary_server import is_server_temporary
 from flows.running.terminal import plain_console
 from flows.settings import BucketOptions, PublishedOptions
@@ -41,7 +41,7 @@ class MfaCode(RunInput):
     code: str = Field(
         title="Code",
         description="The six digits that the device shows now.",
-        json_schema_extra={"pattern": say_with_pattern(r"^\d{6}$", "a code has six digits")},
+        json_schema_extra=refused_unless(r"^\d{6}$", "codes of six digits"),
     )
 
 

@@ -1,10 +1,12 @@
 """What the commands print."""
 
 import logging
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 
@@ -23,7 +25,11 @@ _STYLES = {
     "failed": "red",
     "skipped": "yellow",
     "vanished": "yellow",
+    "good": "green",
+    "bad": "red",
 }
+_FIGURES = {"size", "seconds", "located", "nodata", "negative", "MB on the portal"}
+_ANY_WIDTH = 10_000
 
 
 def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
@@ -38,41 +44,59 @@ def end_log() -> None:
 
 def print_report(console: Console, report: RunReport) -> None:
     """Print the table of a run's lines, the last thing that a run prints."""
-    table = Table(title=f"{report.sentence} - {report.store}", title_justify="left")
-    for column in ("line", "state"):
-        table.add_column(column, no_wrap=True)
-    for column in ("reason", "validation"):
-        table.add_column(column, overflow="fold")
-    for column in ("size", "seconds"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in report.rows():
-        # The stages' seconds are for wider places than a terminal: the report, and the UI.
-        cells = [row[str(column.header)] for column in table.columns]
-        table.add_row(*cells, style=_STYLES.get(row["state"]))
-    console.print(table)
+    # The stages' seconds are for wider places than a terminal: the report, and the UI.
+    shown = ("line", "state", "size", "seconds", "validation", "reason")
+    rows = [{name: row[name] for name in shown} for row in report.rows()]
+    print_rows(console, f"{report.sentence} - {report.store}", rows)
 
 
 def print_archive_report(console: Console, report: ArchiveReport) -> None:
     """Print which stores are good and which are bad, the last thing that a validation prints."""
-    table = Table(title=f"{report.sentence} - {report.store}", title_justify="left")
-    for column in ("line", "state"):
-        table.add_column(column, no_wrap=True)
-    for column in ("located", "nodata", "negative"):
-        table.add_column(column, justify="right")
-    table.add_column("finding", overflow="fold")
-    for row in report.rows():
-        table.add_row(*row.values(), style="red" if row["state"] == "bad" else "green")
-    console.print(table)
+    print_rows(console, f"{report.sentence} - {report.store}", report.rows())
 
 
 def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Print rows that have the same columns."""
-    table = Table(title=title, title_justify="left")
-    for column in rows[0] if rows else ():
-        table.add_column(column, overflow="fold")
+    """Print rows that have the same columns.
+
+    Where they are too wide for the console, what the last column says stands below the table, so that
+    no word is broken.
+    """
+    console.print(title, highlight=False, soft_wrap=True)
+    if not rows:
+        return
+    table = _table(rows, list(rows[0]))
+    wide = console.options.update(max_width=_ANY_WIDTH)
+    if console.measure(table, options=wide).maximum <= console.width:
+        console.print(table)
+        return
+    *short, last = rows[0]
+    console.print(_table(rows, short))
     for row in rows:
-        table.add_row(*map(str, row.values()))
-    console.print(table if rows else title)
+        if row[last]:
+            text = f"{row[short[0]]}: {row[last]}" if short else str(row[last])
+            # A path that is longer than the console stays in one piece, to be copied.
+            text = textwrap.fill(
+                text,
+                console.width,
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            console.print(text, highlight=False, soft_wrap=True, style=_style(row))
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in columns:
+        justify: JustifyMethod = "right" if column in _FIGURES else "left"
+        table.add_column(column, justify=justify, overflow="ignore")
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in columns), style=_style(row))
+    return table
+
+
+def _style(row: Mapping[str, object]) -> str | None:
+    return _STYLES.get(str(row.get("state")))
 
 
 def print_plan(

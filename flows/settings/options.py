@@ -376,6 +376,12 @@ class SessionOptions(BaseModel):
         default_factory=BucketOptions,
         description="the MFA device, and the keys for which it speaks",
     )
+    session_wait_minutes: float = Field(
+        default=15,
+        gt=0,
+        le=24 * 60,
+        description="minutes that the deployment aws-session waits for an MFA code in the Prefect UI",
+    )
     renew: bool = Field(
         default=False, description="begin a new session also where one has not ended yet"
     )

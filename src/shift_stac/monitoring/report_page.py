@@ -22,7 +22,7 @@ HEALTH_WORDS = {
 _ROWS = 14
 _FINDINGS = 5
 _COLUMNS = (
-    "day (UTC)", "published", "again", "failed", "stored", "time at work", "per second",
+    "day (UTC)", "published", "again", "failed", "stored", "at work", "per second",
     "median of a line", "retries", "lost jobs", "runs",
 )  # fmt: skip
 
@@ -86,7 +86,7 @@ def report_rows(report: CampaignReport, most: int) -> list[dict[str, str]]:
             "again": f"{day.again}",
             "failed": f"{day.failed}",
             "stored": format_size(day.size),
-            "time at work": format_seconds(day.busy_seconds),
+            "at work": format_seconds(day.busy_seconds),
             "retries": f"{day.retries}",
             "lost jobs": f"{day.lost_jobs}",
         }

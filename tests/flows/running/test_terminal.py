@@ -24,3 +24,20 @@ def test_a_reason_in_brackets_is_printed_as_it_is(capsys, monkeypatch, stderr):
     said = capsys.readouterr()
     for word in ("title", "cell", "plan", "left", "styled"):
         assert f"{word} {TEXT}" in (said.err if stderr else said.out)
+
+
+def test_a_table_fits_the_terminal_and_breaks_no_word(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    reason = f"file:///{'far/' * 30}rfl is truncated; tell the portal's keepers"
+    rows = [
+        {"line": "ang20220308t190313", "state": "failed", "size": "", "reason": reason},
+        {"line": "ang20220308t191139", "state": "published", "size": "543.2 GB", "reason": ""},
+    ]
+    print_rows(plain_console(), "1 published, 1 failed", rows)
+    said = capsys.readouterr().out
+    assert set(reason.split()) <= set(said.split())
+    longest = max(reason.split(), key=len)
+    assert all(len(line) <= 80 for line in said.splitlines() if longest not in line)
+    # What fits stays in the table.
+    print_rows(plain_console(), "1 failed", [rows[0] | {"reason": "no answer"}])
+    assert "failed        no answer" in capsys.readouterr().out

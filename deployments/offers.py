@@ -1,0 +1,84 @@
+"""What forms offer: dates that the portal has, and clusters that this machine reaches."""
+
+import re
+import shutil
+import socket
+from collections.abc import Iterable
+from datetime import datetime
+
+from flows import CLUSTER_PROFILES
+from flows.settings import ArchiveOptions
+from shift_stac.campaigns import Campaign, load_campaign
+from shift_stac.cluster import ClusterProfile, load_profile
+from shift_stac.cluster.options import find_class
+from shift_stac.errors import ShiftError
+from shift_stac.portal.portal import open_portal
+
+# Whoever starts the service waits for the list; without one, forms take any date.
+_PATIENCE_S = 10.0
+# How a name may spell parts of a date, and what gives them.
+_SPELLED = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "DDD": "%j"}
+
+
+def portal_dates(site: ArchiveOptions) -> list[str]:
+    """The dates, as 2022-02-24, that the portal has in any of its versions.
+
+    Raises
+    ------
+    ShiftError
+        It does not answer, or lists none.
+    """
+    campaign = load_campaign(site.campaign)
+    address = site.portal or campaign.portal.url
+    hasty = site.download.model_copy(
+        update={"connect_timeout": _PATIENCE_S, "read_timeout": _PATIENCE_S, "attempts": 1}
+    )
+    found: set[str] = set()
+    failure: ShiftError | None = None
+    for name, version in campaign.portal.versions.items():
+        try:
+            with open_portal(address, version, name, hasty, names=campaign.lines) as portal:
+                found.update(portal.dates())
+        except ShiftError as error:
+            # A mirror may have one version alone.
+            failure = failure or error
+    if failure is not None and not found:
+        raise failure
+    return [f"{_day(date):%Y-%m-%d}" for date in sorted(found)]
+
+
+def _day(date: str) -> datetime:
+    return datetime.strptime(date, "%Y%m%d")  # noqa: DTZ007 - a date alone
+
+
+def line_patterns(campaign: Campaign, dates: Iterable[str]) -> dict[str, str]:
+    """For each date, as 2022-02-24, the regular expression of its lines' names."""
+    form = campaign.lines.pattern.regex()
+    return {date: _of_day(form, _day(date.replace("-", ""))) for date in dates}
+
+
+def _of_day(form: str, day: datetime) -> str:
+    spelled = {spelling: format(day, directive) for spelling, directive in _SPELLED.items()}
+    told = re.sub(r"\(\?P<date_(\w+)>[^)]*\)", lambda part: spelled[part[1]], form)
+    # The other groups without their names, which browsers spell in another way.
+    return re.sub(r"\(\?P<\w+>", "(?:", told)
+
+
+def reachable_clusters(own: str) -> list[str]:
+    """Cluster profiles that fit this machine, and the service's own, which may be a file elsewhere."""
+    named = {path.stem for path in CLUSTER_PROFILES.glob("*.toml")}
+    return sorted(
+        {own, *(name for name in named if is_reached(load_profile(name, CLUSTER_PROFILES)))}
+    )
+
+
+def is_reached(profile: ClusterProfile) -> bool:
+    """Whether this machine has the network interface and the commands that a profile needs."""
+    interface = profile.options.get("interface")
+    if interface is not None and interface not in {name for _, name in socket.if_nameindex()}:
+        return False
+    if profile.is_local:
+        return True
+    job = getattr(find_class(profile), "job_cls", None)
+    command = getattr(job, "submit_command", None)
+    return command is None or shutil.which(command.split()[0]) is not None
