@@ -235,6 +235,12 @@ def test_a_run_whose_process_is_gone_is_ended_and_told(service, killed, operator
     assert run["state_type"] == "CRASHED"
     operators.wait("Crashed", 30)
 
+    def under_way() -> list[str]:
+        tasks = service.ask("POST", "/task_runs/filter", {"flow_runs": {"id": {"any_": [run_id]}}})
+        return [task["name"] for task in tasks if task["state_type"] in {"RUNNING", "PENDING"}]
+
+    wait_until(lambda: not under_way(), f"tasks of a dead process: {under_way()}", 120)
+
 
 def test_the_address_of_the_webhook_is_not_to_be_read_in_the_database(service):
     database = sqlite3.connect(service.folder / "prefect" / "prefect.db")

@@ -1,0 +1,48 @@
+"""Task runs that were under way when the process of their flow run ended: nobody else ends them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
+from prefect.client.schemas.sorting import TaskRunSort
+from prefect.states import Crashed
+
+from flows.running.journal import TAG
+
+# The server learns of task runs by events, which it writes in the background.
+_PATIENCE = timedelta(seconds=60)
+_AT_ONCE = 50
+
+
+def end_unfinished_tasks(client: SyncPrefectClient) -> int:
+    """End the task runs of our flow runs that ended a minute ago or earlier; tells how many."""
+    ended = FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[TAG]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
+        end_time=FlowRunFilterEndTime.model_validate({"before_": datetime.now(UTC) - _PATIENCE}),
+    )
+    left = [state for state in StateType if state not in TERMINAL_STATES]
+    unfinished = TaskRunFilter(
+        state=TaskRunFilterState(type=TaskRunFilterStateType(any_=left)),
+    )
+    found = client.read_task_runs(
+        flow_run_filter=ended,
+        task_run_filter=unfinished,
+        sort=TaskRunSort.ID_DESC,
+        limit=_AT_ONCE,
+    )
+    for run in found:
+        state: State[Any] = Crashed(message="The process of its flow run ended before it did.")
+        client.set_task_run_state(run.id, state, force=True)
+    return len(found)
