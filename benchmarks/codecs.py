@@ -41,7 +41,7 @@ CODECS: dict[str, Any] = {
 # Bands, scan lines and samples.
 CHUNKS = {
     "100/100/100": (100, 100, 100),
-    "balanced": (85, 100, 100),
+    "balanced": (85, 50, 100),
     "spectral": (425, 48, 50),
     "map": (8, 200, 598),
     "small": (85, 50, 50),

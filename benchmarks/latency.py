@@ -74,7 +74,9 @@ READS = ("spectrum", "ten plots", "polygon", "RGB map")
 LAYOUTS: dict[str, ConversionOptions] = {
     **{str(layout): ConversionOptions(chunks=layout.chunks) for layout in ChunkLayout},
     "170 x 60 x 100": ConversionOptions(chunks=ChunkSizes(wavelength=170, y=60, x=100)),
-    "85 x 50 x 100": ConversionOptions(chunks=ChunkSizes(wavelength=85, y=50, x=100)),
+    "85 x 100 x 100": ConversionOptions(chunks=ChunkSizes(wavelength=85, y=100, x=100)),
+    "61 x 50 x 100": ConversionOptions(chunks=ChunkSizes(wavelength=61, y=50, x=100)),
+    "85 x 50 x 50": ConversionOptions(chunks=ChunkSizes(wavelength=85, y=50, x=50)),
     "balanced, sharded": ConversionOptions(sharded=True),
     "85 x 50 x 50, sharded": ConversionOptions(
         chunks=ChunkSizes(wavelength=85, y=50, x=50), sharded=True

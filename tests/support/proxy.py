@@ -50,6 +50,8 @@ class Proxy:
     url: str = ""
     seen: list[str] = field(default_factory=list)
     bytes: int = 0
+    before_answer: int = 0
+    """Requests that came before the first was passed on: with a delay, those of a round trip."""
     delay_s: float = 0
     faults: list[Fault] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
@@ -59,7 +61,7 @@ class Proxy:
         return len(self.seen)
 
     def reset(self) -> None:
-        self.seen, self.bytes = [], 0
+        self.seen, self.bytes, self.before_answer = [], 0, 0
 
     def note(self, request: str, headers: dict[str, str]) -> Fault | None:
         """Count a request, and tell what is to happen to it."""
@@ -96,6 +98,7 @@ def serve_proxy(behind: str, *faults: Fault) -> Iterator[Proxy]:
             }
             fault = proxy.note(f"{self.command} {self.path}", headers)
             time.sleep(proxy.delay_s)
+            proxy.before_answer = proxy.before_answer or proxy.requests
             if fault is not None and fault.kind is Kind.REFUSED:
                 self.refuse(fault)
                 return

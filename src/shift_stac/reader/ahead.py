@@ -5,6 +5,7 @@ the cube are a round trip away: the cube is asked for around the pixels that the
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,11 @@ from numpy.typing import NDArray
 
 from shift_stac.reader.chunk_reads import StoredArray, Tile, fetch_pixels, stored_array
 from shift_stac.reader.values import pixel_values
+
+# Pixels around those that the table names: of the swath, it does not name each.
+_MARGIN = 2
+# Held at once, of a polygon.
+_MOST_BYTES = 64_000_000
 
 
 class PixelsAhead:
@@ -42,6 +48,26 @@ class PixelsAhead:
             for new, old in zip(box, self._boxes.get(tile, box), strict=True)
         )
         self._boxes[tile] = y, x
+
+    def aim_at(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> None:
+        """Choose boxes around many pixels, one in each chunk; none if they are too many to be held."""
+        if self._array is None:
+            return
+        boxes: dict[Tile, tuple[slice, slice]] = {}
+        for tile, own in self._array.tiles_at(line, sample).items():
+            whole = self._array.box(tile)
+            y, x = (
+                slice(
+                    max(int(part[own].min()) - _MARGIN, within.start),
+                    min(int(part[own].max()) + 1 + _MARGIN, within.stop),
+                )
+                for part, within in zip((line, sample), whole, strict=True)
+            )
+            boxes[tile] = y, x
+        pixels = sum(math.prod(part.stop - part.start for part in box) for box in boxes.values())
+        depth = math.prod(self._array.shape[:-2])
+        if pixels * depth * self._array.stored_dtype.itemsize <= _MOST_BYTES:
+            self._boxes = boxes
 
     async def read(self, limit: asyncio.Semaphore) -> None:
         """Read the boxes."""

@@ -28,6 +28,9 @@ KEPT_BYTES = 256_000_000
 # Chunks of 3 MB in flight: enough to fill a line of 10 Gbit/s at 30 ms.
 _IN_FLIGHT = 64
 
+# Where one in so many pixels of a window is wanted, they are taken of the window at once.
+_DENSE = 8
+
 # What xarray decodes values by.
 _CODING = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 
@@ -112,6 +115,13 @@ class StoredArray:
         parts = np.split(order, np.flatnonzero(code[order[1:]] != code[order[:-1]]) + 1)
         return {(int(rows[part[0]]), int(columns[part[0]])): part for part in parts}
 
+    def touched(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> list[Tile]:
+        """The tiles that have any of the pixels."""
+        across = self.shape[-1] // self.tile[1] + 1
+        code = line // self.tile[0] * across + sample // self.tile[1]
+        present = np.flatnonzero(np.bincount(code)).tolist()
+        return [(number // across, number % across) for number in present]
+
     def objects(self, tiles: Sequence[Tile]) -> list[list[Tile]]:
         """Tiles by the object that holds them: more than one where the array has shards."""
         outer = self._array.shards or self._array.chunks
@@ -157,27 +167,36 @@ class TilesRead:
     bands: Bands
     tiles: Mapping[Tile, NDArray[Any]]
 
-    def pixels(
-        self,
-        line: NDArray[np.intp],
-        sample: NDArray[np.intp],
-        places: Mapping[Tile, NDArray[np.intp]],
-    ) -> NDArray[Any]:
-        """Values of pixels, shaped ([bands,] pixels); ``places`` tells which lie in each tile."""
+    def pixels(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> NDArray[Any]:
+        """Values of pixels, shaped ([bands,] pixels)."""
+        if not line.size:
+            return self._decoded(self._empty((0,)))
+        y, x = (slice(int(part.min()), int(part.max()) + 1) for part in (line, sample))
+        width = x.stop - x.start
+        if line.size * _DENSE >= (y.stop - y.start) * width:
+            around = self._window(y, x)
+            flat = (line - y.start) * width + (sample - x.start)
+            return self._decoded(around.reshape(len(around), -1).take(flat, axis=1))
         out = self._empty((line.size,))
-        for tile, own in places.items():
+        for tile, own in self.array.tiles_at(line, sample).items():
             y, x = self.array.box(tile)
             out[:, own] = self.tiles[tile][:, line[own] - y.start, sample[own] - x.start]
         return self._decoded(out)
 
     def window(self, lines: slice, samples: slice) -> NDArray[Any]:
-        """Values of a window, shaped ([bands,] y, x)."""
+        """Values of a window, shaped ([bands,] y, x), all tiles of which were read."""
+        return self._decoded(self._window(lines, samples))
+
+    def _window(self, lines: slice, samples: slice) -> NDArray[Any]:
+        """A window as it is stored, shaped (bands, y, x); anything where no tile was read."""
         out = self._empty((lines.stop - lines.start, samples.stop - samples.start))
         for tile in tiles_of(self.array, lines, samples):
+            if tile not in self.tiles:
+                continue
             y, x = self.array.box(tile)
             (to_y, from_y), (to_x, from_x) = _shared(lines, y), _shared(samples, x)
             out[:, to_y, to_x] = self.tiles[tile][:, from_y, from_x]
-        return self._decoded(out)
+        return out
 
     def _empty(self, shape: tuple[int, ...]) -> NDArray[Any]:
         depth = 1 if self.bands is None else len(self.bands)
@@ -231,6 +250,15 @@ def fetch_tiles(
         TilesRead(array, bands, tiles or {})
         for (array, bands, _), tiles in zip(wanted, found, strict=True)
     ]
+
+
+def asked_beside(array: StoredArray, bands: Bands, tiles: Collection[Tile]) -> Beside:
+    """What reads whole tiles of an array at the same time as something else, and keeps them."""
+
+    async def read(limit: asyncio.Semaphore) -> None:
+        await _tiles(array, bands, tiles, limit)
+
+    return read
 
 
 def fetch_pixels(

@@ -1,11 +1,11 @@
-"""Opening a published flight line: its metadata in one request, and its small arrays in one more round.
+"""Opening a published flight line: its metadata and its small arrays, all of them asked for at once.
 
 Large arrays stay where they are. They are dask arrays of :class:`StoredArray`, by which the reader
 knows where it may read without dask.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -15,14 +15,13 @@ import numpy as np
 import xarray as xr
 import zarr
 from xarray.backends import ZarrStore
-from zarr.abc.store import Store
 from zarr.core.sync import sync
 
 from shift_stac.errors import StoreError
 from shift_stac.reader import access  # noqa: F401 - adds the accessor
 from shift_stac.reader.chunk_reads import StoredArray
 from shift_stac.reader.store_address import store_address
-from shift_stac.reader.stores import ObjectReadError, stores_of
+from shift_stac.reader.stores import ObjectReadError, Objects, stores_of
 from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs
 from shift_stac.store.store_format import STORE_FORMAT
@@ -30,6 +29,13 @@ from shift_stac.store.store_format import STORE_FORMAT
 # Encodings that to_zarr would hold a part of a line to, however it is chunked.
 _LAYOUT = ("chunks", "preferred_chunks", "shards")
 _SETTING = Lock()
+
+# Small arrays of any line, which are asked for with its metadata: one round trip instead of two.
+_ASKED_AHEAD = (
+    *(f"{name}/c/0" for name in ("wavelength", "good_wavelength", "fwhm", "y", "x")),
+    "projection/c",
+    *(f"{GLT_GROUP}/{name}" for name in ("map_ref/c", "map_y/c/0", "map_x/c/0")),
+)
 
 
 def open_flightline(
@@ -87,11 +93,13 @@ def open_flightline(
 
 def _open_group(address: str, options: Mapping[str, Any] | None) -> zarr.Group:
     """The store's root group with its consolidated metadata, of the first store that serves it."""
-    stores: Iterator[Store] = stores_of(address, options)
+    stores = stores_of(address, options)
     while True:
-        store = next(stores)
+        store, path = next(stores)
+        if isinstance(store, Objects):
+            sync(store.ask_ahead(f"{path}/{key}".lstrip("/") for key in _ASKED_AHEAD))
         try:
-            return zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=True)
+            return zarr.open_group(store, path=path, mode="r", zarr_format=3, use_consolidated=True)
         except ObjectReadError:
             # obstore follows a bucket to no other region, and knows fewer ways to log in.
             continue
@@ -99,13 +107,11 @@ def _open_group(address: str, options: Mapping[str, Any] | None) -> zarr.Group:
 
 def _load(groups: Sequence[zarr.Group]) -> list[xr.Dataset]:
     """Groups as datasets: their small arrays loaded, all at once, and the large ones for dask."""
+    # Lines are opened in many threads, and zarr's settings are those of all of them.
+    with _SETTING, zarr.config.set({"codec_pipeline.path": FUSED_PIPELINE}):
+        stores = [ZarrStore(group, mode="r") for group in groups]
     encoded = [
-        xr.open_dataset(
-            ZarrStore(group, mode="r"),
-            decode_cf=False,
-            create_default_indexes=False,
-        )
-        for group in groups
+        xr.open_dataset(store, decode_cf=False, create_default_indexes=False) for store in stores
     ]
     small = [
         dataset[[name for name, variable in dataset.variables.items() if variable.ndim <= 1]]
@@ -116,17 +122,18 @@ def _load(groups: Sequence[zarr.Group]) -> list[xr.Dataset]:
         await asyncio.gather(*(dataset.load_async() for dataset in small))
 
     sync(load())
-    return [_decoded(dataset, group) for dataset, group in zip(encoded, groups, strict=True)]
+    return [
+        _decoded(dataset, store.members) for dataset, store in zip(encoded, stores, strict=True)
+    ]
 
 
-def _decoded(encoded: xr.Dataset, group: zarr.Group) -> xr.Dataset:
+def _decoded(encoded: xr.Dataset, arrays: Mapping[str, Any]) -> xr.Dataset:
     decoded = xr.decode_cf(encoded)
-    large = [str(name) for name, variable in encoded.variables.items() if variable.ndim > 1]
-    # Lines are opened in many threads, and zarr's settings are those of all of them.
-    with _SETTING, zarr.config.set({"codec_pipeline.path": FUSED_PIPELINE}):
-        arrays = {name: cast("zarr.Array[Any]", group[name]) for name in large}
-    for name, array in arrays.items():
-        stored = StoredArray(array, encoded[name].attrs)
+    for name, variable in encoded.variables.items():
+        if variable.ndim <= 1:
+            continue
+        array = arrays[str(name)]
+        stored = StoredArray(array, variable.attrs)
         lazy = dask.array.from_array(  # type: ignore[no-untyped-call]
             stored,
             chunks=array.chunks,

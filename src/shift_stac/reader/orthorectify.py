@@ -27,12 +27,12 @@ from shift_stac.reader.map_grids import (
     matching_size,
     target_grid,
 )
-from shift_stac.reader.pixels import pixels_on, read_pixels
+from shift_stac.reader.pixels import pixels_on, read_pixels, whole_beside
 from shift_stac.store.glt_group import LAYERS, read_grid
 
 # A block of the lazy result, and the longest side of it.
 _BLOCK_BYTES = 16_000_000
-_BLOCK_CELLS = 512
+_BLOCK_CELLS = 1024
 # Cells that differ from pixels by such a part are as large.
 _SAME_SIZE = 1e-6
 
@@ -104,7 +104,10 @@ class MapView:
                 part = self.grid.part(rows, columns)
                 write_means(read, self.swath, self.variable, part, wanted)
             else:
-                line, sample = pixels_on(self.swath, self.grid, rows, columns)
+                # All of the line is wanted, wherever its pixels lie.
+                is_whole = wanted.size > 0 and out.shape[1:] == read_grid(self.swath).shape
+                beside = whole_beside(self.variable, wanted) if is_whole else None
+                line, sample = pixels_on(self.swath, self.grid, rows, columns, beside)
                 read_pixels(read, self.variable, line, sample, wanted)
             if read is not out:
                 out[usable] = read

@@ -17,6 +17,7 @@ from scipy.spatial import KDTree
 
 from shift_stac.crs import transformer
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid
+from shift_stac.reader.chunk_reads import Beside, asked_beside, stored_array, tiles_of
 from shift_stac.reader.values import Window, pixel_values, window_values
 from shift_stac.store.glt_group import LAYERS, read_grid
 
@@ -38,7 +39,7 @@ _REACH = math.ceil(FARTHEST_PIXEL)
 
 
 def pixels_of(
-    swath: xr.Dataset, rows: slice, columns: slice
+    swath: xr.Dataset, rows: slice, columns: slice, beside: Beside | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Scan line and sample that each cell of a window of the lookup table shows.
 
@@ -48,23 +49,25 @@ def pixels_of(
         Two arrays shaped (rows, columns): places along ``y`` and ``x`` of the dataset, from 0,
         also where it is a part of the line; -1 where there is no pixel.
     """
-    return pixels_in(swath, [(rows, columns)])[0]
+    return pixels_in(swath, [(rows, columns)], beside)[0]
 
 
 def pixels_in(
-    swath: xr.Dataset, windows: Sequence[Window]
+    swath: xr.Dataset, windows: Sequence[Window], beside: Beside | None = None
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """As :func:`pixels_of`, for many windows at once."""
+    """As :func:`pixels_of`, for many windows at once; ``beside`` reads something else meanwhile."""
     places = [_places_along(swath[dim].to_numpy()) for dim in ("y", "x")]
     found = []
-    for sample, line in window_values([swath[name] for name in LAYERS], windows):
+    for sample, line in window_values([swath[name] for name in LAYERS], windows, beside):
         numbers = [
             # The dataset may be a part of the line, and end before what the table names.
-            place[np.minimum(np.abs(part), place.size - 1)]
+            place.take(np.abs(part), mode="clip")
             for part, place in zip((line, sample), places, strict=True)
         ]
-        nowhere = (numbers[0] < 0) | (numbers[1] < 0)
-        numbers[0][nowhere] = numbers[1][nowhere] = -1
+        lacking = [part < 0 for part in numbers]
+        if (lacking[0] != lacking[1]).any():
+            nowhere = lacking[0] | lacking[1]
+            numbers[0][nowhere] = numbers[1][nowhere] = -1
         found.append((numbers[0], numbers[1]))
     return found
 
@@ -78,15 +81,17 @@ def _places_along(present: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
 
 
 def pixels_on(
-    swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice
+    swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice, beside: Beside | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """As :func:`pixels_of`, for a window of any grid."""
+    """As :func:`pixels_of`, for a window of any grid.
+
+    On the lookup table's own grid, ``beside`` reads something else meanwhile.
+    """
     table = read_grid(swath)
     offset = _offset(table, grid)
     if offset is None:
         return nearest_pixels(swath, grid, rows, columns)
     shape = rows.stop - rows.start, columns.stop - columns.start
-    found = np.full(shape, -1), np.full(shape, -1)
     own, there = zip(
         *(
             _overlap(part, away, size)
@@ -94,7 +99,11 @@ def pixels_on(
         ),
         strict=True,
     )
-    for layer, numbers in zip(found, pixels_of(swath, *there), strict=True):
+    named = pixels_of(swath, there[0], there[1], beside)
+    if named[0].shape == shape:
+        return named
+    found = np.full(shape, -1), np.full(shape, -1)
+    for layer, numbers in zip(found, named, strict=True):
         layer[own] = numbers
     return found
 
@@ -142,6 +151,21 @@ def region_around(
         )
         for dim, numbers in (("y", line), ("x", sample))
     }
+
+
+def whole_beside(variable: xr.DataArray, bands: NDArray[np.intp]) -> Beside | None:
+    """What reads bands of a whole variable while it is being found where its pixels lie on a map.
+
+    None of what is not read from a store, or more than may be read at once.
+    """
+    array = stored_array(variable)
+    if array is None:
+        return None
+    lines, samples = array.shape[-2:]
+    if lines * samples * bands.size * array.stored_dtype.itemsize > _READ_BYTES:
+        return None
+    wanted = None if array.bands is None else tuple(bands.tolist())
+    return asked_beside(array, wanted, tiles_of(array, slice(0, lines), slice(0, samples)))
 
 
 def read_pixels(

@@ -5,6 +5,7 @@ from typing import Any
 import xarray as xr
 
 from shift_stac.errors import MapError
+from shift_stac.reader.ahead import PixelsAhead
 from shift_stac.reader.polygons import parse_polygon
 from shift_stac.reader.zones import find_zones, statistics
 
@@ -35,14 +36,15 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
     MapError
         The geometry is no polygon, or no pixel's centre lies in it.
     """
-    (zone,) = find_zones(swath, [parse_polygon(geometry)])
+    ahead = PixelsAhead(variable)
+    (zone,) = find_zones(swath, [parse_polygon(geometry)], ahead)
     if zone is None:
         msg = "the line has no pixel in the polygon: compare it with the line's footprint"
         raise MapError(msg)
     if not zone.line.size:
         msg = "no pixel's centre lies in the polygon: it is smaller than a pixel; ask for the spectrum of a point"
         raise MapError(msg)
-    found = statistics(variable, [zone])
+    found = statistics(variable, [zone], ahead=ahead)
     spectral = {
         name: coordinate.variable
         for name, coordinate in variable.coords.items()

@@ -5,17 +5,20 @@ serves https and S3 where it knows all that the AWS settings and the options say
 ask for is fsspec's.
 """
 
+import asyncio
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, override
 
 import botocore.session
 from obstore.exceptions import BaseError, GenericError
 from obstore.store import HTTPStore, S3Store
 from zarr.abc.store import ByteRequest, Store
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import FsspecStore, LocalStore, ObjectStore
 
 # As many as s3fs makes: a few seconds.
@@ -23,6 +26,10 @@ _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 _TIMEOUT = timedelta(seconds=60)
 # How long keys of the standard chain are kept before it is asked again: it renews them itself.
 _KEYS_KEPT = timedelta(minutes=5)
+# Buckets and servers to which connections are kept.
+_CLIENTS_KEPT = 32
+# Paths that are the same as an address and as a key.
+_PLAIN_PATH = re.compile(r"[\w./-]*", re.ASCII)
 
 
 class ObjectReadError(OSError):
@@ -42,11 +49,30 @@ class Objects(ObjectStore[Any]):
             FsspecStore.from_url, address, storage_options=dict(options), read_only=True
         )
         self._ranges: Store | None = None
+        self._ahead: dict[str, asyncio.Future[Buffer | BaseException | None]] = {}
+
+    async def ask_ahead(self, keys: Iterable[str]) -> None:
+        """Ask for objects that are likely to be wanted next, and do not wait for them.
+
+        Each answer serves once. What fails is asked for again when it is wanted, if ever.
+        """
+
+        async def one(key: str) -> Buffer | BaseException | None:
+            try:
+                return await ObjectStore.get(self, key, default_buffer_prototype())
+            except BaseError as error:
+                return error
+
+        self._ahead = {key: asyncio.ensure_future(one(key)) for key in keys}
 
     @override
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
+        if byte_range is None and (asked := self._ahead.pop(key, None)) is not None:
+            found = await asked
+            if not isinstance(found, BaseException):
+                return found
         if byte_range is None or self._ranges is None:
             try:
                 return await super().get(key, prototype, byte_range)
@@ -60,8 +86,10 @@ class Objects(ObjectStore[Any]):
         return await self._ranges.get(key, prototype, byte_range)
 
 
-def stores_of(address: str, options: Mapping[str, Any] | None) -> Iterator[Store]:
-    """The stores that may serve an address, best first, each made when it is asked for.
+def stores_of(address: str, options: Mapping[str, Any] | None) -> Iterator[tuple[Store, str]]:
+    """The stores that may serve an address, best first, each made when it is asked for, and its path there.
+
+    Those of obstore are of a whole bucket or server, so that lines share their connections.
 
     Parameters
     ----------
@@ -72,28 +100,39 @@ def stores_of(address: str, options: Mapping[str, Any] | None) -> Iterator[Store
     """
     scheme, mark, place = address.rpartition("://")
     if not mark or scheme == "file":
-        yield LocalStore(place, read_only=True)
+        yield LocalStore(place, read_only=True), ""
         return
     options = dict(options or {})
+    host, _, path = place.partition("/")
     if scheme in ("http", "https") and not options and "?" not in place:
-        client: Any = {"allow_http": scheme == "http", "timeout": _TIMEOUT}
-        store = HTTPStore(address, client_options=client, retry_config=_RETRIES)
-        yield Objects(store, address, options)
-    if scheme == "s3" and (found := _in_bucket(place, options)) is not None:
-        yield Objects(found, address, options)
-    yield FsspecStore.from_url(address, storage_options=options, read_only=True)
+        root, path = (f"{scheme}://{host}", path) if _PLAIN_PATH.fullmatch(path) else (address, "")
+        yield Objects(_server(root), root, options), path
+    if scheme == "s3" and (client := _bucket(host, options)) is not None:
+        yield Objects(client, f"s3://{host}", options), path
+    yield FsspecStore.from_url(address, storage_options=options, read_only=True), ""
 
 
+@lru_cache(_CLIENTS_KEPT)
+def _server(root: str) -> HTTPStore:
+    """The client of a web server."""
+    client: Any = {"allow_http": root.startswith("http://"), "timeout": _TIMEOUT}
+    return HTTPStore(root, client_options=client, retry_config=_RETRIES)
+
+
+@dataclass(frozen=True)
 class StandardKeys:
-    """Keys of AWS's standard chain (a profile, a role of the machine, a login), as obstore asks for them."""
+    """Keys of AWS's standard chain (a profile, a role of the machine, a login), as obstore asks for them.
 
-    def __init__(self, profile: str | None) -> None:
-        self._profile = profile
+    ``first`` is the access key that the chain gave first: after another login it is another.
+    """
+
+    profile: str | None
+    first: str | None = None
 
     @cached_property
     def session(self) -> botocore.session.Session:
         """Where they come from."""
-        return botocore.session.Session(profile=self._profile)
+        return botocore.session.Session(profile=self.profile)
 
     def __call__(self) -> dict[str, Any]:
         """The keys of now."""
@@ -107,12 +146,11 @@ class StandardKeys:
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        return {"_profile": self._profile}
+        return {"profile": self.profile, "first": self.first}
 
 
-def _in_bucket(place: str, options: dict[str, Any]) -> S3Store | None:
+def _bucket(name: str, options: Mapping[str, Any]) -> S3Store | None:
     """Obstore's client of a bucket, or None where s3fs is told or finds what obstore does not know."""
-    bucket, _, prefix = place.partition("/")
     given = dict(options)
     client = dict(given.pop("client_kwargs", None) or {})
     endpoint = given.pop("endpoint_url", None) or client.pop("endpoint_url", None)
@@ -125,16 +163,17 @@ def _in_bucket(place: str, options: dict[str, Any]) -> S3Store | None:
         return None
     told = {name: os.environ.get(f"AWS_{name}") for name in _TOLD}
     config: dict[str, Any] = {"virtual_hosted_style_request": False, "request_payer": pays}
-    provider: Any = None
+    chain: StandardKeys | None = None
     if anonymous:
         config["skip_signature"] = True
     elif key and secret:
         config |= {"access_key_id": key, "secret_access_key": secret, "token": token}
     elif profile or told["PROFILE"] or not (told["ACCESS_KEY_ID"] and told["SECRET_ACCESS_KEY"]):
-        provider = StandardKeys(profile)
-        scoped = provider.session.get_scoped_config()
-        if "services" in scoped or provider.session.get_credentials() is None:
+        session = StandardKeys(profile).session
+        scoped, keys = session.get_scoped_config(), session.get_credentials()
+        if "services" in scoped or keys is None:
             return None
+        chain = StandardKeys(profile, keys.access_key)
         endpoint = endpoint or scoped.get("endpoint_url")
         region = region or scoped.get("region")
     endpoint = endpoint or told["ENDPOINT_URL_S3"] or told["ENDPOINT_URL"]
@@ -142,16 +181,33 @@ def _in_bucket(place: str, options: dict[str, Any]) -> S3Store | None:
         "region": region or told["REGION"] or told["DEFAULT_REGION"] or "us-east-1",
         "endpoint": endpoint,
     }
+    given_config = tuple((key, value) for key, value in config.items() if value is not None)
+    return _client(name, given_config, chain, _aws_settings())
+
+
+def _aws_settings() -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+
+
+@lru_cache(_CLIENTS_KEPT)
+def _client(
+    bucket: str,
+    config: tuple[tuple[str, Any], ...],
+    chain: Any,
+    environment: tuple[tuple[str, str], ...],
+) -> S3Store:
+    """A client, the same for the same settings, of which obstore finds more in the environment."""
+    del environment
+    endpoint = dict(config).get("endpoint")
     return S3Store(
         bucket,
-        prefix=prefix,
-        config={name: value for name, value in config.items() if value is not None},  # type: ignore[arg-type]
+        config=dict(config),  # type: ignore[arg-type]
         client_options={
             "allow_http": bool(endpoint and endpoint.startswith("http://")),
             "timeout": _TIMEOUT,
         },
         retry_config=_RETRIES,
-        credential_provider=provider,
+        credential_provider=chain,
     )
 
 

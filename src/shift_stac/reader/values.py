@@ -85,9 +85,8 @@ def pixel_values(
     layers = array.bands if bands is None else tuple(map(int, bands))
     if not is_kept:
         return fetch_pixels(array, layers, line, sample)
-    places = array.tiles_at(line, sample)
-    (read,) = fetch_tiles([(array, layers, places)])
-    return read.pixels(line, sample, places)
+    (read,) = fetch_tiles([(array, layers, array.touched(line, sample))])
+    return read.pixels(line, sample)
 
 
 def in_parts(

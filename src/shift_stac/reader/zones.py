@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from shift_stac.crs import WGS84
 from shift_stac.maps.antimeridian import TURN_DEG, nearest_turn
 from shift_stac.maps.grid import MapGrid, transform_bounds
+from shift_stac.reader.ahead import PixelsAhead
 from shift_stac.reader.pixels import pixels_in, pixels_of, region_around
 from shift_stac.reader.polygons import LONGEST_EDGE_DEG, reproject, turned_to
 from shift_stac.reader.values import in_parts, pixel_values, window_values
@@ -47,24 +48,35 @@ class Statistics:
     count: NDArray[np.int64]
 
 
-def find_zones(swath: xr.Dataset, areas: Sequence[BaseGeometry]) -> list[Zone | None]:
+def find_zones(
+    swath: xr.Dataset, areas: Sequence[BaseGeometry], ahead: PixelsAhead | None = None
+) -> list[Zone | None]:
     """The pixels in polygons in WGS 84 degrees; None of one that the line's map does not reach.
 
-    A polygon that is smaller than a pixel may have none.
+    A polygon that is smaller than a pixel may have none. ``ahead`` is read around the pixels meanwhile.
     """
     grid = read_grid(swath)
     line_box = _around_line(grid)
     areas = [turned_to(area, line_box) for area in areas]
     on_map = {number: part for number, area in enumerate(areas) if (part := _on_map(grid, area))}
     windows = [grid.window(part.bounds, margin=2) for part in on_map.values()]
+    named = dict(zip(on_map, pixels_in(swath, windows), strict=True))
     regions = {
         number: region
-        for number, around in zip(on_map, pixels_in(swath, windows), strict=True)
+        for number, around in named.items()
         if (region := region_around(swath, *around)) is not None
     }
+    if ahead is not None:
+        shown = [
+            cells_of[_cells_in(grid, on_map[number], *window) & (named[number][0] >= 0)]
+            for number, window in zip(on_map, windows, strict=True)
+            for cells_of in [np.stack(named[number], axis=-1)]
+        ]
+        ahead.aim_at(*np.concatenate(shown).T)
     places = window_values(
         [swath["longitude"], swath["latitude"]],
         [(region["y"], region["x"]) for region in regions.values()],
+        None if ahead is None else ahead.read,
     )
     found: list[Zone | None] = [None] * len(areas)
     for (number, region), (longitude, latitude) in zip(regions.items(), places, strict=True):
@@ -80,7 +92,10 @@ def find_zones(swath: xr.Dataset, areas: Sequence[BaseGeometry]) -> list[Zone | 
 
 
 def statistics(
-    variable: xr.DataArray, zones: Sequence[Zone], bands: Sequence[int] | None = None
+    variable: xr.DataArray,
+    zones: Sequence[Zone],
+    bands: Sequence[int] | None = None,
+    ahead: PixelsAhead | None = None,
 ) -> Statistics:
     """Statistics of a variable in zones; each chunk is read once.
 
@@ -92,6 +107,8 @@ def statistics(
         As :func:`find_zones` finds them.
     bands
         Places along ``wavelength``; all by default.
+    ahead
+        What was read of the variable, all bands, while the pixels were being found.
     """
     depth = variable.sizes.get("wavelength", 1) if bands is None else len(bands)
     count, total, squares, shift = (np.zeros((len(zones), depth)) for _ in range(4))
@@ -99,7 +116,9 @@ def statistics(
     of = np.repeat(np.arange(len(zones)), [zone.line.size for zone in zones])
     line, sample = pixels_together(zones)
     for part in in_parts(variable, line, sample, depth):
-        read = np.atleast_2d(pixel_values(variable, line[part], sample[part], bands)).astype(float)
+        where = line[part], sample[part]
+        found = pixel_values(variable, *where, bands) if ahead is None else ahead.pixels(*where)
+        read = np.atleast_2d(found).astype(float)
         order = np.argsort(of[part], kind="stable")
         present, starts = np.unique(of[part][order], return_index=True)
         for zone, own in zip(present, np.split(order, starts[1:]), strict=True):
@@ -135,6 +154,15 @@ def pixels_together(zones: Sequence[Zone]) -> tuple[NDArray[np.intp], NDArray[np
     )
 
 
+def _cells_in(
+    grid: MapGrid, on_map: BaseGeometry, rows: slice, columns: slice
+) -> NDArray[np.bool_]:
+    """Which cells of a window have their centre in a polygon on the map."""
+    shapely.prepare(on_map)
+    found: NDArray[np.bool_] = shapely.contains_xy(on_map, *grid.centres(rows, columns))
+    return found
+
+
 def _on_map(grid: MapGrid, area: BaseGeometry) -> BaseGeometry | None:
     """What of a polygon in degrees lies near the line, in the CRS of the line's map."""
     # Far from its zone, UTM has no coordinates.
@@ -152,9 +180,7 @@ def _share(swath: xr.Dataset, area: BaseGeometry, on_map: BaseGeometry) -> float
     """How much of a polygon the map's cells cover: of its area, cells by their centres."""
     grid = read_grid(swath)
     rows, columns = grid.window(on_map.bounds)
-    part = grid.part(rows, columns)
-    shapely.prepare(on_map)
-    cells = shapely.contains_xy(on_map, *part.centres(slice(0, part.height), slice(0, part.width)))
+    cells = _cells_in(grid, on_map, rows, columns)
     corners = [(0, 0), (grid.width, 0), (grid.width, grid.height), (0, grid.height)]
     on_grid = shapely.Polygon([grid.transform @ corner for corner in corners]).intersection(on_map)
     beside = area.intersection(_around_line(grid)).area / area.area

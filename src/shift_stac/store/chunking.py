@@ -30,7 +30,7 @@ class ChunkSizes(FrozenModel):
 
 
 class ChunkLayout(StrEnum):
-    """What a store's chunks are best for; each of 3 to 4 MB before compression.
+    """What a store's chunks are best for; each of 2 to 4 MB before compression.
 
     ``balanced`` serves spectra and bands alike, ``spectral`` has the whole spectrum of a pixel in
     one chunk, ``map`` a few bands of the whole width of the line.
@@ -47,9 +47,10 @@ class ChunkLayout(StrEnum):
 
 
 # 425 bands are five chunks of 85 and 598 samples six of 100, with next to nothing left over, so
-# that a spectrum or a picture costs no more than it must.
+# that a spectrum or a picture costs no more than it must. With 100 scan lines instead of 50, a spectrum
+# would move twice as much, and a map no less.
 _CHUNKS = {
-    ChunkLayout.BALANCED: ChunkSizes(x=100, y=100, wavelength=85),
+    ChunkLayout.BALANCED: ChunkSizes(x=100, y=50, wavelength=85),
     ChunkLayout.SPECTRAL: ChunkSizes(x=50, y=48, wavelength=425),
     ChunkLayout.MAP: ChunkSizes(x=598, y=200, wavelength=8),
 }

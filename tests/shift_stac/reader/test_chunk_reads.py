@@ -157,6 +157,7 @@ def test_each_object_is_asked_for_once(stores, tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         ds = open_flightline(f"{bucket.url}/line.zarr")
         opened = Counter(proxy.seen)
+        at_opening = proxy.requests
         assert sum("zarr.json" in request for request in opened.elements()) == 1
         asks = [
             lambda: ds.swath.spectra(points),
@@ -178,6 +179,18 @@ def test_each_object_is_asked_for_once(stores, tmp_path, monkeypatch):
         proxy.reset()
         ds.swath.spectrum(*points[0])
         assert proxy.requests == 3
+
+        # What can be known beforehand is in flight together.
+        proxy.delay_s = 0.5
+        proxy.reset()
+        again = open_flightline(f"{bucket.url}/line.zarr")
+        # One request alone was the metadata, and two the lookup table.
+        assert proxy.before_answer > 1
+        assert proxy.requests == at_opening
+        proxy.reset()
+        monkeypatch.setattr(orthorectify, "_BLOCK_CELLS", 1024)
+        again.swath.orthorectify(bands=RGB).compute()
+        assert proxy.before_answer > 2
 
 
 @pytest.mark.server
