@@ -139,7 +139,7 @@ def _markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def run(options: ReportOptions) -> CampaignReport:
-    """Run the flow, and wait until the server knows how it ended."""
+    """Run the flow."""
     return CampaignReport.model_validate(run_flow(report, options))
 
 

@@ -104,7 +104,7 @@ def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:
 
 
 def run(options: ValidateOptions) -> ArchiveReport:
-    """Run the flow, and wait until the server knows how it ended."""
+    """Run the flow."""
     return ArchiveReport.model_validate(run_flow(validate, options))
 
 

@@ -12,7 +12,6 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
-from flows.history.arrival import wait_for_history
 from flows.running.journal import TAG, Journal
 from flows.running.plain_failures import NoServerError, NotWellError
 from flows.running.temporary_server import is_server_temporary, wait_for_temporary_server
@@ -64,7 +63,7 @@ def end(
     sentence
         The state's message.
     result
-        What the flow returns (see :func:`result_of`); without, the report of an ingest.
+        What the flow returns; without, the report of an ingest.
     found
         What the report tells of a run that tells nothing line by line.
     is_well
@@ -93,14 +92,14 @@ def _announce(report: RunReport) -> None:
 
 
 def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
-    """Run a flow in this process, and return what it returned; see :func:`result_of`."""
+    """Run a flow in this process, and return what it returned."""
     wait_for_temporary_server()
     if not is_server_temporary():
         _check_server()
     # Those who look after the service's runs look after this one too.
     with tags(TAG):
         state: Any = flow(options, return_state=True)
-        return result_of(state)
+        return _result_of(state)
 
 
 def _check_server() -> None:
@@ -121,13 +120,8 @@ def _check_server() -> None:
         raise NoServerError(msg)
 
 
-def result_of(state: State[Any]) -> Any:
-    """What a flow returned, once the server knows how each of its task runs ended.
-
-    Raises whatever ended the flow instead.
-    """
-    if state.state_details.flow_run_id is not None:
-        wait_for_history(state.state_details.flow_run_id)
+def _result_of(state: State[Any]) -> Any:
+    """What a flow returned; raises whatever ended it instead."""
     result: Any = state.result(raise_on_failure=False)
     if isinstance(result, NotWellError):
         return result.found

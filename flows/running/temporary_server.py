@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from contextlib import suppress
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
@@ -25,18 +26,23 @@ from prefect.settings import (
     PREFECT_UI_URL,
 )
 
+from flows.running.prefect_database import prepare_database
 from shift_stac.errors import ShiftError
 
 if TYPE_CHECKING:
     import uvicorn
 
-# What only a server needs that people use for more than a run.
+# Without what only a server needs that people use for more than a run: pages, and types of blocks, which
+# an empty database has.
 _LEANER = {
     "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
 }
 _SECONDS_TO_END = 5.0
+_SECONDS_BETWEEN_LOOKS = 0.02
 
 _server: "_TemporaryServer | None" = None
 
@@ -126,6 +132,7 @@ def _serve(listening: socket.socket, lifeline: Connection, run: Connection) -> N
         # Nothing is ever sent.
         lifeline.recv_bytes()
     for server in started:
+        _wait_for_events(server)
         server.should_exit = True
         serving.join(_SECONDS_TO_END)
     os._exit(0)
@@ -134,6 +141,7 @@ def _serve(listening: socket.socket, lifeline: Connection, run: Connection) -> N
 def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> None:
     try:
         os.environ |= _LEANER
+        prepare_database()
         refresh_global_settings_context()
         # Seconds of imports that the run itself can do without.
         import uvicorn  # noqa: PLC0415
@@ -149,3 +157,18 @@ def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> No
         logging.getLogger(__name__).exception("the temporary server ends")
     finally:
         os._exit(1)
+
+
+def _wait_for_events(server: "uvicorn.Server") -> None:
+    """Wait until the server has read the events that the run sent, and its services have them.
+
+    Task runs are told by events. What the services have they write down when they are ended.
+    """
+    from prefect.server.utilities.messaging.memory import METRICS  # noqa: PLC0415 - as above
+
+    deadline = time.monotonic() + _SECONDS_TO_END
+    while time.monotonic() < deadline:
+        topics = list(METRICS.values())
+        if not server.server_state.tasks and all(t["consumed"] >= t["published"] for t in topics):
+            return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)

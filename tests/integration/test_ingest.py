@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -20,6 +22,7 @@ import xarray as xr
 from filelock import FileLock
 from pyproj import CRS
 
+from flows.running.prefect_database import kept_database
 from shift_stac.envi.image import open_envi
 from shift_stac.flightline import FlightLine
 from shift_stac.simulate import simulate_campaign
@@ -283,18 +286,26 @@ def test_options_come_from_command_line_environment_and_file(ingest, campaign, t
 def test_it_runs_without_a_prefect_server_started_by_hand(campaign, tmp_path, environment):
     line = lines_of(campaign)[1]
     home = tmp_path / "prefect-home"
+    empty = tmp_path / "shift-stac" / kept_database().name
+    empty.parent.mkdir()
+    empty.write_bytes(b"a database that was cut off")
     # As a person starts it, with all that it imports.
     done = subprocess.run(
         [sys.executable, "-m", "flows.ingest", "--portal", campaign, "--line", line],
         cwd=tmp_path,
-        env=environment | {"PREFECT_HOME": str(home)},
+        env=environment | {"PREFECT_HOME": str(home), "XDG_CACHE_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (home / "prefect.db").exists()
+    # The damaged one was made anew; and what the run told of itself is written down.
+    for database, states in ((empty, []), (home / "prefect.db", [("COMPLETED",)])):
+        with closing(sqlite3.connect(database)) as connection:
+            for table in ("flow_run", "task_run"):
+                found = connection.execute(f"SELECT DISTINCT state_type FROM {table}").fetchall()
+                assert found == states
 
 
 def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect_api):
