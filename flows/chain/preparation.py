@@ -57,7 +57,9 @@ class RunContext:
         self.portal_url: str = self.portal.address
         crs = self.campaign.portal.version(options.portal_version).crs
         self.downloader = Downloader(
-            options.download, board.cancellation, partial(check_line, fallback=crs)
+            options.download,
+            board.cancellation,
+            partial(check_line, fallback=crs, bad_bands=self.campaign.spectral.bad_bands),
         )
         self.room = DiskRoom(self.work_dir, board.cancellation)
         self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)

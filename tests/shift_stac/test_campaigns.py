@@ -28,6 +28,21 @@ def test_the_portal_keeps_its_files_where_they_really_are(version, product, expe
     assert location.path_for(LINE, version) == expected
 
 
+@pytest.mark.parametrize(
+    ("campaign", "name", "day", "has_time"),
+    [
+        ("aviris-3", "AV320250308t200738", "20250308", True),
+        ("aviris-3", "AV320241002t160425_014", "20241002", True),
+        ("prism", "prm20231110t071521", "20231110", True),
+        ("aviris-classic", "f130522t01p00r11", "20130522", False),
+        ("aviris-classic", "f970619t01p02r02", "19970619", False),
+    ],
+)
+def test_each_campaign_reads_the_names_of_its_lines(campaign, name, day, has_time):
+    line = load_campaign(campaign).lines.read(name)
+    assert (line.date, line.has_time) == (day, has_time)
+
+
 def test_only_glt_and_obs_are_optional():
     for version in ("v0", "v1"):
         products = load_campaign().portal.version(version).products

@@ -1,5 +1,6 @@
 """The campaign file: everything that is particular to one campaign, as data."""
 
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -268,7 +269,7 @@ def _spell_fault(fault: ErrorDetails) -> str:
         return f"{key} is missing"
     if fault["type"] == "value_error":
         return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
-    return f"{key}: {fault['msg']}, and not {fault['input']!r}"
+    return f"{key}: {fault['msg']}, and not {reprlib.repr(fault['input'])}"
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:

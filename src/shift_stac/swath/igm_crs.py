@@ -12,7 +12,8 @@ from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.header_text import unbrace
 from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import GeolocationError
-from shift_stac.sources import Product
+from shift_stac.sources import Product, ProductLevel
+from shift_stac.swath.spectral import check_bad_bands
 
 _ZONE = re.compile(
     r"UTM(?:-(?=\w)|[\s,_]*)(?:zone)?[\s:=_]*([-+]?\d+)"
@@ -65,7 +66,11 @@ _DATUMS = (
 _NO_PROJECTION = ("", "ARBITRARY", "PIXEL")
 
 
-def check_line(headers: Mapping[Product, EnviHeader], fallback: str | None) -> None:
+def check_line(
+    headers: Mapping[Product, EnviHeader],
+    fallback: str | None,
+    bad_bands: Sequence[tuple[int, int]] = (),
+) -> None:
     """Refuse a line of which no store can be made, by what its headers say.
 
     Parameters
@@ -74,15 +79,20 @@ def check_line(headers: Mapping[Product, EnviHeader], fallback: str | None) -> N
         Of the line's cubes, of its IGM, and of its GLT.
     fallback
         CRS of an IGM that tells none, where the campaign file has one.
+    bad_bands
+        Those of the campaign file.
 
     Raises
     ------
     EnviError
-        As :func:`shift_stac.envi.line_headers.check_headers`.
+        As :func:`shift_stac.envi.line_headers.check_headers`, or
+        :func:`shift_stac.swath.spectral.check_bad_bands`.
     GeolocationError
         As :func:`crs_from_igm`; or the IGM tells no CRS, and the GLT another one than the fallback.
     """
     check_headers(headers)
+    cubes = [headers[product] for product in ProductLevel.ALL.cubes if product in headers]
+    check_bad_bands(cubes, bad_bands)
     if igm := headers.get(Product.IGM):
         crs = crs_from_igm(igm, fallback)
         glt = headers.get(Product.GLT)

@@ -53,9 +53,10 @@ def shared_axis(
     Raises
     ------
     EnviError
-        As :func:`shift_stac.envi.line_headers.check_axes`, or the cubes have no such bad band.
+        As :func:`shift_stac.envi.line_headers.check_axes` and :func:`check_bad_bands`.
     """
     check_axes(headers)
+    check_bad_bands(headers, bad_bands)
     headers = [header.ascending() for header in headers]
     wavelengths = np.asarray(headers[0].wavelengths, dtype=np.float64)
     listed = next((h for h in headers if h.good_bands is not None), None)
@@ -70,15 +71,28 @@ def shared_axis(
         source = "atmospheric windows of the campaign"
         if bad_bands:
             source = "atmospheric windows and bad bands of the campaign"
-            last = max(last for _, last in bad_bands)
-            if last > len(good):
-                msg = (
-                    f"{headers[0].name} has {len(good)} bands, and the campaign file's "
-                    f"spectral.bad_bands names band {last}: correct it there"
-                )
-                raise EnviError(msg)
     fwhm = next((h.fwhm for h in headers if h.fwhm is not None), None)
     return SpectralAxis(tuple(wavelengths.tolist()), fwhm, good, source)
+
+
+def check_bad_bands(headers: Sequence[EnviHeader], bad_bands: Sequence[tuple[int, int]]) -> None:
+    """Refuse cubes that have not all of the campaign's bad bands, where no header has a bad band list.
+
+    Raises
+    ------
+    EnviError
+        A number is beyond a cube's bands.
+    """
+    if any(header.good_bands is not None for header in headers):
+        return
+    for header in headers:
+        for _, last in bad_bands:
+            if last > header.bands:
+                msg = (
+                    f"{header.name} has {header.bands} bands, and spectral.bad_bands of the campaign "
+                    f"file names band {last}: correct it there"
+                )
+                raise EnviError(msg)
 
 
 def nearest_band(wavelengths: Sequence[float], wanted: float, good: Sequence[bool]) -> int:
