@@ -8,10 +8,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -29,16 +29,20 @@ from prefect.settings import (
 from pydantic_settings import SettingsError
 from rich.console import Console
 
-from deployments.automations import NotificationBlockError, apply_automations
+from deployments.channels import NotificationBlockError, open_channel, remove_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.offers import portal_dates
 from deployments.processes import Child, ServiceError, run_prefect
 from deployments.server_access import allowed_origins, check_password, local_url, password_warning
-from deployments.unfinished_runs import watch_again
-from deployments.unfinished_tasks import end_unfinished_tasks
-from flows import HEARTBEAT_SECONDS
+from deployments.watch import Watch
 from flows.running.terminal import plain_console, print_usage_error
-from flows.settings import ArchiveOptions, ServiceOptions, read_options, site_options
+from flows.settings import (
+    ArchiveOptions,
+    PublishedOptions,
+    ServiceOptions,
+    read_options,
+    site_options,
+)
 from shift_stac.errors import ShiftError
 
 _PROGRAM = "python -m deployments.serve"
@@ -47,7 +51,7 @@ _CANCELLATION_SECONDS = 5
 _STARTS_IN_SECONDS = 120.0
 # The dates of the portal are asked for again: each night, and in the middle of the day.
 _OFFERED_ANEW_S = 12 * 3600.0
-_TIDIED_S = 30.0
+_SQLITE_PATIENCE_S = 60
 
 
 def server_environment(options: ServiceOptions) -> dict[str, str]:
@@ -71,7 +75,11 @@ def server_environment(options: ServiceOptions) -> dict[str, str]:
     if "PREFECT_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
         # By itself Prefect answers the pages of every site that its reader's browser shows.
         environment["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(allowed_origins(options))
-    if options.database is not None:
+    if options.database is None:
+        # SQLite has one writer at a time: the others wait rather than fail.
+        patience = os.environ.get("PREFECT_SERVER_DATABASE_TIMEOUT", str(_SQLITE_PATIENCE_S))
+        environment["PREFECT_SERVER_DATABASE_TIMEOUT"] = patience
+    else:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = options.database.get_secret_value()
     if options.auth is not None:
         environment["PREFECT_SERVER_API_AUTH_STRING"] = options.auth.get_secret_value()
@@ -84,7 +92,6 @@ def client_environment(options: ServiceOptions, api: str) -> dict[str, str]:
         "PREFECT_API_URL": api,
         # Links in reports.
         "PREFECT_UI_URL": _page(options, api),
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         # Else a run that is cancelled in the UI goes on.
         "PREFECT_WORKER_ENABLE_CANCELLATION": "true",
         "PREFECT_WORKER_CANCELLATION_POLL_SECONDS": str(_CANCELLATION_SECONDS),
@@ -169,27 +176,44 @@ def _client_settings(options: ServiceOptions, api: str) -> dict[Any, Any]:
     }
 
 
-def _deploy(
-    options: ServiceOptions, deployments: Sequence[RunnerDeployment], api: str, console: Console
-) -> None:
-    """Tell the server of work pool, deployments and automations."""
-
-    def tell(name: str) -> None:
-        console.print(f"  {name}", highlight=False)
-
+@contextmanager
+def _asking(options: ServiceOptions, api: str) -> Iterator[None]:
+    """Ask the server what needs a running one; who refuses is told as an error of the service's."""
     with temporary_settings(_client_settings(options, api)):
         try:
-            _make_pool()
-            console.print("deployments:")
-            apply(deployments, tell)
-            console.print("automations:")
-            apply_automations(options, tell)
-            watch_again()
+            yield
         except httpx.HTTPError as error:
             msg = f"the Prefect server at {api} refuses: {error}; if it asks for a password, set SHIFT_AUTH"
             raise ServiceError(msg) from error
         except NotificationBlockError as error:
             raise ServiceError(str(error)) from error
+
+
+def _deploy(
+    options: ServiceOptions, deployments: Sequence[RunnerDeployment], api: str, console: Console
+) -> None:
+    """Tell the server of work pool and deployments."""
+    with _asking(options, api):
+        _make_pool()
+        console.print("deployments:")
+        apply(deployments, lambda name: console.print(f"  {name}", highlight=False))
+
+
+def _watch(options: ServiceOptions, api: str, console: Console) -> Watch:
+    """Begin to watch over the runs."""
+    with _asking(options, api), get_client(sync_client=True) as client:
+        remove_automations(client)
+        channel = open_channel(options, client)
+    folder = site_options(PublishedOptions).work_dir.absolute()
+    settings = _client_settings(options, api)
+    return Watch(
+        options,
+        folder,
+        settings,
+        _page(options, api),
+        channel,
+        lambda words: console.print(words, highlight=False, soft_wrap=True),
+    )
 
 
 def _worker(options: ServiceOptions) -> list[str]:
@@ -228,34 +252,38 @@ def serve(
         if options.worker:
             check_temporary_folder()
             _deploy(options, deployments, api, console)
+        # Apart from its server, the service watches with the worker, or where a way to tell is given.
+        watch = None
+        if options.worker or options.webhook is not None or options.notify is not None:
+            watch = stack.enter_context(_watch(options, api, console))
+        if options.worker:
             running = run_prefect("worker", _worker(options), client_environment(options, api))
             children.append(stack.enter_context(running))
         console.print(f"ready: {_page(options, api)} (Ctrl-C ends the service)", highlight=False)
         warning = password_warning(options)
         if warning is not None:
             console.print(warning, highlight=False, style="yellow")
-        offered = tidied = time.monotonic()
-        while True:
-            for child in children:
-                child.check()
-            if options.worker and time.monotonic() - offered > _OFFERED_ANEW_S:
-                offered = time.monotonic()
-                _offer_anew(options, api, console)
-            if options.worker and time.monotonic() - tidied > _TIDIED_S:
-                tidied = time.monotonic()
-                _tidy(options, api)
-            time.sleep(0.5)
+        _look_after(options, api, children, watch, console)
 
 
-def _tidy(options: ServiceOptions, api: str) -> None:
-    """End what runs have left under way; what the server does not take now, it takes the next time."""
-    settings = _client_settings(options, api)
-    with (
-        suppress(httpx.HTTPError),
-        temporary_settings(settings),
-        get_client(sync_client=True) as client,
-    ):
-        end_unfinished_tasks(client)
+def _look_after(
+    options: ServiceOptions,
+    api: str,
+    children: Sequence[Child],
+    watch: Watch | None,
+    console: Console,
+) -> NoReturn:
+    """See that all parts of the service run, until one does not."""
+    offered = time.monotonic()
+    while True:
+        for child in children:
+            child.check()
+        if watch is not None:
+            watch.check()
+        if options.worker and time.monotonic() - offered > _OFFERED_ANEW_S:
+            offered = time.monotonic()
+            _offer_anew(options, api, console)
+        time.sleep(0.5)
 
 
 def _offer_anew(options: ServiceOptions, api: str, console: Console) -> None:

@@ -13,9 +13,6 @@ from flows.running.plain_failures import leave_out_tracebacks
 # not have, and write to the database while flows do.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
-# A run whose process is gone is told by its silence. Every run of the service speaks as often.
-HEARTBEAT_SECONDS = 30
-os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_SECONDS))
 # A busy machine does not start the temporary server within Prefect's 20 seconds.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 

@@ -195,6 +195,25 @@ def _ingest(
     return done
 
 
+@contextmanager
+def _remembering(
+    saved: Ledger, chosen: dict[FlightLine, ListedLine], journal: Journal
+) -> Iterator[None]:
+    """Remember what was published also if the run is ended while lines are under way.
+
+    ``saved`` is the ledger as earlier runs left it: what this one only found up to date may lack links.
+    """
+    try:
+        yield
+    except BaseException:
+        names = {line.id: listed for line, listed in chosen.items()}
+        for outcome in journal.outcomes:
+            if outcome.state is LineState.PUBLISHED:
+                saved.note(names[outcome.line])
+        saved.save()
+        raise
+
+
 @flow(
     name=RunKind.CAMPAIGN.value,
     flow_run_name=dated(RunKind.CAMPAIGN),
@@ -221,7 +240,8 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
             ending_soon(board.cancellation),
         ):
             purpose = _purpose(options, context)
-            ledger = Ledger.load(context.work_dir / "ledger.json", purpose)
+            path = context.work_dir / "ledger.json"
+            ledger = Ledger.load(path, purpose)
             journal.tell(portal=context.portal_url, portal_version=options.portal_version)
             listed, failures = _survey(context, options)
             journal.note(*failures)
@@ -243,7 +263,8 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
             journal.note(*_settled(census))
             chosen, decided = _choose(census, context, options, ledger)
             journal.note(*decided)
-            done = _ingest(chosen, context, ledger, journal)
+            with _remembering(Ledger.load(path, purpose), chosen, journal):
+                done = _ingest(chosen, context, ledger, journal)
             journal.note(*done)
             if not options.dry_run:
                 # Also of what an earlier night published before it was killed.

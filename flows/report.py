@@ -22,7 +22,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from rich.console import Console
 
-from flows.history.past_runs import read_past
+from flows.history.past_runs import count_dropped_events, read_past
 from flows.running.checked_options import with_options
 from flows.running.command import Show
 from flows.running.journal import REPORTS
@@ -90,6 +90,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
         stuck_hours=options.stuck_hours,
         advise=next_step,
         surveyed=latest_survey(reports, store),
+        dropped_events=count_dropped_events(since),
     )
     path = _write(made, options.work_dir / REPORTS)
     sentence = f"{HEALTH_WORDS[made.health]}. {made.headline}"

@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.settings import PREFECT_HOME
 from prefect.utilities.urls import url_for
 
 from shift_stac.monitoring.run_history import FlowRun
@@ -60,6 +61,16 @@ def read_past(store: str, since: datetime, now: datetime) -> list[FlowRun]:
                     if is_into(run, store):
                         found[str(run.id)] = flow_run_of(run, kind)
     return list(found.values())
+
+
+def count_dropped_events(since: datetime) -> int:
+    """How many events the server of this machine could not keep since a time.
+
+    Prefect's in-memory messaging writes an event that it could not work off into ``dlq`` of its home,
+    where it stays.
+    """
+    files = (PREFECT_HOME.value() / "dlq").glob("*")
+    return sum(file.stat().st_mtime >= since.timestamp() for file in files)
 
 
 def _flow_runs(

@@ -5,13 +5,15 @@ from functools import wraps
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from flows.running.plain_failures import WRONG_OPTIONS, WrongOptionsError
+from flows.running.signs_of_life import SignsOfLife
 from flows.running.terminal import problems_of
-from flows.settings import complete
+from flows.settings import ServiceOptions, complete
 from shift_stac.errors import ShiftError
 
 
@@ -30,7 +32,10 @@ def with_options[Options: BaseModel, Result](
         @wraps(function)
         def checked(options: Options) -> State[Result]:
             try:
-                return function(_whole(kind, options))
+                whole = _whole(kind, options)
+                patience = _whole(ServiceOptions, {}).server_patience
+                with SignsOfLife(flow_run.id, patience):
+                    return function(whole)
             except ShiftError as error:
                 ended: State[Any] = Failed(message=str(error), data=error)
                 return ended

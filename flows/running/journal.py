@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from prefect import get_run_logger
-from prefect.events import emit_event
 from prefect.runtime import flow_run
 from pydantic import BaseModel
 
+from flows.running.interruption import why_ended
+from flows.running.signs_of_life import life_at_hand
 from flows.running.summary import Summary
 from shift_stac.files import write_whole
 from shift_stac.monitoring.run_history import remove_old_reports, report_name
@@ -32,12 +33,6 @@ REPORTS = "reports"
 
 TAG = "shift-stac"
 """Tag of every run of the service, however it was started."""
-
-OUR_TAG = {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
-"""What events of the service's runs are related to: the server may serve others too."""
-
-WORK_EVENT = "shift-stac.work"
-"""Event of a run of which something has begun or ended: its sign of life."""
 
 # Stages of small lines take fractions of a second, and some file systems take as long for a file.
 _SECONDS_BETWEEN_SIGNS = 20.0
@@ -73,6 +68,7 @@ class Journal:
             seen=now,
         )
         self.path = work_dir / REPORTS / report_name(kind, now)
+        self.life = life_at_hand()
         self._facts: dict[str, Any] = {}
         self._outcomes: dict[str, LineOutcome] = {}
         self._log = WorkLog(self.sign)
@@ -91,10 +87,11 @@ class Journal:
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._stack.close()
         if error is not None and self.run.ended is None:
+            name, reason = error_name(error), why_ended()
             # What is no Exception comes from outside: a signal, or the server's word.
-            status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
-            name = error_name(error)
-            self._end(status, status.capitalize(), str(error) or name, name)
+            failed = reason or isinstance(error, Exception)
+            status = RunStatus.FAILED if failed else RunStatus.CANCELLED
+            self._end(status, status.capitalize(), reason or str(error) or name, name)
 
     @property
     def outcomes(self) -> tuple[LineOutcome, ...]:
@@ -171,12 +168,4 @@ class Journal:
                     for outcome in self.outcomes
                 ]
             write_whole(self.path, f"{json.dumps(document, indent=1)}\n")
-        emit_event(
-            WORK_EVENT,
-            resource={
-                "prefect.resource.id": f"prefect.flow-run.{self.run.id}",
-                "prefect.resource.name": self.run.name,
-            },
-            # Prefect leaves out the tags of the run that an event is about.
-            related=[OUR_TAG],
-        )
+        self.life.note_work()

@@ -46,6 +46,8 @@ _BY_KIND = {
     AlertKind.CATALOG_FAILED: _CATALOG,
     AlertKind.NOTHING_YET: _CAMPAIGN,
     AlertKind.IDLE: "Look at schedule and worker.",
+    AlertKind.EVENTS_DROPPED: "If it happens again, give the service a PostgreSQL database "
+    "(shift_database).",
     AlertKind.UNFINISHED: "See above why they failed, and if the limits of one run are too low.",
 }
 _BY_ERROR: Mapping[type[ShiftError], str] = {

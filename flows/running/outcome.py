@@ -6,25 +6,23 @@ from prefect import get_run_logger, tags
 from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.events import emit_event
 from prefect.flows import Flow
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
+from flows.running.interruption import ending_with
 from flows.running.journal import TAG, Journal
 from flows.running.plain_failures import NoServerError, NotWellError
-from flows.running.temporary_server import is_server_temporary, wait_for_temporary_server
+from flows.running.signs_of_life import Left
+from flows.running.temporary_server import (
+    is_server_temporary,
+    temporary_server_sentinel,
+    wait_for_temporary_server,
+)
 from shift_stac.monitoring.run_report import LineState, RunKind, RunReport
 
-PUBLISHED_EVENT = "shift-stac.published"
-"""Event of a run that has published lines."""
-
-NOTHING_LEFT_EVENT = "shift-stac.nothing-left"
-"""Event of a run of a whole campaign that left nothing for the next."""
-
-ARCHIVE_RESOURCE = "shift-stac.archive"
-"""What these events are about."""
+_SERVER_ENDED = "the run's own Prefect server ended: run the same command again, which goes on from what is done"
 
 
 def conclude(journal: Journal) -> State[RunReport]:
@@ -35,7 +33,7 @@ def conclude(journal: Journal) -> State[RunReport]:
     else:
         state = end(journal, report.failure, is_well=False)
     show_table(journal, report.sentence, report.rows())
-    _announce(report)
+    _announce(journal)
     return state
 
 
@@ -79,16 +77,14 @@ def end(
     return Failed(message=sentence, data=NotWellError(sentence, result))
 
 
-def _announce(report: RunReport) -> None:
-    """Let automations know that something was published, or that nothing was left to publish."""
-    lines = [line.line for line in report.outcomes if line.state is LineState.PUBLISHED]
+def _announce(journal: Journal) -> None:
+    """Let who watches know that something was published, or that nothing was left to publish."""
+    report = journal.report
     unfinished = {LineState.FAILED, LineState.WAITING, LineState.SKIPPED} & set(report.counts)
-    if lines or (report.run.kind is RunKind.CAMPAIGN and not unfinished):
-        emit_event(
-            PUBLISHED_EVENT if lines else NOTHING_LEFT_EVENT,
-            resource={"prefect.resource.id": ARCHIVE_RESOURCE, "prefect.resource.name": "archive"},
-            payload={"store": report.store, "lines": lines},
-        )
+    if LineState.PUBLISHED in report.counts:
+        journal.life.leave(Left.PUBLISHED)
+    elif report.run.kind is RunKind.CAMPAIGN and not unfinished:
+        journal.life.leave(Left.NOTHING_TO_DO)
 
 
 def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
@@ -97,7 +93,7 @@ def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
     if not is_server_temporary():
         _check_server()
     # Those who look after the service's runs look after this one too.
-    with tags(TAG):
+    with tags(TAG), ending_with(temporary_server_sentinel(), _SERVER_ENDED):
         state: Any = flow(options, return_state=True)
         return _result_of(state)
 

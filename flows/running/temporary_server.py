@@ -82,6 +82,11 @@ class _TemporaryServer:
             msg = f"the temporary Prefect server did not begin ({error}): what it says stands above"
             raise ServerStartError(msg) from error
 
+    @property
+    def sentinel(self) -> int:
+        """See :attr:`multiprocessing.Process.sentinel`."""
+        return self._process.sentinel
+
     def end(self) -> None:
         """Let it write down what it was told, and end."""
         self._lifeline.close()
@@ -116,6 +121,11 @@ def wait_for_temporary_server() -> None:
 def is_server_temporary() -> bool:
     """Whether the server is one that nobody looks at: ours, or Prefect's own of this kind."""
     return _server is not None or not PREFECT_API_URL.value()
+
+
+def temporary_server_sentinel() -> int | None:
+    """What can be waited for until the temporary server ends, if there is one."""
+    return None if _server is None else _server.sentinel
 
 
 def _serve(listening: socket.socket, lifeline: Connection, run: Connection) -> None:

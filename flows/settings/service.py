@@ -54,6 +54,11 @@ class ServiceOptions(BaseModel):
     )
     stuck_hours: StuckHours = STUCK_HOURS
     quiet_days: QuietDays = QUIET_DAYS
+    server_patience: float = Field(
+        default=120.0,
+        gt=0,
+        description="seconds without an answer of the Prefect server after which a run ends by itself",
+    )
     webhook: SecretStr | None = Field(
         default=None,
         description="address that is told of what operators must look at, as JSON by POST",

@@ -1,6 +1,10 @@
-"""A table of what was tried: each test tells its fault, and how often it was tried, by properties."""
+"""A table of what was tried: each test tells its fault, and how often it was tried, by properties.
 
-from collections import Counter
+Where a time is promised, also how many seconds it took.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,9 +13,10 @@ import pytest
 def tried(record_property):
     """Tell which fault a test makes, and how many times, if not once."""
 
-    def tell(name: str, times: int = 1) -> None:
+    def tell(name: str, times: int = 1, seconds: Sequence[float] = ()) -> None:
         record_property("fault", name)
         record_property("times", times)
+        record_property("seconds", list(seconds))
 
     return tell
 
@@ -19,13 +24,17 @@ def tried(record_property):
 def pytest_terminal_summary(terminalreporter) -> None:
     tried: Counter[str] = Counter()
     held: Counter[str] = Counter()
+    seconds: dict[str, list[float]] = defaultdict(list)
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             told = dict(report.user_properties)
             if report.when == "call" and "fault" in told:
                 tried[told["fault"]] += told["times"]
                 held[told["fault"]] += told["times"] * (outcome == "passed")
+                seconds[told["fault"]] += told["seconds"]
     if tried:
         terminalreporter.section("faults: tried, held")
     for name in sorted(tried):
-        terminalreporter.write_line(f"{tried[name]:9,} {held[name]:9,}  {name}")
+        took = sorted(seconds[name])
+        within = f", within {took[0]:.0f} to {took[-1]:.0f} s" if took else ""
+        terminalreporter.write_line(f"{tried[name]:9,} {held[name]:9,}  {name}{within}")

@@ -167,10 +167,12 @@ def run_service(
 
 @dataclass
 class Operators:
-    """Who is told by webhook."""
+    """Who is told by webhook: what, and at what moments of the monotonic clock."""
 
     url: str
     told: list[dict[str, str]] = field(default_factory=list)
+    heard: list[float] = field(default_factory=list)
+    is_away: bool = False
 
     def wait(self, text: str, seconds: float = 60) -> dict[str, str]:
         """Wait for a message with a text in its subject or body."""
@@ -181,6 +183,24 @@ class Operators:
         wait_until(lambda: bool(found()), f"nobody said {text!r}: {self.told}", seconds)
         return found()[0]
 
+    def wait_new(self, text: str, since: float, seconds: float = 120) -> float:
+        """When they are told of something after a moment."""
+
+        def moments() -> list[float]:
+            told = zip(list(self.heard), list(self.told), strict=False)
+            return [moment for moment, said in told if moment > since and text in said["text"]]
+
+        wait_until(lambda: bool(moments()), f"nobody said {text!r} again: {self.told}", seconds)
+        return moments()[0]
+
+    def moments(self, run_id: str) -> list[float]:
+        """When they were told of a run."""
+        return [
+            moment
+            for moment, said in zip(list(self.heard), list(self.told), strict=False)
+            if run_id in said["body"] and "has done nothing" not in said["subject"]
+        ]
+
 
 @contextmanager
 def listen() -> Iterator[Operators]:
@@ -190,8 +210,10 @@ def listen() -> Iterator[Operators]:
     class Handler(QuietHandler):
         def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            operators.told.append(json.loads(body))
-            self.send_response(204)
+            if not operators.is_away:
+                operators.heard.append(time.monotonic())
+                operators.told.append(json.loads(body))
+            self.send_response(503 if operators.is_away else 204)
             self.end_headers()
 
     with serve_handler(Handler) as url:

@@ -42,6 +42,7 @@ class AlertKind(StrEnum):
     NOTHING_YET = "nothing yet"
     IDLE = "idle"
     UNFINISHED = "unfinished"
+    EVENTS_DROPPED = "events dropped"
 
 
 class Alert(FrozenModel):
@@ -90,6 +91,7 @@ def find_alerts(
     quiet_days: float,
     stuck_hours: float,
     advise: Callable[[Alert], str],
+    dropped_events: int = 0,
 ) -> list[Alert]:
     """What wants attention now, the worst first.
 
@@ -105,6 +107,8 @@ def find_alerts(
         Hours without a sign of life after which a run at work counts as stuck.
     advise
         Tells what to do about an alert: that depends on the program in which the runs are.
+    dropped_events
+        How many events that program could not keep.
     """
     found = [
         *_stuck(runs, now, timedelta(hours=stuck_hours)),
@@ -112,6 +116,7 @@ def find_alerts(
         *_ended_badly(runs),
         *_failed_lines(runs, catalog_lines),
         *(_quiet(runs, published, now, timedelta(days=quiet_days)) if quiet_days else ()),
+        *_dropped(dropped_events),
     ]
     order = list(Health)
     found.sort(key=lambda finding: -order.index(finding.severity))
@@ -263,6 +268,17 @@ def _quiet(
         since=last,
         url=latest.url if latest else None,
     )
+
+
+def _dropped(events: int) -> Iterator[Alert]:
+    if events:
+        yield Alert(
+            kind=AlertKind.EVENTS_DROPPED,
+            severity=Health.LOOK,
+            what=f"The Prefect server dropped {events} events",
+            why="Its database was busy for too long. Its pages may lack states of tasks; runs, archive "
+            "and notices do not depend on events.",
+        )
 
 
 def _hours(span: timedelta) -> str:

@@ -60,6 +60,7 @@ def make_campaign_report(
     advise: Callable[[Alert], str],
     surveyed: Sequence[LineOutcome] = (),
     names: LineNames | None = None,
+    dropped_events: int = 0,
 ) -> CampaignReport:
     """Make the figures. No I/O; the same history gives the same report.
 
@@ -71,7 +72,7 @@ def make_campaign_report(
         Of the campaign, of the archive, and of this program.
     days
         How many days, up to now, are reported on.
-    quiet_days, stuck_hours, advise
+    quiet_days, stuck_hours, advise, dropped_events
         See :func:`shift_stac.monitoring.alerts.find_alerts`.
     surveyed
         What the latest campaign run told of all lines that the portal had, where it is at hand.
@@ -88,6 +89,7 @@ def make_campaign_report(
         quiet_days=quiet_days,
         stuck_hours=stuck_hours,
         advise=advise,
+        dropped_events=dropped_events,
     )
     by_day = measure(runs, made, today, periods=days)
     by_week = -(-days // _WEEK)

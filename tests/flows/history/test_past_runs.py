@@ -1,13 +1,14 @@
 """From Prefect's own flow runs to the runs of the history."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.settings import PREFECT_UI_URL, temporary_settings
+from prefect.settings import PREFECT_HOME, PREFECT_UI_URL, temporary_settings
 
-from flows.history.past_runs import flow_run_of, is_into
+from flows.history.past_runs import count_dropped_events, flow_run_of, is_into
 from shift_stac.monitoring.run_report import RunKind, RunStatus
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -77,3 +78,14 @@ def test_a_folder_is_the_same_however_it_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = flow_run(parameters={"options": {"store": "store"}})
     assert is_into(run, str(tmp_path / "store"))
+
+
+def test_events_that_the_server_could_not_keep_are_counted_from_a_time_on(tmp_path):
+    with temporary_settings({PREFECT_HOME: tmp_path}):
+        assert count_dropped_events(NOON) == 0
+        (tmp_path / "dlq").mkdir()
+        for name, moment in (("before", NOON - timedelta(hours=1)), ("after", NOON)):
+            file = tmp_path / "dlq" / name
+            file.touch()
+            os.utime(file, (moment.timestamp(), moment.timestamp()))
+        assert count_dropped_events(NOON) == 1

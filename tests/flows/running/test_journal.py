@@ -4,13 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from prefect.events.clients import AssertingEventsClient
-from prefect.events.worker import EventsWorker
 from prefect.logging import disable_run_logger
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.running.journal import OUR_TAG, REPORTS, WORK_EVENT, Journal
+from flows.running.journal import REPORTS, Journal
 from shift_stac.errors import StorageError
+from shift_stac.files import write_whole
 from shift_stac.monitoring.run_history import read_reports
 from shift_stac.monitoring.run_report import LineOutcome, LineState, RunKind, Stage
 from shift_stac.validation.result import Check, Validation
@@ -22,13 +20,8 @@ DONE = LineOutcome(line=LINE, state=LineState.PUBLISHED, reason="not published y
 
 @pytest.fixture(autouse=True)
 def no_server():
-    """Events go nowhere, and no temporary server is started for them."""
-    EventsWorker.set_client_override(AssertingEventsClient)
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), disable_run_logger():
+    with disable_run_logger():
         yield
-        EventsWorker.instance().drain()
-    EventsWorker.set_client_override(None)
-    AssertingEventsClient.reset()
 
 
 @pytest.fixture
@@ -99,16 +92,19 @@ def test_a_report_that_cannot_be_written_now_harms_no_line(journal):
         assert len(told(journal).outcomes) == 2
 
 
-def test_stages_are_signs_of_life_but_many_in_a_moment_are_not_as_many_files(journal):
+def test_stages_that_begin_and_end_in_a_moment_are_not_as_many_files(journal, monkeypatch):
+    written = []
+
+    def count(path, *content, **options):
+        written.append(path)
+        write_whole(path, *content, **options)
+
+    monkeypatch.setattr("flows.running.journal.write_whole", count)
     with journal:
         for _ in range(100):
             journal.note(LineOutcome(line=LINE, state=None))
-    EventsWorker.instance().wait_until_empty()
     # At the beginning of the run, and of the line.
-    first, second = AssertingEventsClient.last.events
-    assert first.event == second.event == WORK_EVENT
-    assert first.resource.id == f"prefect.flow-run.{journal.run.id}"
-    assert [dict(resource) for resource in first.related] == [OUR_TAG]
+    assert written == [journal.path] * 2
 
 
 def test_the_report_of_a_large_night_is_as_small_as_is_promised(journal):

@@ -16,7 +16,7 @@ def ago(**span):
     return NOW - timedelta(**span)
 
 
-def look(runs, catalog_lines=(), quiet_days=3, stuck_hours=12):
+def look(runs, catalog_lines=(), quiet_days=3, stuck_hours=12, **more):
     made = publications(runs, catalog_lines)
     return find_alerts(
         runs,
@@ -26,6 +26,7 @@ def look(runs, catalog_lines=(), quiet_days=3, stuck_hours=12):
         quiet_days=quiet_days,
         stuck_hours=stuck_hours,
         advise=lambda alert: f"do something about: {alert.what}",
+        **more,
     )
 
 
@@ -41,6 +42,12 @@ def done(when, **more):
 def test_all_is_well_after_a_good_night():
     assert look([done(ago(hours=9))]) == []
     assert health_of([]) is Health.WELL
+
+
+def test_events_that_were_dropped_want_a_look():
+    (finding,) = look([done(ago(hours=9))], dropped_events=7)
+    assert (finding.kind, finding.severity) == (AlertKind.EVENTS_DROPPED, Health.LOOK)
+    assert "7 events" in finding.what
 
 
 def test_nothing_at_all_wants_a_look():

@@ -1,0 +1,279 @@
+"""The service watches over its runs, ends those whose process is gone, and tells operators, once.
+
+It asks the server's API, and remembers in a file what was found and what is not delivered yet. Events and
+automations of Prefect's play no part: a server on SQLite loses events when it is busy.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Crashed
+from pydantic import ValidationError
+
+from deployments.channels import Channel
+from deployments.notices import (
+    NOT_STARTED,
+    SILENT,
+    UNDER_WAY,
+    Notice,
+    Record,
+    Silences,
+    find_notices,
+    latest_good,
+    never_started,
+)
+from deployments.processes import ServiceError
+from deployments.unfinished_tasks import end_unfinished_tasks
+from flows.running.journal import TAG
+from flows.running.signs_of_life import ALIVE
+from flows.settings import ServiceOptions
+from shift_stac.files import write_whole
+
+RECORD = "notices.json"
+"""File of the record, in the working folder."""
+
+LOOK_SECONDS = 5.0
+"""Seconds between two looks."""
+
+_ANSWER_S = 30.0
+_SAVED_EVERY_S = 60.0
+_TRIED_AGAIN_S = 15.0
+_TIDIED_EVERY_S = 30.0
+# A server that is away no longer than this has kept no run from giving signs of life in time.
+_SHORT_ABSENCE_S = 20.0
+_LONG_ABSENCE_S = 60.0
+_PAGE = 200
+_OURS = FlowRunFilterTags(all_=[TAG])
+
+
+class Watch:
+    """Looks at the runs as long as the context lasts, in a thread of its own.
+
+    A :class:`ServiceError` that leaves the context is told too.
+
+    Parameters
+    ----------
+    options
+        Of the service.
+    folder
+        Where the record is kept.
+    settings
+        Prefect's settings by which the server is asked.
+    page
+        Address of the Prefect UI.
+    channel
+        Tells operators; without, runs whose process is gone are ended all the same.
+    say
+        Told what is done, for the service's log.
+    """
+
+    def __init__(
+        self,
+        options: ServiceOptions,
+        folder: Path,
+        settings: dict[Any, Any],
+        page: str,
+        channel: Channel | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self._options, self._page = options, page
+        # The next look comes soon enough.
+        self._settings = settings | {PREFECT_CLIENT_MAX_RETRIES: 1}
+        self._channel, self._say = channel, say
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / RECORD
+        self._record = self._load()
+        self._saved = 0.0
+        self._silences = Silences()
+        self._looked: float | None = None
+        self._away: datetime | None = None
+        self._tried = self._tidied = 0.0
+        self._trouble = ""
+        self._over = threading.Event()
+        self._thread = self._start()
+
+    def _load(self) -> Record:
+        try:
+            return Record.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            pass
+        except (OSError, ValidationError) as error:
+            self._say(f"{self._path} cannot be read, and is begun anew: {error}")
+        now = datetime.now(UTC)
+        return Record(begun=now, looked=now, good=now)
+
+    def _start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._watch, daemon=True, name="watch")
+        thread.start()
+        return thread
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self._over.set()
+        # As long as an answer of the server and one of the webhook may take.
+        self._thread.join(2 * _ANSWER_S)
+        if isinstance(error, ServiceError):
+            now = datetime.now(UTC)
+            ended = Notice(
+                key=f"service {now.isoformat()}", subject="the service ended", body=str(error)
+            )
+            self._take([ended], now)
+            self._tried = 0.0
+            self._deliver()
+        self._save()
+
+    def check(self) -> None:
+        """Let the watch go on if something has ended it."""
+        if not self._thread.is_alive():
+            self._say("the watch over the runs ended, and is begun again")
+            self._thread = self._start()
+
+    def _watch(self) -> None:
+        with temporary_settings(self._settings):
+            while not self._over.is_set():
+                try:
+                    self._look()
+                # Whatever it is, the next look may do better.
+                except Exception as error:  # noqa: BLE001
+                    self._miss(error)
+                self._deliver()
+                self._over.wait(LOOK_SECONDS)
+
+    def _look(self) -> None:
+        now = datetime.now(UTC)
+        with get_client(sync_client=True, httpx_settings={"timeout": _ANSWER_S}) as client:
+            # By its number: one may end between the two questions.
+            found = {run.id: run for run in _read_runs(client, self._record.since, now)}
+            runs = list(found.values())
+            self._return()
+            moment = time.monotonic()
+            seconds = 0.0 if self._looked is None else moment - self._looked
+            self._looked = moment
+            under_way = [run for run in runs if run.state_type in UNDER_WAY]
+            silent = self._silences.hear(
+                {
+                    run.id: run.labels.get(ALIVE)
+                    for run in under_way
+                    if run.state_type is not StateType.PENDING
+                },
+                seconds,
+            )
+            self._record.good = latest_good(runs, self._record.good)
+            told = find_notices(runs, silent, self._record.good, now, self._options, self._page)
+            self._record.looked = now
+            self._take(list(told), now)
+            lost = never_started(under_way, now)
+            for run in under_way:
+                if run.id in silent | lost:
+                    self._end(client, run, SILENT if run.id in silent else NOT_STARTED)
+            if moment - self._tidied > _TIDIED_EVERY_S:
+                self._tidied = moment
+                end_unfinished_tasks(client)
+
+    def _end(self, client: SyncPrefectClient, run: FlowRun, message: str) -> None:
+        try:
+            client.set_flow_run_state(run.id, Crashed(message=message))
+        except httpx.HTTPError as error:
+            self._say(f"{run.name} cannot be ended yet: {error}")
+
+    def _miss(self, error: Exception) -> None:
+        """Note that a look failed."""
+        now = datetime.now(UTC)
+        self._away = self._away or now
+        away = (now - self._away).total_seconds()
+        self._note_trouble(f"the runs cannot be looked at: {type(error).__name__}: {error}")
+        if away > _LONG_ABSENCE_S:
+            since = f"{self._away:%Y-%m-%d %H:%M:%S} UTC"
+            notice = Notice(
+                key=f"server {self._away.isoformat()}",
+                subject="the Prefect server does not answer",
+                body=f"Since {since} ({type(error).__name__}). Runs end by themselves if it does not "
+                "come back: look at the service's log, and start it again.",
+            )
+            self._take([notice], now)
+
+    def _return(self) -> None:
+        """Note that a look did not fail."""
+        if self._away is not None:
+            if (datetime.now(UTC) - self._away).total_seconds() > _SHORT_ABSENCE_S:
+                self._silences.forgive()
+            self._away = None
+            self._note_trouble("")
+
+    def _take(self, found: Sequence[Notice], now: datetime) -> None:
+        is_news = self._record.take(found if self._channel else (), now)
+        # Before it is told: it is told again only by a service that dies in between.
+        if is_news or time.monotonic() - self._saved > _SAVED_EVERY_S:
+            self._save()
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        try:
+            write_whole(self._path, self._record.model_dump_json(indent=1), durable=True)
+        except OSError as error:
+            self._note_trouble(f"{self._path} cannot be written: {error}")
+
+    def _deliver(self) -> None:
+        if self._channel is None or time.monotonic() < self._tried:
+            return
+        for notice in self._record.waiting:
+            try:
+                self._channel(notice)
+            # Channels are of many kinds, and so are their errors.
+            except Exception as error:  # noqa: BLE001
+                self._say(f"not told yet: {notice.subject} ({error})")
+                self._tried = time.monotonic() + _TRIED_AGAIN_S
+                continue
+            self._say(f"told: {notice.subject}")
+            self._record.waiting = tuple(n for n in self._record.waiting if n != notice)
+            self._save()
+
+    def _note_trouble(self, words: str) -> None:
+        if words and words != self._trouble:
+            self._say(words)
+        self._trouble = words
+
+
+def _read_runs(client: SyncPrefectClient, since: datetime, now: datetime) -> Iterator[FlowRun]:
+    """Our runs that are under way, or due, or have ended since a time."""
+    ended = {"after_": since}
+    for wanted in (
+        FlowRunFilter(
+            tags=_OURS,
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(any_=[StateType.SCHEDULED, *UNDER_WAY])
+            ),
+            expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": now}),
+        ),
+        FlowRunFilter(tags=_OURS, end_time=FlowRunFilterEndTime.model_validate(ended)),
+    ):
+        offset = 0
+        while page := client.read_flow_runs(
+            flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE, offset=offset
+        ):
+            yield from page
+            offset += len(page)
+            if len(page) < _PAGE:
+                break
