@@ -1,6 +1,6 @@
 """What a run opens once for all its lines, and the comparison of a line with what is published."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,14 +18,16 @@ from shift_stac.archive.documents import read_published
 from shift_stac.archive.plan import Action, LinePlan, conversion_to_make, plan_line
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
-from shift_stac.errors import ShiftError
+from shift_stac.envi.header import EnviHeader
+from shift_stac.errors import EnviError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.locks import held
+from shift_stac.maps.glt import table_transform
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.portal.room import DiskRoom, Need
-from shift_stac.sources import Product, RemoteLine
+from shift_stac.sources import Product, ReadPart, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.published import PublishedState
 from shift_stac.storage.address import open_storage
@@ -151,15 +153,26 @@ def prepare_line(
     notes: tuple[str, ...] = ()
     if context.options.dry_run and plan.action is Action.INGEST:
         context.room.check(need_of(line, remote, context))
-        look = partial(
-            foresee_line,
-            line,
-            {product.product for product in remote.products if product.is_optional},
-            context.campaign.portal.version(context.options.portal_version).crs,
-            context.campaign.spectral,
-        )
-        notes = context.downloader.inspect(remote, look)
+        notes = context.downloader.inspect(remote, partial(_foresee, remote, context))
     return LinePreparation(remote, published, conversion, plan, notes)
+
+
+def _foresee(
+    remote: RemoteLine, context: RunContext, headers: Mapping[Product, EnviHeader], read: ReadPart
+) -> tuple[str, ...]:
+    """What a run would leave out, as far as headers and a few scan lines tell."""
+    optional = {product.product for product in remote.products if product.is_optional}
+    crs = context.campaign.portal.version(context.options.portal_version).crs
+    spectral = context.campaign.spectral
+    notes = foresee_line(remote.line, optional, crs, spectral, headers, read)
+    try:
+        if Product.GLT in headers:
+            table_transform(headers[Product.GLT])
+    except EnviError as error:
+        if Product.GLT not in optional:
+            raise
+        return (*notes, f"the {Product.GLT.called} was left out: {error}")
+    return notes
 
 
 def need_of(line: FlightLine, remote: RemoteLine, context: RunContext) -> Need:

@@ -237,6 +237,8 @@ def test_a_dry_run_tells_everything_and_touches_nothing(ingest, own_campaign, tm
     lines = lines_of(own_campaign)
     ingest("--portal", own_campaign, "--line", lines[0])
     damage(own_campaign, lines[2])
+    table = own_campaign / f"v1/{DATE}/L1/glt/{lines[1]}_glt.hdr"
+    table.write_text(table.read_text().replace("map info", "no info"))
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     missing = f"v1/{DATE}/L1/igm/{lines[3]}_igm.hdr"
     (own_campaign / missing).unlink()
@@ -248,7 +250,8 @@ def test_a_dry_run_tells_everything_and_touches_nothing(ingest, own_campaign, tm
     after.pop((own_campaign / missing).parent)
     assert after == before
     assert f"{lines[0]}: up to date (published from these files)" in run.output
-    assert f"{lines[1]}: ingest (not published yet)" in run.output
+    said = f"{lines[1]}: ingest (not published yet; the lookup table (GLT) was left out: "
+    assert said in run.output
     assert f"{lines[3]}: fail" in run.output
     assert f"{lines[2]}: fail" in run.output
     assert f"{lines[2]}_rfl has" in run.output

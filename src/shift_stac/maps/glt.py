@@ -205,10 +205,7 @@ def portal_table(image: EnviImage, igm: NDArray[Any], crs: CRS) -> PortalTable:
         the IGM does not.
     """
     header = image.header
-    if header.bands != 2 or header.dtype.kind != "i":  # noqa: PLR2004 - sample and line
-        msg = f"{header.name} has {header.bands} bands of {header.dtype}: a GLT has 2 of whole numbers"
-        raise EnviError(msg)
-    grid = MapGrid(crs, _transform(header), header.lines, header.samples)
+    grid = MapGrid(crs, table_transform(header), header.lines, header.samples)
     names = [name.lower() for name in header.band_names]
     swapped = len(names) == 2 and "line" in names[0] and "sample" in names[1]  # noqa: PLR2004
     table = PortalTable(grid, image, sample_band=int(swapped))
@@ -217,13 +214,21 @@ def portal_table(image: EnviImage, igm: NDArray[Any], crs: CRS) -> PortalTable:
     return table
 
 
-def _transform(header: EnviHeader) -> Affine:
-    """The affine transform of an ENVI ``map info``.
+def table_transform(header: EnviHeader) -> Affine:
+    """The affine transform of a GLT, by its ENVI ``map info``.
 
     Its entries: projection, reference column and row (1 is the outer corner of the first cell),
     their easting and northing, width and height of a cell. ``rotation`` is in degrees, in the
     sense in which GDAL's ENVI driver takes it.
+
+    Raises
+    ------
+    EnviError
+        It is the header of no GLT, or has no such map info.
     """
+    if header.bands != 2 or header.dtype.kind != "i":  # noqa: PLR2004 - sample and line
+        msg = f"{header.name} has {header.bands} bands of {header.dtype}: a GLT has 2 of whole numbers"
+        raise EnviError(msg)
     info = header.map_info or ()
     if info and info[0].lower().startswith("geographic"):
         msg = f"{header.name}: its map is in degrees, and the line's places are in metres"
