@@ -200,11 +200,14 @@ def serve(portal: Path, work: Path) -> Iterator[Setting]:
         yield Setting(url, bucket, work)
 
 
-def stages_of(setting: Setting, line: FlightLine, place: Place) -> dict[str, Any]:
+def stages_of(setting: Setting, line: FlightLine, target: str) -> dict[str, Any]:
     """The stages of one line, in a process of their own."""
     os.environ.update(setting.bucket.environment)
     folder = setting.work / "stages"
-    found: dict[str, Any] = measure(run_stages, setting.portal, line, folder, place.archive).answer
+    with setting.place(target) as place:
+        found: dict[str, Any] = measure(
+            run_stages, setting.portal, line, folder, place.archive
+        ).answer
     for name, stage in found["stages"].items():
         print(f"    {name:10} {stage}", flush=True)
     shutil.rmtree(folder)

@@ -11,6 +11,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -26,6 +28,9 @@ _THUMBNAIL_PIXELS = 1024
 
 # The brighter picture shows as white what reflects 0.7 of what is white in the other.
 HIGHER_EXPOSURE = 1 / 0.7
+
+# Half of the time of zlib's usual level, for an eighth more bytes.
+_PNG_LEVEL = 3
 
 # Rows of the map that are looked up at once.
 _BAND_ROWS = 512
@@ -95,24 +100,23 @@ def write_band_panels(
             else (0, 1)
         )
         west, south, east, north = grid.bounds
-        image = panel.imshow(
-            cells,
+        colours = ScalarMappable(Normalize(low, high), "viridis")
+        # As bytes: of numbers, matplotlib would compute each of the picture's pixels a colour.
+        panel.imshow(
+            colours.to_rgba(np.ma.masked_invalid(cells), bytes=True),
             extent=(west, east, south, north),
-            vmin=low,
-            vmax=high,
-            cmap="viridis",
             interpolation="nearest",
         )
         panel.set_title(f"{name} {nm:.1f} nm", fontsize=10)
         panel.ticklabel_format(useOffset=False, style="plain")
         panel.tick_params(labelsize=7)
         panel.tick_params(axis="x", labelrotation=45)
-        figure.colorbar(image, cax=scale, extend="both").ax.tick_params(labelsize=7)
+        figure.colorbar(colours, cax=scale, extend="both").ax.tick_params(labelsize=7)
     unit = f" ({colour.units})" if colour.units != "1" else ""
     figure.suptitle(
         f"{summary.line}: {colour.quantity}{unit}, {summary.geolocation.crs}", fontsize=11
     )
-    figure.savefig(png, dpi=_PANEL_CELLS / _PANEL_INCHES)
+    figure.savefig(png, dpi=_PANEL_CELLS / _PANEL_INCHES, pil_kwargs={"compress_level": _PNG_LEVEL})
 
 
 def _panels(grid: MapGrid) -> tuple[Figure, list[tuple[Axes, Axes]]]:
