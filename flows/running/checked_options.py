@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
 from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import BaseModel, ValidationError
@@ -34,7 +35,9 @@ def with_options[Options: BaseModel, Result](
             try:
                 whole = _whole(kind, options)
                 patience = _whole(ServiceOptions, {}).server_patience
-                with SignsOfLife(flow_run.id, patience):
+                # Tags are the run's. Of a task that has one, the server is asked whether a limit is set
+                # for it, and a line waits for the answer, seconds of a server that has just begun.
+                with SignsOfLife(flow_run.id, patience), TagsContext(current_tags=set()):
                     return function(whole)
             except ShiftError as error:
                 ended: State[Any] = Failed(message=str(error), data=error)

@@ -327,6 +327,9 @@ def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect
     stages = ("find", "download", "convert", "validate", "draw", "publish", "catalogue")
     expected = {f"{stage}-{line}" for stage in stages for line in lines} | {*lines, "refresh"}
     assert names == dict.fromkeys(expected, "COMPLETED")
+    # Of a task with a tag, the server would be asked for a limit, and the line would wait.
+    assert flow_run["tags"] == ["shift-stac"]
+    assert not any(task_run["tags"] for task_run in task_runs)
     (table,) = [artifact for artifact in artifacts if artifact["type"] == "table"]
     rows = json.loads(table["data"])
     assert [row["line"] for row in rows] == lines
