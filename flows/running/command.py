@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from flows.running.imports import importing
 from flows.running.terminal import end_log, plain_console, print_usage_error
 from flows.settings import read_options
 from shift_stac.errors import ShiftError, WrongAddressError
@@ -61,8 +62,8 @@ class Command[Options: BaseModel]:
         try:
             options = read_options(self.options, arguments, self.program, self.purpose)
             self.check(options)
-            from flows.running import prefect_server, temporary_server  # noqa: PLC0415 - see above
-
+            with importing():
+                from flows.running import prefect_server, temporary_server  # noqa: PLC0415 - see above
             prefect_server.take_password()
         except (ValidationError, SettingsError, ShiftError, OSError) as error:
             print_usage_error(errors, error, self.program)
@@ -70,7 +71,9 @@ class Command[Options: BaseModel]:
         try:
             if self.has_run(options):
                 temporary_server.begin_temporary_server()
-            show: Show = import_module(self.module).carry_out(options)
+            with importing():
+                flow = import_module(self.module)
+            show: Show = flow.carry_out(options)
         except KeyboardInterrupt:
             end_log()
             errors.print("interrupted; the same command goes on from what is done", highlight=False)

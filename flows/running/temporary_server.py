@@ -5,6 +5,7 @@ and it outlives a run that is killed.
 """
 
 import atexit
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ from prefect.settings import (
     PREFECT_UI_URL,
 )
 
+from flows.running.imports import importing
 from flows.running.prefect_database import prepare_database
 from shift_stac.errors import ShiftError
 
@@ -39,7 +41,6 @@ _LEANER = {
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     "PREFECT__SERVER_EPHEMERAL": "1",
-    "PREFECT__SERVER_FINAL": "1",
 }
 _SECONDS_TO_END = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.02
@@ -154,12 +155,13 @@ def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> No
         prepare_database()
         refresh_global_settings_context()
         # Seconds of imports that the run itself can do without.
-        import uvicorn  # noqa: PLC0415
-        from prefect.server.api.server import create_app  # noqa: PLC0415
+        with importing():
+            import uvicorn  # noqa: PLC0415
+            from prefect.server.api.server import create_app  # noqa: PLC0415
 
-        config = uvicorn.Config(
-            create_app, factory=True, lifespan="on", log_level="error", timeout_graceful_shutdown=1
-        )
+            app = create_app()
+        gc.freeze()
+        config = uvicorn.Config(app, lifespan="on", log_level="error", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         started.append(server)
         server.run(sockets=[listening])
