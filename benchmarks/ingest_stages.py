@@ -18,7 +18,8 @@ from shift_stac.archive.publication import publish_data, publish_item
 from shift_stac.campaigns import load_campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.pictures.companion_files import draw_companions
-from shift_stac.portal.download import Downloader, DownloadOptions
+from shift_stac.portal.download import Downloader
+from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.portal import open_portal
 from shift_stac.sources import ProductLevel
 from shift_stac.storage.address import open_storage

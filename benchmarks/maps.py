@@ -39,8 +39,7 @@ from shift_stac.rows import row_blocks
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
 from shift_stac.store.conversion import convert_line
-from shift_stac.store.conversion_options import summary_path
-from shift_stac.store.summary import StoreSummary
+from shift_stac.store.summary import StoreSummary, summary_path
 from shift_stac.validation.result import Expectations
 from shift_stac.validation.store_check import validate_store
 from support.sources import sources_in

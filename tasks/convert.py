@@ -11,13 +11,8 @@ from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import Stage
 from shift_stac.monitoring.units import format_size
 from shift_stac.sources import SourceLine
-from shift_stac.store.conversion_options import (
-    ConversionOptions,
-    Progress,
-    converted_summary,
-    fingerprint,
-)
-from shift_stac.store.summary import StoreSummary
+from shift_stac.store.conversion_options import ConversionOptions, Progress, fingerprint
+from shift_stac.store.summary import StoreSummary, converted_summary
 from tasks.retrying import stage
 
 

@@ -12,8 +12,7 @@ from shift_stac.monitoring.run_report import Stage
 from shift_stac.sources import SourceLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.storage.base import Storage
-from shift_stac.store.conversion_options import summary_path
-from shift_stac.store.summary import StoreSummary
+from shift_stac.store.summary import StoreSummary, summary_path
 from shift_stac.validation.result import Expectations, Validation
 from tasks.retrying import stage
 

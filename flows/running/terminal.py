@@ -3,6 +3,7 @@
 import logging
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from rich import box
@@ -10,11 +11,14 @@ from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 
-from shift_stac.archive.archive_report import ArchiveReport
-from shift_stac.monitoring.run_report import RunReport
 from shift_stac.monitoring.units import format_size
-from shift_stac.portal.coverage import Coverage
-from shift_stac.sources import RemoteFile
+
+if TYPE_CHECKING:
+    # A mistake in the options is told without them.
+    from shift_stac.archive.archive_report import ArchiveReport
+    from shift_stac.monitoring.run_report import RunReport
+    from shift_stac.portal.coverage import Coverage
+    from shift_stac.sources import RemoteFile
 
 # Names in a sentence that tells of many.
 _FEW = 3
@@ -42,7 +46,7 @@ def end_log() -> None:
     logging.getLogger("prefect").setLevel(logging.WARNING)
 
 
-def print_report(console: Console, report: RunReport) -> None:
+def print_report(console: Console, report: "RunReport") -> None:
     """Print the table of a run's lines, the last thing that a run prints."""
     # The stages' seconds are for wider places than a terminal: the report, and the UI.
     shown = ("line", "state", "size", "seconds", "validation", "reason")
@@ -50,7 +54,7 @@ def print_report(console: Console, report: RunReport) -> None:
     print_rows(console, f"{report.sentence} - {report.store}", rows)
 
 
-def print_archive_report(console: Console, report: ArchiveReport) -> None:
+def print_archive_report(console: Console, report: "ArchiveReport") -> None:
     """Print which stores are good and which are bad, the last thing that a validation prints."""
     print_rows(console, f"{report.sentence} - {report.store}", report.rows())
 
@@ -104,7 +108,7 @@ def print_plan(
     line: str,
     action: str,
     reason: str,
-    files: Iterable[tuple[RemoteFile, bool]] = (),
+    files: "Iterable[tuple[RemoteFile, bool]]" = (),
 ) -> None:
     """Print what a dry run found out about a line; ``True`` marks a file that is here already."""
     console.print(f"{line}: {action} ({reason})", highlight=False, soft_wrap=True)
@@ -115,7 +119,7 @@ def print_plan(
         )
 
 
-def print_coverage(console: Console, coverage: Coverage, where: str) -> None:
+def print_coverage(console: Console, coverage: "Coverage", where: str) -> None:
     """Print what a campaign file covers of a portal, and what it leaves over."""
 
     def say(text: str, indent: int = 0) -> None:

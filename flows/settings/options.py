@@ -23,7 +23,7 @@ from flows.settings.values import (
 from shift_stac.campaigns import load_campaign
 from shift_stac.cubes.names import CubeName
 from shift_stac.errors import CampaignError, StorageError
-from shift_stac.portal.download import DownloadOptions
+from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.stac.hrefs import HrefOptions

@@ -13,7 +13,8 @@ import pytest
 
 from shift_stac.errors import ShiftError, TransferError
 from shift_stac.flightline import FlightLine
-from shift_stac.portal.download import Downloader, DownloadOptions
+from shift_stac.portal.download import Downloader
+from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
 from support.bad_portal import (
     AT_A_BYTE,

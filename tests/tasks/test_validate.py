@@ -3,7 +3,8 @@ import pytest
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import InvalidStoreError
 from shift_stac.store.conversion import convert_line
-from shift_stac.store.conversion_options import ConversionOptions, converted_summary, fingerprint
+from shift_stac.store.conversion_options import ConversionOptions, fingerprint
+from shift_stac.store.summary import converted_summary
 from support.sources import LINE, small_line
 from tasks.retrying import is_passing
 from tasks.validate import validate

@@ -15,8 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, Self
 
-from pydantic import Field
-
 from shift_stac.cancellation import Cancellation
 from shift_stac.envi.header import EnviHeader, parse_header
 from shift_stac.envi.header_text import decode
@@ -24,7 +22,8 @@ from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import EnviError, RefusedFileError, RunCancelledError, WorkFolderError
 from shift_stac.files import write_whole
 from shift_stac.locks import held
-from shift_stac.portal.http_client import HttpOptions, http_client
+from shift_stac.portal.download_options import DownloadOptions
+from shift_stac.portal.http_client import http_client
 from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
 from shift_stac.portal.transfer import fetch, fetch_part
 from shift_stac.sources import (
@@ -49,19 +48,6 @@ Progress = Callable[[int, int], None]
 
 type Look = Callable[[Mapping[Product, EnviHeader], ReadPart], Iterable[str]]
 """Looks into a line's files, and returns notes."""
-
-
-class DownloadOptions(HttpOptions):
-    """How files are brought from the portal."""
-
-    parallel_files: int = Field(
-        default=4, gt=0, description="files in transfer at once, over all lines"
-    )
-    lock_timeout: float = Field(
-        default=3600.0,
-        ge=0,
-        description="seconds to wait for another run that downloads the same line",
-    )
 
 
 class _Header(NamedTuple):

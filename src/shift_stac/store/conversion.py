@@ -24,15 +24,10 @@ from shift_stac.sources import Product, SourceLine
 from shift_stac.store.checksums import write_manifest
 from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.companions import Companions
-from shift_stac.store.conversion_options import (
-    ConversionOptions,
-    Progress,
-    fingerprint,
-    summary_path,
-)
+from shift_stac.store.conversion_options import ConversionOptions, Progress, fingerprint
 from shift_stac.store.glt_writing import write_map_group
 from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, SPECTRAL_DIM, STORE_FORMAT
-from shift_stac.store.summary import StoreSummary, VariableSummary
+from shift_stac.store.summary import StoreSummary, VariableSummary, summary_path
 from shift_stac.store.summed_store import SummedStore
 from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat

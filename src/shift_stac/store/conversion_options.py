@@ -1,18 +1,15 @@
-"""What a conversion is asked for, and how its result is known again: small, without Zarr."""
+"""What a conversion is asked for: small, without Zarr and what a swath needs."""
 
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel, SourceLine, Untold
 from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkSizes
-from shift_stac.store.companions import Companions
-from shift_stac.store.store_format import ROOT_METADATA, STORE_FORMAT
-from shift_stac.store.summary import StoreSummary
+from shift_stac.store.store_format import STORE_FORMAT
 
 Progress = Callable[[int, int], None]
 """Told, after each block of scan lines: blocks done, blocks in all."""
@@ -54,18 +51,3 @@ def fingerprint(sources: SourceLine, options: ConversionOptions) -> str:
     if told:
         description["told by the campaign"] = told
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-
-
-def summary_path(store: Path) -> Path:
-    """Where the summary of a converted store lies: beside it."""
-    return store.with_name(store.name + ".summary.json")
-
-
-def converted_summary(store: Path, wanted: str) -> StoreSummary | None:
-    """The summary of a store that an earlier run converted, if its fingerprint is the wanted."""
-    try:
-        summary = StoreSummary.model_validate_json(summary_path(store).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    complete = (store / ROOT_METADATA).is_file() and Companions.beside(store).manifest.is_file()
-    return summary if complete and summary.fingerprint == wanted else None

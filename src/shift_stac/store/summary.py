@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import ChunkSizes
+from shift_stac.store.companions import Companions
+from shift_stac.store.store_format import ROOT_METADATA
 from shift_stac.swath.geolocation import GeolocationSummary
 from shift_stac.swath.observation import ObservationSummary
 
@@ -100,3 +103,18 @@ class StoreSummary(FrozenModel):
         seen = self.observation.notes if self.observation else ()
         table = (f"the lookup table (GLT) was left out: {self.map.note}",) if self.map.note else ()
         return (*self.notes, *table, *seen)
+
+
+def summary_path(store: Path) -> Path:
+    """Where the summary of a converted store lies: beside it."""
+    return store.with_name(store.name + ".summary.json")
+
+
+def converted_summary(store: Path, wanted: str) -> StoreSummary | None:
+    """The summary of a store that an earlier run converted, if its fingerprint is the wanted."""
+    try:
+        summary = StoreSummary.model_validate_json(summary_path(store).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    complete = (store / ROOT_METADATA).is_file() and Companions.beside(store).manifest.is_file()
+    return summary if complete and summary.fingerprint == wanted else None

@@ -1,11 +1,14 @@
 """What is expected of a store, and what its validation found: small values, no pixels."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shift_stac.errors import InvalidStoreError
 from shift_stac.model import FrozenModel
-from shift_stac.store.summary import StoreSummary
+
+if TYPE_CHECKING:
+    # It needs what a swath needs; results are read without.
+    from shift_stac.store.summary import StoreSummary
 
 SAMPLED_BLOCKS = 8
 """Chunks of each cube that are read, of the thousands that a long line has."""
@@ -25,7 +28,7 @@ class Expectations(FrozenModel):
     crs: str
 
     @classmethod
-    def of_summary(cls, summary: StoreSummary) -> "Expectations":
+    def of_summary(cls, summary: "StoreSummary") -> "Expectations":
         """What a conversion told."""
         return cls(
             shape=summary.shape,

@@ -13,7 +13,8 @@ import pytest
 from shift_stac.cancellation import Cancellation
 from shift_stac.errors import EnviError, RunCancelledError, TransferError, WorkFolderError
 from shift_stac.flightline import FlightLine
-from shift_stac.portal.download import Downloader, DownloadOptions
+from shift_stac.portal.download import Downloader
+from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.http_client import HttpOptions
 from shift_stac.portal.tree import HttpTree
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct

@@ -20,12 +20,8 @@ from shift_stac.store.checksums import write_manifest
 from shift_stac.store.chunking import ChunkLayout, ChunkSizes
 from shift_stac.store.companions import Companions
 from shift_stac.store.conversion import convert_line
-from shift_stac.store.conversion_options import (
-    ConversionOptions,
-    converted_summary,
-    fingerprint,
-    summary_path,
-)
+from shift_stac.store.conversion_options import ConversionOptions, fingerprint
+from shift_stac.store.summary import converted_summary, summary_path
 from shift_stac.validation.result import Expectations
 from shift_stac.validation.store_check import validate_store
 from support.sources import small_line, sources_in
