@@ -80,7 +80,7 @@ class Downloader:
         self._options = options or DownloadOptions()
         self._cancellation = cancellation or Cancellation()
         self._check = check
-        self._client = http_client(self._options, self._cancellation)
+        self._client = http_client(self._options, self._cancellation, for_files=True)
         self._pool = ThreadPoolExecutor(self._options.parallel_files, "download")
 
     def __enter__(self) -> Self:
