@@ -14,7 +14,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Tests start Python some hundred times: what it has compiled is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser test-wheel check bench bench-slurm \
+.PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser test-wheel check docs release-check bench bench-slurm \
   image test-image lock page-reader clean
 
 help: ## list the commands
@@ -47,7 +47,7 @@ test-fast: install ## the tests that need no server, browser or Slurm (two to th
 	$(BIN)/python -m pytest $(DISTRIBUTED) \
 	  -m "not (server or prefect or browser or slurm or image or slow)" $(PYTEST_ARGS)
 
-faults: install ## faults, many tries each, and a table of what held: docs/faults.md (FAULT_TRIES=20, long)
+faults: install ## faults, many tries each, and a table of what held: docs/explanation/faults.md (FAULT_TRIES=20, long)
 	SHIFT_TEST_TRIES=$(or $(FAULT_TRIES),20) $(BIN)/python -m pytest tests/faults --timeout 0 \
 	  -m "slow or not slow" $(PYTEST_ARGS)
 
@@ -83,13 +83,20 @@ test-image: image ## the image and docker/compose.yaml really run (root, minutes
 	SHIFT_IMAGES=build/images unshare --net --pid --mount-proc --fork --kill-child -- \
 	  sh -c 'ip link set lo up && exec "$$@"' sh $(BIN)/python -m pytest tests/docker $(PYTEST_ARGS)
 
-check: install ## format, lint, types, import directions, dead code, known weaknesses of packages
+check: install ## format, lint, types, import directions, dead code, spelling, known weaknesses of packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
+	$(BIN)/codespell
 	$(BIN)/python tools/audit requirements.lock
+
+docs: install ## the documentation as a site, in build/docs (no network; warnings are errors)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+release-check: install ## wheel and sdist in empty environments, lowest and newest dependencies (network, minutes)
+	tools/check-release
 
 bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/conversion.py

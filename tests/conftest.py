@@ -2,12 +2,14 @@
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 import support
+from support.markdown import blocks_of
 
 # A layer is what a test needs besides Python; a folder of tests has one, and others are marked where
 # they stand. Without any, a test needs nothing: `make test-fast`.
@@ -17,10 +19,19 @@ LAYERS = {
     "browser": "browser",
     "slurm": "slurm",
     "docker": "image",
+    "docs": "prefect",
     "faults": "prefect",
 }
 # What takes longest begins first, so that no worker is alone at the end.
-LONGEST = ("integration/test_ingest.py", "integration", "service", "slurm", "browser", "faults")
+LONGEST = (
+    "integration/test_ingest.py",
+    "docs",
+    "integration",
+    "service",
+    "slurm",
+    "browser",
+    "faults",
+)
 # A busy machine is slow, not wrong.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
@@ -42,6 +53,22 @@ def pytest_collection_modifyitems(items) -> None:
     items.sort(
         key=lambda item: [not _place(item).startswith(place) for place in LONGEST],
     )
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    """Count the blocks of the documentation that its tests do not run, by the reason beside each."""
+    if not any("tests/docs" in report.nodeid for report in terminalreporter.getreports("passed")):
+        return
+    pages = [config.rootpath / "README.md", *(config.rootpath / "docs").rglob("*.md")]
+    reasons = Counter(
+        block.not_run
+        for page in pages
+        for block in blocks_of(page, config.rootpath)
+        if block.not_run
+    )
+    terminalreporter.section(f"blocks of the documentation that are not run: {reasons.total()}")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count:3} {reason}")
 
 
 def _place(item) -> str:

@@ -6,15 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/another-instrument.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/another-instrument.md"
 
 
 def test_the_page_leads_from_files_to_an_opened_line(run_command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = PAGE.read_text(encoding="utf-8")
-    (named,) = re.findall(r"^`(\w+\.toml)` says", page, re.MULTILINE)
+    (named,) = re.findall(r'```toml title="(.+?)"', page)
     names = {}
-    for language, block in re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL):
+    for language, block in re.findall(r"```(\w+)[^\n]*\n(.*?)```", page, re.DOTALL):
         if language == "toml":
             Path(named).write_text(block)
         elif language == "python":

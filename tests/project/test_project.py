@@ -119,21 +119,3 @@ def test_imports_point_one_way():
 def test_the_library_is_usable_without_prefect():
     code = "import sys, shift_stac.archive.publication, shift_stac.simulate; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.prefect
-def test_the_demo_runs_from_an_empty_folder(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.demo", "--folder", str(tmp_path / "demo")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    *_, opening, page, catalog, quicklook, season = done.stdout.strip().splitlines()
-    command = opening.removeprefix("Open a store: python -c ").strip('"')
-    assert "wavelength: 425" in subprocess.check_output([sys.executable, "-c", command], text=True)
-    for row in (page, catalog, quicklook, season):
-        assert Path(row.split(":", 1)[1].strip()).is_file()

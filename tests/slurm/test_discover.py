@@ -288,7 +288,7 @@ def sshd(folder: Path, account: Account, port: int) -> Iterator[None]:
 
 
 def test_the_ui_is_reached_through_ssh_and_a_bastion(operator):
-    """The tunnel of docs/discover.md, with its port and with another."""
+    """The tunnel of docs/how-to/discover.md, with its port and with another."""
     folder = operator.folder / "ssh"
     folder.mkdir()
     keygen = require_program("ssh-keygen")

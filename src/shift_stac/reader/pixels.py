@@ -124,7 +124,7 @@ def _offset(table: MapGrid, grid: MapGrid) -> tuple[int, int] | None:
     """By how many rows and columns of the table a grid of its cells begins after it, or None."""
     if table.crs != grid.crs:
         return None
-    step = ~table.transform * grid.transform
+    step = ~table.transform @ grid.transform
     row, column = round(step.f), round(step.c)
     is_part = step.almost_equals(Affine.translation(column, row), _SAME_CELL)
     return (row, column) if is_part else None

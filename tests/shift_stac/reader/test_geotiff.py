@@ -17,7 +17,7 @@ from shift_stac.simulate import simulate_campaign
 from shift_stac.store.conversion import convert_line
 from support.sources import sources_in
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "read-the-archive.md"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def computed(monkeypatch):
 
 def test_the_documented_way_writes_each_block_once(line, computed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (documented,) = re.findall(r"^shift_stac\.write_geotiff\(.*$", README.read_text(), re.MULTILINE)
+    (documented,) = re.findall(r"^shift_stac\.write_geotiff\(.*$", PAGE.read_text(), re.MULTILINE)
     rgb = line.swath.orthorectify(bands=[672.6, 552.4, 447.2])
     assert rgb.data.npartitions > 1
     exec(documented, {"shift_stac": shift_stac, "rgb": rgb})

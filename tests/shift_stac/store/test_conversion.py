@@ -265,7 +265,7 @@ def test_xarray_alone_plots_a_line_in_the_right_place(converted, number):
     store, summary = converted[number]
     with xr.open_zarr(store) as opened:
         band = opened.Reflectance.sel(wavelength=650, method="nearest")
-        # As the README has it: a mesh has no holes, so scan lines with gaps are left out.
+        # As the documentation has it: a mesh has no holes, so scan lines with gaps are left out.
         band = band.isel(y=opened.longitude.notnull().all("x").values)
         assert band.sizes["y"] == (60 if number else 48)
         mesh = band.plot(x="longitude", y="latitude", ax=Figure().add_subplot())

@@ -1,4 +1,4 @@
-"""The structure of a store is the one that was reviewed, as docs/store-format.md describes it.
+"""The structure of a store is the one that was reviewed, as docs/reference/store-format.md describes it.
 
 ``structure.json`` beside this file holds it: a change of structure is a change of that file, which is
 written anew by ``SHIFT_TEST_WRITE_STRUCTURE=1 python -m pytest tests/shift_stac/store/test_structure.py``.
@@ -40,6 +40,6 @@ def test_the_structure_is_the_one_that_was_reviewed(tmp_path):
 
 
 def test_every_variable_stands_in_the_specification():
-    page = (Path(__file__).parents[3] / "docs" / "store-format.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "store-format.md").read_text()
     names = {path.rpartition("/")[2] for path in json.loads(REVIEWED.read_text()) if path != "."}
     assert {name for name in names if f"`{name}`" not in page} == set()

@@ -1,0 +1,165 @@
+"""README and documentation are followed: each block of code in its language, on what ``make demo`` made."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+from flows.settings import SETTINGS_VARIABLE, CampaignOptions, site_options
+from shift_stac.cluster.opening import load_profile
+from support.markdown import LANGUAGES, blocks_of
+from support.service import serve_prefect
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
+# These run the installation, or the tests themselves; the demo is run before all pages.
+PREPARED = {"make demo", "source .venv/bin/activate"}
+
+# Its commands show their output, which tests/integration/test_another_instrument.py compares.
+FOLLOWED_ELSEWHERE = ROOT / "docs" / "how-to" / "another-instrument.md"
+
+pytestmark = [
+    # A reader's session has no such filter.
+    pytest.mark.filterwarnings("default"),
+]
+
+
+@pytest.fixture(scope="module")
+def prefect_api(environment):
+    with serve_prefect(environment, Path(environment["PREFECT_HOME"])) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def session(environment, prefect_api):
+    """Variables of a terminal in which the project's environment is active."""
+    programs = Path(sys.executable).parent
+    return environment | {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PREFECT_API_URL": prefect_api,
+        "MPLBACKEND": "Agg",
+    }
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, session):
+    """What ``make demo`` makes; ``SHIFT_TEST_DEMO`` names a folder in which it did, to try pages sooner."""
+    if made := os.environ.get("SHIFT_TEST_DEMO"):
+        return Path(made)
+    folder = tmp_path_factory.mktemp("demo")
+    alone = {name: value for name, value in session.items() if name != "PREFECT_API_URL"}
+    done = run("python -m flows.demo", folder, alone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    *_, opening, page, catalog, quicklook, season = done.stdout.strip().splitlines()
+    opened = run(opening.removeprefix("Open a store:").strip(), folder, session)
+    assert "wavelength: 425" in opened.stdout, opened.stderr
+    for row in (page, catalog, quicklook, season):
+        assert (folder / row.split(":", 1)[1].strip()).is_file()
+    return folder / "demo"
+
+
+@pytest.fixture
+def desk(demo, tmp_path, monkeypatch):
+    """A folder to work in, with ``demo`` in it."""
+    # Names of files are all that a page changes in the archive: it may share their contents.
+    shutil.copytree(demo, tmp_path / "demo", copy_function=os.link)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(command, folder, session):
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=folder,
+        env=session,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def check_keys(file, monkeypatch):
+    """What reads such a file refuses none of its keys and values."""
+    if "profile" in file.name:
+        load_profile(file, file.parent)
+        return
+    with monkeypatch.context() as patch:
+        patch.setenv(SETTINGS_VARIABLE, str(file))
+        site_options(CampaignOptions)
+
+
+def test_the_demo_is_what_make_runs():
+    recipe = subprocess.check_output(["make", "--dry-run", "demo"], cwd=ROOT, text=True)
+    assert recipe.splitlines()[-1].endswith("-m flows.demo")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_block_says_what_it_is(page):
+    for block in blocks_of(page, ROOT):
+        assert block.language in LANGUAGES, f"{block.place}: {block.language or 'no language'}"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        page
+        for page in PAGES
+        if page != FOLLOWED_ELSEWHERE and any(b.language != "text" for b in blocks_of(page, ROOT))
+    ],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_a_page_can_be_followed(page, desk, session, monkeypatch):
+    """From its first block to its last, in one folder and one session of Python."""
+    mpl.use("Agg")
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks_of(page, ROOT):
+        if block.not_run or block.language == "text":
+            continue
+        if block.title:
+            (desk / block.title).parent.mkdir(parents=True, exist_ok=True)
+            (desk / block.title).write_text(block.code)
+            if block.language == "toml":
+                check_keys(desk / block.title, monkeypatch)
+        elif block.language == "python":
+            # Numbered as in the page, so that an error names its line.
+            code = "\n" * block.line + block.code
+            exec(compile(code, str(ROOT / block.page), "exec"), names)
+        elif block.language == "console":
+            for command in block.commands:
+                if command.split("#")[0].strip() in PREPARED:
+                    continue
+                done = run(command, desk, session)
+                told = f"{block.place}: {command}\n{done.stdout}{done.stderr}"
+                wanted = block.status if command == block.commands[-1] else 0
+                assert done.returncode == wanted, told
+        else:
+            pytest.fail(f"{block.place}: a block of {block.language} without title is no file")
+    empty = [name for name, made in names.items() if isinstance(made, pd.DataFrame) and made.empty]
+    assert empty == [], "nothing of the demo is there"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_draws_its_pictures(path, desk, session):
+    shown = _pictures(path)
+    assert any(shown), "it has no picture"
+    shutil.copy(path, desk)
+    # As matplotlib is by default in a notebook.
+    variables = {name: value for name, value in session.items() if name != "MPLBACKEND"}
+    done = run(f"jupyter execute --inplace {path.name}", desk, variables)
+    assert done.returncode == 0, done.stderr
+    assert _pictures(desk / path.name) == shown
+
+
+def _pictures(path) -> list[int]:
+    """How many pictures each cell of a notebook shows."""
+    return [
+        sum("image/png" in output.get("data", {}) for output in cell.get("outputs", ()))
+        for cell in json.loads(path.read_text())["cells"]
+    ]
