@@ -24,8 +24,9 @@ from shift_stac.files import write_whole
 from shift_stac.locks import held
 from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.http_client import http_client
+from shift_stac.portal.parts import read_part
 from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
-from shift_stac.portal.transfer import fetch, fetch_part
+from shift_stac.portal.transfer import fetch
 from shift_stac.sources import (
     Product,
     ReadPart,
@@ -178,19 +179,8 @@ class Downloader:
         )
         headers = {h.product.product: h.header for h in found if h.header is not None}
         data = {product.product: product.data for product in remote.products}
-        seen = look(headers, lambda product, *part: self._read_part(data[product], *part))
+        seen = look(headers, lambda product, *part: read_part(self._client, data[product], *part))
         return (*remote.notes, *notes, *faults, *seen)
-
-    def _read_part(self, remote: RemoteFile, offset: int, size: int) -> bytes | None:
-        """A part of a file; None where the server gives none but the whole."""
-        if is_local(remote):
-            try:
-                with local_path(remote).open("rb") as file:
-                    file.seek(offset)
-                    return file.read(size)
-            except OSError as error:
-                raise _unreadable(local_path(remote), error) from error
-        return fetch_part(self._client, remote, offset, size)
 
     def _bring_headers(
         self, remote: RemoteLine, folder: Path, tally: "_Tally"
@@ -282,12 +272,9 @@ class Downloader:
                     here += len(block)
                     tally.advance(remote.name, here)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise RefusedFileError(msg) from error
         return path, digest.hexdigest()
-
-
-def _unreadable(path: Path, error: OSError) -> RefusedFileError:
-    return RefusedFileError(f"{path} cannot be read: {error.strerror}")
 
 
 def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> T | str:

@@ -108,37 +108,6 @@ def fetch(
     return digest
 
 
-def fetch_part(client: httpx.Client, remote: RemoteFile, offset: int, size: int) -> bytes | None:
-    """Fetch some bytes of a file, once; None where the server answers with the whole file.
-
-    Raises
-    ------
-    RefusedFileError
-        The server does not give it out.
-    TransferError
-        The bytes cannot be fetched.
-    """
-    wanted = f"bytes {offset}-{offset + size - 1}"
-    try:
-        with client.stream("GET", remote.url, headers={"Range": wanted.replace(" ", "=")}) as found:
-            if found.status_code == httpx.codes.OK:
-                return None
-            content = found.read() if found.status_code == httpx.codes.PARTIAL_CONTENT else b""
-    except httpx.HTTPError as error:
-        msg = f"{remote.url} cannot be read: {type(error).__name__} {error}; run again"
-        raise TransferError(msg) from error
-    if found.is_error:
-        passing = found.is_server_error or found.status_code == httpx.codes.TOO_MANY_REQUESTS
-        kind = TransferError if passing else RefusedFileError
-        msg = f"{remote.url}: the server answered {found.status_code} {found.reason_phrase}"
-        raise kind(msg)
-    given = found.headers.get("Content-Range")
-    if given != f"{wanted}/{remote.size}" or len(content) != size:
-        msg = f"{remote.url}: the server was asked for {wanted}/{remote.size}, and gave {given}"
-        raise TransferError(msg)
-    return content
-
-
 class _Tries:
     """Counts tries since a file last grew."""
 

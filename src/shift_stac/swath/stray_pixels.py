@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 # From the middle of its scan line, in widths of the swath, and from the middle of the line, in its
 # lengths, as the ground sampling gives them. Whatever a line's shape, no pixel is as far.
 _WIDTHS, _LENGTHS = 10.0, 5.0
+# Metres. A file may be cut out of the beginning and the end of a line.
+_SHORTEST = 100_000.0
 
 
 class RowExtents(NamedTuple):
@@ -65,7 +67,7 @@ def stray_pixels(
     middles = ((rows.west + rows.east) / 2, (rows.south + rows.north) / 2)
     usual = ~is_wide & np.isfinite(middles[0])
     if usual.any():
-        length = _LENGTHS * (len(is_wide) + samples) * sampling
+        length = max(_LENGTHS * (len(is_wide) + samples) * sampling, _SHORTEST)
         away = np.hypot(*(values - np.median(values[usual]) for values in middles))
         for number in np.flatnonzero(usual & (away > length)).tolist():
             found[number] = np.isfinite(read(number)[0])
