@@ -87,7 +87,7 @@ class FlightLine:
 
     @property
     def span(self) -> tuple[datetime, datetime | None]:
-        """First and last second of the day, UTC, on which the line starts; of a name that tells a time, that and None."""
+        """When the line starts, and None; of a name that tells no time, first and last second of its day, UTC."""
         return self.start, None if self.has_time else self.start + _DAY
 
     @property

@@ -103,8 +103,9 @@ class ProductLocation(Untold):
 class PortalVersion(FrozenModel):
     """One version of the portal's products.
 
-    ``crs`` is the fallback of IGMs that name no zone; IGMs in degrees need none. ``ending`` is that of every data file, and
-    ``header`` tells whether ``.hdr`` is added to the data file's name or stands instead of the ending.
+    ``crs`` is the fallback of IGMs that name no zone; IGMs in degrees need none. ``ending`` is that of
+    every data file, and ``header`` tells whether ``.hdr`` is added to the data file's name or stands
+    instead of the ending.
     """
 
     crs: str | None = None

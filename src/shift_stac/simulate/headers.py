@@ -91,7 +91,7 @@ def line_headers(
 
 def cube_dtype(untold: Untold, *, big_endian: bool = False) -> np.dtype[np.generic]:
     """The numbers of a cube: whole ones where the campaign file tells a scale."""
-    kind = "f4" if (untold.scale, untold.offset) == (1.0, 0.0) else "i2"
+    kind = "f4" if untold.scale == 1.0 else "i2"
     return np.dtype((">" if big_endian else "<") + kind)
 
 

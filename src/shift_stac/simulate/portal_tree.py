@@ -145,7 +145,7 @@ def _write_blocks(
         gain, path = (part[:, None] for part in gain_and_path(wavelengths, cos_sun))
         gaps = _gaps(rows, scan_lines, samples) if with_gaps else np.zeros(view.x.shape, dtype=bool)
         igm = places(flight, view, look)
-        igm.transpose(0, 2, 1)[gaps] = _NODATA
+        igm.transpose(0, 2, 1)[gaps] = _nodata(description.products[Product.IGM])
         located[:, rows] = np.where(gaps, np.nan, (view.easting, view.northing))
         reflectance = np.matmul(materials, abundances(view.x, view.y, day))
         reflectance *= _shade(obs)[:, None, :]
@@ -183,6 +183,10 @@ def _good(wavelengths: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(np.any(inside, axis=0))
 
 
+def _nodata(untold: Untold) -> float:
+    return _NODATA if untold.nodata is None else untold.nodata
+
+
 class CubeNumbers:
     """How a cube's physical values are written: as floats, or as whole numbers of the campaign's scale."""
 
@@ -192,11 +196,12 @@ class CubeNumbers:
 
     def written(self, values: NDArray[np.floating[Any]], gaps: NDArray[np.bool_]) -> bytes:
         """A scan line shaped (bands, samples), with nodata in the gaps, which are shaped (samples,)."""
+        if self._untold.offset:
+            values = values - self._untold.offset
         if self._dtype.kind == "i":
             limits = np.iinfo(np.int16)
-            counts = np.rint((values - self._untold.offset) / self._untold.scale)
-            values = counts.clip(limits.min, limits.max)
-        values[:, gaps] = _NODATA if self._untold.nodata is None else self._untold.nodata
+            values = np.rint(values / self._untold.scale).clip(limits.min, limits.max)
+        values[:, gaps] = _nodata(self._untold)
         return values.astype(self._dtype).tobytes()
 
 
