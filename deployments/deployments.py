@@ -52,7 +52,7 @@ NIGHT_QUEUE = "nightly"
 _ASKED = (
     *("store", "portal_version", "cluster", "product", "date", "line", "force", "dry_run"),
     *("max_lines", "max_gigabytes", "newest_first", "blocks", "schemas", "delete"),
-    *("older_than_days", "days", "renew", "session_wait_minutes"),
+    *("older_than_days", "days", "acknowledge", "renew", "session_wait_minutes"),
 )
 _ASKED_OF_A_CUBE = (
     *("cluster", "cube_name", "bbox", "first_date", "last_date", "bands", "resolution", "force"),

@@ -11,8 +11,9 @@ if __name__ == "__main__":
 
     sys.exit(REPORT())
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from flows.running.terminal import print_rows
 from flows.settings import ReportOptions
 from shift_stac.campaigns import load_campaign
 from shift_stac.files import write_whole
+from shift_stac.monitoring.acknowledged import read_acknowledged, write_acknowledged
 from shift_stac.monitoring.alerts import Health
 from shift_stac.monitoring.campaign_report import CampaignReport, make_campaign_report
 from shift_stac.monitoring.report_page import HEALTH_WORDS, render_report_page, report_rows
@@ -43,6 +45,7 @@ from shift_stac.storage.address import whole_address
 from tasks.report import read_catalog
 
 _NIGHTS = 7
+_ALL = "all"
 
 
 @flow(name="report", flow_run_name=dated("report"), persist_result=False, validate_parameters=False)
@@ -71,7 +74,8 @@ def report(options: ReportOptions) -> State[CampaignReport]:
             ", ".join(passed_over),
         )
     store = whole_address(options.store)
-    made = make_campaign_report(
+    make = partial(
+        make_campaign_report,
         join_history(
             reports,
             read_past(store, since, now),
@@ -92,6 +96,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
         surveyed=latest_survey(reports, store),
         dropped_events=count_dropped_events(since),
     )
+    made = _acknowledge(options, make)
     path = _write(made, options.work_dir / REPORTS)
     sentence = f"{HEALTH_WORDS[made.health]}. {made.headline}"
     create_markdown_artifact(
@@ -99,6 +104,24 @@ def report(options: ReportOptions) -> State[CampaignReport]:
     )
     get_run_logger().info("%s Report in %s", sentence, path)
     return Completed(message=sentence, data=made)
+
+
+def _acknowledge(options: ReportOptions, make: Callable[..., CampaignReport]) -> CampaignReport:
+    """Make the report, with what was acknowledged now or before set apart."""
+    folder = options.work_dir / REPORTS
+    known = read_acknowledged(folder)
+    made = make(acknowledged=known)
+    told = {finding.number for finding in made.findings}
+    given = told if _ALL in options.acknowledge else set(options.acknowledge)
+    strangers = given - told - known
+    if strangers:
+        get_run_logger().warning("no finding has the number %s", ", ".join(sorted(strangers)))
+    if given:
+        made = make(acknowledged=known | given)
+    # What is no finding any more is forgotten.
+    folder.mkdir(parents=True, exist_ok=True)
+    write_acknowledged(folder, {finding.number for finding in made.seen_to})
+    return made
 
 
 def _write(report: CampaignReport, folder: Path) -> Path:
@@ -117,7 +140,7 @@ def _markdown(report: CampaignReport, path: Path) -> str:
         parts.append("## What needs attention now")
         parts.append(
             "\n".join(
-                f"- **{plain(finding.what)}**: {plain(finding.why)} "
+                f"- {finding.number} **{plain(finding.what)}**: {plain(finding.why)} "
                 f"*Next: {plain(finding.next_step)}*"
                 for finding in report.findings
             )
@@ -152,7 +175,10 @@ def carry_out(options: ReportOptions) -> Show:
         print_rows(console, "The last days", report_rows(report, _NIGHTS))
         page = (options.work_dir / REPORTS / "report.html").absolute()
         for told in (
-            *(f"{found.what}: {found.why} {found.next_step}" for found in report.findings),
+            *(
+                f"{found.number} {found.what}: {found.why} {found.next_step}"
+                for found in report.findings
+            ),
             f"{HEALTH_WORDS[report.health]}. {report.headline}",
             f"The page: {page}",
         ):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -19,11 +18,11 @@ from shift_stac.archive.plan import Action, LinePlan, conversion_to_make, plan_l
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
 from shift_stac.envi.header import EnviHeader
-from shift_stac.errors import EnviError, ShiftError
+from shift_stac.errors import EnviError, NoLinesError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.locks import held
 from shift_stac.maps.glt import table_transform
-from shift_stac.monitoring.run_report import LineOutcome, LineState
+from shift_stac.monitoring.run_report import LineOutcome
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.portal.room import DiskRoom, Need
@@ -202,10 +201,6 @@ def select_lines(
             continue
         if not found:
             reason = f"the portal lists no line of this date in {options.portal_version}"
-            failures.append(
-                LineOutcome(
-                    line=date, state=LineState.FAILED, reason=reason, ended=datetime.now(UTC)
-                )
-            )
+            failures.append(failed(date, NoLinesError(reason), list_lines.name))
         lines += found
     return lines, failures

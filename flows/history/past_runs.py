@@ -21,6 +21,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_HOME
 from prefect.utilities.urls import url_for
 
+from flows.running.plain_failures import WRONG_OPTIONS
+from shift_stac.errors import WrongOptionsError
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import RunKind, RunStatus
 from shift_stac.storage.address import whole_address
@@ -103,13 +105,17 @@ def is_into(run: objects.FlowRun, store: str) -> bool:
 def flow_run_of(run: objects.FlowRun, kind: RunKind) -> FlowRun:
     """A flow run as the server has it."""
     status = _STATUS.get(run.state_type) if run.state_type else None
+    message = (run.state.message or "") if run.state else ""
+    # Such a run writes no report that would tell.
+    error = WrongOptionsError.__name__ if message.startswith(WRONG_OPTIONS) else ""
     return FlowRun(
         id=str(run.id),
         flow=kind,
         name=run.name,
         status=status or RunStatus.RUNNING,
         state=run.state_name or "",
-        message=(run.state.message or "") if run.state else "",
+        message=message,
+        error=error,
         due=run.expected_start_time,
         retrying=run.state_name == _AWAITING_RETRY,
         started=run.start_time,

@@ -11,11 +11,11 @@ from prefect.states import Failed
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from flows.running.plain_failures import WRONG_OPTIONS, WrongOptionsError
+from flows.running.plain_failures import WRONG_OPTIONS
 from flows.running.signs_of_life import SignsOfLife
 from flows.running.terminal import problems_of
 from flows.settings import ServiceOptions, complete
-from shift_stac.errors import ShiftError
+from shift_stac.errors import ShiftError, WrongOptionsError
 
 
 def with_options[Options: BaseModel, Result](

@@ -21,10 +21,6 @@ class NoServerError(ShiftError):
     """The Prefect server that is configured does not answer."""
 
 
-class WrongOptionsError(ShiftError):
-    """Options that no run takes, or settings of the site that cannot be read."""
-
-
 class _NoTracebacks(logging.Filter):
     """Leaves out what Prefect says of expected failures beside the state in which a run ends."""
 

@@ -17,6 +17,7 @@ from flows.settings.values import (
     Lines,
     QuietDays,
     StuckHours,
+    Texts,
     UserPath,
     Wavelengths,
 )
@@ -365,6 +366,11 @@ class ReportOptions(PublishedOptions):
     )
     quiet_days: QuietDays = QUIET_DAYS
     stuck_hours: StuckHours = STUCK_HOURS
+    acknowledge: Texts = Field(
+        default=(),
+        description="finding that was seen to, by its number in the report, or all; it is told again "
+        "when it happens again; may be given several times",
+    )
 
 
 class SessionOptions(BaseModel):

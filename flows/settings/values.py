@@ -76,6 +76,9 @@ Box = Annotated[
 Wavelengths = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split_commas)]
 """Wavelengths in nanometres; as one text, with commas between them."""
 
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+"""Texts without commas; as one text, with commas between them."""
+
 StuckHours = Annotated[
     float,
     Field(

@@ -28,6 +28,10 @@ class FlightLineError(ShiftError, ValueError):
     """A name that is no flight line."""
 
 
+class WrongOptionsError(ShiftError):
+    """Options that no run takes, or settings of the site that cannot be read."""
+
+
 class CampaignError(ShiftError, ValueError):
     """A campaign file that is incomplete or contradicts itself."""
 
@@ -38,6 +42,10 @@ class NoCampaignError(CampaignError):
 
 class PortalError(ShiftError):
     """A portal that cannot be listed, or lacks a file that a line needs."""
+
+
+class NoLinesError(PortalError):
+    """A date that was asked for, and of which the portal lists no line."""
 
 
 class NoPortalError(PortalError, WrongAddressError):

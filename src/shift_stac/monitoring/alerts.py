@@ -1,11 +1,13 @@
 """Whether somebody must look: what is wrong now, and why."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from shift_stac.archive.catalog_lines import CatalogLine
+from shift_stac.errors import NoLinesError
 from shift_stac.flightline import is_date
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.metrics import Publication
@@ -70,6 +72,12 @@ class Alert(FrozenModel):
     since: datetime | None = None
     url: str | None = None
     next_step: str = ""
+
+    @property
+    def number(self) -> str:
+        """By which a person names it: the same as long as nothing new has happened."""
+        told = f"{self.kind} {self.what} {self.since}"
+        return hashlib.sha256(told.encode()).hexdigest()[:6]
 
 
 LATE = timedelta(minutes=15)
@@ -166,7 +174,7 @@ def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
 
 def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Alert]:
     """The latest run of each flow, if it did not do what it should."""
-    begun = [run for run in runs if run.started is not None]
+    begun = [run for run in runs if run.started is not None and not run.is_mistyped]
     for flow in dict.fromkeys(run.flow for run in begun):
         run = max((run for run in begun if run.flow == flow), key=lambda run: run.begin)
         # Lines that failed have findings of their own.
@@ -201,6 +209,9 @@ def _failed_lines(runs: Sequence[FlowRun], catalog_lines: Iterable[CatalogLine])
         told.sort(key=lambda outcome: outcome[0])
         moment, line, run = told[-1]
         if line.state is not LineState.FAILED or updated.get(name, NEVER) > moment:
+            continue
+        if line.error == NoLinesError.__name__:
+            # Who asked for a date without lines has been told so.
             continue
         if (name == CATALOG or is_date(name)) and any(
             other.is_ingest and other.ended is not None and other.begin > moment for other in runs

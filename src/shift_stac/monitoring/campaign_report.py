@@ -1,6 +1,6 @@
 """All that the report on a campaign tells, as one value: the page and the JSON are made of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from shift_stac.archive.catalog_lines import CatalogLine
@@ -29,6 +29,8 @@ class CampaignReport(FrozenModel):
         What charts show: the days, or weeks if those would be too many.
     flights
         How much of each flight date is published.
+    seen_to
+        What somebody has acknowledged; ``findings`` are the others.
     """
 
     created: datetime
@@ -39,6 +41,7 @@ class CampaignReport(FrozenModel):
     headline: str
     latest: FlowRun | None
     findings: tuple[Alert, ...]
+    seen_to: tuple[Alert, ...] = ()
     lines: int
     size: int
     days: tuple[Period, ...]
@@ -61,6 +64,7 @@ def make_campaign_report(
     surveyed: Sequence[LineOutcome] = (),
     names: LineNames | None = None,
     dropped_events: int = 0,
+    acknowledged: Collection[str] = (),
 ) -> CampaignReport:
     """Make the figures. No I/O; the same history gives the same report.
 
@@ -78,6 +82,8 @@ def make_campaign_report(
         What the latest campaign run told of all lines that the portal had, where it is at hand.
     names
         The form of the lines' names, if it is not the common one.
+    acknowledged
+        Numbers of findings that somebody has seen to.
     """
     made = publications(runs, catalog_lines)
     today = now.astimezone(UTC).date()
@@ -91,6 +97,8 @@ def make_campaign_report(
         advise=advise,
         dropped_events=dropped_events,
     )
+    seen_to = [finding for finding in findings if finding.number in acknowledged]
+    findings = [finding for finding in findings if finding.number not in acknowledged]
     by_day = measure(runs, made, today, periods=days)
     by_week = -(-days // _WEEK)
     latest = latest_ingest(runs)
@@ -103,6 +111,7 @@ def make_campaign_report(
         headline=_headline(latest, now),
         latest=latest and latest.model_copy(update={"lines": ()}),
         findings=tuple(findings),
+        seen_to=tuple(seen_to),
         lines=len(catalog_lines),
         size=sum(line.size or 0 for line in catalog_lines),
         days=by_day,
@@ -114,8 +123,10 @@ def make_campaign_report(
 
 
 def latest_ingest(runs: Sequence[FlowRun]) -> FlowRun | None:
-    """The ingest or campaign that began last."""
-    begun = [run for run in runs if run.is_ingest and run.started is not None]
+    """The ingest or campaign that began last; not one that was mistyped."""
+    begun = [
+        run for run in runs if run.is_ingest and run.started is not None and not run.is_mistyped
+    ]
     return max(begun, key=lambda run: run.begin, default=None)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from shift_stac.errors import NoLinesError, WrongOptionsError
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.run_report import (
     NEVER,
@@ -34,8 +35,8 @@ class FlowRun(FrozenModel):
     Parameters
     ----------
     state, message
-        The state's own name and message: for ingests, the counts of lines, and after a colon the
-        first cause of a failure.
+        The state's own name and message: for ingests, the counts of lines, or how many failed and the
+        first cause.
     error
         Class of the error that ended it; empty if it came to its own end, or that is not known.
     due
@@ -71,6 +72,14 @@ class FlowRun(FrozenModel):
     url: str | None = None
     counts: Mapping[LineState, int] = {}
     lines: tuple[LineOutcome, ...] = ()
+
+    @property
+    def is_mistyped(self) -> bool:
+        """Whether it failed for what the person who started it entered, and who has been told of it."""
+        if self.flow != RunKind.INGEST:
+            return False
+        failed = {line.error for line in self.lines if line.state is LineState.FAILED}
+        return self.error == WrongOptionsError.__name__ or failed == {NoLinesError.__name__}
 
     @property
     def begin(self) -> datetime:

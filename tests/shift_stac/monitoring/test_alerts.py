@@ -177,3 +177,19 @@ def test_quiet_days_are_a_finding_only_if_there_was_something_to_do():
     assert look([waiting], [old], quiet_days=30) == []
     (finding,) = look([], [old])
     assert "No ingest has come to its end" in finding.why
+
+
+def test_what_somebody_mistyped_is_for_that_person_alone():
+    wrong = {"status": RunStatus.FAILED, "flow": "ingest"}
+    nothing = line_run("20220225", NOW, 1, LineState.FAILED, error="NoLinesError")
+    mistyped = [
+        flow_run(ago(hours=1), error="WrongOptionsError", message="wrong options: x", **wrong),
+        flow_run(ago(hours=2), [nothing], message="20220225: the portal lists no line", **wrong),
+    ]
+    assert look([*mistyped, done(ago(hours=9))]) == []
+    # A night whose settings are wrong is everybody's.
+    wrong["flow"] = "campaign"
+    (finding,) = look(
+        [flow_run(ago(hours=1), error="WrongOptionsError", **wrong), done(ago(hours=9))]
+    )
+    assert finding.severity is Health.BAD

@@ -155,3 +155,21 @@ def test_bars_stay_within_their_chart(values):
     if all(value.is_integer() for value in values):
         grid = re.findall(r'text-anchor="end">([\d.]+)<', drawn)
         assert all(float(text).is_integer() for text in grid)
+
+
+def test_what_was_acknowledged_is_set_apart_until_it_happens_again():
+    def night(when):
+        lines = [
+            line_run("ang20220224t195402", when, 5, LineState.FAILED, reason="it is short"),
+            line_run("ang20220224t200332", when),
+        ]
+        counts = {LineState.PUBLISHED: 1, LineState.FAILED: 1}
+        return flow_run(when, lines, status=RunStatus.FAILED, counts=counts)
+
+    first = night(NOW - timedelta(hours=30))
+    (finding,) = report([first]).findings
+    seen = report([first], acknowledged=[finding.number])
+    assert (seen.health, seen.findings, seen.seen_to) == (Health.WELL, (), (finding,))
+    assert "1 seen to" in "".join(Page(render_report_page(seen)).text)
+    again = report([night(NOW - timedelta(hours=6)), first], acknowledged=[finding.number])
+    assert len(again.findings) == 1
