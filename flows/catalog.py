@@ -50,6 +50,7 @@ from shift_stac.monitoring.units import format_size
 from shift_stac.portal.comparison import ComparedLine, Comparison, Standing, sort_lines
 from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.stac.hrefs import Hrefs
+from shift_stac.stac.paths import CATALOG_PATH
 from tasks.catalog import inventory, rebuild, refresh_all, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
 
@@ -125,6 +126,9 @@ def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
 
 def _validate(options: CatalogCheckOptions) -> ActionResult:
     storage = open_archive(options)
+    if storage.read(CATALOG_PATH) is None:
+        msg = f"{storage.url} has no catalog: correct --store, or publish something there first"
+        raise NothingPublishedError(msg)
     found = validate_stac(storage, options.schemas, Hrefs.of(storage, options.catalog))
     sentence = f"{found.documents} documents, {found.items} items, {len(found.findings)} findings"
     if found.unknown_schemas:

@@ -21,6 +21,7 @@ from flows.settings import (
     ReportOptions,
     ValidateOptions,
 )
+from flows.settings.spelling import similar
 from shift_stac.cluster import load_profile
 
 
@@ -107,5 +108,19 @@ def main_catalog(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and given[0] in CATALOG:
         return CATALOG[given[0]](given[1:])
-    plain_console(stderr=True).print(f"usage: python -m flows.catalog {'|'.join(CATALOG)} ...")
-    return 0 if given in (["--help"], ["-h"]) else 2
+    usage = f"python -m flows.catalog {'|'.join(CATALOG)} ..."
+    if given in (["--help"], ["-h"]):
+        console = plain_console()
+        console.print(f"usage: {usage}\n\nKeep a published catalog in order.\n", highlight=False)
+        for name, command in CATALOG.items():
+            console.print(
+                f"  {name:<9} {command.purpose.partition(' Ends with')[0]}", highlight=False
+            )
+        console.print(f"\n{usage.replace('...', '--help')} explains the options of each.")
+        return 0
+    known = similar(given[0], CATALOG) if given else ""
+    said = f"error: {given[0]} is no action{known}" if given else "error: no action is named"
+    errors = plain_console(stderr=True)
+    errors.print(said, highlight=False, soft_wrap=True)
+    errors.print(f"usage: {usage}", highlight=False, soft_wrap=True)
+    return 2

@@ -44,7 +44,7 @@ _BY_KIND = {
     AlertKind.ENDED_BADLY: "Open the run for its table and its log.",
     AlertKind.LINE_FAILED: _CONVERSION,
     AlertKind.CATALOG_FAILED: _CATALOG,
-    AlertKind.NOTHING_YET: _CAMPAIGN,
+    AlertKind.NOTHING_YET: f"See that --store names the archive. {_CAMPAIGN}",
     AlertKind.IDLE: "Look at schedule and worker.",
     AlertKind.EVENTS_DROPPED: "If it happens again, give the service a PostgreSQL database "
     "(shift_database).",

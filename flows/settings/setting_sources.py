@@ -2,12 +2,13 @@
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from types import new_class
-from typing import Any, override
+from typing import Any, NoReturn, override
 
 from pydantic import BaseModel
 from pydantic_settings import (
@@ -42,6 +43,7 @@ from flows.settings.spelling import (
 )
 from shift_stac.campaigns import is_campaign_table
 from shift_stac.files import at_home
+from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.sources import CAN_DO_WITHOUT, ProductLevel
 from shift_stac.store.chunking import ChunkLayout
 
@@ -202,7 +204,7 @@ def read_options[Options: BaseModel](
     pydantic.ValidationError
         A value is not what it should be.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program,
         description=f"{purpose} Every option can also be set by an environment variable "
         "(SHIFT_PORTAL, SHIFT_S3__ENDPOINT_URL, ...) and in a TOML settings file.",
@@ -234,11 +236,20 @@ def read_options[Options: BaseModel](
     return site_options(kind, _cli_settings_source=source(parsed_args=given))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says of wrong usage what is wrong, and where the options are told; not all of them."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\n{self.prog} --help explains every option.\n")
+
+
 _METAVARS = {
     # By itself the help gives the names of their members, which are not what is typed.
     "product": "|".join(ProductLevel),
     "leave_out": "|".join(CAN_DO_WITHOUT),
     "layout": "|".join(ChunkLayout),
+    "mosaic": "|".join(MosaicRule),
     "date": "YYYYMMDD",
     "line": "NAME",
     "int": "N",
@@ -274,6 +285,10 @@ def _add_argument(group: argparse.ArgumentParser, *names: str, **described: Any)
         described["metavar"] = _METAVARS.get(described["dest"]) or _METAVARS.get(name) or plain
     for nothing in (" (default: None)", " (default: ())", " (default: False)", " (default: )"):
         described["help"] = described["help"].removesuffix(nothing)
+    for value in re.split(r"[|{},]", str(described.get("metavar"))):
+        # By itself the help has the name of a list's member, which is not what is typed.
+        told, meant = f"(default: {value.upper()})", f"(default: {value})"
+        described["help"] = described["help"].replace(told, meant)
     if name == "SecretStr":
         described["type"] = _refuse_secret(described["dest"])
         described["help"] += "; in a secret's file or a variable, never on the command line"
