@@ -7,6 +7,7 @@ automations of Prefect's play no part: a server on SQLite loses events when it i
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -190,7 +191,8 @@ class Watch:
                     self._end(client, run, SILENT if run.id in silent else NOT_STARTED)
             if moment - self._tidied > _TIDIED_EVERY_S:
                 self._tidied = moment
-                end_unfinished_tasks(client)
+                with suppress(httpx.HTTPError):
+                    end_unfinished_tasks(client)
 
     def _end(self, client: SyncPrefectClient, run: FlowRun, message: str) -> None:
         try:
@@ -238,16 +240,19 @@ class Watch:
     def _deliver(self) -> None:
         if self._channel is None or time.monotonic() < self._tried:
             return
-        for notice in self._record.waiting:
+        while self._record.waiting:
+            notice, *others = self._record.waiting
             try:
                 self._channel(notice)
             # Channels are of many kinds, and so are their errors.
             except Exception as error:  # noqa: BLE001
                 self._say(f"not told yet: {notice.subject} ({error})")
+                # One that is refused for itself must not be in the way of the others.
+                self._record.waiting = (*others, notice)
                 self._tried = time.monotonic() + _TRIED_AGAIN_S
-                continue
+                return
             self._say(f"told: {notice.subject}")
-            self._record.waiting = tuple(n for n in self._record.waiting if n != notice)
+            self._record.waiting = tuple(others)
             self._save()
 
     def _note_trouble(self, words: str) -> None:

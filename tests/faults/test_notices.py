@@ -1,6 +1,7 @@
 """Whatever dies, operators hear of it within two minutes, and once: on both databases, under load.
 
-Real processes, ended at random moments. ``SHIFT_TEST_TRIES`` says how often.
+Real processes, ended at random moments. ``SHIFT_TEST_TRIES`` says how often. The runs are those that
+begin soonest and last: they wait for an MFA code.
 """
 
 import json
@@ -11,31 +12,24 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from shift_stac.simulate import simulate_campaign
 from support.postgres import serve_postgres
 from support.service import Operators, Service, descendants, listen, run_service
-from support.webserver import serve_nginx, wait_until
+from support.webserver import wait_until
+
+# Minutes each. What operators are told is tried once by tests/service, beside its other tests.
+pytestmark = pytest.mark.slow
 
 TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
 SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
-DATE = "2022-02-24"
 SECONDS = 120
-AT_ONCE = 3
-
-
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory):
-    """A line whose cube takes minutes to arrive."""
-    root = tmp_path_factory.mktemp("portal")
-    simulate_campaign(root, dates=[DATE.replace("-", "")], lines=1, samples=598, scan_lines=200)
-    with serve_nginx(root, tmp_path_factory.mktemp("nginx"), slow="_rfl$") as url:
-        yield url
+AT_ONCE = 5
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +41,14 @@ def operators():
 class Night:
     """A service in a folder, as often as it is started, with runs that last."""
 
-    def __init__(self, folder: Path, portal: str, operators: Operators, secrets: dict[str, str]):
+    def __init__(self, folder: Path, operators: Operators, secrets: dict[str, str]):
         self.folder, self.operators, self._secrets = folder, operators, secrets
-        self._settings = f'portal = "{portal}"\nstore = "archive"\nwebhook = "{operators.url}"\n'
+        self._settings = f"""
+            store = "archive"
+            webhook = "{operators.url}"
+            runs_at_once = {2 * AT_ONCE}
+            s3.mfa_serial = "arn:aws:iam::123456789012:mfa/keeper"
+            """
         self._services = ExitStack()
         self.service = self.start()
 
@@ -67,11 +66,9 @@ class Night:
 
     def begin(self) -> dict[str, int]:
         """Some runs at work, each with the number of its process."""
-        runs = [
-            self.service.start("ingest", date=[DATE], store=uuid4().hex) for _ in range(AT_ONCE)
-        ]
+        runs = [self.service.start("aws-session") for _ in range(AT_ONCE)]
         for run in runs:
-            self.service.wait(run, "RUNNING", seconds=180)
+            self.service.wait(run, "PAUSED", seconds=180)
         return {run: self._process(run) for run in runs}
 
     def _process(self, run: str) -> int:
@@ -89,27 +86,28 @@ class Night:
 
     def wait_told(self, run: str, since: float, about: str) -> float:
         """Seconds until operators are told of a run that was ended."""
-        wait_until(lambda: bool(self.operators.moments(run)), f"{about}: not told", SECONDS)
-        return self.operators.moments(run)[0] - since
+        told = partial(self.operators.moments, run, ": Crashed")
+        wait_until(lambda: bool(told()), f"{about}: not told", SECONDS)
+        return told()[0] - since
 
     def check(self, runs: Iterable[str], delays: Sequence[float], about: str) -> None:
         """Make sure that all was told in time, and nothing twice."""
         time.sleep(10)
         assert max(delays) < SECONDS, about
-        assert all(len(self.operators.moments(run)) == 1 for run in runs), about
+        for run in runs:
+            assert len(self.operators.moments(run, " asks for an MFA code")) == 1, about
+            assert len(self.operators.moments(run, ": Crashed")) == 1, about
 
 
-@pytest.fixture(
-    scope="module", params=["SQLite", pytest.param("PostgreSQL", marks=pytest.mark.slow)]
-)
-def night(request, portal, operators, tmp_path_factory):
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def night(request, operators, tmp_path_factory):
     with ExitStack() as stack:
         secrets = {}
         if request.param == "PostgreSQL":
             server = stack.enter_context(serve_postgres("prefect", "of-the-keeper"))
             server.client("createdb", "history")
             secrets["SHIFT_DATABASE"] = server.url("history")
-        night = Night(tmp_path_factory.mktemp(request.param), portal, operators, secrets)
+        night = Night(tmp_path_factory.mktemp(request.param), operators, secrets)
         stack.callback(night.stop)
         yield night
 
@@ -155,7 +153,6 @@ def load(service: Service) -> Iterator[None]:
             thread.join()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(-(-TRIES // AT_ONCE)))
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL], ids=lambda n: n.name)
 def test_a_run_that_dies_is_told(number, attempt, night, request, tried):
@@ -182,14 +179,7 @@ def test_a_run_that_dies_is_told(number, attempt, night, request, tried):
 
 
 @pytest.mark.parametrize("attempt", range(TRIES))
-@pytest.mark.parametrize(
-    "part",
-    [
-        "service",
-        pytest.param("server", marks=pytest.mark.slow),
-        pytest.param("worker", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("part", ["machine", "service", "server", "worker"])
 def test_a_part_of_the_service_that_is_killed_is_told_and_so_are_its_runs(
     part, attempt, night, request, tried
 ):
@@ -198,13 +188,16 @@ def test_a_part_of_the_service_that_is_killed_is_told_and_so_are_its_runs(
     runs = night.begin()
     service = night.service
     below = descendants(service.process.pid)
-    os.kill(
-        service.process.pid if part == "service" else night.part(f"{part} start"), signal.SIGKILL
-    )
+    if part in {"server", "worker"}:
+        ended = [night.part(f"{part} start")]
+    else:
+        ended = [service.process.pid, *(below if part == "machine" else ())]
+    for pid in ended:
+        os.kill(pid, signal.SIGKILL)
     since = time.monotonic()
     delays = []
     service.process.wait(120)
-    if part != "service":
+    if part in {"server", "worker"}:
         delays.append(night.operators.wait_new(f"the Prefect {part} ended", since) - since)
     # What the killed part has left goes by itself.
     wait_until(
@@ -226,7 +219,6 @@ def is_there(pid: int) -> bool:
         return False
 
 
-@pytest.mark.slow
 def test_a_webhook_that_is_down_is_told_later(night, operators, tried):
     operators.is_away = True
     run = night.service.start("catalog-validate", store="nowhere")
@@ -234,11 +226,11 @@ def test_a_webhook_that_is_down_is_told_later(night, operators, tried):
     record = night.folder / "work" / "notices.json"
     wait_until(lambda: run in str(json.loads(record.read_bytes())["waiting"]), "not noted", 30)
     night.start()
-    assert operators.moments(run) == []
+    assert operators.moments(run, ": Failed") == []
     operators.is_away = False
     since = time.monotonic()
     tried(
         "a webhook that is down, and a service that is started again",
         1,
-        [night.wait_told(run, since, "webhook")],
+        [operators.wait_new(run, since) - since],
     )

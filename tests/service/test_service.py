@@ -236,7 +236,7 @@ def test_a_run_whose_process_is_silent_is_ended_and_told_once(service, stopped, 
     run = service.wait(run_id, seconds=200)
     assert run["state_type"] == "CRASHED"
     operators.wait("Crashed", 30)
-    (told,) = operators.moments(run_id)
+    (told,) = operators.moments(run_id, ": Crashed")
     assert told - stopped_at < 120
 
     def under_way() -> list[str]:

@@ -193,12 +193,12 @@ class Operators:
         wait_until(lambda: bool(moments()), f"nobody said {text!r} again: {self.told}", seconds)
         return moments()[0]
 
-    def moments(self, run_id: str) -> list[float]:
-        """When they were told of a run."""
+    def moments(self, run_id: str, subject: str) -> list[float]:
+        """When they were told of a run, with a text in the subject."""
         return [
             moment
             for moment, said in zip(list(self.heard), list(self.told), strict=False)
-            if run_id in said["body"] and "has done nothing" not in said["subject"]
+            if run_id in said["body"] and subject in said["subject"]
         ]
 
 
