@@ -83,7 +83,6 @@ class Stages:
         began, used = time.perf_counter(), time.process_time()
         found = work()
         seconds, cpu = time.perf_counter() - began, time.process_time() - used
-        print(name, round(seconds, 2), round(cpu, 2), flush=True)
         now_read, now_written = _files_io()
         self.taken[name] = {
             "seconds": round(seconds, 2),
