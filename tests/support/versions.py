@@ -1,7 +1,7 @@
 """Versions of a small line, and what is wrong with the one that is published."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +122,12 @@ class Interleaved(Storage):
         self._step()
         return self.inner.has_store(path)
 
-    def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
+    def publish_store(
+        self,
+        local: Path,
+        path: str,
+        progress: Progress | None = None,
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
         self._step()
-        self.inner.publish_store(local, path, progress)
+        self.inner.publish_store(local, path, progress, checksums)

@@ -27,6 +27,7 @@ from shift_stac.stac.paths import (
 )
 from shift_stac.stac.published import stamped
 from shift_stac.storage.base import Progress, Storage
+from shift_stac.store.checksums import read_manifest
 from shift_stac.validation.result import Validation
 
 
@@ -93,7 +94,7 @@ def publish_cube(
     name = summary.recipe.name
     checksum = hashlib.sha256(files["manifest"].read_bytes()).hexdigest()[:12]
     place = cube_store_path(campaign, name, f"{VERSION_PREFIX}{checksum}")
-    storage.publish_store(store, place, progress)
+    storage.publish_store(store, place, progress, read_manifest(files["manifest"]))
     beside = {key: f"{place.rpartition('/')[0]}/{local.name}" for key, local in files.items()}
     for key, local in files.items():
         storage.write(beside[key], local.read_bytes())

@@ -25,6 +25,7 @@ from shift_stac.stac.paths import item_path, store_path, way_to
 from shift_stac.stac.published import PublishedState, published_state, refresh_sources, stamped
 from shift_stac.stac.serialization import parse_item, render
 from shift_stac.storage.base import Progress, Storage
+from shift_stac.store.checksums import read_manifest
 from shift_stac.store.companions import Companions
 from shift_stac.store.summary import StoreSummary
 from shift_stac.validation.result import Validation
@@ -50,7 +51,7 @@ def publish_data(
         The store's path, relative to the archive's root.
     """
     path = choose_place(storage, campaign, line, store, companions)
-    storage.publish_store(store, path, progress)
+    storage.publish_store(store, path, progress, read_manifest(companions.manifest))
     for local in companions.files.values():
         storage.write(_beside(path, local), local.read_bytes())
     return path

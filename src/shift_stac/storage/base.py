@@ -5,7 +5,7 @@ see :meth:`Storage.write` and :meth:`Storage.publish_store`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -112,9 +112,26 @@ class Storage(ABC):
         """Whether a complete Zarr store lies there."""
 
     @abstractmethod
-    def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
+    def publish_store(
+        self,
+        local: Path,
+        path: str,
+        progress: Progress | None = None,
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
         """Publish a Zarr store as a whole, in place of what was there.
 
         The local store stays as it is. An interruption leaves the old store, or none that opens;
         publishing again completes it, and sends nothing that has arrived already.
+
+        Parameters
+        ----------
+        local
+            The store.
+        path
+            Its place in the archive.
+        progress
+            Told the bytes that have arrived.
+        checksums
+            SHA-256 (hex) of objects by their key, where they are known: they need not be computed.
         """

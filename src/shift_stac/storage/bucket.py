@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, override
@@ -191,9 +191,17 @@ class S3Storage(Storage):
         return self._asking("look for", path, lambda ask: ask.metadata.find(root)) is not None
 
     @override
-    def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
+    def publish_store(
+        self,
+        local: Path,
+        path: str,
+        progress: Progress | None = None,
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
         def send(ask: _Clients) -> None:
-            upload = Upload(ask.data, self._key(path), parallel=self.options.parallel)
+            upload = Upload(
+                ask.data, self._key(path), parallel=self.options.parallel, checksums=checksums
+            )
             upload.run(local, progress or (lambda *_: None))
 
         # With a new session, what has arrived is not sent again.

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -102,7 +102,13 @@ class FolderStorage(Storage):
         return (self._path(path) / ROOT_METADATA).is_file()
 
     @override
-    def publish_store(self, local: Path, path: str, progress: Progress | None = None) -> None:
+    def publish_store(
+        self,
+        local: Path,
+        path: str,
+        progress: Progress | None = None,
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
         with self._held(PurePosixPath(path).name):
             self._replace_store(local, path, progress)
 

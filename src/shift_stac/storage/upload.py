@@ -39,8 +39,10 @@ def _md5(content: bytes) -> "hashlib._Hash":
     return hashlib.md5(content, usedforsecurity=False)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+def _sha256(content: bytes | Path) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -55,12 +57,22 @@ class Upload:
         Key prefix of the store.
     parallel
         Objects in transfer at once.
+    checksums
+        SHA-256 (hex) of the store's objects by their names, where they are known.
     """
 
-    def __init__(self, objects: Objects, prefix: str, *, parallel: int) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        prefix: str,
+        *,
+        parallel: int,
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
         self._objects = objects
         self._prefix = prefix
         self._parallel = parallel
+        self._checksums = checksums or {}
 
     def run(self, local: Path, progress: Progress) -> int:
         """Upload what is missing or differs; returns the number of objects sent.
@@ -158,12 +170,10 @@ class Upload:
         """Send an object; returns its ETag."""
         path = local / name
         # Read once for checksum and transfer, unless it is too large for that.
-        content = path.read_bytes() if path.stat().st_size < 2 * objects.PART else None
-        checksum = _sha256(path) if content is None else hashlib.sha256(content).hexdigest()
+        content = path.read_bytes() if path.stat().st_size < 2 * objects.PART else path
+        checksum = self._checksums.get(name) or _sha256(content)
         attributes = {"Content-Type": media_type(name), _SHA256_SENT: checksum}
-        return self._objects.write(
-            self._key(name), path if content is None else content, attributes
-        )
+        return self._objects.write(self._key(name), content, attributes)
 
     def _verify(
         self,

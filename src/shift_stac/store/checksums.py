@@ -43,6 +43,12 @@ def write_manifest(
     manifest.write_text("".join(lines), encoding="utf-8")
 
 
+def read_manifest(manifest: Path) -> dict[str, str]:
+    """The checksums of a manifest (hex), by each object's key in the store."""
+    rows = (row.split("  ", 1) for row in manifest.read_text(encoding="utf-8").splitlines())
+    return {path.partition("/")[2]: checksum for checksum, path in rows}
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -52,8 +52,8 @@ class RecordingStorage(FolderStorage):
         if not path.startswith(WORKING):
             self.order.append(path)
 
-    def publish_store(self, local, path, progress=None):
-        super().publish_store(local, path, progress)
+    def publish_store(self, local, path, progress=None, checksums=None):
+        super().publish_store(local, path, progress, checksums)
         self.order.append(path)
 
 

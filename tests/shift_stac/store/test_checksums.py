@@ -1,10 +1,11 @@
+import hashlib
 import json
 import shutil
 import subprocess
 
 import pytest
 
-from shift_stac.store.checksums import write_manifest
+from shift_stac.store.checksums import read_manifest, write_manifest
 
 
 @pytest.fixture
@@ -50,3 +51,5 @@ def test_the_manifest_lists_every_object_in_one_order(store, tmp_path):
         "line.zarr/a/zarr.json",
         "line.zarr/zarr.json",
     ]
+    told = read_manifest(tmp_path / "line.zarr.sha256")
+    assert told["a/c/9"] == hashlib.sha256((store / "a/c/9").read_bytes()).hexdigest()
