@@ -66,7 +66,7 @@ def find_zones(
         for number, around in named.items()
         if (region := region_around(swath, *around)) is not None
     }
-    if ahead is not None:
+    if ahead is not None and on_map:
         shown = [
             cells_of[_cells_in(grid, on_map[number], *window) & (named[number][0] >= 0)]
             for number, window in zip(on_map, windows, strict=True)
