@@ -43,8 +43,10 @@ DISTRIBUTED = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reor
 test: install ## all tests
 	$(BIN)/python -m pytest $(DISTRIBUTED) $(PYTEST_ARGS)
 
-test-fast: install ## the tests that need no server, browser or Slurm (two to three minutes)
-	$(BIN)/python -m pytest $(DISTRIBUTED) \
+# They wait for nothing: one worker a core.
+test-fast: TEST_WORKERS = auto
+test-fast: install ## the tests that need no server, browser or Slurm (a minute)
+	$(BIN)/python -m pytest $(DISTRIBUTED) tests/flows tests/project tests/shift_stac tests/tasks \
 	  -m "not (server or prefect or browser or slurm or image or slow)" $(PYTEST_ARGS)
 
 faults: install ## faults, many tries each, and a table of what held: docs/explanation/faults.md (FAULT_TRIES=20, long)

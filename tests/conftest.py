@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import settings
 
 import support
 from support.markdown import blocks_of
+from support.service import serve_prefect
 
 # A layer is what a test needs besides Python; a folder of tests has one, and others are marked where
 # they stand. Without any, a test needs nothing: `make test-fast`.
@@ -31,6 +33,8 @@ LONGEST = (
     "slurm",
     "browser",
     "faults",
+    "shift_stac/reader",
+    "shift_stac/store",
 )
 # A busy machine is slow, not wrong.
 settings.register_profile("default", deadline=None)
@@ -105,6 +109,13 @@ def environment(tmp_path_factory) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "COLUMNS": "200",
     }
+
+
+@pytest.fixture(scope="session")
+def prefect_api(environment) -> Iterator[str]:
+    """One Prefect server for all tests that need no server of their own."""
+    with serve_prefect(environment, Path(environment["PREFECT_HOME"])) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -515,7 +515,8 @@ def test_names_from_the_campaign_file_cannot_become_markup(tmp_path, watched):
         update={"title": "<script>alert(1)</script>", "description": 'a & b </script> "c"'}
     )
     campaign = campaign.model_copy(update={"collection": text})
-    publish_campaign(str(tmp_path / "archive"), tmp_path, campaign=campaign, lines=1)
+    small = {"samples": 20, "scan_lines": 30, "bands": 60}
+    publish_campaign(str(tmp_path / "archive"), tmp_path, campaign=campaign, lines=1, **small)
     watched.page.goto((tmp_path / "archive/AVIRIS-NG/index.html").as_uri())
     expect(watched.page.locator("h1")).to_have_text("<script>alert(1)</script>")
     expect(watched.page.locator("#count")).to_have_text("3 of 3 flight lines")

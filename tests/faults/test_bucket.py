@@ -2,11 +2,12 @@
 
 import hashlib
 import time
+from datetime import timedelta
 
 import pytest
 
 from shift_stac.errors import StorageError
-from shift_stac.storage import conditional, upload
+from shift_stac.storage import conditional, objects, upload
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.s3_options import ObjectOptions, S3Options
 from support.proxy import Fault, Kind, serve_proxy
@@ -30,6 +31,11 @@ def server(request, tmp_path_factory):
 @pytest.fixture
 def proxy(server, monkeypatch):
     monkeypatch.setattr(conditional, "_LONGEST_PAUSE_S", 0.02)
+    # As many tries, with short pauses.
+    monkeypatch.setattr(objects, "_PAUSES_S", [0.02 for _ in objects._PAUSES_S])
+    moment = timedelta(seconds=0.02)
+    backoff = {"init_backoff": moment, "max_backoff": moment, "base": 2}
+    monkeypatch.setitem(objects._RETRIES, "backoff", backoff)
     environment, proxy = server
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -52,7 +52,7 @@ def start(folder: Path, portal: str, environment: dict[str, str]) -> Command:
     ids=["SIGINT", "SIGTERM", "SIGKILL", "SIGKILL of its server"],
 )
 def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(
-    number, of_server, attempt, portal, environment, tmp_path, tried
+    number, of_server, attempt, portal, environment, prefect_api, tmp_path, tried
 ):
     tried(f"death: {number.name} of a run{"'s own server" * of_server}, at a random moment")
     run = start(tmp_path, portal, environment)
@@ -75,7 +75,7 @@ def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(
     if of_server and run.returncode:
         assert "own Prefect server ended" in log.read_text(), about
     wait_until(lambda: not any(map(_is_there, started)), f"{about}: left {started}", 10)
-    again = start(tmp_path, portal, environment)
+    again = start(tmp_path, portal, environment | {"PREFECT_API_URL": prefect_api})
     assert again.wait(120) == 0, f"{about}: {log.read_text()[-3000:]}"
     assert not list((tmp_path / "store").rglob("*.part")), about
     items = list((tmp_path / "store" / "AVIRIS-NG").glob("ang*/ang*.json"))

@@ -43,6 +43,11 @@ def portal(tmp_path_factory):
     return root
 
 
+@pytest.fixture
+def known(environment, prefect_api):
+    return environment | {"PREFECT_API_URL": prefect_api}
+
+
 def run_twice(folder: Path, environment, portal: Path, short: str, mend: str, about: str) -> str:
     """What the first command said; the second has completed its work, and left nothing half."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +74,7 @@ def run_twice(folder: Path, environment, portal: Path, short: str, mend: str, ab
 
 @pytest.mark.parametrize("attempt", range(TRIES))
 @pytest.mark.parametrize("where", [pytest.param("work", marks=pytest.mark.slow), "store"])
-def test_a_full_disk(where, attempt, tried, portal, environment, tmp_path):
+def test_a_full_disk(where, attempt, tried, portal, known, tmp_path):
     tried(f"resources: a full disk, {where}")
     chance = random.Random(f"{SEED} {where} {attempt}")
     # From what holds nothing to what holds nearly all.
@@ -77,7 +82,7 @@ def test_a_full_disk(where, attempt, tried, portal, environment, tmp_path):
     about = f"seed {SEED}, {size} bytes for {where}"
     said = run_twice(
         tmp_path / "run",
-        environment,
+        known,
         portal,
         f"mkdir {where} && mount -t tmpfs -o size={size} none {where}",
         f"mount -o remount,size=1G {where}",
@@ -88,11 +93,11 @@ def test_a_full_disk(where, attempt, tried, portal, environment, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_store_that_is_read_only(tried, portal, environment, tmp_path):
+def test_a_store_that_is_read_only(tried, portal, known, tmp_path):
     tried("resources: a read-only store")
     said = run_twice(
         tmp_path / "run",
-        environment,
+        known,
         portal,
         "mkdir store && mount -t tmpfs -o ro none store",
         "mount -o remount,rw store",
@@ -104,11 +109,11 @@ def test_a_store_that_is_read_only(tried, portal, environment, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("files", [40, 60, 80, 100, 120])
-def test_too_few_open_files(files, tried, portal, environment, tmp_path):
+def test_too_few_open_files(files, tried, portal, known, tmp_path):
     tried("resources: too few open files")
     run_twice(
         tmp_path / "run",
-        environment,
+        known,
         portal,
         f"ulimit -Sn {files}",
         "ulimit -Sn 1024",
@@ -117,8 +122,8 @@ def test_too_few_open_files(files, tried, portal, environment, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_with_spaces_and_letters_of_all_kinds(tried, portal, environment, tmp_path):
+def test_a_folder_with_spaces_and_letters_of_all_kinds(tried, portal, known, tmp_path):
     tried("resources: a path with spaces, quotes and Unicode")
     folder = tmp_path / "a b 'ünï' \"日本\" $(x) [/] %2F #;&"
-    run_twice(folder, environment, portal, "true", "true", "path")
+    run_twice(folder, known, portal, "true", "true", "path")
     assert (folder / "first.status").read_text() == "0\n"

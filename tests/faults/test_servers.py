@@ -28,15 +28,17 @@ LONGEST_S = 300
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("portal")
-    simulate_campaign(root, dates=[DATE], lines=2, samples=120, scan_lines=200, bands=60)
+    simulate_campaign(root, dates=[DATE], lines=2, samples=80, scan_lines=200, bands=60)
     return root
 
 
 @pytest.mark.parametrize("attempt", range(TRIES))
 @pytest.mark.parametrize("server", ["bucket", pytest.param("portal", marks=pytest.mark.slow)])
-def test_a_server_that_dies(server, attempt, campaign, environment, tmp_path, monkeypatch, tried):
+def test_a_server_that_dies(
+    server, attempt, campaign, environment, prefect_api, tmp_path, monkeypatch, tried
+):
     tried(f"death: the {server} server, at a random moment")
-    moment = random.Random(f"{SEED} {server} {attempt}").uniform(0, 10)
+    moment = random.Random(f"{SEED} {server} {attempt}").uniform(0, 7)
     about = f"seed {SEED}, {server} {moment:.2f} s after the first download"
     ports = {"portal": free_port(), "bucket": free_port()}
     with ExitStack() as portal, ExitStack() as bucket:
@@ -57,7 +59,7 @@ def test_a_server_that_dies(server, attempt, campaign, environment, tmp_path, mo
                 return start_command(
                     *("flows.ingest", "--date", DATE, "--portal", address, "--store", archive.url),
                     cwd=tmp_path,
-                    env=environment | archive.environment,
+                    env=environment | archive.environment | {"PREFECT_API_URL": prefect_api},
                     stdout=file,
                     stderr=file,
                 )

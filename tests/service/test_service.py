@@ -46,7 +46,7 @@ def operators():
 def slow_portal(portal, tmp_path_factory):
     """Of the first date, cubes come so slowly that a run lasts."""
     root = tmp_path_factory.mktemp("slow")
-    simulate_campaign(root, dates=["20220224"], lines=1, samples=598, scan_lines=200)
+    simulate_campaign(root, dates=["20220224"], lines=1, samples=598, scan_lines=200, bands=100)
     with serve_nginx(root, tmp_path_factory.mktemp("nginx"), slow="_rfl$") as url:
         yield url
 
@@ -254,23 +254,7 @@ def test_the_address_of_the_webhook_is_not_to_be_read_in_the_database(service):
     assert "sesame" not in text + service.log
 
 
-def test_it_ends_with_ctrl_c_and_leaves_nothing_behind(tmp_path):
-    # As nohup starts it: it outlives the terminal.
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with run_service(tmp_path, 'store = "archive"\n') as service:
-        signal.signal(signal.SIGHUP, before)
-        service.process.send_signal(signal.SIGHUP)
-        children = service.children()
-        assert any("server start" in command for command in children.values())
-        assert any("worker start" in command for command in children.values())
-        assert service.stop() == 0
-        assert service.log.rstrip().endswith("ended")
-        wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 20)
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(service.url)
-
-
-def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
+def test_it_is_gone_when_it_was_killed_starts_again_and_ends_with_ctrl_c(tmp_path):
     with run_service(tmp_path, 'store = "archive"\n') as service:
         children = service.children()
         nightly = service.deployments()["nightly"]
@@ -288,7 +272,11 @@ def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
         wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 60)
     # As on a site whose proxy knows nothing of this machine.
     proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
+    # And as nohup starts it: it outlives the terminal.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with run_service(tmp_path, 'store = "archive"\n', environment=proxies) as again:
+        signal.signal(signal.SIGHUP, before)
+        again.process.send_signal(signal.SIGHUP)
         found = again.deployments()
         assert set(found) >= EVERY_DEPLOYMENT
         schedules = {
@@ -297,6 +285,14 @@ def test_it_is_gone_when_it_was_killed_and_starts_again(tmp_path):
         assert schedules == {schedule["schedule"]["cron"]: False, sundays["cron"]: True}
         assert [each["active"] for each in found["report"]["schedules"]] == [True]
         assert again.wait(run_id, seconds=150)["state_type"] == "CRASHED"
+        children = again.children()
+        assert any("server start" in command for command in children.values())
+        assert any("worker start" in command for command in children.values())
+        assert again.stop() == 0
+        assert again.log.rstrip().endswith("ended")
+        wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 20)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(again.url)
 
 
 def _is_alive(pid: int) -> bool:

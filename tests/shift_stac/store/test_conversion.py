@@ -65,7 +65,7 @@ def converted(simulated, tmp_path_factory):
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(2, 8)),
     chunks=st.tuples(*[st.integers(1, 15)] * 3),
@@ -98,7 +98,7 @@ def test_cubes_keep_their_bits_in_every_layout_and_chunking(
         assert Companions.beside(store).manifest.read_text() == read_again.read_text()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     values=st.lists(
         st.one_of(
