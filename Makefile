@@ -108,6 +108,7 @@ bench: install ## benchmarks, about an hour; results in benchmarks/results
 	$(BIN)/python benchmarks/maps.py --scan-lines 5110
 	$(BIN)/python benchmarks/catalog.py
 	$(BIN)/python benchmarks/campaign.py
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/ingest.py
 
 bench-slurm: install ## what a Slurm job costs a line, beside prefect-dask and no job at all; a cube on two nodes

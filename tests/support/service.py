@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from flows.running.prefect_database import place_database
 from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support.webserver import free_port, running, wait_until
 
@@ -140,6 +141,8 @@ def run_service(
         for name, value in os.environ.items()
         if not name.startswith(("PREFECT_", "SHIFT_", "AWS_"))
     }
+    if "SHIFT_DATABASE" not in (environment or {}):
+        place_database(folder / "prefect" / "prefect.db")
     port = free_port()
     with (folder / "service.log").open("wb") as log:
         process = subprocess.Popen(
@@ -229,6 +232,7 @@ def serve_prefect(environment: dict[str, str], folder: Path) -> Iterator[str]:
     command += ["--port", str(port), "--no-ui"]
     url = f"http://127.0.0.1:{port}/api"
     env = environment | {"PREFECT_HOME": str(folder)}
+    place_database(folder / "prefect.db")
     with (
         (folder / "server.log").open("w") as output,
         running(command, f"{url}/health", env=env, stdout=output, stderr=output, seconds=90),
