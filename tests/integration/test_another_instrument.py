@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/another-instrument.md"
@@ -23,7 +22,8 @@ def test_the_page_leads_from_files_to_an_opened_line(run_command, tmp_path, monk
             for command, shown in re.findall(r"^\$ (.*)\n((?:[^$].*\n)*)", block, re.MULTILINE):
                 program, *arguments = shlex.split(command)
                 if program == "python":
-                    done = run_command([sys.executable], *arguments, COLUMNS="80")
+                    assert arguments.pop(0) == "-m"
+                    done = run_command(*arguments, COLUMNS="80")
                     assert done.status == 0, done.errors
                     rest = done.output
                     for line in shown.splitlines():
