@@ -15,6 +15,10 @@ class ServiceError(RuntimeError):
     """A part of the service that does not start, or has ended by itself."""
 
 
+class PartEndedError(ServiceError):
+    """A part of the service that has run, and has ended by itself: the service may be started again."""
+
+
 class Child:
     """A process of the service.
 

@@ -32,7 +32,7 @@ from rich.console import Console
 from deployments.channels import NotificationBlockError, open_channel, remove_automations
 from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.offers import portal_dates
-from deployments.processes import Child, ServiceError, run_prefect
+from deployments.processes import Child, PartEndedError, ServiceError, run_prefect
 from deployments.server_access import allowed_origins, check_password, local_url, password_warning
 from deployments.watch import Watch
 from flows.running.terminal import plain_console, print_usage_error
@@ -50,6 +50,7 @@ _POOL = "shift-stac"
 _CANCELLATION_SECONDS = 5
 _STARTS_IN_SECONDS = 120.0
 # The dates of the portal are asked for again: each night, and in the middle of the day.
+_HOUR_S = 3600.0
 _OFFERED_ANEW_S = 12 * 3600.0
 _SQLITE_PATIENCE_S = 60
 
@@ -233,8 +234,10 @@ def serve(
 
     Raises
     ------
+    PartEndedError
+        Server or worker ended by themselves after they had run.
     ServiceError
-        Server or worker do not start, or end by themselves.
+        Something does not start.
     """
     with ExitStack() as stack:
         children: list[Child] = []
@@ -276,8 +279,11 @@ def _look_after(
     """See that all parts of the service run, until one does not."""
     offered = time.monotonic()
     while True:
-        for child in children:
-            child.check()
+        try:
+            for child in children:
+                child.check()
+        except ServiceError as error:
+            raise PartEndedError(str(error)) from error
         if watch is not None:
             watch.check()
         if options.worker and time.monotonic() - offered > _OFFERED_ANEW_S:
@@ -335,13 +341,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in ending:
         signal.signal(number, signal.default_int_handler)
     try:
-        serve(options, deployments, console)
+        _serve_again(options, deployments, console)
     except KeyboardInterrupt:
         console.print("ended")
     except ServiceError as error:
         errors.print(f"error: {error}", highlight=False, soft_wrap=True)
         return 1
     return 0
+
+
+def _serve_again(
+    options: ServiceOptions, deployments: Sequence[RunnerDeployment], console: Console
+) -> None:
+    """Run the service, and again when a part of it has ended, as often as the options say."""
+    deaths: list[float] = []
+    while True:
+        try:
+            return serve(options, deployments, console)
+        except PartEndedError as error:
+            now = time.monotonic()
+            deaths = [*(death for death in deaths if now - death < _HOUR_S), now]
+            if len(deaths) > options.restarts:
+                raise
+            told = f"{error}; the service is started again"
+            console.print(told, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ class ServiceOptions(BaseModel):
         default=True,
         description="tell the server of the deployments, and start a worker that runs them here",
     )
+    restarts: int = Field(
+        default=5,
+        ge=0,
+        description="how often in an hour the service starts itself again when its server or worker "
+        "has ended; more often, it ends",
+    )
     runs_at_once: int = Field(default=4, gt=0, description="flow runs that the worker runs at once")
     worker_health_port: int | None = Field(
         default=None,

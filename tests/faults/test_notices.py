@@ -56,7 +56,7 @@ class Night:
         """Start the service, again if it has ended."""
         self._services.close()
         self.service = self._services.enter_context(
-            run_service(self.folder, self._settings, environment=self._secrets)
+            run_service(self.folder, self._settings, "--restarts", "0", environment=self._secrets)
         )
         return self.service
 

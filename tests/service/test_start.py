@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from deployments import serve as service
-from deployments.processes import ServiceError
+from deployments.processes import PartEndedError, ServiceError
+from flows.running.terminal import plain_console
+from flows.settings import ServiceOptions
 from support.webserver import serve_nginx
 
 
@@ -35,6 +37,25 @@ def test_a_port_that_is_taken_and_a_server_that_is_not_there_are_told(tmp_path):
     missing = serve(tmp_path, "--no-server")
     assert missing.returncode == 1
     assert "PREFECT_API_URL" in missing.stderr
+
+
+def test_a_service_that_has_lost_a_part_is_started_again_but_not_for_ever(monkeypatch):
+    """What is started is feigned: which part dies, and when, does not matter here."""
+    ends = iter([PartEndedError("the worker ended")] * 4)
+    started = []
+
+    def start(*_):
+        started.append(1)
+        raise next(ends)
+
+    monkeypatch.setattr(service, "serve", start)
+    with pytest.raises(PartEndedError):
+        service._serve_again(ServiceOptions(restarts=2), [], plain_console(quiet=True))
+    assert len(started) == 3
+    # What does not start does not start again by itself.
+    ends = iter([ServiceError("no port")])
+    with pytest.raises(ServiceError, match="no port"):
+        service._serve_again(ServiceOptions(restarts=2), [], plain_console(quiet=True))
 
 
 def test_another_users_folder_for_runs_is_told(tmp_path, monkeypatch):
