@@ -62,6 +62,11 @@ class StoredArray:
         self.shape: tuple[int, ...] = array.shape
         self.ndim = len(self.shape)
         self.stored_dtype = array.dtype
+        fill: Any = self._coding.get("_FillValue", 0)
+        # NaN stands for NaN, and nothing is scaled: of geometry, thousands of small windows are read.
+        self._is_plain = not self._coding or (
+            set(self._coding) == {"_FillValue"} and array.dtype.kind == "f" and np.isnan(fill)
+        )
         self.dtype = self.decode(np.empty(0, self.stored_dtype)).dtype
         self.token = uuid4().hex
         self.kept: dict[tuple[Bands, Tile], NDArray[Any]] = {}
@@ -75,6 +80,8 @@ class StoredArray:
 
     def decode(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Values as xarray gives them."""
+        if self._is_plain:
+            return stored
         dims = [f"axis_{number}" for number in range(stored.ndim)]
         found = xr.conventions.decode_cf_variable("", xr.Variable(dims, stored, self._coding))
         return np.asarray(found.to_numpy())
