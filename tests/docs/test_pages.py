@@ -14,7 +14,6 @@ import pytest
 from flows.settings import SETTINGS_VARIABLE, CampaignOptions, site_options
 from shift_stac.cluster.opening import load_profile
 from support.markdown import LANGUAGES, blocks_of
-from support.service import serve_prefect
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,12 +28,6 @@ pytestmark = [
     # A reader's session has no such filter.
     pytest.mark.filterwarnings("default"),
 ]
-
-
-@pytest.fixture(scope="module")
-def prefect_api(environment):
-    with serve_prefect(environment, Path(environment["PREFECT_HOME"])) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
