@@ -286,7 +286,7 @@ def _dropped(events: int) -> Iterator[Alert]:
         yield Alert(
             kind=AlertKind.EVENTS_DROPPED,
             severity=Health.LOOK,
-            what=f"The Prefect server dropped {events} events",
+            what=f"The server of runs dropped {events} events",
             why="Its database was busy for too long. Its pages may lack states of tasks; runs, archive "
             "and notices do not depend on events.",
         )

@@ -12,6 +12,7 @@ import shift_stac
 from shift_stac import open_flightline
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import MapError
+from shift_stac.reader import orthorectify
 from shift_stac.reader.orthorectify import MapView
 from shift_stac.simulate import simulate_campaign
 from shift_stac.store.conversion import convert_line
@@ -45,6 +46,7 @@ def computed(monkeypatch):
 
 def test_the_documented_way_writes_each_block_once(line, computed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(orthorectify, "_BLOCK_CELLS", 512)
     (documented,) = re.findall(r"^shift_stac\.write_geotiff\(.*$", PAGE.read_text(), re.MULTILINE)
     rgb = line.swath.orthorectify(bands=[672.6, 552.4, 447.2])
     assert rgb.data.npartitions > 1
