@@ -27,7 +27,8 @@ def prepare_database() -> None:
     if scheme != "sqlite+aiosqlite" or "?" in name or name == ":memory:":
         return
     database = Path(name)
-    with suppress(OSError, sqlite3.Error, subprocess.CalledProcessError):
+    # RuntimeError: of a user without a home.
+    with suppress(OSError, RuntimeError, sqlite3.Error, subprocess.CalledProcessError):
         place_database(database)
         if _revision(database) == _revision(_empty_database()):
             os.environ.setdefault(_MIGRATE_VARIABLE, "false")

@@ -34,8 +34,8 @@ from shift_stac.errors import ShiftError
 if TYPE_CHECKING:
     import uvicorn
 
-# Without what only a server needs that people use for more than a run: pages, and types of blocks, which
-# an empty database has.
+# Without what only a server needs that is there for more than a run: pages, and types of blocks, which such
+# a server writes into the same database when it begins.
 _LEANER = {
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
