@@ -358,7 +358,10 @@ def _serve_again(
     while True:
         try:
             return serve(options, deployments, console)
-        except PartEndedError as error:
+        except ServiceError as error:
+            # What has never run is not tried again; a restart that fails is one more death.
+            if not deaths and not isinstance(error, PartEndedError):
+                raise
             now = time.monotonic()
             deaths = [*(death for death in deaths if now - death < _HOUR_S), now]
             if len(deaths) > options.restarts:
