@@ -161,13 +161,13 @@ def test_a_run_that_dies_is_told(number, attempt, night, request, tried):
     draw = random.Random(f"{SEED} {about} {attempt}")
     runs = night.begin()
     with load(night.service):
-        delays = []
-        for pid in runs.values():
+        since = {}
+        for run, pid in runs.items():
             time.sleep(draw.uniform(0, 4))
             os.kill(pid, number)
-        since = time.monotonic()
+            since[run] = time.monotonic()
         try:
-            delays = [night.wait_told(run, since, about) for run in runs]
+            delays = [night.wait_told(run, since[run], about) for run in runs]
         finally:
             for pid in runs.values():
                 with suppress(ProcessLookupError):
