@@ -90,6 +90,7 @@ def test_a_written_cube_is_the_lazy_one_and_every_object_is_its_own(season, tmp_
     assert [text for text in found if "recommended order" not in text] == []
 
 
+@pytest.mark.heavy
 def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkeypatch):
     work = WorkFolder(tmp_path / "work")
     recipe = begin_store(work, *recipe_of(season), TEXT)
@@ -154,6 +155,7 @@ def test_another_cube_of_the_name_is_begun_anew(season, tmp_path):
         write_block(work.path, recipe.fingerprint, 1, NO_OPTIONS)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("what", ["value", "line"])
 def test_a_cube_that_shows_something_else_is_found(season, tmp_path, what):
     work = WorkFolder(tmp_path / "work")

@@ -134,6 +134,7 @@ def test_any_crs_shows_the_same_places(line, crs):
     assert 0.6 < shown.sum() / np.isfinite(ds.Easting.values).sum() < 1.8
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("crs", "resolution"),
     [("EPSG:4326", None), ("EPSG:3310", 2), (None, 5.5), (None, 23)],
@@ -471,6 +472,7 @@ def test_maps_spectra_and_polygons_tell_the_line_and_its_time(line):
         assert found.attrs["source"] == ds.attrs["source"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("sharded", [False, True])
 def test_a_part_of_a_line_is_written_and_mapped_again(lines, tmp_path, sharded):
     sources, store = lines[1]

@@ -43,6 +43,7 @@ def by_cell(ds, found, name, bands=...):
     return np.moveaxis(expected, (0, 1), (-2, -1))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("blocks", ["one", "many"])
 @pytest.mark.parametrize(
     ("crs", "resolution"), [(None, 23), ("EPSG:3310", 31), ("EPSG:4326", 4e-4)]

@@ -55,6 +55,7 @@ WAYS = {
 
 
 # How objects lie in a store matters to our own reads alone.
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("way", "layout"),
     [("stored", "sharded"), ("pickled", "sharded"), *((way, "plain") for way in WAYS)],

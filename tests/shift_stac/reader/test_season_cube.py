@@ -27,6 +27,7 @@ def of_day(season, day):
     return [open_flightline(store) for store in season if DATES[day] in store.name]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("rule", ["nadir", "first", "newest"])
 @pytest.mark.parametrize("resolution", [None, 12.5], ids=["pixels", "coarser"])
 def test_every_cell_shows_what_brute_force_finds(season, rule, resolution):

@@ -23,6 +23,7 @@ def stores(tmp_path_factory):
     return found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("group", [None, GLT_GROUP], ids=["swath", "glt"])
 @pytest.mark.parametrize("number", [0, 1], ids=["portal's GLT", "made GLT"])
 def test_a_line_passes_the_cf_checker(stores, tmp_path, group, number):
@@ -30,6 +31,7 @@ def test_a_line_passes_the_cf_checker(stores, tmp_path, group, number):
     assert problems(tmp_path / "line.nc") == []
 
 
+@pytest.mark.heavy
 def test_the_checker_finds_what_is_wrong(stores, tmp_path):
     export(stores[0], None, tmp_path / "line.nc")
     with xr.open_dataset(tmp_path / "line.nc") as opened:

@@ -65,6 +65,7 @@ def converted(simulated, tmp_path_factory):
     return found
 
 
+@pytest.mark.heavy
 @settings(max_examples=12, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(2, 8)),
@@ -98,6 +99,7 @@ def test_cubes_keep_their_bits_in_every_layout_and_chunking(
         assert Companions.beside(store).manifest.read_text() == read_again.read_text()
 
 
+@pytest.mark.heavy
 @settings(max_examples=12, deadline=None)
 @given(
     values=st.lists(

@@ -53,6 +53,7 @@ def portal(tmp_path_factory):
     return root, simulate_campaign(root, lines=3, samples=50, scan_lines=2000, bands=3)["20220224"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("number", "files"), [(0, 3), (2, 2)], ids=["with GLT", "without GLT"])
 def test_pages_of_the_geometry_are_given_back_as_they_have_been_used(
     number, files, portal, tmp_path
