@@ -170,7 +170,7 @@ class ArchiveOptions(PublishedOptions, PortalOptions):
     )
     shard: bool = Field(
         default=False,
-        description="pack each row of chunks into one object: a hundredth of the objects, for "
+        description="pack each row of chunks into one object: a thirtieth of the cubes' objects, for "
         "file systems that count them, at a slower conversion",
     )
     cluster: str = Field(
