@@ -102,7 +102,7 @@ def test_texts_that_would_make_invalid_stac_are_refused_before_any_work(tmp_path
         load_campaign(path)
 
 
-@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:99999", "nonsense"])
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:2229", "EPSG:99999", "nonsense"])
 def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
     bundled = files("shift_stac.campaigns") / "shift.toml"
     path = tmp_path / "mine.toml"
@@ -145,6 +145,9 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
             "[[1340.0, 380.0]",
             r"spectral\.good_windows: \[1340, 380\] is no window",
         ),
+        ("[[380.0, 1340.0], [1450.0, 1800.0], [1970.0, 2500.0]]", "[[0.38, 2.5]]", "windows: .* nanometres"),
+        ("[672.6, ", "[0.6726, ", r"quicklook\.rgb: .* nanometres"),
+        ("[672.6, ", "[nan, ", r"quicklook\.rgb: .* nanometres"),
         ("[quicklook]", "bad_bands = [[3, 1]]\n[quicklook]", r"spectral\.bad_bands: \[3, 1\]"),
     ],
 )

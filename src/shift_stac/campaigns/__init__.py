@@ -1,5 +1,6 @@
 """The campaign file: everything that is particular to one campaign, as data."""
 
+import math
 import reprlib
 import tomllib
 from collections.abc import Mapping
@@ -138,6 +139,10 @@ class ItemText(FrozenModel):
     constellation: str | None = None
 
 
+# Of what instruments of light see; smaller numbers are told in another unit.
+_SHORTEST_NM = 100.0
+
+
 class SpectralRange(FrozenModel):
     """What holds of the cubes if no header says otherwise.
 
@@ -164,6 +169,9 @@ class SpectralRange(FrozenModel):
             if not 0 <= low < high:
                 msg = f"[{low:g}, {high:g}] is no window: give two wavelengths in nanometres, the shorter first"
                 raise ValueError(msg)
+        if windows and max(high for _, high in windows) < _SHORTEST_NM:
+            msg = f"no window reaches {_SHORTEST_NM:g}: give wavelengths in nanometres"
+            raise ValueError(msg)
         return windows
 
     @field_validator("bad_bands")
@@ -180,6 +188,14 @@ class QuicklookBands(FrozenModel):
     """The wavelengths of the true-colour picture, nanometres: red, green, blue."""
 
     rgb: tuple[float, float, float] = (650.0, 550.0, 450.0)
+
+    @field_validator("rgb")
+    @classmethod
+    def _are_nanometres(cls, rgb: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not all(_SHORTEST_NM <= band < math.inf for band in rgb):
+            msg = f"{list(rgb)} are no wavelengths of light in nanometres: give three of {_SHORTEST_NM:g} or more"
+            raise ValueError(msg)
+        return rgb
 
 
 class ArchiveLayout(FrozenModel):

@@ -130,6 +130,9 @@ class PortalVersion(FrozenModel):
         if not found.is_projected:
             msg = f"{crs!r} is {found.name}, which is not projected: give a UTM zone, such as 'EPSG:32610'"
             raise ValueError(msg)
+        if any(axis.unit_name not in ("metre", "meter") for axis in found.axis_info):
+            msg = f"{crs!r} is {found.name}, which is not in metres: give a UTM zone, such as 'EPSG:32610'"
+            raise ValueError(msg)
         return crs
 
     @field_validator("products")

@@ -35,6 +35,9 @@ _NORTHING_RANGE = (-10_000_000.0, 20_000_000.0)
 # no place.
 _ORIGIN = 1000.0
 
+# No ground is so low or high, in metres or in feet: codes of no value are.
+_ELEVATION_RANGE = (-15_000.0, 50_000.0)
+
 # No flight line has pixels so small or so far from each other, in metres; those of a file that was
 # cut out of a line may be some of its pixels.
 _SAMPLING_RANGE = (0.01, 5000.0)
@@ -211,13 +214,22 @@ def _check_places(
             "header's byte order and data type are right, or download it again"
         )
         raise NoLocationError(msg)
+    if _has_places_as_elevation(data):
+        msg = (
+            f"{name}: its elevations are numbers of {_ELEVATION_RANGE[1]:g} and more, as eastings are; see "
+            "whether the header's interleave and order of bands are right"
+        )
+        raise GeolocationError(msg)
     sampling = typical_distance(data)
     least, most = _SAMPLING_RANGE
     # A pixel of 5 m is 8e-7 radians, and would be 0.09 m if these were degrees.
     least = _LEAST_OF_DEGREES if in_degrees else least
-    if sampling is not None and not least <= sampling <= most:
+    # Also along the line alone: scan lines that all lie at one place are none of a flight.
+    closest = min(_typical_distances(data), default=sampling)
+    if sampling is not None and closest is not None and not (least <= closest and sampling <= most):
+        distance = closest if closest < least else sampling
         msg = (
-            f"{name}: neighbouring pixels are {sampling:.3g} m from each other, which those of no "
+            f"{name}: neighbouring pixels are {distance:.3g} m from each other, which those of no "
             "flight line are; see whether its unit is right, or download it again"
         )
         raise GeolocationError(msg)
@@ -232,6 +244,16 @@ def _check_places(
         )
         raise GeolocationError(msg)
     return stray
+
+
+def _has_places_as_elevation(data: NDArray[Any]) -> bool:
+    """Whether most elevations of what is located are none of any ground, and differ as places do."""
+    rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), _SAMPLED_LINES), dtype=int))
+    block = np.array(data[rows], dtype=np.float64)
+    located = np.isfinite(mask_igm(block)[0])
+    elevation = block[:, 2][located]
+    high = elevation[np.isfinite(elevation) & (np.abs(elevation) > _ELEVATION_RANGE[1])]
+    return len(high) > len(elevation) / 2 and len(np.unique(high)) > 1
 
 
 def _places_of(data: NDArray[Any], row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -262,7 +284,7 @@ def mask_igm(
     nowhere = ~(_valid(easting, *_EASTING_RANGE) & _valid(northing, *_NORTHING_RANGE))
     nowhere |= (np.abs(easting) <= _ORIGIN) & (np.abs(northing) <= _ORIGIN)
     easting[nowhere] = northing[nowhere] = elevation[nowhere] = np.nan
-    elevation[~_valid(elevation, -np.inf, np.inf)] = np.nan
+    elevation[~_valid(elevation, *_ELEVATION_RANGE)] = np.nan
     return easting, northing, elevation
 
 
@@ -286,6 +308,12 @@ def ground_sampling(igm: NDArray[Any]) -> float | None:
 
 def typical_distance(igm: NDArray[Any]) -> float | None:
     """As :func:`ground_sampling`, and not rounded."""
+    distances = _typical_distances(igm)
+    return float(np.mean(distances)) if distances else None
+
+
+def _typical_distances(igm: NDArray[Any]) -> list[float]:
+    """The medians across the flight direction and along it, metres, as far as there are any."""
     lines = igm.shape[0]
     first = np.unique(np.linspace(0, max(lines - 2, 0), min(_SAMPLED_LINES, lines), dtype=int))
     easting, northing, _ = mask_igm(igm[first])
@@ -296,5 +324,4 @@ def typical_distance(igm: NDArray[Any]) -> float | None:
             (distances[0], np.hypot(np.diff(east_after, axis=1), np.diff(north_after, axis=1)))
         )
         distances.append(np.hypot(east_after - easting, north_after - northing))
-    medians = [np.nanmedian(d) for d in distances if np.isfinite(d).any()]
-    return float(np.mean(medians)) if medians else None
+    return [float(np.nanmedian(d)) for d in distances if np.isfinite(d).any()]

@@ -1,5 +1,6 @@
 """The CRS that the header of a line's input geometry (IGM) tells, in any of the ways it is told."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from shift_stac.crs import WGS84
+from shift_stac.crs import WGS84, transformer
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.header_text import unbrace
 from shift_stac.envi.line_headers import check_headers
@@ -25,15 +26,18 @@ _EPSG = re.compile(r"EPSG[\s:]*(?:code)?[\s:=]*(\d+)", re.IGNORECASE)
 # Words of a description that tell a CRS, in whatever way.
 _TELLS_CRS = re.compile(
     r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
-    r"|State ?Plane",
+    r"|State ?Plane|\bESRI:|\bGauss\b|Kr(ue|ü|u)ger|OSGB|\b(National|Irish|Swiss) Grid|\bMGA ?\d|\bNZTM"
+    r"|CH1903|\bLV ?(03|95)\b|\bRD New|Equal[- ]?Area|Equirectangular|Cylindrical|Conic",
     re.IGNORECASE,
 )
 # Datums besides those below. Some have UTM zones, by a name that PROJ knows.
 _OTHER_DATUM = re.compile(
     r"\b(ETRS ?89|SIRGAS ?2000|ED[- ]?50|GDA ?\d+|JGD ?\d+|NZGD ?\d+|SAD ?69|PSAD ?56|Pulkovo|Tokyo"
-    r"|European ?19\d\d|CGCS ?2000|Hartebeesthoek)\b",
+    r"|European ?19\d\d|CGCS ?2000|Hartebeesthoek|WGS[ -]?(?:19)?72|AGD ?\d+|Arc ?19\d\d|RGF ?93"
+    r"|Clarke ?18\d\d|Corrego Alegre|OSGB ?36)\b",
     re.IGNORECASE,
 )
+_NAMES_DATUM = re.compile(r"\bdatum\s*[:=]", re.IGNORECASE)
 _TELLS_METRES = re.compile(r"\beasting|\bnorthing", re.IGNORECASE)
 _TELLS_DEGREES = re.compile(r"\blon(gitude)?\b|\blat(itude)?\b|\bgeographic\b", re.IGNORECASE)
 _OTHER_UNIT = re.compile(
@@ -42,6 +46,8 @@ _OTHER_UNIT = re.compile(
     re.IGNORECASE,
 )
 _LAST_ZONE = 60
+# Metres.
+_ALIKE = 3.0
 
 
 class _Datum(NamedTuple):
@@ -58,9 +64,9 @@ class _Datum(NamedTuple):
 
 
 _DATUMS = (
-    _Datum(re.compile(r"NAD[ -]?27|North America(n)?( Datum)?( of)? 1927", re.IGNORECASE), 4267, 26700, None),
-    _Datum(re.compile(r"NAD[ -]?83|North America(n)?( Datum)?( of)? 1983", re.IGNORECASE), 4269, 26900, None),
-    _Datum(re.compile(r"WGS[ -]?(19)?84", re.IGNORECASE), 4326, 32600, 32700),
+    _Datum(re.compile(r"NAD[ _-]?(19)?27|North America(n)?( Datum)?( of)? 1927", re.IGNORECASE), 4267, 26700, None),
+    _Datum(re.compile(r"NAD[ _-]?(19)?83|North America(n)?( Datum)?( of)? 1983", re.IGNORECASE), 4269, 26900, None),
+    _Datum(re.compile(r"WGS[ _-]?(19)?84", re.IGNORECASE), 4326, 32600, 32700),
 )  # fmt: skip
 # ENVI writes these where there is no map.
 _NO_PROJECTION = ("", "ARBITRARY", "PIXEL")
@@ -121,7 +127,10 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     if unit := _OTHER_UNIT.search(" ".join(header.band_names[:3]).replace("_", " ")):
         raise _not_understood(header, f"places in {unit[0]!r}")
     described, in_system = _from_description(header), _from_coordinate_system(header)
-    found = described or in_system or _from_map_info(header)
+    # ENVI names a projection there whose parameters stand in the coordinate system string.
+    is_told = described or in_system
+    in_map = _from_map_info(header) if not is_told or _utm_zone_of_map(header) else None
+    found = is_told or in_map
     if described is not None:
         told = f"UTM zone {described.utm_zone} in its description, and"
         if in_system is not None and in_system.utm_zone != described.utm_zone:
@@ -130,6 +139,14 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
             )
         if (other := _utm_zone_of_map(header)) not in {None, described.utm_zone}:
             raise _not_understood(header, f"{told} {other} in its map info")
+    for other_crs in (in_system, in_map):
+        if not found or not other_crs or _are_alike(other_crs, found):
+            continue
+        # Words may tell a zone alone, and its datum stands elsewhere.
+        if found is not described or _tells_datum(header):
+            both = f"{found.name} in one place, and {other_crs.name} in another"
+            raise _not_understood(header, both)
+        found = other_crs
     if found is None and header.fields.get("projection info"):
         raise _not_understood(header, f"projection info {header.fields['projection info']}")
     if found is None and tells_degrees(header):
@@ -172,7 +189,7 @@ def _from_description(header: EnviHeader) -> CRS | None:
 
 def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
     """The zone that a description tells, if it tells one, and not the letter of a latitude band."""
-    text = header.description
+    text = _told_in_words(header)
     number, between, hemisphere = zones[0].groups()
     if hemisphere.upper() == "S" and not between:
         told = f"{zones[0][0]!r}, where S may be the south, or the letter of a band in the north"
@@ -182,8 +199,29 @@ def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
     if other := _OTHER_DATUM.search(text):
         name = re.sub(r"(?<=[A-Z]) ?(?=\d{4})", " ", other[1].upper().replace("-", ""))
         return _parsed(header, f"{name} / UTM zone {number}{hemisphere[:1].upper()}")
-    datum = next((known for known in _DATUMS if known.name.search(text)), _DATUMS[-1])
+    datum = next((known for known in _DATUMS if known.name.search(text)), None)
+    if datum is None and _NAMES_DATUM.search(text):
+        raise _not_understood(header, f"the datum of {text!r}")
+    datum = datum or _DATUMS[-1]
     return _utm(header, number, hemisphere, datum)
+
+
+def _are_alike(one: CRS, other: CRS) -> bool:
+    """Whether two CRS have one place for a pair of numbers, as those of WGS 84 and NAD 83 have."""
+    if one.equals(other, ignore_axis_order=True) or not (one.is_projected and other.is_projected):
+        return one.equals(other, ignore_axis_order=True)
+    place = (500_000.0, 4_000_000.0)
+    return math.dist(transformer(one, other).transform(*place), place) < _ALIKE
+
+
+def _told_in_words(header: EnviHeader) -> str:
+    return "\n".join((header.description, *header.band_names[:2]))
+
+
+def _tells_datum(header: EnviHeader) -> bool:
+    text = _told_in_words(header)
+    tell = (*(known.name for known in _DATUMS), _OTHER_DATUM, _PROJ, _EPSG)
+    return any(pattern.search(text) for pattern in tell)
 
 
 def _from_coordinate_system(header: EnviHeader) -> CRS | None:
@@ -254,7 +292,8 @@ def _parsed(header: EnviHeader, text: str) -> CRS:
         raise _not_understood(header, f"{text!r}") from None
     if crs.is_projected and any(axis.unit_name not in ("metre", "meter") for axis in crs.axis_info):
         raise _not_understood(header, f"{text!r}, which is not in metres")
-    epsg = crs.to_epsg(min_confidence=25)
+    # PROJ is surer by half than by a name, or by the kind of projection, of which it gives some other.
+    epsg = crs.to_epsg(min_confidence=70)
     return CRS.from_epsg(epsg) if epsg else crs
 
 

@@ -120,6 +120,12 @@ OBS_LAYERS = (
         standard_name="distance_from_sun",
     ),
 )
+# A unit in a band's name that is none of its layer's; radians become degrees.
+_OTHER_UNIT = re.compile(
+    r"[(\[]\s*(km|kilomet\w*|ft|feet|foot|miles?|cm|mm|%|percent|per cent|permille|mrad|millirad\w*|gons?|grads?"
+    r"|s|sec\w*|min(utes?)?|days?)\s*[)\]]|\bin (percent|kilomet\w*|feet|seconds|minutes|days)\b",
+    re.IGNORECASE,
+)
 # Rounding puts a level slope at -1e-14 and the cosine of a zenith sun above 1.
 _ROUNDING = 1e-6
 
@@ -131,8 +137,8 @@ def known_bands(header: EnviHeader) -> dict[str, int]:
     """The band of each layer that the file has.
 
     ``To-sun zenith (0 to 90 degrees from zenith)`` is ``to_sun_zenith``. A name that is not known
-    tells nothing, and neither do two bands of one name. Where no name is known, the bands are those
-    that the campaign file tells, or stand in the order of :data:`OBS_LAYERS`, if there are as many.
+    tells nothing, and neither do two bands of one name, or one in a unit that is not its layer's.
+    Where no name is known, the bands are those that the campaign file tells, or stand in the order of :data:`OBS_LAYERS`, if there are as many.
     """
     spelled = [re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in header.band_names]
     found: dict[str, int] = {}
@@ -140,7 +146,7 @@ def known_bands(header: EnviHeader) -> dict[str, int]:
         for layer in OBS_LAYERS:
             known = (layer.name, *layer.other_names)
             bands = [band for band, text in enumerate(spelled) if text.startswith(known)]
-            if len(bands) == 1:
+            if len(bands) == 1 and not _OTHER_UNIT.search(header.band_names[bands[0]]):
                 found[layer.name] = bands[0]
     told = header.campaign_bands or tuple(_LAYERS)
     if found or header.bands != len(told):

@@ -46,8 +46,15 @@ def placed(data: np.ndarray, **fields: object):
     return place_igm(EnviImage(header(**fields), Path("some_igm"), data), FALLBACK)
 
 
+# Of BIL, read as BIP.
+MIXED_UP = metres().reshape(LINES, SAMPLES, 3).transpose(0, 2, 1)
+
+
 def map_info(text: str) -> tuple[str, ...]:
     return tuple(entry.strip() for entry in text.split(","))
+
+
+UTM_NAD27 = CRS.from_epsg(26711).to_wkt("WKT1_ESRI")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +72,10 @@ def map_info(text: str) -> tuple[str, ...]:
         ({"description": "+proj=utm +zone=11 +datum=WGS84 +units=m"}, 32611),
         ({"description": "IGM in EPSG:32611"}, 32611),
         ({"description": "UTM zone 11 North, NAD83"}, 26911),
+        ({"description": "UTM zone 11 North, NAD 1927"}, 26711),
+        ({"description": "UTM zone 11 North, WGS-72"}, 32211),
+        ({"description": "UTM zone 11 North", "fields": {"coordinate system string": UTM_NAD27}}, 26711),
+        ({"description": "UTM zone 10 North", "map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1927")}, 26710),
         ({"fields": {"coordinate system string": "{" + CRS.from_epsg(32611).to_wkt("WKT1_ESRI") + "}"}}, 32611),
         ({"band_names": ("UTM zone 11 North Easting (m)", "Northing (m)", "Elevation (m)")}, 32611),
         ({"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1927, units=Meters")}, 26710),
@@ -85,6 +96,16 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
         {"description": "EPSG:99999"},
         {"description": "Albers Equal Area"},
         {"description": "UTM zone 55 South, GDA94"},
+        {"description": "UTM zone 55 South, AGD66"},
+        {"description": "UTM zone 11 North, datum: Timbalai"},
+        {"description": "British National Grid"},
+        {"description": "ESRI:102009"},
+        {"fields": {"coordinate system string": UTM_NAD27}, "description": "EPSG:32611"},
+        {"fields": {"coordinate system string": UTM_NAD27}, "description": "UTM zone 11 North, WGS-84"},
+        {
+            "fields": {"coordinate system string": UTM_NAD27},
+            "map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, WGS-84, units=Meters"),
+        },
         {"description": "UTM zone 10 North, made of UTM zone 11 North"},
         # In California the letter of the latitude band is S.
         {"description": "UTM zone 11S"},
@@ -134,6 +155,21 @@ def test_degrees_become_metres_in_the_zone_of_the_lines_middle(fields, lon, epsg
     np.testing.assert_array_equal(elevation[known], data[:, 2][known])
 
 
+@pytest.mark.parametrize("told", ["+proj=tmerc +lon_0=-118.5 +k=0.9996 +x_0=500000", "ESRI:102008"])
+def test_a_crs_that_epsg_has_not_is_taken_as_it_is_told(told):
+    text = CRS(told).to_wkt("WKT1_ESRI")
+    found = crs_from_igm(header(fields={"coordinate system string": text}), FALLBACK)
+    assert found.to_epsg() is None
+    assert found.equals(CRS(text))
+
+
+def test_an_elevation_that_no_ground_has_is_none():
+    data = metres()
+    data[1, 2, 2] = -32768.0
+    _, _, elevation = mask_igm(placed(data).data)
+    assert np.argwhere(np.isnan(elevation)).tolist() == [[1, 2]]
+
+
 def test_bands_in_another_order_are_known_by_their_names():
     data = metres()
     turned = placed(data[:, [1, 0, 2]], band_names=("Northing (m)", "Easting (m)", "Elevation (m)"))
@@ -181,6 +217,9 @@ def test_a_line_at_the_equator_keeps_its_places(north, epsg):
         (np.broadcast_to(metres()[:1, :, :1], (LINES, 3, SAMPLES)), {}, "0 m from each other"),
         (np.concatenate((metres(), metres(north=9e6))), {}, "spread over .* no flight line"),
         (np.radians(degrees()), {}, "0.0.* m from each other"),
+        # Rows are of one place; eastings, northings and elevations of pixels beside each other.
+        (np.broadcast_to(metres()[:1], (LINES, 3, SAMPLES)), {}, "0 m from each other"),
+        (MIXED_UP, {}, "its elevations .* interleave"),
         (degrees(), {"description": "UTM zone 10 North"}, "its values are degrees"),
         (np.radians(degrees()), {"band_names": ("Easting (m)", "Northing (m)", "z")}, "tells easting"),
         (metres(), {"description": "Geographic projection"}, "no degrees"),

@@ -189,6 +189,16 @@ def test_radians_that_a_name_tells_become_degrees():
     assert "radians" in str(layers.comment("slope"))
 
 
+@pytest.mark.parametrize(
+    ("band", "name"),
+    [(0, "Path length (km)"), (6, "Slope (percent)"), (9, "UTC Time (seconds)"), (7, "Aspect [mrad]")],
+)
+def test_a_band_in_another_unit_is_left_out_and_noted(band, name):
+    image = as_image(obs_data(), (*NAMES[:band], name, *NAMES[band + 1 :]))
+    assert LAYER_NAMES[band] not in {layer.name for layer in ObservationLayers(image).layers}
+    assert f"known as {LAYER_NAMES[band]}" in summarize(image).notes[0]
+
+
 def test_two_bands_of_one_name_tell_nothing():
     image = as_image(obs_data(), (*NAMES[:10], "Slope"))
     assert {"slope", "earth_sun_distance"}.isdisjoint(
