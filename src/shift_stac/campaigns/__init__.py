@@ -206,6 +206,10 @@ class ArchiveLayout(FrozenModel):
     @field_validator("data")
     @classmethod
     def _is_template(cls, data: str) -> str:
+        # Folders of the store: their names are to be whole, and the same for all readers.
+        if "*" in data or not all(data.strip("/").split("/")):
+            msg = f"{data!r} names no folder of the store: give one such as 'aviris/{{date}}', without '*' and '//'"
+            raise ValueError(msg)
         return check_template(data, _STORED_FIELDS)
 
     def directory_for(self, line: FlightLine) -> str:

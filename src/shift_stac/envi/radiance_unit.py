@@ -3,6 +3,7 @@
 import re
 
 from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.header_text import plain
 
 # Keys under which programs write it, before it is looked for in the description's words.
 _KEYS = ("data units", "radiance units", "units")
@@ -14,6 +15,7 @@ _WIDTH = re.compile(
     rf"(nm|nanomet(?:er|re)s?)|{_MICRO}(?:m|met(?:er|re)s?|n)(?![a-z])", re.IGNORECASE
 )
 _ANGLE = re.compile(r"sr(?![a-z])|steradian", re.IGNORECASE)
+_UNTOLD = ("unknown", "none", "radiance")
 # A unit is written within so many letters.
 _LONGEST = 60
 
@@ -21,7 +23,8 @@ _LONGEST = 60
 def radiance_unit(header: EnviHeader) -> str | None:
     """The unit as UDUNITS and CF write it, such as ``uW cm-2 nm-1 sr-1``.
 
-    None where the header tells none, or one that is not power by area, wavelength and solid angle.
+    As the header writes it, where a key of its own tells another than power by area, wavelength and
+    solid angle, such as ``DN``; None where it tells none.
     """
     for text in (*(header.fields.get(key, "") for key in _KEYS), header.description):
         for power in _POWER.finditer(text):
@@ -33,4 +36,5 @@ def radiance_unit(header: EnviHeader) -> str | None:
                     f"{watt if power[1] else 'W'} {'cm' if area[1] else 'm'}-2 "
                     f"{'nm' if width[1] else 'um'}-1 sr-1"
                 )
-    return None
+    told = (plain(header.fields.get(key, "")) for key in _KEYS)
+    return next((text for text in told if text and text.lower() not in _UNTOLD), None)

@@ -21,6 +21,9 @@ MINIMAL = "ENVI\nsamples = 1\nlines = 1\nbands = 1\ndata type = 4\ninterleave = 
         ("description = {Measured radiance, 10 W lamp}", None),
         ("description = {Raw counts}", None),
         ("sensor type = Unknown", None),
+        ("data units = DN", "DN"),
+        ("radiance units = mW m-2 sr-1 (cm-1)-1", "mW m-2 sr-1 (cm-1)-1"),
+        ("data units = Unknown", None),
     ],
 )
 def test_a_unit_of_radiance_is_read_however_it_is_written(row, unit):
