@@ -81,7 +81,7 @@ def _one(fields: Mapping[str, str], key: str, default: float) -> float:
         msg = f"{key!r} differs from band to band, and a store tells one for the whole cube"
         raise ValueError(msg)
     value = values.pop()
-    if not math.isfinite(value) or (value == 0 and default):
+    if not math.isfinite(value) or (value <= 0 and default):
         msg = f"{key!r} is {value:g}, with which no value has a meaning"
         raise ValueError(msg)
     return value

@@ -49,6 +49,9 @@ _BANDS = 3
 _IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\blon(gitude)?s?\b", re.IGNORECASE)
 _IS_NORTHING = re.compile(r"\bnorthings?\b|^north\b|\blat(itude)?s?\b", re.IGNORECASE)
 
+# A list of the bands; "Lat/Lon" alone is the name of a projection.
+_NORTH_FIRST = re.compile(r"\b(lat(itude)?|northing)s?\s*,\s*(lon(gitude)?|easting)s?\s*,", re.IGNORECASE)
+
 _BLOCK_LINES = 512
 
 # Pixels in either direction from which the ground sampling is estimated.
@@ -132,14 +135,14 @@ def _from_words(header: EnviHeader) -> bool:
 
 
 def _band_order(header: EnviHeader) -> tuple[int, int, int]:
-    """Bands of easting, northing and elevation; the names of the first two tell other orders."""
+    """Bands of easting, northing and elevation; names of the first two, or the description, tell other orders."""
     names = [name.replace("_", " ") for name in header.band_names]
     east, north = (
         [band for band, name in enumerate(names) if pattern.search(name)]
         for pattern in (_IS_EASTING, _IS_NORTHING)
     )
     if len(names) != _BANDS or len(east) != 1 or len(north) != 1 or east == north:
-        return (0, 1, 2)
+        return (1, 0, 2) if _NORTH_FIRST.search(header.description) else (0, 1, 2)
     return (east[0], north[0], _BANDS - east[0] - north[0])
 
 

@@ -45,6 +45,7 @@ _OTHER_UNIT = re.compile(
     r"|\brad(ians?)?\b|\bgons?\b",
     re.IGNORECASE,
 )
+_COUNTS_WEST = re.compile(r"\b(longitude|lon)\b\s*[(\[]?\s*(deg(rees?)?)?\s*w(est)?\b", re.IGNORECASE)
 _LAST_ZONE = 60
 # Metres.
 _ALIKE = 3.0
@@ -126,6 +127,8 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     """
     if unit := _OTHER_UNIT.search(" ".join(header.band_names[:3]).replace("_", " ")):
         raise _not_understood(header, f"places in {unit[0]!r}")
+    if west := _COUNTS_WEST.search(" ".join(header.band_names[:3])):
+        raise _not_understood(header, f"places that count to the west, {west[0]!r}")
     described, in_system = _from_description(header), _from_coordinate_system(header)
     # ENVI names a projection there whose parameters stand in the coordinate system string.
     is_told = described or in_system
@@ -150,7 +153,7 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     if found is None and header.fields.get("projection info"):
         raise _not_understood(header, f"projection info {header.fields['projection info']}")
     if found is None and tells_degrees(header):
-        return WGS84
+        return _degrees_in_words(header)
     if found is not None or fallback is None:
         return found
     try:
@@ -216,6 +219,14 @@ def _are_alike(one: CRS, other: CRS) -> bool:
 
 def _told_in_words(header: EnviHeader) -> str:
     return "\n".join((header.description, *header.band_names[:2]))
+
+
+def _degrees_in_words(header: EnviHeader) -> CRS:
+    text = _told_in_words(header)
+    datum = next((known for known in _DATUMS if known.name.search(text)), None)
+    if datum is None and (_OTHER_DATUM.search(text) or _NAMES_DATUM.search(text)):
+        raise _not_understood(header, f"the datum of {text!r}")
+    return WGS84 if datum is None else CRS.from_epsg(datum.degrees)
 
 
 def _tells_datum(header: EnviHeader) -> bool:

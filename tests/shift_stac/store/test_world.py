@@ -70,6 +70,7 @@ def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
     [
         ({"data gain values": [1, 1, 1, 1, 1, 2]}, "'data gain values' differs from band to band"),
         ({"reflectance scale factor": 0}, "with which no value has a meaning"),
+        ({"reflectance scale factor": -1}, "with which no value has a meaning"),
         ({"reflectance scale factor": 10, "data gain values": [2] * 6}, "which of them holds"),
         ({"wavelength units": "Index"}, "'Index'"),
         ({"wavelength": [450, 500, 600, 590, 700, 800]}, "fall back"),

@@ -80,6 +80,7 @@ UTM_NAD27 = CRS.from_epsg(26711).to_wkt("WKT1_ESRI")
         ({"band_names": ("UTM zone 11 North Easting (m)", "Northing (m)", "Elevation (m)")}, 32611),
         ({"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1927, units=Meters")}, 26710),
         ({"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, North America 1983, units=Meters")}, 26910),
+        ({"band_names": ("Longitude (NAD27)", "Latitude (NAD27)", "Elevation")}, 4267),
         ({"map_info": map_info("Geographic Lat/Lon, 1, 1, -120, 34, 5e-05, 5e-05, WGS-84, units=Degrees")}, 4326),
         ({"map_info": map_info("Arbitrary, 1, 1, 0, 0, 1, 1, units=Pixels")}, 32610),
     ],
@@ -114,6 +115,8 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
         {"map_info": map_info("Transverse Mercator, 1, 1, -50000, -3700000, 5, 5, WGS-84")},
         {"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, Tokyo Mean, units=Meters")},
         {"map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, South, North America 1927")},
+        {"band_names": ("Longitude (W)", "Latitude", "Elevation")},
+        {"description": "longitude, latitude, elevation; ED50"},
         {"band_names": ("Easting (ft)", "Northing (ft)", "Elevation (ft)")},
         {"band_names": ("Longitude_(radians)", "Latitude_(radians)", "Elevation (m)")},
         {"fields": {"projection info": "{3, 6378137.0, 6356752.3, 0, -117, 500000, 0, 0.9996}"}},
@@ -176,6 +179,8 @@ def test_bands_in_another_order_are_known_by_their_names():
     np.testing.assert_array_equal(turned.data, data)
     names = ("Elevation (m)", "Easting (m)", "Northing (m)")
     np.testing.assert_array_equal(placed(data[:, [2, 0, 1]], band_names=names).data, data)
+    told = "IGM (northing, easting, elevation)"
+    np.testing.assert_array_equal(placed(data[:, [1, 0, 2]], description=told).data, data)
     turned = placed(degrees()[:, [1, 0, 2]], band_names=("Latitude", "Longitude", "Elevation"))
     np.testing.assert_array_equal(turned.data, placed(degrees()).data)
 
