@@ -145,7 +145,11 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
             "[[1340.0, 380.0]",
             r"spectral\.good_windows: \[1340, 380\] is no window",
         ),
-        ("[[380.0, 1340.0], [1450.0, 1800.0], [1970.0, 2500.0]]", "[[0.38, 2.5]]", "windows: .* nanometres"),
+        (
+            "[[380.0, 1340.0], [1450.0, 1800.0], [1970.0, 2500.0]]",
+            "[[0.38, 2.5]]",
+            "windows: .* nanometres",
+        ),
         ("[672.6, ", "[0.6726, ", r"quicklook\.rgb: .* nanometres"),
         ('"aviris/{date}"', '"aviris//{date}"', r"layout\.data: .* no folder"),
         ('"aviris/{date}"', '"aviris/*"', r"layout\.data: .* no folder"),

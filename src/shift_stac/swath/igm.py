@@ -50,7 +50,9 @@ _IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\blon(gitude)?s?\b", re.IGNORE
 _IS_NORTHING = re.compile(r"\bnorthings?\b|^north\b|\blat(itude)?s?\b", re.IGNORECASE)
 
 # A list of the bands; "Lat/Lon" alone is the name of a projection.
-_NORTH_FIRST = re.compile(r"\b(lat(itude)?|northing)s?\s*,\s*(lon(gitude)?|easting)s?\s*,", re.IGNORECASE)
+_NORTH_FIRST = re.compile(
+    r"\b(lat(itude)?|northing)s?\s*,\s*(lon(gitude)?|easting)s?\s*,", re.IGNORECASE
+)
 
 _BLOCK_LINES = 512
 

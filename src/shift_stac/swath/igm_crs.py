@@ -45,7 +45,9 @@ _OTHER_UNIT = re.compile(
     r"|\brad(ians?)?\b|\bgons?\b",
     re.IGNORECASE,
 )
-_COUNTS_WEST = re.compile(r"\b(longitude|lon)\b\s*[(\[]?\s*(deg(rees?)?)?\s*w(est)?\b", re.IGNORECASE)
+_COUNTS_WEST = re.compile(
+    r"\b(longitude|lon)\b\s*[(\[]?\s*(deg(rees?)?)?\s*w(est)?\b", re.IGNORECASE
+)
 _LAST_ZONE = 60
 # Metres.
 _ALIKE = 3.0
@@ -134,22 +136,7 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     is_told = described or in_system
     in_map = _from_map_info(header) if not is_told or _utm_zone_of_map(header) else None
     found = is_told or in_map
-    if described is not None:
-        told = f"UTM zone {described.utm_zone} in its description, and"
-        if in_system is not None and in_system.utm_zone != described.utm_zone:
-            raise _not_understood(
-                header, f"{told} {in_system.name} in its coordinate system string"
-            )
-        if (other := _utm_zone_of_map(header)) not in {None, described.utm_zone}:
-            raise _not_understood(header, f"{told} {other} in its map info")
-    for other_crs in (in_system, in_map):
-        if not found or not other_crs or _are_alike(other_crs, found):
-            continue
-        # Words may tell a zone alone, and its datum stands elsewhere.
-        if found is not described or _tells_datum(header):
-            both = f"{found.name} in one place, and {other_crs.name} in another"
-            raise _not_understood(header, both)
-        found = other_crs
+    found = found and _agreed(header, found, described, in_system, in_map)
     if found is None and header.fields.get("projection info"):
         raise _not_understood(header, f"projection info {header.fields['projection info']}")
     if found is None and tells_degrees(header):
@@ -207,6 +194,29 @@ def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
         raise _not_understood(header, f"the datum of {text!r}")
     datum = datum or _DATUMS[-1]
     return _utm(header, number, hemisphere, datum)
+
+
+def _agreed(
+    header: EnviHeader, found: CRS, described: CRS | None, in_system: CRS | None, in_map: CRS | None
+) -> CRS:
+    """The CRS that was found, if no other entry contradicts it."""
+    if described is not None:
+        told = f"UTM zone {described.utm_zone} in its description, and"
+        if in_system is not None and in_system.utm_zone != described.utm_zone:
+            raise _not_understood(
+                header, f"{told} {in_system.name} in its coordinate system string"
+            )
+        if (other := _utm_zone_of_map(header)) not in {None, described.utm_zone}:
+            raise _not_understood(header, f"{told} {other} in its map info")
+    for other_crs in (in_system, in_map):
+        if not other_crs or _are_alike(other_crs, found):
+            continue
+        # Words may tell a zone alone, and its datum stands elsewhere.
+        if found is not described or _tells_datum(header):
+            both = f"{found.name} in one place, and {other_crs.name} in another"
+            raise _not_understood(header, both)
+        found = other_crs
+    return found
 
 
 def _are_alike(one: CRS, other: CRS) -> bool:

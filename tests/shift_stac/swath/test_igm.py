@@ -102,7 +102,10 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
         {"description": "British National Grid"},
         {"description": "ESRI:102009"},
         {"fields": {"coordinate system string": UTM_NAD27}, "description": "EPSG:32611"},
-        {"fields": {"coordinate system string": UTM_NAD27}, "description": "UTM zone 11 North, WGS-84"},
+        {
+            "fields": {"coordinate system string": UTM_NAD27},
+            "description": "UTM zone 11 North, WGS-84",
+        },
         {
             "fields": {"coordinate system string": UTM_NAD27},
             "map_info": map_info("UTM, 1, 1, 0, 0, 5, 5, 10, North, WGS-84, units=Meters"),

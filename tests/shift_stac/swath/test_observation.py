@@ -191,7 +191,12 @@ def test_radians_that_a_name_tells_become_degrees():
 
 @pytest.mark.parametrize(
     ("band", "name"),
-    [(0, "Path length (km)"), (6, "Slope (percent)"), (9, "UTC Time (seconds)"), (7, "Aspect [mrad]")],
+    [
+        (0, "Path length (km)"),
+        (6, "Slope (percent)"),
+        (9, "UTC Time (seconds)"),
+        (7, "Aspect [mrad]"),
+    ],
 )
 def test_a_band_in_another_unit_is_left_out_and_noted(band, name):
     image = as_image(obs_data(), (*NAMES[:band], name, *NAMES[band + 1 :]))
