@@ -77,15 +77,21 @@ def fit_form(
         fields["line"] |= _LINE
         _say(fields["line"], "names of letters, digits, - and _ alone")
     if "date" in fields and "line" in fields and lines_of:
-        form["allOf"] = [_only_with_date(date, lines) for date, lines in lines_of.items()]
+        form["allOf"] = [
+            {"properties": {"line": {"items": _lines(f"^(?:{'|'.join(lines_of.values())})")}}},
+            *(_only_with_date(date, lines) for date, lines in lines_of.items()),
+        ]
     schema.definitions = _in_use(schema)
 
 
 def _only_with_date(date: str, lines: str) -> dict[str, Any]:
     """Refuses the lines of a date that is not among the dates."""
     other = {"properties": {"date": {"not": {"contains": {"const": date}}}}}
-    own = refused_unless(f"^(?!{lines})", "lines of the dates that are chosen")
-    return {"if": other, "then": {"properties": {"line": {"items": own}}}}
+    return {"if": other, "then": {"properties": {"line": {"items": _lines(f"^(?!{lines})")}}}}
+
+
+def _lines(pattern: str) -> dict[str, Any]:
+    return refused_unless(pattern, "lines of the dates that are chosen")
 
 
 def _say(several: dict[str, Any], words: str) -> None:

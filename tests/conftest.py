@@ -26,12 +26,12 @@ LAYERS = {
 }
 # What takes longest begins first, so that no worker is alone at the end.
 LONGEST = (
+    "service",
     "integration/test_ingest.py",
     "docs",
-    "integration",
-    "service",
-    "slurm",
     "browser",
+    "integration",
+    "slurm",
     "faults",
     "shift_stac/reader",
     "shift_stac/store",

@@ -151,7 +151,7 @@ def test_a_form_offers_lists_defaults_and_descriptions(service, page):
     open_form(service, page, "ingest")
     for text in (
         "Days of flight (UTC); at least one.",
-        "Radiance (L1), reflectance (L2), or both.",
+        "Radiance (L1), reflectance (L2), or both, as far as the campaign file describes them.",
         "Where conversions run: a cluster profile's name or path.",
         "Publish nothing; tell what would be done, and why.",
     ):
@@ -201,6 +201,9 @@ def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
     page.wait_for_timeout(1500)  # for the graph above; what is asserted waits by itself
     picture(page, "ui-run")
     page.get_by_text("Artifacts", exact=True).click()
+    # Those of tasks are drawn when they come into sight.
+    page.get_by_role("heading", name="Task runs").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 3000)
     expect(page.get_by_text(re.compile("^quicklook-")).first).to_be_visible()
     artifacts = service.artifacts(run_id)
     page.goto(f"{service.url}/artifacts/artifact/{artifacts['ingest']['id']}")

@@ -89,7 +89,9 @@ def check_keys(file, monkeypatch):
 
 
 def test_the_demo_is_what_make_runs():
-    recipe = subprocess.check_output(["make", "--dry-run", "demo"], cwd=ROOT, text=True)
+    recipe = subprocess.check_output(
+        ["make", "--no-print-directory", "--dry-run", "demo"], cwd=ROOT, text=True
+    )
     assert recipe.splitlines()[-1].endswith("-m flows.demo")
 
 

@@ -44,11 +44,13 @@ def operators():
 
 @pytest.fixture(scope="module")
 def slow_portal(portal, tmp_path_factory):
-    """Of the first date, cubes come so slowly that a run lasts."""
+    """Of the first date, cubes come so slowly that a run lasts: its address, and its lines."""
     root = tmp_path_factory.mktemp("slow")
-    simulate_campaign(root, dates=["20220224"], lines=1, samples=598, scan_lines=200, bands=100)
+    made = simulate_campaign(
+        root, dates=["20220224"], lines=2, samples=598, scan_lines=200, bands=60
+    )
     with serve_nginx(root, tmp_path_factory.mktemp("nginx"), slow="_rfl$") as url:
-        yield url
+        yield url, [str(line) for line in made["20220224"]]
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +73,9 @@ def service(portal, operators, tmp_path_factory):
 # Begun before the others, looked at after them: silence takes its time.
 @pytest.fixture(scope="module", autouse=True)
 def stopped(service, slow_portal) -> Iterator[tuple[str, float]]:
-    """A run whose process was stopped, and when."""
-    run_id = service.start("ingest", date=[DATE], portal=slow_portal, store="elsewhere")
+    """A run whose process was stopped, and when. It holds its line, which is no other test's."""
+    url, (_, line) = slow_portal
+    run_id = service.start("ingest", date=[DATE], line=[line], portal=url, store="elsewhere")
     service.wait(run_id, "RUNNING", seconds=60)
     wait_until(lambda: "GB" in service.logs(run_id) or "MB" in service.logs(run_id), "", 60)
     # A process that it is just about to start has its command line for a moment.
@@ -218,7 +221,8 @@ def test_operators_hear_that_nothing_is_published_and_that_a_run_does_not_end(op
 
 
 def test_a_run_that_is_cancelled_ends_and_so_does_its_process(service, slow_portal):
-    run_id = service.start("ingest", date=[DATE], portal=slow_portal, store="elsewhere")
+    url, (line, _) = slow_portal
+    run_id = service.start("ingest", date=[DATE], line=[line], portal=url, store="elsewhere")
     service.wait(run_id, "RUNNING", seconds=60)
     wait_until(lambda: "MB" in service.logs(run_id), "the download has not begun", 60)
     state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}

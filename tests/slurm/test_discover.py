@@ -102,7 +102,9 @@ class Operator:
 
     def ingest(self, line: str, **options: object) -> str:
         """Ask for a run, as the UI does; returns its id."""
-        return self.api().start("ingest", date=[DATE], line=[line], **options)
+        return self.api().start(
+            "ingest", date=[f"{DATE[:4]}-{DATE[4:6]}-{DATE[6:]}"], line=[line], **options
+        )
 
     def state(self, run: str) -> str:
         return self.api().run(run)["state_type"]
