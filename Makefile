@@ -46,7 +46,7 @@ test: install ## all tests
 # They wait for nothing: one worker a core.
 test-fast: TEST_WORKERS = auto
 test-fast: install ## the tests that need no server, browser or Slurm, and no seconds each (a minute or so)
-	$(BIN)/python -m pytest $(DISTRIBUTED) tests/flows tests/project tests/shift_stac tests/tasks \
+	$(BIN)/python -m pytest $(DISTRIBUTED) tests/deployments tests/flows tests/project tests/shift_stac tests/tasks \
 	  -m "not (server or prefect or browser or slurm or image or slow or heavy)" $(PYTEST_ARGS)
 
 faults: install ## faults, many tries each, and a table of what held: docs/explanation/faults.md (FAULT_TRIES=20, long)

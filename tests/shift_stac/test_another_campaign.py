@@ -111,6 +111,7 @@ def test_every_text_comes_from_the_campaign_file(tmp_path, invented, shared):
             assert not re.search(r"SHIFT|AVIRIS|California|ORNL", others), path
 
 
+@pytest.mark.heavy
 def test_two_campaigns_share_an_archive(tmp_path, invented):
     for folder, campaign, version in (("a", None, "v1"), ("b", invented, "r2")):
         storage, lines = publish_campaign(

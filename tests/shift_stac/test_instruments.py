@@ -110,6 +110,7 @@ def check_values(read: Read, pixel: tuple[int, int]) -> None:
         same(shown.sel(place, method="nearest"))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "version", "level", "left_out"),
     [

@@ -24,6 +24,7 @@ def archive(tmp_path_factory):
     return storage, lines
 
 
+@pytest.mark.heavy
 def test_the_table_tells_what_the_items_tell(archive):
     storage, lines = archive
     campaign = load_campaign()

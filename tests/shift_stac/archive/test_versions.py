@@ -47,6 +47,7 @@ def tell(storage, version, place, planned_from=None):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("order", sorted(set(permutations(["L1", "L1", "L2", "L2"]))))
 def test_two_runs_of_a_new_line_never_mix(tmp_path, versions, order):
     storage = FolderStorage(tmp_path / "archive")

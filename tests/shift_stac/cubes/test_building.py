@@ -58,6 +58,7 @@ def write_all(work, recipe):
     return notes, missing
 
 
+@pytest.mark.heavy
 def test_a_written_cube_is_the_lazy_one_and_every_object_is_its_own(season, tmp_path):
     work = WorkFolder(tmp_path / "work")
     recipe = begin_store(work, *recipe_of(season), TEXT)

@@ -165,6 +165,7 @@ def test_tries_are_bounded_and_the_url_is_named(server, tmp_path):
     assert len([r for r in server[1].requests if r[1] == "cube"]) == FAST.attempts
 
 
+@pytest.mark.heavy
 def test_tries_are_counted_from_the_last_byte_gained(server, tmp_path):
     server[1].script = ["", *["cut 100000"] * 9]
     assert fetch(server, tmp_path).get(Product.RADIANCE).data.path.read_bytes() == CONTENT

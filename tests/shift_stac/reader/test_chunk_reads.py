@@ -125,6 +125,7 @@ def square(ds, metres):
     return shapely.box(lon - half * 1.21, lat - half, lon + half * 1.21, lat + half)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("layout", ["plain", "sharded"])
 @pytest.mark.parametrize("kept", [256_000_000, 50_000])
 def test_every_way_gives_the_same_map_and_statistics(stores, monkeypatch, layout, kept):

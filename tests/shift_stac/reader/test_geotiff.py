@@ -44,6 +44,7 @@ def computed(monkeypatch):
     return seen
 
 
+@pytest.mark.heavy
 def test_the_documented_way_writes_each_block_once(line, computed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(orthorectify, "_BLOCK_CELLS", 512)
@@ -67,6 +68,7 @@ def test_the_documented_way_writes_each_block_once(line, computed, tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["rgb.tif"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("cog", [False, True])
 @pytest.mark.parametrize("what", ["all bands", "one layer", "in memory"])
 def test_maps_of_every_kind_are_written_as_they_are(line, tmp_path, what, cog):

@@ -61,6 +61,7 @@ def test_a_window_of_the_lazy_cube_reads_no_more_lines_than_it_needs(season, tmp
     xr.testing.assert_equal(window, cube.compute().isel(time=0, x=slice(10, 20), y=slice(30, 40)))
 
 
+@pytest.mark.heavy
 def test_the_grid_is_that_of_a_box_a_polygon_or_another_array(season):
     whole = season_cube(season, bands=[650, 860])
     assert whole.rio.resolution() == (5, -5)

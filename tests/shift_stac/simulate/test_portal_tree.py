@@ -344,6 +344,7 @@ def test_what_cannot_be_flown_is_refused_before_anything_is_written(tmp_path, op
     assert not contents(tmp_path)
 
 
+@pytest.mark.heavy
 def test_a_killed_run_leaves_no_file_under_a_products_name(tmp_path):
     command = [sys.executable, "-m", "shift_stac.simulate", "--scan-lines", "16000"]
     process = subprocess.Popen([*command, "--out", str(tmp_path)])

@@ -99,6 +99,7 @@ def test_the_extent_holds_every_item(several):
         assert item["properties"]["end_datetime"] <= end
 
 
+@pytest.mark.heavy
 @given(
     st.lists(items, min_size=1, max_size=6, unique_by=lambda item: item["id"]),
     st.randoms(use_true_random=False),

@@ -126,6 +126,7 @@ def test_nodata_and_error_codes_keep_their_bits_and_only_nodata_is_masked(values
         np.testing.assert_array_equal(masked, np.isnan(data) | (data == -9999))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("layout", ChunkLayout)
 @pytest.mark.parametrize("sharded", [False, True], ids=["chunks", "shards"])
 def test_each_layout_shapes_the_store_and_validates(tmp_path, layout, sharded):
