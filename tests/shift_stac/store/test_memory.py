@@ -50,7 +50,7 @@ def watched(paths: set[str]) -> Iterator[list[int]]:
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory):
     root = tmp_path_factory.mktemp("portal")
-    return root, simulate_campaign(root, lines=3, samples=50, scan_lines=2000, bands=3)["20220224"]
+    return root, simulate_campaign(root, lines=3, samples=50, scan_lines=4000, bands=3)["20220224"]
 
 
 @pytest.mark.heavy
