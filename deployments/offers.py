@@ -12,12 +12,10 @@ from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
 from shift_stac.cluster.options import find_class
 from shift_stac.errors import ShiftError
-from shift_stac.portal.portal import open_portal
+from shift_stac.portal.portal import campaign_portal
 
 # Whoever starts the service waits for the list; without one, forms take any date.
 _PATIENCE_S = 10.0
-# How a name may spell parts of a date, and what gives them.
-_SPELLED = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "DDD": "%j"}
 
 
 def portal_dates(site: ArchiveOptions) -> list[str]:
@@ -29,15 +27,14 @@ def portal_dates(site: ArchiveOptions) -> list[str]:
         It does not answer, or lists none.
     """
     campaign = load_campaign(site.campaign)
-    address = site.portal or campaign.portal.url
     hasty = site.download.model_copy(
         update={"connect_timeout": _PATIENCE_S, "read_timeout": _PATIENCE_S, "attempts": 1}
     )
     found: set[str] = set()
     failure: ShiftError | None = None
-    for name, version in campaign.portal.versions.items():
+    for version in campaign.portal.versions:
         try:
-            with open_portal(address, version, name, hasty, names=campaign.lines) as portal:
+            with campaign_portal(campaign, version, hasty, site.portal) as portal:
                 found.update(portal.dates())
         except ShiftError as error:
             # A mirror may have one version alone.
@@ -53,15 +50,12 @@ def _day(date: str) -> datetime:
 
 def line_patterns(campaign: Campaign, dates: Iterable[str]) -> dict[str, str]:
     """For each date, as 2022-02-24, the regular expression of its lines' names."""
-    form = campaign.lines.pattern.regex()
-    return {date: _of_day(form, _day(date.replace("-", ""))) for date in dates}
-
-
-def _of_day(form: str, day: datetime) -> str:
-    spelled = {spelling: format(day, directive) for spelling, directive in _SPELLED.items()}
-    told = re.sub(r"\(\?P<date_(\w+)>[^)]*\)", lambda part: spelled[part[1]], form)
-    # The other groups without their names, which browsers spell in another way.
-    return re.sub(r"\(\?P<\w+>", "(?:", told)
+    form = campaign.lines.pattern
+    return {
+        # Groups without their names, which browsers spell in another way.
+        date: re.sub(r"\(\?P<\w+>", "(?:", form.on_day(_day(date.replace("-", ""))).regex())
+        for date in dates
+    }
 
 
 def reachable_clusters(own: str) -> list[str]:

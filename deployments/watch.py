@@ -24,7 +24,6 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Crashed
 from pydantic import ValidationError
@@ -43,6 +42,7 @@ from deployments.notices import (
 )
 from deployments.processes import ServiceError
 from deployments.unfinished_tasks import end_unfinished_tasks
+from flows.history.past_runs import flow_runs
 from flows.running.journal import TAG
 from flows.running.signs_of_life import ALIVE
 from flows.settings import ServiceOptions
@@ -61,7 +61,6 @@ _TIDIED_EVERY_S = 30.0
 # A server that is away no longer than this has kept no run from giving signs of life in time.
 _SHORT_ABSENCE_S = 20.0
 _LONG_ABSENCE_S = 60.0
-_PAGE = 200
 _OURS = FlowRunFilterTags(all_=[TAG])
 
 
@@ -274,11 +273,4 @@ def _read_runs(client: SyncPrefectClient, since: datetime, now: datetime) -> Ite
         ),
         FlowRunFilter(tags=_OURS, end_time=FlowRunFilterEndTime.model_validate(ended)),
     ):
-        offset = 0
-        while page := client.read_flow_runs(
-            flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE, offset=offset
-        ):
-            yield from page
-            offset += len(page)
-            if len(page) < _PAGE:
-                break
+        yield from flow_runs(client, wanted)

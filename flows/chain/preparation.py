@@ -56,11 +56,15 @@ class RunContext:
             board.cancellation,
         )
         self.portal_url: str = self.portal.address
-        crs = self.campaign.portal.version(options.portal_version).crs
+        self.fallback_crs = self.campaign.portal.version(options.portal_version).crs
         self.downloader = Downloader(
             options.download,
             board.cancellation,
-            partial(check_line, fallback=crs, bad_bands=self.campaign.spectral.bad_bands),
+            partial(
+                check_line,
+                fallback=self.fallback_crs,
+                bad_bands=self.campaign.spectral.bad_bands,
+            ),
         )
         self.room = DiskRoom(self.work_dir, board.cancellation)
         self.profile: ClusterProfile = load_profile(options.cluster, CLUSTER_PROFILES)
@@ -161,9 +165,9 @@ def _foresee(
 ) -> tuple[str, ...]:
     """What a run would leave out, as far as headers and a few scan lines tell."""
     optional = {product.product for product in remote.products if product.is_optional}
-    crs = context.campaign.portal.version(context.options.portal_version).crs
-    spectral = context.campaign.spectral
-    notes = foresee_line(remote.line, optional, crs, spectral, headers, read)
+    notes = foresee_line(
+        remote.line, optional, context.fallback_crs, context.campaign.spectral, headers, read
+    )
     try:
         if Product.GLT in headers:
             table_transform(headers[Product.GLT])

@@ -59,7 +59,7 @@ def read_past(store: str, since: datetime, now: datetime) -> list[FlowRun]:
         for kind in RunKind:
             for wanted in (FlowRunFilter(expected_start_time=due), FlowRunFilter(state=at_work)):
                 # A run that began meanwhile moves the others to the next page: one may come twice.
-                for run in _flow_runs(client, kind, wanted):
+                for run in flow_runs(client, wanted, kind):
                     if is_into(run, store):
                         found[str(run.id)] = flow_run_of(run, kind)
     return list(found.values())
@@ -75,19 +75,22 @@ def count_dropped_events(since: datetime) -> int:
     return sum(file.stat().st_mtime >= since.timestamp() for file in files)
 
 
-def _flow_runs(
-    client: SyncPrefectClient, kind: RunKind, wanted: FlowRunFilter
+def flow_runs(
+    client: SyncPrefectClient, wanted: FlowRunFilter, kind: RunKind | None = None
 ) -> Iterator[objects.FlowRun]:
-    offset = 0
-    while page := client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=[kind.value])),
-        flow_run_filter=wanted,
-        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-        limit=_PAGE,
-        offset=offset,
-    ):
+    """All flow runs that a filter lets through, of one flow or of any, page by page."""
+    offset, is_full = 0, True
+    while is_full:
+        page = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[kind.value])) if kind else None,
+            flow_run_filter=wanted,
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=_PAGE,
+            offset=offset,
+        )
         yield from page
         offset += len(page)
+        is_full = len(page) == _PAGE
 
 
 def is_into(run: objects.FlowRun, store: str) -> bool:

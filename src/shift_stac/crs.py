@@ -27,6 +27,17 @@ def parse_crs(crs: Any) -> CRS:
         raise MapError(msg) from error
 
 
+def utm_zone_at(longitude: float, latitude: float) -> CRS:
+    """The UTM zone (WGS 84) in which a place in degrees lies."""
+    zone = int((longitude + 180) % 360 // 6) + 1
+    return CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
+
+
+def is_in_metres(crs: CRS) -> bool:
+    """Whether all axes of a CRS count metres."""
+    return all(axis.unit_name in ("metre", "meter") for axis in crs.axis_info)
+
+
 @lru_cache(maxsize=64)
 def _of_text(crs: str) -> CRS:
     # WKT, which takes milliseconds, and stands in every store.

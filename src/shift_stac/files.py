@@ -1,5 +1,6 @@
-"""Files that are whole or not there: written aside, then renamed; and paths that persons write."""
+"""Files that are whole or not there: written aside, then renamed; their checksums; and paths that persons write."""
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,12 @@ def at_home(path: str | Path) -> Path:
     except RuntimeError:
         # Of a user who is not there; a shell leaves that as it is too.
         return Path(path)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file, which is read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

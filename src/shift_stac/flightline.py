@@ -16,6 +16,9 @@ from shift_stac.name_patterns import Moment, NamePattern
 COMMON_PATTERN = "{instrument}{date:YYYYMMDD}t{time:HHMMSS}[_{segment:000}]"
 """The form of name that AVIRIS-NG, AVIRIS-3, PRISM and EMIT share."""
 
+type Span = tuple[datetime, datetime | None]
+"""When something starts and ends, UTC; None for an end that is not known."""
+
 # A name is also that of files, folders, links and Zarr stores.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 
@@ -86,7 +89,7 @@ class FlightLine:
         return self._moment.has_time
 
     @property
-    def span(self) -> tuple[datetime, datetime | None]:
+    def span(self) -> Span:
         """When the line starts, and None; of a name that tells no time, first and last second of its day, UTC."""
         return self.start, None if self.has_time else self.start + _DAY
 
@@ -161,3 +164,8 @@ def parse_date(text: str) -> str:
             pass
     msg = f"{text!r} is not a date: expected YYYYMMDD, for example 20220224"
     raise FlightLineError(msg)
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment in UTC as STAC and CF write it: ISO 8601, with ``Z``."""
+    return moment.isoformat().replace("+00:00", "Z")

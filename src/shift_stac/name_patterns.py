@@ -7,7 +7,7 @@ anything, and all else stands for itself. Two digits of a year are those from 19
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -128,6 +128,10 @@ class NamePattern:
     def narrow(self, start: datetime | None = None, **values: str) -> "NamePattern":
         """The pattern with what is known filled in."""
         return NamePattern(_narrow(self.text, start, values))
+
+    def on_day(self, day: datetime) -> "NamePattern":
+        """The pattern with its date filled in, and its time left open."""
+        return NamePattern(_narrow(self.text, day, {}, spelled={"date"}))
 
     def __str__(self) -> str:
         """The pattern as people write such a form: ``prmYYYYMMDDtHHMMSS``."""
@@ -286,12 +290,17 @@ def _fill(text: str, start: datetime, number: int, values: Mapping[str, str]) ->
     return "".join(filled)
 
 
-def _narrow(text: str, start: datetime | None, values: Mapping[str, str]) -> str:
+def _narrow(
+    text: str,
+    start: datetime | None,
+    values: Mapping[str, str],
+    spelled: Collection[str] = _DIRECTIVES,
+) -> str:
     return "".join(
         values[piece.name]
         if piece.name in values
         else _spell(piece, start)
-        if start is not None and piece.name in _DIRECTIVES
+        if start is not None and piece.name in spelled
         else _written(piece)
         for piece in _pieces(text)
     )

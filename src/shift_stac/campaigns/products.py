@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from shift_stac.crs import parse_crs
+from shift_stac.crs import is_in_metres, parse_crs
 from shift_stac.errors import CampaignError, MapError
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
@@ -130,7 +130,7 @@ class PortalVersion(FrozenModel):
         if not found.is_projected:
             msg = f"{crs!r} is {found.name}, which is not projected: give a UTM zone, such as 'EPSG:32610'"
             raise ValueError(msg)
-        if any(axis.unit_name not in ("metre", "meter") for axis in found.axis_info):
+        if not is_in_metres(found):
             msg = f"{crs!r} is {found.name}, which is not in metres: give a UTM zone, such as 'EPSG:32610'"
             raise ValueError(msg)
         return crs

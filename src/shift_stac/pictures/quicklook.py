@@ -17,12 +17,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from shift_stac.flightline import utc_text
 from shift_stac.maps.grid import MapGrid
 from shift_stac.pictures.colour import ColourBands, averaged, find_stretch
 from shift_stac.reader.map_grids import north_up_grid
 from shift_stac.reader.pixels import pixels_on
 from shift_stac.rows import row_blocks
-from shift_stac.store.summary import StoreSummary
+from shift_stac.store.summary import StoreSummary, told_span
 
 _THUMBNAIL_PIXELS = 1024
 
@@ -170,8 +171,8 @@ def _every(
 
 def write_footprint(summary: StoreSummary, path: Path) -> None:
     """Write a line's footprint as a GeoJSON feature (RFC 7946, WGS 84)."""
-    span = summary.line.span if summary.line.has_time else summary.span
-    start, end = (moment and moment.isoformat().replace("+00:00", "Z") for moment in span)
+    span = told_span(summary.line, summary.observation)
+    start, end = (moment and utc_text(moment) for moment in span)
     feature: dict[str, Any] = {
         "type": "Feature",
         "id": summary.line.id,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Proj
 
 from shift_stac.campaigns import LineNames
-from shift_stac.crs import WGS84, transformer
+from shift_stac.crs import WGS84, transformer, utm_zone_at
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.simulate.noise import smooth_noise
@@ -119,8 +119,7 @@ def _fly(
 ) -> Flight:
     latitude = centre[1]
     longitude = centre[0] + offset_m / (_METRES_PER_DEGREE * np.cos(np.radians(latitude)))
-    zone = int((longitude + 180) // 6) % 60 + 1
-    crs = CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
+    crs = utm_zone_at(longitude, latitude)
     middle = transformer(WGS84, crs).transform(longitude, latitude)
     # The grids of neighbouring zones are turned against each other; the lines are parallel.
     factors = Proj(crs).get_factors(longitude, latitude)

@@ -11,6 +11,7 @@ import pystac
 from pydantic import ValidationError
 from pystac.utils import str_to_datetime
 
+from shift_stac.flightline import utc_text
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel, RemoteFile, SourceFile, SourceLine
 from shift_stac.store.chunking import ChunkSizes
@@ -76,7 +77,7 @@ def stamped(item: Mapping[str, Any], published: Mapping[str, Any] | None, now: d
     bare = {key: value for key, value in before.items() if key not in _MOMENTS}
     if published and {**published, "properties": bare} == item:
         return published
-    moment = _later(now, before.get("updated")).isoformat(timespec="seconds").replace("+00:00", "Z")
+    moment = utc_text(_later(now, before.get("updated")).replace(microsecond=0))
     first = before.get("published", moment)
     moments = {"created": before.get("created", first), "updated": moment, "published": first}
     return {**item, "properties": {**item["properties"], **moments}}

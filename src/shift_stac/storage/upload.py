@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from shift_stac.errors import StorageError
+from shift_stac.files import sha256_of
 from shift_stac.storage import objects
 from shift_stac.storage.base import Progress
 from shift_stac.storage.media_types import media_type
@@ -40,10 +41,7 @@ def _md5(content: bytes) -> "hashlib._Hash":
 
 
 def _sha256(content: bytes | Path) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else sha256_of(content)
 
 
 class Upload:

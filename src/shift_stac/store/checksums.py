@@ -5,10 +5,11 @@ of ``sha256sum``, so that ``sha256sum --check`` verifies a copy without any othe
 item's asset carries the checksum of the manifest itself.
 """
 
-import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from shift_stac.files import sha256_of
 
 MANIFEST_SUFFIX = ".sha256"
 
@@ -35,7 +36,7 @@ def write_manifest(
     keys = [path.relative_to(store).as_posix() for path in paths]
     known = known or {}
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-        checksums = pool.map(lambda key: known.get(key) or _sha256(store / key), keys)
+        checksums = pool.map(lambda key: known.get(key) or sha256_of(store / key), keys)
         lines = [
             f"{checksum}  {name or store.name}/{key}\n"
             for key, checksum in zip(keys, checksums, strict=True)
@@ -47,8 +48,3 @@ def read_manifest(manifest: Path) -> dict[str, str]:
     """The checksums of a manifest (hex), by each object's key in the store."""
     rows = (row.split("  ", 1) for row in manifest.read_text(encoding="utf-8").splitlines())
     return {path.partition("/")[2]: checksum for checksum, path in rows}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

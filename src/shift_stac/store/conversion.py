@@ -27,7 +27,7 @@ from shift_stac.store.companions import Companions
 from shift_stac.store.conversion_options import ConversionOptions, Progress, fingerprint
 from shift_stac.store.glt_writing import write_map_group
 from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, SPECTRAL_DIM, STORE_FORMAT
-from shift_stac.store.summary import StoreSummary, VariableSummary, summary_path
+from shift_stac.store.summary import StoreSummary, VariableSummary, summary_path, told_span
 from shift_stac.store.summed_store import SummedStore
 from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
@@ -96,7 +96,6 @@ def convert_line(
     observation = None if obs is None else summarize_observation(obs, sources.line)
     if observation is None and not sources.line.has_time:
         notes = (*notes, UNTIMED)
-    span = (observation.start, observation.end) if observation else sources.line.span
     template, encoding = store_template(
         sources.line,
         {product: image.header for product, image in cubes.items()},
@@ -106,7 +105,7 @@ def convert_line(
         sharded=options.sharded,
         observation=layers,
         bad_band_value=_bad_band_value(cubes.get(Product.REFLECTANCE), axis),
-        span=(sources.line.start, None) if sources.line.has_time else span,
+        span=told_span(sources.line, observation),
         text=StoreText.of_campaign(campaign),
     )
 

@@ -1,13 +1,12 @@
 """What a conversion tells of the store that it made: small values, no pixels."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import ConfigDict, ValidationError
 
-from shift_stac.flightline import FlightLine
+from shift_stac.flightline import FlightLine, Span
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel
 from shift_stac.store.chunking import ChunkSizes
@@ -87,10 +86,9 @@ class StoreSummary(FrozenModel):
     software: Mapping[str, str]
 
     @property
-    def span(self) -> tuple[datetime, datetime | None]:
+    def span(self) -> Span:
         """When the line starts and ends, UTC; None for an end that is not known."""
-        seen = self.observation
-        return (seen.start, seen.end) if seen else self.line.span
+        return span_of(self.line, self.observation)
 
     @property
     def is_timed(self) -> bool:
@@ -103,6 +101,16 @@ class StoreSummary(FrozenModel):
         seen = self.observation.notes if self.observation else ()
         table = (f"the lookup table (GLT) was left out: {self.map.note}",) if self.map.note else ()
         return (*self.notes, *table, *seen)
+
+
+def span_of(line: FlightLine, observation: ObservationSummary | None) -> Span:
+    """When a line starts and ends, UTC; None for an end that is not known."""
+    return (observation.start, observation.end) if observation else line.span
+
+
+def told_span(line: FlightLine, observation: ObservationSummary | None) -> Span:
+    """As :func:`span_of`; of a line whose name tells its start, that start alone."""
+    return line.span if line.has_time else span_of(line, observation)
 
 
 def summary_path(store: Path) -> Path:

@@ -5,7 +5,6 @@ and Easting and Northing in the line's own UTM zone.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -18,7 +17,7 @@ from shift_stac.campaigns import Campaign
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.envi.radiance_unit import radiance_unit
-from shift_stac.flightline import FlightLine
+from shift_stac.flightline import FlightLine, Span, utc_text
 from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
 from shift_stac.store.chunking import ChunkSizes, geometry_chunks, shard_shape
@@ -129,7 +128,7 @@ def store_template(
     sharded: bool = False,
     observation: ObservationLayers | None,
     bad_band_value: float | None = None,
-    span: tuple[datetime, datetime | None],
+    span: Span,
     text: StoreText,
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
     """Describe the store of a line.
@@ -292,10 +291,8 @@ def _axis_coordinates(
     return coordinates
 
 
-def _global_attributes(
-    line: FlightLine, span: tuple[datetime, datetime | None], text: StoreText
-) -> dict[str, Any]:
-    start, end = (moment and moment.isoformat().replace("+00:00", "Z") for moment in span)
+def _global_attributes(line: FlightLine, span: Span, text: StoreText) -> dict[str, Any]:
+    start, end = (moment and utc_text(moment) for moment in span)
     return {
         **text.attributes(line.id),
         # Without a date: the same input makes the same bytes.

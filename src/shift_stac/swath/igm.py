@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from shift_stac.crs import WGS84, transformer
+from shift_stac.crs import WGS84, transformer, utm_zone_at
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.errors import GeolocationError, NoLocationError
@@ -201,9 +201,7 @@ def _converted(
 
 def _zone_of(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> CRS:
     """The UTM zone, WGS 84, of the middle of places in degrees."""
-    middle = len(longitude) // 2
-    zone = int((longitude[middle] + 180) % 360 // 6) + 1
-    return CRS.from_epsg((32600 if np.median(latitude) >= 0 else 32700) + zone)
+    return utm_zone_at(float(longitude[len(longitude) // 2]), float(np.median(latitude)))
 
 
 def _check_places(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from shift_stac.crs import WGS84, transformer
+from shift_stac.crs import WGS84, is_in_metres, transformer
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.header_text import unbrace
 from shift_stac.envi.line_headers import check_headers
@@ -311,7 +311,7 @@ def _parsed(header: EnviHeader, text: str) -> CRS:
         crs = CRS.from_user_input(text)
     except CRSError:
         raise _not_understood(header, f"{text!r}") from None
-    if crs.is_projected and any(axis.unit_name not in ("metre", "meter") for axis in crs.axis_info):
+    if crs.is_projected and not is_in_metres(crs):
         raise _not_understood(header, f"{text!r}, which is not in metres")
     # PROJ is surer by half than by a name, or by the kind of projection, of which it gives some other.
     epsg = crs.to_epsg(min_confidence=70)
