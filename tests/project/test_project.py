@@ -98,6 +98,13 @@ def test_the_wheel_is_the_library_alone_and_asks_for_no_service(tmp_path):
     assert not {"prefect", "fastapi", "dask-jobqueue", "httpx", "matplotlib"} & set(asked)
 
 
+def test_the_tests_of_an_installed_wheel_need_no_checkout():
+    """What all tests load imports the packages of a checkout where it uses them, not at its head."""
+    for module in (ROOT / "tests/conftest.py", *(ROOT / "tests/support").glob("*.py")):
+        heads = re.findall(r"^(?:from|import) (\w+)", module.read_text(), re.MULTILINE)
+        assert not {"flows", "tasks", "deployments"} & set(heads), module
+
+
 def test_a_working_folder_with_a_module_of_a_tasks_name_is_no_trouble(tmp_path):
     (tmp_path / "tasks.py").write_text("raise SystemExit('not these')")
     command = [sys.executable, "-m", "flows.ingest", "--help"]

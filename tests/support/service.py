@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 
-from flows.running.prefect_database import place_database
 from shift_stac.simulate.serving import QuietHandler, serve_handler
 from support.webserver import free_port, running, wait_until
 
@@ -134,6 +133,9 @@ def run_service(
     auth: tuple[str, str] | None = None,
 ) -> Iterator[Service]:
     """Start the service in a folder with a ``shift.toml``, and end it."""
+    # Here: the tests of an installed wheel load this module, and have no flows.
+    from flows.running.prefect_database import place_database
+
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "shift.toml").write_text(settings)
     kept = {
@@ -227,6 +229,9 @@ def listen() -> Iterator[Operators]:
 @contextmanager
 def serve_prefect(environment: dict[str, str], folder: Path) -> Iterator[str]:
     """The address of a Prefect server whose database lies in this folder."""
+    # Here: the tests of an installed wheel load this module, and have no flows.
+    from flows.running.prefect_database import place_database
+
     port = free_port()
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--no-ui"]
