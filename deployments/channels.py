@@ -1,4 +1,4 @@
-"""How operators are told: by a webhook, or by a notification block that was made in the UI."""
+"""Sends notices to operators: by a webhook, or by a notification block that was made in the UI."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,9 +17,9 @@ Channel = Callable[[Notice], None]
 """Delivers a notice, or raises."""
 
 _ANSWER_S = 10.0
-# The server's own limit of an answer; its defaults are refused.
+# The largest page that the server accepts; it refuses its own default.
 _AT_MOST = 200
-# What the server was told by releases whose service did not watch by itself.
+# Names of the automations that earlier releases made on the server.
 _AUTOMATIONS = {
     f"shift-stac: {name}"
     for name in (
@@ -36,16 +36,16 @@ class NotificationBlockError(ValueError):
 
 
 class NotDeliveredError(RuntimeError):
-    """The webhook does not take a notice. The message leaves out its address, which may hold a token."""
+    """The webhook refused a notice. The message leaves out its address, which may contain a token."""
 
 
 def open_channel(options: ServiceOptions, client: SyncPrefectClient) -> Channel | None:
-    """The way to the operators that the settings name, if any.
+    """Return the channel to operators that the settings name, if any.
 
     Raises
     ------
     NotificationBlockError
-        The notification block of the settings does not exist.
+        The notification block that the settings name does not exist.
     """
     if options.webhook is not None:
         return _webhook(options.webhook.get_secret_value())
@@ -95,7 +95,7 @@ def _block(name: str, client: SyncPrefectClient) -> Channel:
 
 
 def remove_automations(client: SyncPrefectClient) -> None:
-    """Remove the automations of earlier releases, which told the same, and their webhook's block."""
+    """Remove the automations of earlier releases, which sent the same notices, and the block of their webhook."""
     for found in client.read_automations(sort=AutomationSort.NAME_ASC, limit=_AT_MOST):
         if found.name in _AUTOMATIONS:
             client.delete_automation(found.id)

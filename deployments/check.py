@@ -1,7 +1,7 @@
-"""What a run will need, looked at before there is one: cluster, disk, portal, store.
+"""Checks what a run needs before it starts: cluster, disk, portal, store.
 
-Run ``python -m deployments.check --help``. Nothing is changed, beside a probe that is removed, and
-the folder of the jobs' logs.
+Run ``python -m deployments.check --help``. It changes nothing, except for a probe that it removes,
+and the folder of the jobs' logs.
 """
 
 import logging
@@ -36,12 +36,12 @@ from shift_stac.storage.credentials import Sessions
 
 _PROGRAM = "python -m deployments.check"
 _TRY_JOB = "--try-job"
-# Two cubes, their store, and a map, of the longest line of the campaign.
+# Bytes of two cubes, their store and a map, of the longest line of the campaign.
 _BYTES_OF_A_LINE = 70e9
 
 
 class Verdict(StrEnum):
-    """How a finding is to be taken."""
+    """The verdict of a finding."""
 
     GOOD = "good"
     NOTE = "note"
@@ -50,26 +50,26 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was found out about one thing that a run needs."""
+    """The finding about one thing that a run needs."""
 
     subject: str
     verdict: Verdict
     words: str
 
     def row(self) -> dict[str, str]:
-        """The finding as a table's row."""
+        """The finding as a row of a table."""
         return {"": self.verdict.value, "what": self.subject, "finding": self.words}
 
 
 def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[CheckResult]:
-    """Look at all that a run of these settings needs, one after another.
+    """Check everything that a run with these settings needs.
 
     Parameters
     ----------
     settings
-        What a run would be told.
+        The settings of a run.
     try_job
-        Start a job on the cluster and wait for it. Only that tells whether nodes see the Python
+        Start a job on the cluster and wait for it. Only a job shows whether nodes see the Python
         environment and reach this machine.
     """
     work_dir = settings.work_dir.absolute()
@@ -89,7 +89,7 @@ def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[CheckResult]:
 
 
 def _try(subject: str, find: Callable[[], CheckResult]) -> CheckResult:
-    """A finding; what the library says of its absence is one too."""
+    """Return a finding; an expected error of the library becomes a bad one."""
     try:
         return find()
     except (ShiftError, BotoCoreError, OSError) as error:
@@ -97,7 +97,7 @@ def _try(subject: str, find: Callable[[], CheckResult]) -> CheckResult:
 
 
 def _present(folder: Path) -> Path:
-    """The folder, or else the one above it in which a run will make it."""
+    """Return the folder, or its nearest parent that exists."""
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
@@ -109,7 +109,7 @@ def _folder(subject: str, folder: Path) -> CheckResult:
     except OSError as error:
         return CheckResult(subject, Verdict.BAD, f"{present} cannot be written: {error.strerror}")
     if present != folder:
-        return CheckResult(subject, Verdict.NOTE, f"{folder} is not there yet: a run makes it")
+        return CheckResult(subject, Verdict.NOTE, f"{folder} does not exist yet: a run makes it")
     return CheckResult(subject, Verdict.GOOD, f"{folder} can be written")
 
 
@@ -119,7 +119,7 @@ def _space(lines: int, work_dir: Path) -> Iterator[CheckResult]:
         wanted = lines * _BYTES_OF_A_LINE
         words = (
             f"{format_size(int(free))} free on the file system; {lines} lines at once take up to "
-            f"{format_size(int(wanted))}; a quota is not seen here"
+            f"{format_size(int(wanted))}; quotas are not checked"
         )
         yield CheckResult("disk", Verdict.GOOD if free > wanted else Verdict.NOTE, words)
 
@@ -143,10 +143,10 @@ def _cluster(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> Itera
 
 
 def _job(profile: ClusterProfile, work_dir: Path, *, try_job: bool) -> CheckResult:
-    # Entering the engine shows Slurm a job's script.
+    # Entering the engine lets Slurm test a job's script.
     with open_engine(profile, run_name="check", work_dir=work_dir) as engine:
         if not try_job:
-            words = f"a job of profile {profile.name} would be taken; {_TRY_JOB} starts one"
+            words = f"Slurm accepts a job of profile {profile.name}; {_TRY_JOB} starts one"
             return CheckResult("cluster", Verdict.GOOD, words)
         log = logging.getLogger(__name__)
         node = engine.run(platform.node, name="check", log=log)
@@ -172,7 +172,7 @@ def _bucket(settings: ArchiveOptions) -> Iterator[CheckResult]:
     if settings.s3.mfa_serial and Sessions(settings.s3).needs_code:
         words = (
             f"there is none with {settings.s3.mfa_serial}: begin one with `python -m "
-            "flows.session`; without, a run asks for a code in the UI"
+            "flows.session`; otherwise a run asks for a code in the UI"
         )
         yield CheckResult("session", Verdict.NOTE, words)
         return
@@ -185,7 +185,7 @@ def _keys(settings: ArchiveOptions) -> CheckResult:
     if found is None:
         words = (
             f"no AWS keys{f' of profile {profile}' if profile else ''}: put them into "
-            "~/.aws/credentials, readable by yourself alone"
+            "~/.aws/credentials, readable by you only"
         )
         return CheckResult("keys", Verdict.BAD, words)
     return CheckResult("keys", Verdict.GOOD, f"AWS keys come from {found.method}")
@@ -199,7 +199,7 @@ def _prepared(settings: ArchiveOptions) -> CheckResult:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: 0 if nothing is bad, 1 if something is, 2 for wrong usage."""
+    """Run the command: return 0 if nothing is bad, 1 if something is, 2 for wrong usage."""
     console, errors = plain_console(), plain_console(stderr=True)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ArchiveOptions,
             [argument for argument in given if argument != _TRY_JOB],
             _PROGRAM,
-            "Look at what a run will need: working folder, disk, cluster, portal, store. Ends with "
+            "Check what a run needs: working folder, disk, cluster, portal, store. Ends with "
             f"0 if nothing is bad, 1 if something is, 2 for wrong usage. {_TRY_JOB} starts a job "
             "on the cluster and waits for it.",
         )
@@ -216,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     findings = list(look(settings, try_job=_TRY_JOB in given))
     bad = sum(finding.verdict is Verdict.BAD for finding in findings)
-    title = f"{bad} of {len(findings)} are bad" if bad else "a run finds what it needs"
+    title = f"{bad} of {len(findings)} are bad" if bad else "everything that a run needs is there"
     print_rows(console, title, [finding.row() for finding in findings])
     return 1 if bad else 0
 

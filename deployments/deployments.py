@@ -1,6 +1,6 @@
-"""The deployments: which flows can be run from the Prefect UI, how, and when.
+"""The deployments: the flows that can be run from the Prefect UI, their forms and schedules.
 
-They are told to a server by :func:`apply`, as often as one likes; what is told is what it has.
+:func:`apply` writes them to a server, and replaces those that it has.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,10 +45,10 @@ from flows.validate import validate
 from shift_stac.campaigns import load_campaign
 
 NIGHT_QUEUE = "nightly"
-"""The work queue of nights, which takes one at a time."""
+"""The work queue of nightly runs, which runs one at a time."""
 
-# What differs from run to run, at most eight of them in each form. All else a site decides once.
-# What is typed stands last, beside the button that sends it.
+# The fields of the forms: options that differ from run to run, at most eight in each form. A site
+# sets all others once. Typed fields stand last, beside the button that submits the form.
 _ASKED = (
     *("store", "portal_version", "cluster", "product", "date", "line", "force", "dry_run"),
     *("max_lines", "max_gigabytes", "newest_first", "blocks", "schemas", "delete"),
@@ -62,7 +62,7 @@ _ASKED_OF_A_CUBE = (
 def describe(
     options: ServiceOptions, pool: str, folder: Path, dates: Sequence[str] = ()
 ) -> list[RunnerDeployment]:
-    """All deployments, on a work pool.
+    """Return all deployments, on a work pool.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def describe(
     pool
         Name of the work pool whose worker runs them.
     folder
-        Where runs are started: relative paths of settings and forms are relative to it.
+        Working folder of the runs: relative paths of settings and forms are relative to it.
     dates
-        Those that forms offer, as 2022-02-24; without, they take any date.
+        Dates that forms offer, as 2022-02-24; if empty, forms accept any date.
 
     Raises
     ------
     pydantic.ValidationError
-        A setting, from which forms start, is not what it should be.
+        A setting that is a default of a form is invalid.
     """
 
     def deployment(
@@ -124,16 +124,16 @@ def describe(
             ingest,
             "ingest",
             site,
-            "Ingest flight lines of some dates: choose dates, and lines if not all are wanted. "
-            "Lines that are up to date are left as they are.",
+            "Ingest flight lines of the chosen dates; choose lines to ingest only these. Lines "
+            "that are up to date stay as they are.",
             dates_required=True,
         ),
         deployment(
             campaign,
             "nightly",
             site_options(CampaignOptions),
-            "Ingest what of the campaign is new on the portal or has changed there, newest date "
-            "first, up to a limit. A night that comes while another is still at work waits for it.",
+            "Ingest the campaign's lines that are new on the portal or have changed there, "
+            "newest date first, up to a limit. A nightly run waits for an earlier one to end.",
             schedule=night,
             work_queue_name=NIGHT_QUEUE,
         ),
@@ -141,22 +141,21 @@ def describe(
             validate,
             "validate",
             site_options(ValidateOptions),
-            "Look into published stores, and list good and bad ones. Changes nothing.",
+            "Check published stores, and list good and bad ones. Changes nothing.",
         ),
         deployment(
             cube,
             "season-cube",
             site_options(CubeOptions),
-            "Put the lines of a season on one grid: choose a place, dates and bands. Computed on the "
-            "cluster, and published as one Zarr cube with an item that tells its lines.",
+            "Put the lines of a season on one grid: choose a place, dates and bands. Computed on "
+            "the cluster, and published as one Zarr cube with an item that names its lines.",
             asked=_ASKED_OF_A_CUBE,
         ),
         deployment(
             rebuild_flow,
             "catalog-rebuild",
             site_options(PublishedOptions),
-            "Regenerate collection, months, days, table and page from the items that lie in the "
-            "archive.",
+            "Regenerate collection, months, days, table and page from the items in the archive.",
         ),
         deployment(
             validate_flow,
@@ -175,13 +174,13 @@ def describe(
             prune_flow,
             "catalog-prune",
             site_options(PruneOptions),
-            "List items without data, and data that no item leads to; remove the latter if told.",
+            "List items without data, and data without items; remove the data without items if this is chosen.",
         ),
         deployment(
             report,
             "report",
             site_options(ReportOptions),
-            "Write a page of what was ingested day by day, and of what wants attention now.",
+            "Write a page of what was ingested day by day, and of what needs attention now.",
             schedule=Cron(options.report_cron, timezone=options.nightly_time_zone, slug="report"),
         ),
         deployment(
@@ -197,20 +196,20 @@ def _what_a_session_does(options: SessionOptions) -> str:
     s3 = options.s3
     if not s3.mfa_serial:
         return (
-            "Nothing here needs a session: no MFA device is configured (s3.mfa_serial), and a run of "
-            "this would fail."
+            "No session is needed: no MFA device is configured (s3.mfa_serial), and a run of "
+            "this deployment would fail."
         )
     return (
-        f"The run pauses and asks for a code of the MFA device {s3.mfa_serial}: press Resume in its page "
+        f"The run pauses and asks for a code of the MFA device {s3.mfa_serial}: press Resume on its page "
         f"within {options.session_wait_minutes:g} minutes (session_wait_minutes). It begins a session of "
         f"{s3.session_hours:g} hours, which later runs use. It changes nothing in the archive."
     )
 
 
 def apply(deployments: Sequence[RunnerDeployment], tell: Callable[[str], None]) -> None:
-    """Tell the server of ``PREFECT_API_URL`` of the deployments; what it had of them is replaced.
+    """Write the deployments to the server of ``PREFECT_API_URL``; they replace those that it has.
 
-    What somebody has switched off in the UI stays off, and a schedule that was added there stays.
+    Schedules that were switched off in the UI stay off, and schedules that were added there stay.
     """
     with get_client(sync_client=True) as client:
         for deployment in deployments:
@@ -224,7 +223,7 @@ def apply(deployments: Sequence[RunnerDeployment], tell: Callable[[str], None]) 
 
 
 def _keep_choices(deployment: RunnerDeployment, known: Sequence[DeploymentSchedule]) -> None:
-    """Give a deployment's schedules what was chosen in the UI: the server replaces them all."""
+    """Keep what was changed in the UI in a deployment's schedules: the server replaces them all."""
     switched_off = {found.slug for found in known if not found.active}
     ours = [
         schedule.model_copy(update={"active": schedule.slug not in switched_off})
@@ -242,7 +241,7 @@ def _keep_choices(deployment: RunnerDeployment, known: Sequence[DeploymentSchedu
 
 
 def _form_defaults(settings: BaseModel, asked: Sequence[str], folder: Path) -> dict[str, Any]:
-    """What a form starts with: the settings of the service, with paths that hold anywhere."""
+    """Return the defaults of a form: the settings of the service, with absolute paths."""
     values: dict[str, Any] = settings.model_dump(mode="json", exclude_none=True, include=set(asked))
     for name in ("store", "schemas"):
         if name in values and "://" not in values[name]:

@@ -1,7 +1,7 @@
-"""The forms in which the Prefect UI asks for a run's options: short, and in a person's words.
+"""The forms of the Prefect UI for a run's options: short, and in plain words.
 
-A form is the JSON schema of a flow's options with what only the service's settings decide left
-out. That a run takes from the settings itself.
+A form is the JSON schema of a flow's options without those that only the settings decide. A run
+takes these from the settings itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,26 +35,27 @@ def fit_form(
     lines_of: Mapping[str, str],
     dates_required: bool = False,
 ) -> None:
-    """Make the form of a flow with the one parameter ``options`` fit for people.
+    """Adapt the form of a flow, which has the one parameter ``options``, for people.
 
     Parameters
     ----------
     schema
-        Of the flow's parameters; changed in place.
+        The schema of the flow's parameters; changed in place.
     asked
-        The fields, in their order; the others are left to the settings.
+        The fields, in their order; the settings decide the others.
     choices
-        Values among which a field lets people choose.
+        The values that a field offers.
     lines_of
-        The dates that can be chosen, each with the regular expression of its lines' names; if there
-        are none, any date can be entered.
+        The dates that a form offers, each with the regular expression of its lines' names; if
+        empty, any date can be entered.
     dates_required
-        Whether nothing runs without a date.
+        Whether a run needs a date.
     """
     name = schema.properties["options"]["$ref"].rpartition("/")[2]
     form = schema.definitions[name]
     fields: dict[str, dict[str, Any]] = form["properties"]
-    # What is not asked would be refused as unknown; the flow's own model refuses what really is.
+    # Otherwise the server refuses options that the form leaves out; the flow's model refuses
+    # unknown ones.
     form.pop("additionalProperties", None)
     fields = form["properties"] = {field: fields[field] for field in asked if field in fields}
     schema.properties["options"]["title"] = "Options"
@@ -71,7 +72,7 @@ def fit_form(
         else:
             _say(fields["date"], "days of this century, as 2022-02-24")
         if dates_required:
-            # Else the field is shown as optional.
+            # Otherwise the field is shown as optional.
             form["required"] = ["date"]
     if "line" in fields:
         fields["line"] |= _LINE
@@ -85,7 +86,7 @@ def fit_form(
 
 
 def _only_with_date(date: str, lines: str) -> dict[str, Any]:
-    """Refuses the lines of a date that is not among the dates."""
+    """Return a schema that refuses lines of a date that is not chosen."""
     other = {"properties": {"date": {"not": {"contains": {"const": date}}}}}
     return {"if": other, "then": {"properties": {"line": {"items": _lines(f"^(?!{lines})")}}}}
 
@@ -95,12 +96,12 @@ def _lines(pattern: str) -> dict[str, Any]:
 
 
 def _say(several: dict[str, Any], words: str) -> None:
-    """Let each of several values be refused in words."""
+    """Add a message in words for each invalid value of a list."""
     several["items"] |= refused_unless(several["items"].pop("pattern"), words)
 
 
 def _drop_none(field: dict[str, Any]) -> None:
-    """A value or none is a value that may be missing: forms show a switch between types else."""
+    """Replace "a value or null" by an optional value: otherwise forms show a switch between types."""
     kinds = [kind for kind in field.get("anyOf", ()) if kind.get("type") != "null"]
     if len(kinds) == 1:
         del field["anyOf"]
@@ -116,7 +117,7 @@ def _capitalize(field: dict[str, Any]) -> None:
 
 
 def _in_use(schema: ParameterSchema) -> dict[str, Any]:
-    """The definitions that a form still refers to."""
+    """Return the definitions that a form still refers to."""
     kept: dict[str, Any] = {}
     waiting = [schema.properties]
     while waiting:

@@ -1,4 +1,4 @@
-"""What operators are to be told: found in how the runs are now, and kept until it is delivered."""
+"""Notices to operators: found from the states of the runs, and kept until they are delivered."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,33 +13,33 @@ from flows.settings import ServiceOptions
 from shift_stac.model import FrozenModel
 
 SILENT_SECONDS = 7 * BEAT_SECONDS
-"""A run that gives no sign of life for so long is taken for dead."""
+"""Seconds without a sign of life after which a run counts as dead."""
 
 UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
-"""States of a run that a process has taken."""
+"""States of a run that a worker has taken."""
 
 SILENT = (
-    f"Nothing was heard of its process for {SILENT_SECONDS} s: it was killed or stopped, or its "
-    "machine is gone. Run it again: what is done stays done."
+    f"Its process gave no sign of life for {SILENT_SECONDS} s: it was killed or stopped, or its "
+    "machine is gone. Run it again: it continues from what is done."
 )
 NOT_STARTED = (
     "A worker took it and did not start it: the worker was killed meanwhile, or its machine is "
     "gone. Run it again."
 )
-# What one look adds to a silence at most: while nobody looked, nobody could be heard.
+# The most seconds that one look adds to a silence: between looks, signs of life are not read.
 _LONGEST_GAP_S = 30.0
-# Clocks differ, and what is told twice in this time is known by its key.
+# Overlap of two looks, since clocks differ; the key of a notice keeps it from being sent twice.
 _OVERLAP = timedelta(hours=1)
 _LATE = timedelta(seconds=60)
 # A worker that takes a run starts it within seconds; on a busy machine, a minute.
 _STARTING = timedelta(seconds=100)
 _NEVER_STARTED = timedelta(minutes=10)
 _FORGOTTEN = timedelta(days=1)
-_NEXT = "Open the run: its table tells the lines, its log what to do."
+_NEXT = "Open the run: its table lists the lines, its log says what to do."
 
 
 class Notice(FrozenModel):
-    """Something that operators are told once: ``key`` is the same as long as it is the same."""
+    """A notice that operators get once: ``key`` stays the same while the fault is the same."""
 
     key: str
     subject: str
@@ -47,18 +47,18 @@ class Notice(FrozenModel):
 
 
 class Record(BaseModel):
-    """What is remembered over restarts.
+    """The state that the watch keeps over restarts.
 
     Parameters
     ----------
     begun, looked
-        When the runs were first looked at, and last: what was before the first is not told.
+        Times of the first and the last look at the runs: nothing before the first is reported.
     good
-        When last something was published, or a night left nothing to publish.
+        Time when a run last published something or left nothing to publish.
     told
-        What was found, by its key, and when it was last so.
+        Keys of notices, each with the time when it last applied.
     waiting
-        What was found and is not delivered yet, in the order in which it was found.
+        Notices that are not delivered yet, in the order in which they were found.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -71,11 +71,11 @@ class Record(BaseModel):
 
     @property
     def since(self) -> datetime:
-        """Runs that have ended since then are to be looked at."""
+        """Time since which ended runs are read."""
         return max(self.begun, self.looked - _OVERLAP)
 
     def take(self, found: Iterable[Notice], now: datetime) -> bool:
-        """Remember what is found now; whether any of it is news."""
+        """Add the notices that are found now; return whether any is new."""
         found = list(found)
         news = [notice for notice in found if notice.key not in self.told]
         self.told = {
@@ -86,15 +86,15 @@ class Record(BaseModel):
 
 
 class Silences:
-    """For how long each run has given no sign of life, counted while the server could tell."""
+    """The seconds for which each run has given no sign of life, counted only while the server answers."""
 
     def __init__(self) -> None:
         self._last: dict[UUID, tuple[object, float]] = {}
 
     def hear(self, signs: Mapping[UUID, object], seconds: float) -> set[UUID]:
-        """Note the latest sign of each run under way; returns those that are silent for too long.
+        """Record the latest sign of life of each run at work; return the runs that are silent for too long.
 
-        ``seconds`` have passed since the last look to which the server answered.
+        ``seconds`` is the time since the last look that the server answered.
         """
         seconds = min(seconds, _LONGEST_GAP_S)
         last = self._last
@@ -105,17 +105,17 @@ class Silences:
         return {run for run, (_, silence) in self._last.items() if silence >= SILENT_SECONDS}
 
     def forgive(self) -> None:
-        """The server was away: no run could give a sign of life."""
+        """Restart the count: the server was away, and no run could give a sign of life."""
         self._last = {run: (sign, 0.0) for run, (sign, _) in self._last.items()}
 
 
 def never_started(runs: Iterable[FlowRun], now: datetime) -> set[UUID]:
-    """Runs that were taken so long ago that nobody starts them any more."""
+    """Runs that a worker took so long ago that it will not start them."""
     return {run.id for run in runs if _waits_since(run, now, StateType.PENDING) > _NEVER_STARTED}
 
 
 def latest_good(runs: Iterable[FlowRun], before: datetime) -> datetime:
-    """When last a run published something, or left nothing to publish."""
+    """Return the time when a run last published something or left nothing to publish."""
     return max(
         (run.end_time for run in runs if LEFT in run.labels and run.end_time), default=before
     )
@@ -129,26 +129,26 @@ def find_notices(
     options: ServiceOptions,
     page: str,
 ) -> Iterator[Notice]:
-    """What operators should know now, whether or not it was told before.
+    """Return all notices that apply now, whether or not they were sent before.
 
     Parameters
     ----------
     runs
-        Ours: those under way or due, and those that have ended lately.
+        Runs of the service: at work, due, or ended lately.
     silent
-        Those of them that are silent for too long.
+        The runs that are silent for too long.
     good
-        When last something was published, or nothing was left to publish.
+        Time when a run last published something or left nothing to publish.
     now
         The time.
     options
-        After how much time silence of the archive, or of a run's work, is told.
+        The times after which an archive counts as quiet, or a run as stuck.
     page
         Address of the Prefect UI.
     """
     at_night = any(_is_night(run) and run.state_type in UNDER_WAY for run in runs)
     for run in runs:
-        # One night waits for another: that is as it should be.
+        # A nightly run waits for another one: no fault.
         if at_night and _is_night(run) and run.state_type is StateType.SCHEDULED:
             continue
         told = _told_of(run, now, options, is_silent=run.id in silent)
@@ -162,19 +162,19 @@ def find_notices(
         yield Notice(
             key=f"quiet since {good.isoformat()}",
             subject=f"nothing was published for {options.quiet_days:g} days",
-            body="Look at the last runs of the deployment nightly: do they run, and what do their "
-            "tables say?",
+            body="Look at the last runs of the deployment nightly: do they run, and what do "
+            "their tables show?",
         )
 
 
 def _told_of(
     run: FlowRun, now: datetime, options: ServiceOptions, *, is_silent: bool
 ) -> tuple[str, str, str] | None:
-    """Key, subject and body of what there is to tell of a run; the first that holds."""
+    """Return key, subject and body of the first notice that applies to a run."""
     state = run.state
     if state is None:
         return None
-    # Run again, it may end again.
+    # The key has the run count: a run may be started again and end again.
     ended = f"ended {run.run_count}"
     message = state.message or ""
     if state.type in {StateType.FAILED, StateType.CRASHED}:
@@ -187,11 +187,11 @@ def _told_of(
         return (
             f"paused {state.id}",
             " asks for an MFA code",
-            f"Press Resume in its page.\n{message}",
+            f"Press Resume on its page.\n{message}",
         )
     due = run.next_scheduled_start_time
     if state.type is StateType.SCHEDULED and due and now - due > _LATE:
-        return "late", ": Late", "No worker takes it: start the service, or look at its log."
+        return "late", ": Late", "No worker takes it: start the service, or read its log."
     at_work = run.labels.get(AT_WORK)
     if state.type is StateType.RUNNING and isinstance(at_work, str):
         patience = timedelta(hours=options.stuck_hours)

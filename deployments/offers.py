@@ -1,4 +1,4 @@
-"""What forms offer: dates that the portal has, and clusters that this machine reaches."""
+"""The choices of forms: dates of the portal, and clusters that this machine reaches."""
 
 import re
 import shutil
@@ -14,17 +14,17 @@ from shift_stac.cluster.options import find_class
 from shift_stac.errors import ShiftError
 from shift_stac.portal.portal import campaign_portal
 
-# Whoever starts the service waits for the list; without one, forms take any date.
+# Seconds: the start of the service waits for the list. Without it, forms accept any date.
 _PATIENCE_S = 10.0
 
 
 def portal_dates(site: ArchiveOptions) -> list[str]:
-    """The dates, as 2022-02-24, that the portal has in any of its versions.
+    """Return the dates, as 2022-02-24, that any version of the portal has.
 
     Raises
     ------
     ShiftError
-        It does not answer, or lists none.
+        The portal does not answer, or lists no date.
     """
     campaign = load_campaign(site.campaign)
     hasty = site.download.model_copy(
@@ -37,7 +37,7 @@ def portal_dates(site: ArchiveOptions) -> list[str]:
             with campaign_portal(campaign, version, hasty, site.portal) as portal:
                 found.update(portal.dates())
         except ShiftError as error:
-            # A mirror may have one version alone.
+            # A mirror may have only one version.
             failure = failure or error
     if failure is not None and not found:
         raise failure
@@ -49,17 +49,17 @@ def _day(date: str) -> datetime:
 
 
 def line_patterns(campaign: Campaign, dates: Iterable[str]) -> dict[str, str]:
-    """For each date, as 2022-02-24, the regular expression of its lines' names."""
+    """Return the regular expression of the lines' names for each date, as 2022-02-24."""
     form = campaign.lines.pattern
     return {
-        # Groups without their names, which browsers spell in another way.
+        # Groups without names, since JavaScript spells named groups differently.
         date: re.sub(r"\(\?P<\w+>", "(?:", form.on_day(_day(date.replace("-", ""))).regex())
         for date in dates
     }
 
 
 def reachable_clusters(own: str) -> list[str]:
-    """Cluster profiles that fit this machine, and the service's own, which may be a file elsewhere."""
+    """Return the cluster profiles that fit this machine, and the profile of the settings."""
     named = {path.stem for path in CLUSTER_PROFILES.glob("*.toml")}
     return sorted(
         {own, *(name for name in named if is_reached(load_profile(name, CLUSTER_PROFILES)))}

@@ -1,4 +1,4 @@
-"""Child processes of the service: each ends with it, whatever ends it."""
+"""Child processes of the service: each ends when the service ends, even if it is killed."""
 
 import os
 import shutil
@@ -7,16 +7,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-# What runs that the worker was told to leave may need to say that they end.
+# Seconds for the runs of a stopped worker to report their end.
 _END_SECONDS = 60.0
 
 
 class ServiceError(RuntimeError):
-    """A part of the service that does not start, or has ended by itself."""
+    """A part of the service does not start, or has ended by itself."""
 
 
 class PartEndedError(ServiceError):
-    """A part of the service that has run, and has ended by itself: the service may be started again."""
+    """A part of the service has run and then ended by itself: the service may be started again."""
 
 
 class Child:
@@ -25,7 +25,7 @@ class Child:
     Parameters
     ----------
     name
-        What it is to people.
+        Its name in messages.
     process
         The process itself.
     """
@@ -35,7 +35,7 @@ class Child:
         self._process = process
 
     def check(self, advice: str = "") -> None:
-        """Make sure that it still runs.
+        """Check that it still runs.
 
         Raises
         ------
@@ -52,11 +52,11 @@ class Child:
 def run_prefect(
     name: str, arguments: Sequence[str], environment: Mapping[str, str]
 ) -> Iterator[Child]:
-    """Run a command of Prefect's as long as the context lasts."""
+    """Run a command of Prefect while the context lasts."""
     process = subprocess.Popen(
         [*_dying_with_us(), sys.executable, "-m", "prefect", *arguments],
         env={**os.environ, **environment},
-        # A group of its own: Ctrl-C reaches it only through us, in order.
+        # In a process group of its own: we pass Ctrl-C on to the parts in the right order.
         start_new_session=True,
     )
     try:
@@ -71,6 +71,6 @@ def run_prefect(
 
 
 def _dying_with_us() -> list[str]:
-    """A prefix after which the kernel ends a process whose parent was killed, where it can."""
+    """Return a command prefix that lets the kernel end a process whose parent was killed, if it is available."""
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "TERM"] if program else []

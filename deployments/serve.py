@@ -1,4 +1,4 @@
-"""The service in one go: Prefect server, work pool, worker and deployments.
+"""The whole service: Prefect server, work pool, worker and deployments.
 
 Run ``python -m deployments.serve --help``. Ctrl-C ends all of it.
 """
@@ -49,35 +49,35 @@ _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"
 _CANCELLATION_SECONDS = 5
 _STARTS_IN_SECONDS = 120.0
-# The dates of the portal are asked for again: each night, and in the middle of the day.
+# Seconds between two reads of the portal's dates: at night and in the middle of the day.
 _HOUR_S = 3600.0
 _OFFERED_ANEW_S = 12 * 3600.0
 _SQLITE_PATIENCE_S = 60
 
 
 def server_environment(options: ServiceOptions) -> dict[str, str]:
-    """What the server's process is told beside its command line."""
+    """Return the environment of the server's process."""
     environment = {
-        # The page in the browser asks this address: by itself it would ask port 4200.
+        # The UI in the browser sends requests to this address; the default is port 4200.
         "PREFECT_SERVER_UI_API_URL": f"{(options.public_url or local_url(options)).rstrip('/')}/api",
-        # Links in notifications.
+        # For links in notifications.
         "PREFECT_UI_URL": (options.public_url or local_url(options)).rstrip("/"),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
     ui = get_current_settings().server.ui
     if "v2_enabled" not in ui.model_fields_set:
-        # Prefect's next UI hides Resume in a menu, and tells a host outside what its reader does.
+        # Prefect's new UI hides Resume in a menu, and sends usage data to a host outside.
         environment["PREFECT_SERVER_UI_V2_ENABLED"] = "false"
     if ui.static_directory is None:
-        # By itself Prefect copies the page into its package, with permissions for one user: a
-        # second user of the environment would be served nothing.
+        # By default Prefect copies the UI into its package, readable for one user: a second user of
+        # the environment would see no UI.
         environment["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = str(PREFECT_HOME.value() / "ui")
     if "PREFECT_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
-        # By itself Prefect answers the pages of every site that its reader's browser shows.
+        # By default Prefect answers requests from the pages of any site in the browser.
         environment["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(allowed_origins(options))
     if options.database is None:
-        # SQLite has one writer at a time: the others wait rather than fail.
+        # SQLite has one writer at a time: the others wait instead of failing.
         patience = os.environ.get("PREFECT_SERVER_DATABASE_TIMEOUT", str(_SQLITE_PATIENCE_S))
         environment["PREFECT_SERVER_DATABASE_TIMEOUT"] = patience
     else:
@@ -88,12 +88,12 @@ def server_environment(options: ServiceOptions) -> dict[str, str]:
 
 
 def client_environment(options: ServiceOptions, api: str) -> dict[str, str]:
-    """What the worker, and the runs that it starts, are told."""
+    """Return the environment of the worker and of the runs that it starts."""
     environment = {
         "PREFECT_API_URL": api,
-        # Links in reports.
+        # For links in reports.
         "PREFECT_UI_URL": _page(options, api),
-        # Else a run that is cancelled in the UI goes on.
+        # Otherwise a run that is cancelled in the UI continues.
         "PREFECT_WORKER_ENABLE_CANCELLATION": "true",
         "PREFECT_WORKER_CANCELLATION_POLL_SECONDS": str(_CANCELLATION_SECONDS),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
@@ -125,7 +125,7 @@ def _wait_for_server(api: str, server: Child | None) -> None:
 
 
 def _check_port(options: ServiceOptions) -> None:
-    """Refuse a port where another server answers: its health would pass for ours."""
+    """Refuse a port where another server answers: its health check would pass for ours."""
     try:
         httpx.get(local_url(options), timeout=10)
     except httpx.TransportError:
@@ -135,12 +135,12 @@ def _check_port(options: ServiceOptions) -> None:
 
 
 def check_temporary_folder() -> None:
-    """Refuse a folder in which the worker cannot keep what its runs need.
+    """Refuse a temporary folder in which the worker cannot write the files of its runs.
 
     Raises
     ------
     ServiceError
-        Another user's worker has made it.
+        The folder belongs to another user's worker.
     """
     folder = Path(tempfile.gettempdir()) / "runner_storage"  # where Prefect's worker keeps it
     if folder.is_dir() and not os.access(folder, os.W_OK):
@@ -149,11 +149,11 @@ def check_temporary_folder() -> None:
 
 
 def _go_past_proxies(options: ServiceOptions) -> None:
-    """Ask what runs on this machine directly, here and in all that is started."""
+    """Bypass HTTP proxies for servers on this machine, here and in child processes."""
     names = ("NO_PROXY", "no_proxy")
     known = [host for name in names for host in os.environ.get(name, "").split(",") if host]
     wanted = ",".join(dict.fromkeys((*known, "127.0.0.1", "localhost", options.host)))
-    # Where both are set, the one in small letters is read alone.
+    # If both variables are set, only the one in small letters is read.
     os.environ.update(dict.fromkeys(names, wanted))
 
 
@@ -162,13 +162,13 @@ def _make_pool() -> None:
         with suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=_POOL, type="process"))
         with suppress(ObjectAlreadyExists):
-            # One run of its own at a time. A limit of the deployment would not do: a run that
-            # pauses for a code loses its place, and is ended for that some minutes later.
+            # The queue runs one nightly run at a time. A limit of the deployment does not work: a
+            # run that pauses for a code loses its place, and is ended some minutes later.
             client.create_work_queue(name=NIGHT_QUEUE, work_pool_name=_POOL, concurrency_limit=1)
 
 
 def _client_settings(options: ServiceOptions, api: str) -> dict[Any, Any]:
-    """By which Prefect's clients here ask the server."""
+    """Return the settings of Prefect's clients in this process."""
     auth = options.auth.get_secret_value() if options.auth else PREFECT_API_AUTH_STRING.value()
     return {
         PREFECT_API_URL: api,
@@ -179,7 +179,7 @@ def _client_settings(options: ServiceOptions, api: str) -> dict[Any, Any]:
 
 @contextmanager
 def _asking(options: ServiceOptions, api: str) -> Iterator[None]:
-    """Ask the server what needs a running one; who refuses is told as an error of the service's."""
+    """Send requests to the running server; a refusal becomes an error of the service."""
     with temporary_settings(_client_settings(options, api)):
         try:
             yield
@@ -193,7 +193,7 @@ def _asking(options: ServiceOptions, api: str) -> Iterator[None]:
 def _deploy(
     options: ServiceOptions, deployments: Sequence[RunnerDeployment], api: str, console: Console
 ) -> None:
-    """Tell the server of work pool and deployments."""
+    """Write the work pool and the deployments to the server."""
     with _asking(options, api):
         _make_pool()
         console.print("deployments:")
@@ -201,7 +201,7 @@ def _deploy(
 
 
 def _watch(options: ServiceOptions, api: str, console: Console) -> Watch:
-    """Begin to watch over the runs."""
+    """Start the watch over the runs."""
     with _asking(options, api), get_client(sync_client=True) as client:
         remove_automations(client)
         channel = open_channel(options, client)
@@ -235,9 +235,9 @@ def serve(
     Raises
     ------
     PartEndedError
-        Server or worker ended by themselves after they had run.
+        Server or worker ended by itself after it had run.
     ServiceError
-        Something does not start.
+        A part of the service does not start.
     """
     with ExitStack() as stack:
         children: list[Child] = []
@@ -255,7 +255,7 @@ def serve(
         if options.worker:
             check_temporary_folder()
             _deploy(options, deployments, api, console)
-        # Apart from its server, the service watches with the worker, or where a way to tell is given.
+        # A service without the server watches if it has the worker, or a channel for notices.
         watch = None
         if options.worker or options.webhook is not None or options.notify is not None:
             watch = stack.enter_context(_watch(options, api, console))
@@ -276,7 +276,7 @@ def _look_after(
     watch: Watch | None,
     console: Console,
 ) -> NoReturn:
-    """See that all parts of the service run, until one does not."""
+    """Check the parts of the service until one has ended."""
     offered = time.monotonic()
     while True:
         try:
@@ -293,7 +293,7 @@ def _look_after(
 
 
 def _offer_anew(options: ServiceOptions, api: str, console: Console) -> None:
-    """Bring the dates that forms offer up to date; what does not go now goes the next time."""
+    """Update the dates that forms offer; after a failure the next call tries again."""
     dates = _ask_portal(options, console)
     if not dates:
         return
@@ -304,37 +304,37 @@ def _offer_anew(options: ServiceOptions, api: str, console: Console) -> None:
 
 
 def _ask_portal(options: ServiceOptions, console: Console) -> list[str]:
-    """The dates that forms offer; none where the portal does not answer."""
+    """Return the dates that forms offer; none if the portal does not answer."""
     if not options.worker:
         return []
     try:
         return portal_dates(site_options(ArchiveOptions))
     except ShiftError as error:
-        console.print(f"forms take any date: {error}", highlight=False, soft_wrap=True)
+        console.print(f"forms accept any date: {error}", highlight=False, soft_wrap=True)
         return []
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status tells 0 ended by a signal, 1 failed, 2 wrong usage."""
+    """Run the command; the exit status is 0 after a signal, 1 after a failure, 2 for wrong usage."""
     console, errors = plain_console(), plain_console(stderr=True)
     try:
         options = read_options(
             ServiceOptions,
             arguments,
             _PROGRAM,
-            "Run the service: Prefect server, worker and deployments, until Ctrl-C. Forms start "
-            "with the settings of the environment and of the settings file.",
+            "Run the service: Prefect server, worker and deployments, until Ctrl-C. The settings "
+            "of the environment and of the settings file are the defaults of the forms.",
         )
         check_password(options)
-        # Looked at before anything is started: forms and schedule are made from settings too.
+        # Checked before anything starts: forms and schedules are made from settings too.
         deployments = describe(options, _POOL, Path.cwd(), _ask_portal(options, errors))
     except (ValueError, SettingsError, OSError) as error:
-        # Prefect says as a plain ValueError what is wrong with a schedule.
+        # Prefect raises a plain ValueError for a wrong schedule.
         print_usage_error(errors, error, _PROGRAM)
         return 2
     _go_past_proxies(options)
     ending = [signal.SIGINT, signal.SIGTERM]
-    # nohup has it ignored, and means it. Any shell has SIGINT ignored by what it starts in the
+    # nohup ignores SIGHUP on purpose. A shell ignores SIGINT in every process that it starts in the
     # background.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         ending.append(signal.SIGHUP)
@@ -353,13 +353,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve_again(
     options: ServiceOptions, deployments: Sequence[RunnerDeployment], console: Console
 ) -> None:
-    """Run the service, and again when a part of it has ended, as often as the options say."""
+    """Run the service, and start it again when a part of it has ended, as often as the options allow."""
     deaths: list[float] = []
     while True:
         try:
             return serve(options, deployments, console)
         except ServiceError as error:
-            # What has never run is not tried again; a restart that fails is one more death.
+            # A service that has never run is not started again; a restart that fails counts as one
+            # more end.
             if not deaths and not isinstance(error, PartEndedError):
                 raise
             now = time.monotonic()

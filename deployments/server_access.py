@@ -1,4 +1,4 @@
-"""Who may ask the server: which machines, and which pages of a browser."""
+"""Access to the server: the machines, and the pages in a browser, that may send requests."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -16,13 +16,13 @@ _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
 
 def local_url(options: ServiceOptions) -> str:
-    """The address of our server for what runs on this machine."""
+    """Return the address of the server for programs on this machine."""
     host = "127.0.0.1" if options.host == _ANY_ADDRESS else options.host
     return f"http://{host}:{options.port}"
 
 
 def allowed_origins(options: ServiceOptions) -> list[str]:
-    """Pages that a browser lets ask the server: its own, under each name of this machine."""
+    """Return the origins that a browser may send requests from: the server's, by each name of the machine."""
     found = []
     for url in filter(None, (local_url(options), options.public_url)):
         parts = urlsplit(url)
@@ -33,24 +33,24 @@ def allowed_origins(options: ServiceOptions) -> list[str]:
 
 
 def check_password(options: ServiceOptions) -> None:
-    """Refuse to serve other machines without a password: Prefect's API starts programs.
+    """Refuse to serve other machines without a password, since Prefect's API starts programs.
 
     Raises
     ------
     ValueError
-        The host is not of this machine alone, and ``auth`` is not set.
+        The host is reachable from other machines, and ``auth`` is not set.
     """
     if not options.server or options.auth is not None or _is_loopback(options.host):
         return
     msg = (
-        f"--host {options.host}: other machines reach the server, and it asks for no password; "
+        f"--host {options.host}: other machines reach the server, and it has no password; "
         f"{_SET_ONE}"
     )
     raise ValueError(msg)
 
 
 def password_warning(options: ServiceOptions) -> str | None:
-    """What an operator is told where no password keeps other users of this machine out."""
+    """Return a warning if no password keeps other users of this machine out."""
     prefect = get_current_settings().server.api.auth_string
     if not options.server or options.auth is not None or prefect is not None:
         return None

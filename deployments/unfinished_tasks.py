@@ -1,4 +1,4 @@
-"""Task runs that were under way when the process of their flow run ended: nobody else ends them."""
+"""Ends task runs that were at work when the process of their flow run ended; Prefect does not end them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,13 +20,13 @@ from prefect.states import Crashed
 
 from flows.running.journal import TAG
 
-# The server learns of task runs by events, which it writes in the background.
+# The server gets task runs as events, and writes these in the background.
 _PATIENCE = timedelta(seconds=60)
 _AT_ONCE = 50
 
 
 def end_unfinished_tasks(client: SyncPrefectClient) -> int:
-    """End the task runs of our flow runs that ended a minute ago or earlier; tells how many."""
+    """End the task runs of our flow runs that ended at least a minute ago; return how many."""
     ended = FlowRunFilter(
         tags=FlowRunFilterTags(all_=[TAG]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
@@ -43,6 +43,8 @@ def end_unfinished_tasks(client: SyncPrefectClient) -> int:
         limit=_AT_ONCE,
     )
     for run in found:
-        state: State[Any] = Crashed(message="The process of its flow run ended before it did.")
+        state: State[Any] = Crashed(
+            message="The process of its flow run ended before this task run."
+        )
         client.set_task_run_state(run.id, state, force=True)
     return len(found)

@@ -1,7 +1,7 @@
-"""The service watches over its runs, ends those whose process is gone, and tells operators, once.
+"""The watch of the service: it ends runs whose process is gone, and sends each notice to operators once.
 
-It asks the server's API, and remembers in a file what was found and what is not delivered yet. Events and
-automations of Prefect's play no part: a server on SQLite loses events when it is busy.
+It reads the server's API, and keeps its findings and undelivered notices in a file. It does not use
+Prefect's events and automations: a server on SQLite loses events when it is busy.
 """
 
 import threading
@@ -58,31 +58,32 @@ _ANSWER_S = 30.0
 _SAVED_EVERY_S = 60.0
 _TRIED_AGAIN_S = 15.0
 _TIDIED_EVERY_S = 30.0
-# A server that is away no longer than this has kept no run from giving signs of life in time.
+# Seconds: an outage of the server up to this long does not keep a run from giving signs of life in
+# time.
 _SHORT_ABSENCE_S = 20.0
 _LONG_ABSENCE_S = 60.0
 _OURS = FlowRunFilterTags(all_=[TAG])
 
 
 class Watch:
-    """Looks at the runs as long as the context lasts, in a thread of its own.
+    """Reads the runs while the context lasts, in its own thread.
 
-    A :class:`ServiceError` that leaves the context is told too.
+    It also sends a notice of a :class:`ServiceError` that leaves the context.
 
     Parameters
     ----------
     options
-        Of the service.
+        The options of the service.
     folder
-        Where the record is kept.
+        The folder of the record.
     settings
-        Prefect's settings by which the server is asked.
+        Prefect's settings for requests to the server.
     page
         Address of the Prefect UI.
     channel
-        Tells operators; without, runs whose process is gone are ended all the same.
+        Sends notices to operators. None: runs whose process is gone are still ended.
     say
-        Told what is done, for the service's log.
+        Called with lines for the service's log.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Watch:
         say: Callable[[str], None],
     ) -> None:
         self._options, self._page = options, page
-        # The next look comes soon enough.
+        # The next look comes soon.
         self._settings = settings | {PREFECT_CLIENT_MAX_RETRIES: 1}
         self._channel, self._say = channel, say
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +117,7 @@ class Watch:
         except FileNotFoundError:
             pass
         except (OSError, ValidationError) as error:
-            self._say(f"{self._path} cannot be read, and is begun anew: {error}")
+            self._say(f"{self._path} cannot be read, and is replaced by an empty record: {error}")
         now = datetime.now(UTC)
         return Record(begun=now, looked=now, good=now)
 
@@ -132,7 +133,7 @@ class Watch:
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
         self._over.set()
-        # As long as an answer of the server and one of the webhook may take.
+        # The longest time of one answer of the server and one of the webhook.
         self._thread.join(2 * _ANSWER_S)
         if isinstance(error, ServiceError):
             now = datetime.now(UTC)
@@ -145,9 +146,9 @@ class Watch:
         self._save()
 
     def check(self) -> None:
-        """Let the watch go on if something has ended it."""
+        """Start the watch again if an error has ended it."""
         if not self._thread.is_alive():
-            self._say("the watch over the runs ended, and is begun again")
+            self._say("the watch over the runs ended, and is started again")
             self._thread = self._start()
 
     def _watch(self) -> None:
@@ -155,7 +156,7 @@ class Watch:
             while not self._over.is_set():
                 try:
                     self._look()
-                # Whatever it is, the next look may do better.
+                # Any error: the next look may succeed.
                 except Exception as error:  # noqa: BLE001
                     self._miss(error)
                 self._deliver()
@@ -164,7 +165,7 @@ class Watch:
     def _look(self) -> None:
         now = datetime.now(UTC)
         with get_client(sync_client=True, httpx_settings={"timeout": _ANSWER_S}) as client:
-            # By its number: one may end between the two questions.
+            # By its id: a run may end between the two requests.
             found = {run.id: run for run in _read_runs(client, self._record.since, now)}
             runs = list(found.values())
             self._return()
@@ -200,23 +201,23 @@ class Watch:
             self._say(f"{run.name} cannot be ended yet: {error}")
 
     def _miss(self, error: Exception) -> None:
-        """Note that a look failed."""
+        """Record that a look failed."""
         now = datetime.now(UTC)
         self._away = self._away or now
         away = (now - self._away).total_seconds()
-        self._note_trouble(f"the runs cannot be looked at: {type(error).__name__}: {error}")
+        self._note_trouble(f"the runs cannot be read: {type(error).__name__}: {error}")
         if away > _LONG_ABSENCE_S:
             since = f"{self._away:%Y-%m-%d %H:%M:%S} UTC"
             notice = Notice(
                 key=f"server {self._away.isoformat()}",
                 subject="the Prefect server does not answer",
-                body=f"Since {since} ({type(error).__name__}). Runs end by themselves if it does not "
-                "come back: look at the service's log, and start it again.",
+                body=f"Since {since} ({type(error).__name__}). Runs end by themselves if it does "
+                "not come back: read the service's log, and start it again.",
             )
             self._take([notice], now)
 
     def _return(self) -> None:
-        """Note that a look did not fail."""
+        """Record that a look succeeded."""
         if self._away is not None:
             if (datetime.now(UTC) - self._away).total_seconds() > _SHORT_ABSENCE_S:
                 self._silences.forgive()
@@ -225,7 +226,7 @@ class Watch:
 
     def _take(self, found: Sequence[Notice], now: datetime) -> None:
         is_news = self._record.take(found if self._channel else (), now)
-        # Before it is told: it is told again only by a service that dies in between.
+        # Written before the notice is sent: only a service that dies in between sends it again.
         if is_news or time.monotonic() - self._saved > _SAVED_EVERY_S:
             self._save()
 
@@ -243,10 +244,10 @@ class Watch:
             notice, *others = self._record.waiting
             try:
                 self._channel(notice)
-            # Channels are of many kinds, and so are their errors.
+            # The channels raise errors of many classes.
             except Exception as error:  # noqa: BLE001
-                self._say(f"not told yet: {notice.subject} ({error})")
-                # One that is refused for itself must not be in the way of the others.
+                self._say(f"not delivered yet: {notice.subject} ({error})")
+                # A notice that is refused must not keep the others back.
                 self._record.waiting = (*others, notice)
                 self._tried = time.monotonic() + _TRIED_AGAIN_S
                 return
@@ -261,7 +262,7 @@ class Watch:
 
 
 def _read_runs(client: SyncPrefectClient, since: datetime, now: datetime) -> Iterator[FlowRun]:
-    """Our runs that are under way, or due, or have ended since a time."""
+    """Return the service's runs that are at work, due, or ended since a time."""
     ended = {"after_": since}
     for wanted in (
         FlowRunFilter(

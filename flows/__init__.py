@@ -16,17 +16,18 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 # A busy machine does not start the temporary server within Prefect's 20 seconds.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
-# Flows run from a checkout, or an image of one, and never from an installed wheel. Tasks and deployments
-# lie beside them, and are found before what a working folder has under these names.
+# Flows run from a checkout, or an image of one, never from an installed wheel. The packages tasks
+# and deployments lie beside them; Python finds these before packages of the same name in the
+# working folder.
 _CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_CHECKOUT))
 
-# Where a cluster is named and not given by a path, its profile is looked for here.
+# Profiles of clusters that are given by name, not by path, are in this folder.
 CLUSTER_PROFILES = _CHECKOUT / "deployments" / "clusters"
 
 set_hints()
 leave_out_tracebacks()
 
-# At its end Python looks through all objects for what to collect, for longer than a command without
-# work takes otherwise; and nothing is left to be collected then but memory.
+# Python collects garbage among all objects when it ends. This takes longer than the rest of a
+# command that has no work, and frees nothing but memory.
 atexit.register(gc.freeze)

@@ -1,4 +1,4 @@
-"""Ingest what a campaign's portal has that is not published yet, or has changed since.
+"""Ingest those flight lines of a campaign that are new on the portal or have changed there.
 
 Run ``python -m flows.campaign --help``.
 """
@@ -6,7 +6,7 @@ Run ``python -m flows.campaign --help``.
 import sys
 
 if __name__ == "__main__":
-    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    # Before the other imports: the options are read first, and a server starts meanwhile.
     from flows.commands import CAMPAIGN
 
     sys.exit(CAMPAIGN())
@@ -61,7 +61,7 @@ _GIGABYTE = 10**9
 
 
 def _purpose(options: CampaignOptions, context: RunContext) -> dict[str, object]:
-    """What decides whether a published line will do: with other options, all are looked at."""
+    """Return the options that decide whether a published line is up to date; if they differ, all are compared."""
     return {
         "format": STORE_FORMAT,
         "portal": context.portal_url,
@@ -80,7 +80,8 @@ def _survey(
 ) -> tuple[list[ListedLine], list[LineOutcome]]:
     """The lines that the portal lists, and a failure for each date that cannot be listed."""
     dates = list_dates(context.portal)
-    # Also what is only needed for some lines: it may be delivered later than the rest.
+    # Includes products that only some lines need: the portal may deliver them later than the
+    # others.
     futures = {
         date: survey.submit(date, context.portal, options.products_of(options.product))
         for date in dates
@@ -108,7 +109,7 @@ def _published(context: RunContext) -> set[FlightLine]:
 def _choose(
     census: Census, context: RunContext, options: CampaignOptions, ledger: Ledger
 ) -> tuple[dict[FlightLine, ListedLine], list[LineOutcome]]:
-    """Examine candidates until the run has enough to do: what to ingest, and why not the others."""
+    """Examine candidates until the run has enough to do; return what to ingest, and why not the others."""
     budget = Budget(options.max_lines, options.max_gigabytes * _GIGABYTE)
     chosen: dict[FlightLine, ListedLine] = {}
     outcomes: list[LineOutcome] = []
@@ -146,13 +147,13 @@ def _choose(
 
 
 def _settled(census: Census) -> list[LineOutcome]:
-    """The lines that the listings alone decide."""
+    """Return the outcomes of the lines that need no more than the portal's listings."""
     return [
         *(
             LineOutcome(
                 line=listed.line.id,
                 state=LineState.UP_TO_DATE,
-                reason="the portal lists it as it was when it was found up to date",
+                reason="the portal's listing is the same as when the line was found up to date",
             )
             for listed in census.up_to_date
         ),
@@ -199,9 +200,10 @@ def _ingest(
 def _remembering(
     saved: Ledger, chosen: dict[FlightLine, ListedLine], journal: Journal
 ) -> Iterator[None]:
-    """Remember what was published also if the run is ended while lines are under way.
+    """Save what was published even if the run is interrupted while lines are in progress.
 
-    ``saved`` is the ledger as earlier runs left it: what this one only found up to date may lack links.
+    ``saved`` is the ledger as earlier runs left it: lines that this run found up to date may lack
+    links.
     """
     try:
         yield
@@ -223,7 +225,7 @@ def _remembering(
 )
 @with_options(CampaignOptions)
 def campaign(options: CampaignOptions) -> State[RunReport]:
-    """Bring the archive up to the portal: ingest what is new there or has changed.
+    """Bring the archive up to date with the portal: ingest what is new there or has changed.
 
     Args:
         options: which campaign, from where, where to, and how much in one run.
@@ -234,7 +236,7 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
     ) as journal:
         with (
             ProgressBoard(plain_console(stderr=True)) as board,
-            # First: what is at work already needs no second code.
+            # First: if another run is at work, this one ends before it asks for an MFA code.
             _alone(options.work_dir.absolute()),
             RunContext(options, board) as context,
             ending_soon(board.cancellation),
@@ -267,7 +269,7 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
                 done = _ingest(chosen, context, ledger, journal)
             journal.note(*done)
             if not options.dry_run:
-                # Also of what an earlier night published before it was killed.
+                # Includes what an earlier run published before it was killed.
                 settled = [listed.line for listed in census.up_to_date]
                 unfinished = complete_catalog(context, [*decided, *done], settled)
                 journal.note(*unfinished)
@@ -278,12 +280,12 @@ def campaign(options: CampaignOptions) -> State[RunReport]:
 
 @contextmanager
 def _alone(work_dir: Path) -> Iterator[None]:
-    """Hold the working folder against another campaign run.
+    """Lock the working folder against other campaign runs.
 
     Raises
     ------
     StorageError
-        There is one.
+        Another campaign run holds it.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(work_dir / "campaign.lock", timeout=0)
@@ -304,9 +306,9 @@ def run(options: CampaignOptions) -> RunReport:
 
 
 def carry_out(options: CampaignOptions) -> Show:
-    """Do what the command does; all is well unless a line failed."""
+    """Carry out the command; it succeeds unless a line failed."""
     if options.dry_run:
-        # First, since a campaign file that finds nothing ends the run.
+        # First, since a campaign file that matches nothing ends the run.
         show_coverage(options, plain_console())
     report = run(options)
 

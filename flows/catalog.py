@@ -6,7 +6,7 @@ Run ``python -m flows.catalog rebuild|validate|prune|diff``, each with ``--help`
 import sys
 
 if __name__ == "__main__":
-    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    # Before the other imports: the options are read first, and a server starts meanwhile.
     from flows.commands import main_catalog
 
     sys.exit(main_catalog())
@@ -58,7 +58,7 @@ _LINES_AT_ONCE = 8
 
 
 class ActionResult(BaseModel):
-    """What an action found: its sentence, its table, and whether all is well."""
+    """The result of an action: its sentence, its table, and whether all is well."""
 
     sentence: str
     rows: list[dict[str, Any]]
@@ -87,7 +87,7 @@ def _report[T: PublishedOptions](
 )
 @with_options(PublishedOptions)
 def rebuild_flow(options: PublishedOptions) -> State[ActionResult]:
-    """Regenerate collection, months and days from the items that lie in the archive.
+    """Regenerate collection, months and days from the items in the archive.
 
     Args:
         options: which archive.
@@ -119,7 +119,7 @@ def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
     """Validate every document of the catalog, without a network.
 
     Args:
-        options: which archive, and where the schemas of STAC's extensions lie.
+        options: which archive, and the folder of the schemas of STAC's extensions.
     """
     return _report(RunKind.CATALOG_VALIDATE, options, _validate)
 
@@ -127,7 +127,7 @@ def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
 def _validate(options: CatalogCheckOptions) -> ActionResult:
     storage = open_archive(options)
     if storage.read(CATALOG_PATH) is None:
-        msg = f"{storage.url} has no catalog: correct --store, or publish something there first"
+        msg = f"{storage.url} has no catalog: correct --store, or publish a line there first"
         raise NothingPublishedError(msg)
     found = validate_stac(storage, options.schemas, Hrefs.of(storage, options.catalog))
     sentence = f"{found.documents} documents, {found.items} items, {len(found.findings)} findings"
@@ -146,7 +146,7 @@ def _validate(options: CatalogCheckOptions) -> ActionResult:
 )
 @with_options(PruneOptions)
 def prune_flow(options: PruneOptions) -> State[ActionResult]:
-    """List items without data, and data without items; with ``delete``, remove the latter.
+    """List items without data, and data without items; ``delete`` removes the data without items.
 
     Args:
         options: which archive, and whether to remove.
@@ -190,7 +190,7 @@ def _prune(options: PruneOptions) -> ActionResult:
 )
 @with_options(DiffOptions)
 def diff_flow(options: DiffOptions) -> State[ActionResult]:
-    """Compare the portal with the catalog: what is expected, published, missing, changed.
+    """Compare the portal with the catalog: list what is expected, published, missing and changed.
 
     Args:
         options: which archive, and which portal.
@@ -297,7 +297,7 @@ _FLOWS: dict[type[PublishedOptions], Flow[..., Any]] = {
 
 
 def carry_out(options: PublishedOptions) -> Show:
-    """Do what the command does that takes these options."""
+    """Carry out the command that these options belong to."""
     found = run_flow(_FLOWS[type(options)], options)
     finding = ActionResult.model_validate(found, from_attributes=True)
 

@@ -1,4 +1,4 @@
-"""The commands of the flows: what each takes, and what it is for.
+"""The commands of the flows: the options and the purpose of each.
 
 A flow's module begins with its command, which reads the options before the rest of it is imported.
 """
@@ -41,7 +41,7 @@ INGEST = Command(
 CAMPAIGN = Command(
     CampaignOptions,
     "python -m flows.campaign",
-    "Ingest what a campaign's portal has that is not published yet, or has changed. Ends with "
+    "Ingest those flight lines of a campaign that are new on the portal or have changed there. Ends with "
     "0 if all went well, 1 if a line failed, 2 for wrong usage.",
     "flows.campaign",
     check=_check_cluster,
@@ -51,8 +51,8 @@ CUBE = Command(
     CubeOptions,
     "python -m flows.cube",
     "Put the flight lines of a season on one grid: a Zarr cube (time, wavelength, y, x), computed "
-    "on a cluster, and published with an item that tells its lines. Goes on from the blocks that "
-    "an earlier run wrote. Ends with 0 if the cube is published, 1 if it is not, 2 for wrong usage.",
+    "on a cluster, and published with an item that names its lines. Continues from the blocks "
+    "that an earlier run wrote. Ends with 0 if the cube is published, 1 if it is not, 2 for wrong usage.",
     "flows.cube",
     check=_check_cluster,
 )
@@ -60,16 +60,16 @@ CUBE = Command(
 REPORT = Command(
     ReportOptions,
     "python -m flows.report",
-    "Tell what was ingested day by day, and what wants attention now, from the run history and "
-    "the catalog: a page in the working folder. Ends with 0 if all is well, 1 if somebody must "
-    "look, 2 for wrong usage.",
+    "Report what was ingested day by day, and what needs attention now, from the run history and "
+    "the catalog: a page in the working folder. Ends with 0 if all is well, 1 if something "
+    "needs attention, 2 for wrong usage.",
     "flows.report",
 )
 
 VALIDATE = Command(
     ValidateOptions,
     "python -m flows.validate",
-    "Look into a published archive, and list good and bad stores. Ends with 0 if all are good, 1 "
+    "Check the stores of a published archive, and list good and bad ones. Ends with 0 if all are good, 1 "
     "if one is bad, 2 for wrong usage.",
     "flows.validate",
 )
@@ -100,11 +100,11 @@ CATALOG: dict[str, Command[Any]] = {
     ),
     "diff": _catalog_action("diff", DiffOptions, "Compare the portal with the catalog."),
 }
-"""What can be done to a catalog."""
+"""Actions on a catalog."""
 
 
 def main_catalog(arguments: Sequence[str] | None = None) -> int:
-    """Carry out the action that the first argument names; see :class:`Command`."""
+    """Carry out the action named by the first argument; see :class:`Command`."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and given[0] in CATALOG:
         return CATALOG[given[0]](given[1:])
@@ -119,7 +119,7 @@ def main_catalog(arguments: Sequence[str] | None = None) -> int:
         console.print(f"\n{usage.replace('...', '--help')} explains the options of each.")
         return 0
     known = similar(given[0], CATALOG) if given else ""
-    said = f"error: {given[0]} is no action{known}" if given else "error: no action is named"
+    said = f"error: {given[0]} is no action{known}" if given else "error: no action is given"
     errors = plain_console(stderr=True)
     errors.print(said, highlight=False, soft_wrap=True)
     errors.print(f"usage: {usage}", highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ Run ``python -m flows.cube --help``.
 import sys
 
 if __name__ == "__main__":
-    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    # Before the other imports: the options are read first, and a server starts meanwhile.
     from flows.commands import CUBE
 
     sys.exit(CUBE())
@@ -53,28 +53,28 @@ _GIGABYTE = 10**9
 
 
 class CubeReport(BaseModel):
-    """What a run made. Sizes are bytes.
+    """The result of a run. Sizes are in bytes.
 
     Parameters
     ----------
     name, item
         The cube's name, and the address of its item.
     up_to_date
-        Whether it was published before, of the same lines: nothing was done then.
+        Whether the same cube of the same lines was published before; then nothing was done.
     lines, days, bands, rows, columns
-        What it shows.
+        Numbers of each in the cube.
     blocks
-        In how many blocks its work was divided.
+        Number of blocks of the cube.
     blocks_before
-        How many of them earlier runs had written.
+        Number of blocks that earlier runs had written.
     workers
-        Processes that wrote the others.
+        Number of processes that wrote the other blocks.
     peak_bytes
-        The most memory that one of these held.
+        Largest memory of one worker.
     size
-        Of its store.
+        Size of its store.
     picture
-        Address of the picture of its season; None of a cube without red and near infrared.
+        Address of the picture of its season; None if the cube has no red or near infrared.
     """
 
     name: str
@@ -94,7 +94,7 @@ class CubeReport(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """The run as a phrase."""
+        """The run in one sentence."""
         if self.up_to_date:
             return f"{self.name} is up to date: it shows the same lines as {self.item}"
         return (
@@ -103,7 +103,7 @@ class CubeReport(BaseModel):
         )
 
     def rows_of_table(self) -> list[dict[str, Any]]:
-        """The table that people read."""
+        """Rows of the table that people read."""
         return [
             {
                 "cube": self.name,
@@ -131,7 +131,8 @@ def _run_name() -> str:
 @flow(
     name=RunKind.CUBE.value,
     flow_run_name=_run_name,
-    # Its cluster is told when the profile is known, and started when there are blocks to compute.
+    # The runner gets its cluster when the profile is known, and starts it when there are blocks to
+    # compute.
     task_runner=DaskTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
     validate_parameters=False,
@@ -141,9 +142,9 @@ def cube(options: CubeOptions) -> State[CubeReport]:
     """Put the flight lines of a season on one grid, and publish the cube.
 
     Args:
-        options: place, dates, bands and grid, and on which cluster it is computed.
+        options: place, dates, bands and grid, and the cluster that computes it.
     """
-    # Workers on other machines see the same folder, but do not start in the same place.
+    # Absolute: workers on other machines see the same folder, but start in another one.
     folder = options.work_dir.absolute() / "cubes"
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -180,7 +181,7 @@ def _make(
     ):
         steps.link(recipe.name, storage, campaign, hrefs)
         return report.model_copy(update={"up_to_date": True})
-    # Before it is begun: does the cluster take such jobs?
+    # Ask the cluster whether it accepts such jobs before the cube is begun.
     with open_engine(profile, run_name=recipe.name, work_dir=options.work_dir.absolute()):
         recipe = steps.begin(recipe, work, campaign, storage.fsspec_options)
     before, missing = missing_blocks(work, recipe)
@@ -230,7 +231,7 @@ def _request(options: CubeOptions) -> CubeRequest:
     try:
         text = None if geometry is None else geometry.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{geometry} is no GeoJSON file that can be read: {error}"
+        msg = f"{geometry} cannot be read as GeoJSON: {error}"
         raise MapError(msg) from error
     return CubeRequest(
         name=options.cube_name,
@@ -277,7 +278,7 @@ def run(options: CubeOptions) -> CubeReport:
 
 
 def carry_out(options: CubeOptions) -> Show:
-    """Do what the command does; all is well if the cube is published."""
+    """Carry out the command; it succeeds if the cube is published."""
     report = run(options)
 
     def show(console: Console) -> bool:

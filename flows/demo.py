@@ -1,4 +1,4 @@
-"""The main job on an embedded default: a small invented campaign, from HTTP to a cube of its season.
+"""The whole chain on a small simulated campaign, from HTTP to a cube of its season.
 
 Run ``python -m flows.demo``. It needs no network but loopback.
 """
@@ -23,9 +23,9 @@ from shift_stac.stac.paths import CATALOG_PATH, day_path, item_path, store_path
 from shift_stac.store.companions import Companions
 
 _DATE = "20220224"
-# Three lines: in both UTM zones, one without GLT. 1 GB, some seconds a step.
+# Three lines in both UTM zones, one without GLT. 1 GB; a step takes some seconds.
 _LINES, _SAMPLES, _SCAN_LINES = 3, 256, 384
-# The middle one is flown again, somewhat shorter: fields become green and dry.
+# The middle line is flown again on later dates, somewhat shorter: fields turn green and dry.
 _SEASON = ("20220316", "20220405", "20220427", "20220523", "20220625")
 _SEASON_SAMPLES, _SEASON_SCAN_LINES = 160, 200
 # Red and near infrared, nm, and the side of a cell, m.
@@ -34,7 +34,7 @@ _CUBE_BANDS, _CUBE_CELL_M = (650.0, 860.0), 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Generate, serve and ingest; then tell how to look at the result."""
+    """Generate, serve and ingest; then print how to look at the result."""
     parser = argparse.ArgumentParser(prog="python -m flows.demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("demo"), help="where everything goes")
     folder: Path = parser.parse_args(arguments).folder
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _line_of(archive: Path, date: str) -> FlightLine:
-    """The one line of a date."""
+    """Return the only line of a date."""
     day = json.loads((archive / day_path(load_campaign(), date)).read_bytes())
     (href,) = (link["href"] for link in day["links"] if link["rel"] == "item")
     return load_campaign().lines.read(Path(href).stem)

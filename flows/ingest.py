@@ -6,7 +6,7 @@ Run ``python -m flows.ingest --help``.
 import sys
 
 if __name__ == "__main__":
-    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    # Before the other imports: the options are read first, and a server starts meanwhile.
     from flows.commands import INGEST
 
     sys.exit(INGEST())
@@ -38,7 +38,7 @@ def _run_name() -> str:
     try:
         options = IngestOptions.model_validate(flow_run.parameters["options"])
     except ValidationError:
-        # The run itself says what is wrong; without a name it would crash.
+        # The run itself reports wrong options; without a name it would crash.
         return "ingest-wrong-options"
     return f"ingest-{_dates_and_lines(options)}"
 
@@ -89,9 +89,9 @@ def run(options: IngestOptions) -> RunReport:
 
 
 def carry_out(options: IngestOptions) -> Show:
-    """Do what the command does; all is well unless a line failed."""
+    """Carry out the command; it succeeds unless a line failed."""
     if options.dry_run:
-        # It has told line by line what it foresees; what it returns is the number of failures.
+        # It has printed the plan of each line; it returns the number of failures.
         failures = dry_run(options, plain_console())
         return lambda _: not failures
     report = run(options)

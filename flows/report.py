@@ -1,4 +1,4 @@
-"""Tell what was ingested day by day, and what wants attention now.
+"""Report what was ingested day by day, and what needs attention now.
 
 Run ``python -m flows.report --help``.
 """
@@ -6,7 +6,7 @@ Run ``python -m flows.report --help``.
 import sys
 
 if __name__ == "__main__":
-    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    # Before the other imports: the options are read first, and a server starts meanwhile.
     from flows.commands import REPORT
 
     sys.exit(REPORT())
@@ -51,15 +51,15 @@ _ALL = "all"
 @flow(name="report", flow_run_name=dated("report"), persist_result=False, validate_parameters=False)
 @with_options(ReportOptions)
 def report(options: ReportOptions) -> State[CampaignReport]:
-    """Write the page of what was ingested day by day, and of what wants attention now.
+    """Write the page of what was ingested day by day, and of what needs attention now.
 
-    The run itself completes, however bad the news: its message and its artifact tell.
+    The run completes even if something needs attention: its message and its artifact say so.
 
     Args:
         options: which archive, and how many days.
     """
     now = datetime.now(UTC)
-    # Whole days: the first one too.
+    # Whole days, including the first.
     since = (now - timedelta(days=options.days - 1)).replace(
         hour=0, minute=0, second=0, microsecond=0
     )
@@ -69,7 +69,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
     reports, passed_over = read_reports(options.work_dir / REPORTS, since)
     if passed_over:
         get_run_logger().warning(
-            "%d reports are damaged, or of another version, and passed over: %s",
+            "%d reports are damaged, or of another version, and are left out: %s",
             len(passed_over),
             ", ".join(passed_over),
         )
@@ -107,7 +107,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
 
 
 def _acknowledge(options: ReportOptions, make: Callable[..., CampaignReport]) -> CampaignReport:
-    """Make the report, with what was acknowledged now or before set apart."""
+    """Make the report; findings that were acknowledged now or before stand apart."""
     folder = options.work_dir / REPORTS
     known = read_acknowledged(folder)
     made = make(acknowledged=known)
@@ -118,14 +118,14 @@ def _acknowledge(options: ReportOptions, make: Callable[..., CampaignReport]) ->
         get_run_logger().warning("no finding has the number %s", ", ".join(sorted(strangers)))
     if given:
         made = make(acknowledged=known | given)
-    # What is no finding any more is forgotten.
+    # Acknowledgements of former findings are removed.
     folder.mkdir(parents=True, exist_ok=True)
     write_acknowledged(folder, {finding.number for finding in made.seen_to})
     return made
 
 
 def _write(report: CampaignReport, folder: Path) -> Path:
-    """Write page and JSON, each as a whole: somebody may be looking."""
+    """Write page and JSON atomically: a browser may read them meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
     write_whole(page.with_suffix(".json"), f"{report.model_dump_json(indent=1)}\n")
@@ -134,7 +134,7 @@ def _write(report: CampaignReport, folder: Path) -> Path:
 
 
 def _markdown(report: CampaignReport, path: Path) -> str:
-    """What the Prefect UI shows of the report: how it is, what to do, the last days."""
+    """Return the report for the Prefect UI: its verdict, what to do, the last days."""
     parts = [f"# {HEALTH_WORDS[report.health]}", plain(report.headline)]
     if report.findings:
         parts.append("## What needs attention now")
@@ -168,7 +168,7 @@ def run(options: ReportOptions) -> CampaignReport:
 
 
 def carry_out(options: ReportOptions) -> Show:
-    """Do what the command does; all is well unless somebody must look."""
+    """Carry out the command; it succeeds if nothing needs attention."""
     report = run(options)
 
     def show(console: Console) -> bool:

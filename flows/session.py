@@ -37,7 +37,7 @@ def session(options: SessionOptions) -> State[None]:
     Args:
         options: which device, and for how long.
     """
-    # Who starts the deployment wants to be asked, whatever other runs do.
+    # A person who starts this deployment expects the question, whatever other runs do.
     s3 = options.s3.model_copy(update={"code_wait_minutes": options.session_wait_minutes})
     sentence = begin(options.model_copy(update={"s3": s3}))
     get_run_logger().info("%s", sentence)
@@ -45,12 +45,13 @@ def session(options: SessionOptions) -> State[None]:
 
 
 def begin(options: SessionOptions, code: str | None = None) -> str:
-    """Begin a session, or find the one that has not ended; returns a sentence about it.
+    """Begin a session, or find one that has not ended; return a sentence about it.
 
     Raises
     ------
     CredentialsError
-        No device is configured, three codes were wrong, or there is nobody to ask.
+        No device is configured, three codes were wrong, or there is no terminal and no UI to ask
+        in.
     """
     if not options.s3.mfa_serial:
         msg = "no MFA device is configured: set --s3.mfa-serial, or s3.mfa_serial in shift.toml"

@@ -1,4 +1,4 @@
-"""Look into a published archive: which flight lines are good, which are bad, and why.
+"""Check a published archive: list good and bad flight lines, and why they are bad.
 
 Run ``python -m flows.validate --help``.
 """
@@ -6,7 +6,7 @@ Run ``python -m flows.validate --help``.
 import sys
 
 if __name__ == "__main__":
-    # Before the rest is imported: the options are read first, and a server begins meanwhile.
+    # Before the other imports: the options are read first, and a server starts meanwhile.
     from flows.commands import VALIDATE
 
     sys.exit(VALIDATE())
@@ -50,7 +50,7 @@ from tasks.validate import validate_published
 )
 @with_options(ValidateOptions)
 def validate(options: ValidateOptions) -> State[ArchiveReport]:
-    """Look into every published line of a campaign, or into those selected.
+    """Check all published lines of a campaign, or the selected ones.
 
     Args:
         options: which archive, and which of its lines.
@@ -68,7 +68,7 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
             if (not options.date or line.date in options.date)
             and (not options.line or line in options.line)
         ]
-        # What was asked for by name and is not there is a finding too.
+        # A selected line that is not published is a finding too.
         lines = sorted({*lines, *options.line})
         found: list[LineCheck] = []
         for start in range(0, len(lines), options.lines_at_once):
@@ -98,7 +98,7 @@ def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:
     result = future.result(raise_on_failure=False)
     if isinstance(result, LineCheck):
         return result
-    # The archive could not be read, whatever the retries.
+    # The archive could not be read in spite of retries.
     detail = f"{result}" if isinstance(result, ShiftError) else f"{type(result).__name__}: {result}"
     return LineCheck(line=line.id, checks=(Check(name="read", passed=False, detail=detail),))
 
@@ -109,7 +109,7 @@ def run(options: ValidateOptions) -> ArchiveReport:
 
 
 def carry_out(options: ValidateOptions) -> Show:
-    """Do what the command does; all is well if all stores are good."""
+    """Carry out the command; it succeeds if all stores are good."""
     report = run(options)
 
     def show(console: Console) -> bool:

@@ -1,4 +1,4 @@
-"""Care for the catalog: each of its actions as a task."""
+"""The actions on the catalog, each as a task."""
 
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ def validate_stac(storage: Storage, schemas: Path | None, hrefs: Hrefs) -> Catal
 
 @stage("refresh table and page", task_run_name="refresh")
 def refresh_all(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
-    """Bring table and page up to all items, so that they lead to nothing that is superseded."""
+    """Update table and page to all items, so that they link to nothing that is superseded."""
     bring_up_search_pages(storage, campaign, hrefs)
 
 
@@ -45,7 +45,7 @@ def inventory(
 
 @stage("prune")
 def remove_unused(storage: Storage, campaign: Campaign, found: Inventory) -> int:
-    """Remove what no item leads to."""
+    """Remove data without items."""
     freed = prune(storage, campaign, found)
     get_run_logger().info("%d bytes removed from %s", freed, storage.url)
     return freed

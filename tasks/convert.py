@@ -29,7 +29,7 @@ def convert(
     *,
     force: bool,
 ) -> StoreSummary:
-    """Convert the line in a job of its own, unless an earlier run did so from the same files."""
+    """Convert the line in its own job, unless an earlier run converted the same files."""
     from shift_stac.store.conversion import convert_line  # noqa: PLC0415 - see tasks/__init__.py
 
     logger = get_run_logger()

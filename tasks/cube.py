@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shift_stac.validation.result import Validation
 
 
-# All of a cube is read for its picture.
+# The picture needs all values of the cube.
 _MOST_DRAWN_BYTES = 4 * 10**9
 
 
@@ -34,7 +34,7 @@ def plan(
     memory: int | None,
     workers: int,
 ) -> "CubeRecipe":
-    """Find the lines that were asked for, and describe their cube; nothing is written."""
+    """Find the selected lines, and describe their cube; writes nothing."""
     from shift_stac.cubes.planning import plan_cube  # noqa: PLC0415 - see tasks/__init__.py
     from shift_stac.reader.archive import open_archive  # noqa: PLC0415 - see tasks/__init__.py
 
@@ -55,7 +55,7 @@ def begin(
     campaign: Campaign,
     storage_options: Mapping[str, Any],
 ) -> "CubeRecipe":
-    """Begin the cube's store, or take up what an earlier run left of it."""
+    """Begin the cube's store, or open the one that an earlier run began."""
     from shift_stac.cubes.building import begin_store  # noqa: PLC0415 - see above
     from shift_stac.store.template import StoreText  # noqa: PLC0415 - see above
 
@@ -65,7 +65,7 @@ def begin(
 
 @stage("finish cube", task_run_name="finish-{recipe.name}")
 def finish(recipe: "CubeRecipe", work: "WorkFolder") -> "CubeSummary":
-    """Make the store whole, and list its checksums."""
+    """Complete the store, and list its checksums."""
     from shift_stac.cubes.building import finish_store  # noqa: PLC0415 - see above
 
     summary = finish_store(work, recipe)
@@ -79,7 +79,7 @@ def finish(recipe: "CubeRecipe", work: "WorkFolder") -> "CubeSummary":
 def validate_cube(
     summary: "CubeSummary", work: "WorkFolder", storage_options: Mapping[str, Any]
 ) -> "Validation":
-    """Compare sampled cells with brute force; a cube that is not right is never published."""
+    """Compare sampled cells with a brute-force computation; a wrong cube is never published."""
     from shift_stac.cubes.check import check_cube  # noqa: PLC0415 - see above
 
     try:
@@ -94,7 +94,7 @@ def validate_cube(
 
 @stage("draw cube", task_run_name="draw-{recipe.name}")
 def draw(recipe: "CubeRecipe", work: "WorkFolder", campaign: Campaign) -> Path | None:
-    """Draw the season; None if the cube shows no vegetation, or is too large to be gone through."""
+    """Draw the season; None if the cube shows no vegetation, or is too large to read."""
     from shift_stac.pictures.season import draw_season  # noqa: PLC0415 - see above
 
     if recipe.size_bytes > _MOST_DRAWN_BYTES:
@@ -117,7 +117,7 @@ def publish(
     picture: Path | None,
     progress: Progress | None,
 ) -> "PublishedCube":
-    """Publish store, checksums, picture, item, and what leads to it."""
+    """Publish store, checksums, picture and item, and link the item."""
     from shift_stac.archive.cube_publication import publish_cube  # noqa: PLC0415 - see above
 
     name = summary.recipe.name
@@ -131,7 +131,7 @@ def publish(
 
 @stage("link cube", task_run_name="link-{name}")
 def link(name: str, storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
-    """Let the catalog lead to a published cube, if an earlier run did not come so far."""
+    """Link a published cube in the catalog, if an earlier run ended before that."""
     from shift_stac.archive.cube_publication import link_published  # noqa: PLC0415 - see above
 
     link_published(storage, campaign, name, hrefs)

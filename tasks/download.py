@@ -1,4 +1,4 @@
-"""Bring a line's files to this machine."""
+"""Download a line's files to this machine."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def download(
     downloader: Downloader,
     progress: Progress | None,
 ) -> SourceLine:
-    """Download what is missing or has changed, and verify all of it."""
+    """Download files that are missing or have changed, and verify all files."""
     logger = get_run_logger()
     logger.info("%s: %d files, %s", line, len(list(remote.files)), format_size(remote.size))
     return downloader.download(remote, folder, progress=progress)

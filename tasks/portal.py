@@ -1,4 +1,4 @@
-"""Ask the portal what it has."""
+"""List dates, lines and files of the portal."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What people see of a line before they open it: pictures, a map and an outline."""
+"""Pictures, an overview and a footprint of a line, which people see before they open it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Publish a converted line: data, pictures, item, and last the parents that lead to it."""
+"""Publish a converted line: data, pictures, item, and last the parents that link to it."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def publish(
     companions: Companions,
     progress: Progress | None,
 ) -> str:
-    """Publish the line's store and its companions; returns the store's path in the archive."""
+    """Publish the line's store and its companion files; return the store's path in the archive."""
     path = publish_data(storage, campaign, line, store, companions, progress)
     get_run_logger().info("%s: %s published", line, storage.href(path))
     return path
@@ -47,7 +47,7 @@ def catalogue(
     store: str,
     hrefs: Hrefs,
 ) -> None:
-    """Publish the line's item, then what leads to it."""
+    """Publish the line's item, then the documents that link to it."""
     path = publish_item(
         storage,
         campaign,
@@ -64,9 +64,11 @@ def catalogue(
 
 @stage("link")
 def link(storage: Storage, campaign: Campaign, lines: list[FlightLine], hrefs: Hrefs) -> None:
-    """Link published lines that the catalog does not lead to, if there are any."""
+    """Link published lines that the catalog does not link yet, if there are any."""
     for line in link_missing(storage, campaign, lines, hrefs):
-        get_run_logger().warning("%s was published, but not linked: it is now", line)
+        get_run_logger().warning(
+            "%s was published without a link in the catalog: it is linked now", line
+        )
 
 
 @stage("refresh table and page", task_run_name="refresh")
@@ -77,6 +79,6 @@ def refresh(
     lines: list[FlightLine],
     settled: list[FlightLine],
 ) -> None:
-    """Bring the table of items and the page for people up to the catalog."""
+    """Update the table of items and the page for people to the catalog."""
     brought = refresh_search_pages(storage, campaign, hrefs, lines=lines, settled=settled)
     get_run_logger().info("%d items brought into table and page", brought)

@@ -1,4 +1,4 @@
-"""What a report reads of the archive."""
+"""Reads the archive for a report."""
 
 from shift_stac.archive.catalog_lines import CatalogLine, catalog_lines
 from shift_stac.campaigns import Campaign
@@ -8,5 +8,5 @@ from tasks.retrying import stage
 
 @stage("read catalog")
 def read_catalog(storage: Storage, campaign: Campaign) -> list[CatalogLine]:
-    """Read what the catalog tells of each published line."""
+    """Read the catalog's entries of all published lines."""
     return catalog_lines(storage, campaign)

@@ -1,4 +1,4 @@
-"""What all tasks have in common: which failures are worth another try, when, and what is noted."""
+"""Shared by all tasks: which failures are tried again, when, and what the log records."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -30,14 +30,14 @@ _PASSING = (
     TokenServiceError,
     TransferError,
 )
-# A disk that is full or cannot be written stays so for hours; a conversion takes minutes.
+# Not tried again: a full or read-only disk stays so for hours, and a conversion takes minutes.
 _STAYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def is_passing(error: object) -> bool:
-    """Whether an error may be gone at the next try: of a network, a disk, a server or a job.
+    """Whether an error of a network, a disk, a server or a job may be gone at the next try.
 
-    Bad input stays bad, a full disk full, and a job that the cluster refuses is refused again.
+    Bad input, a full disk, and a job that the cluster refuses fail again in the same way.
     """
     if not isinstance(error, _PASSING) or isinstance(error, InvalidStoreError):
         return False
@@ -59,9 +59,10 @@ def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bo
 def stage[**P, R](
     name: str, *, task_run_name: str | None = None
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task of a function: tried again where that may help, and noted in the log at hand.
+    """Make a task of a function; it is retried if that may help, and recorded in the current work log.
 
-    Values of these tasks are paths and small models, made anew by each run: none is kept.
+    Results of these tasks are paths and small models that each run makes again: Prefect stores
+    none.
     """
 
     def make(function: Callable[P, R]) -> Task[P, R]:

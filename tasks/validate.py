@@ -1,4 +1,4 @@
-"""Look into a line's store before it is published, and into published ones."""
+"""Validate a line's store before it is published, and published stores."""
 
 from pathlib import Path
 
@@ -21,14 +21,14 @@ from tasks.retrying import stage
 def validate(
     line: FlightLine, store: Path, summary: StoreSummary, sources: SourceLine
 ) -> Validation:
-    """Compare a converted store with its source; one that is not right is never published."""
+    """Compare a converted store with its source; a wrong store is never published."""
     from shift_stac.validation.store_check import validate_store  # noqa: PLC0415 - see tasks/__init__.py
 
     found = validate_store(store, Expectations.of_summary(summary), sources=sources)
     if not found.passed:
         # A run that finds no summary converts the line again.
         summary_path(store).unlink(missing_ok=True)
-        msg = f"{store} is not published, because it is not right: {found.sentence}"
+        msg = f"{store} is not published, because it is wrong: {found.sentence}"
         raise InvalidStoreError(msg)
     get_run_logger().info("%s: %s", line, found.sentence)
     return found
@@ -38,7 +38,7 @@ def validate(
 def validate_published(
     line: FlightLine, storage: Storage, campaign: Campaign, hrefs: Hrefs, blocks: int | None
 ) -> LineCheck:
-    """Look into a published line: its item, its store, and the files beside it."""
+    """Validate a published line: its item, its store, and its companion files."""
     from shift_stac.archive.line_check import check_line  # noqa: PLC0415 - see tasks/__init__.py
 
     found = check_line(storage, campaign, line, blocks=blocks, hrefs=hrefs)

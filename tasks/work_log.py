@@ -1,7 +1,7 @@
-"""What is noted of the work on a line, or of a run's other work, while its tasks do it.
+"""The log of the work on a line, or of a run's other work, which its tasks write.
 
-The log at hand is the one of the context in which a task runs: tasks that are submitted to other
-threads take it with them.
+A task writes to the log of its context; tasks that are submitted to other threads keep this
+context.
 """
 
 import threading
@@ -20,7 +20,7 @@ _at_hand: ContextVar["WorkLog | None"] = ContextVar("work_log", default=None)
 
 
 class WorkLog:
-    """Seconds and retries of stages, lost jobs, and where it failed. Threads may share it.
+    """Seconds and retries of stages, lost jobs, and the stage that failed. Threads may share it.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class WorkLog:
 
     @contextmanager
     def stage(self, name: str, *, is_retry: bool) -> Iterator[None]:
-        """Note one try of a stage: its seconds, and how it ended."""
+        """Record one try of a stage: its seconds, and how it ended."""
         if is_retry:
             with self._lock:
                 self.retries[name] += 1
@@ -60,7 +60,7 @@ class WorkLog:
             self._changed()
 
     def job(self, job: JobInfo) -> None:
-        """Note a job, or what has become known of it since."""
+        """Record a job, or update the record of it."""
         if job.number is not None:
             self._jobs[job.number] = JobRecord(
                 number=job.number,
@@ -70,7 +70,7 @@ class WorkLog:
             )
 
     def under_way(self, line: str) -> LineOutcome:
-        """What is known of a line so far."""
+        """Return the outcome of a line so far."""
         with self._lock:
             return LineOutcome(
                 line=line,
@@ -84,37 +84,37 @@ class WorkLog:
             )
 
     def outcome(self, line: str, state: LineState, reason: str, **more: Any) -> LineOutcome:
-        """How a line was left; ``more`` as for :class:`LineOutcome`."""
+        """Return the outcome of a line; ``more`` as for :class:`LineOutcome`."""
         told = {"state": state, "reason": reason, "ended": datetime.now(UTC)} | more
         return self.under_way(line).model_copy(update=told)
 
     def failure(
         self, line: str, state: LineState, reason: str, error: Exception, stage: str = ""
     ) -> LineOutcome:
-        """How a line was left that an error ended; the stage is found if it is not given."""
+        """Return the outcome of a line that failed; by default with the stage that failed last."""
         at, last = self._failure or ("", None)
         where = stage or (at if last is error else "")
         return self.outcome(line, state, reason, stage=where, error=error_name(error))
 
 
 def failed(line: str, error: Exception, stage: str = "") -> LineOutcome:
-    """The outcome of what was not begun line by line: a date, or the catalog."""
+    """Return the outcome of a failure that belongs to no line, but to a date or the catalog."""
     return WorkLog().failure(line, LineState.FAILED, str(error), error, stage)
 
 
 def error_name(error: BaseException) -> str:
-    """The name of an error's class; of one that a module keeps to itself, that of its base."""
+    """Return the name of an error's class; of a private class, the name of its base."""
     return next(kind.__name__ for kind in type(error).__mro__ if not kind.__name__.startswith("_"))
 
 
 def log_at_hand() -> WorkLog:
-    """The log of this context; where there is none, one that nobody reads."""
+    """Return the log of this context; without one, a new log that is not kept."""
     return _at_hand.get() or WorkLog()
 
 
 @contextmanager
 def logging_to(log: WorkLog) -> Iterator[WorkLog]:
-    """Let the tasks of this context write to a log."""
+    """Let the tasks of this context write to this log."""
     token = _at_hand.set(log)
     try:
         yield log

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from shift_stac.cubes.recipe import CubeRecipe
 
-# Of a block whose line cannot be read for a moment; a worker that is lost is no try of its block.
+# Of a block whose line cannot be read for a moment. The loss of a block's worker does not count.
 _RETRIES = 2
 
 
 def _runner(workers: SharedWorkers) -> DaskTaskRunner:
-    """The task runner of this flow run, which is told what cluster to start; it ends with the run.
+    """Return the task runner of this flow run, set to start the cluster; it ends with the run.
 
     The runner is made with the flow, before its options are known. It starts the cluster when its
     client is first asked for.
@@ -50,7 +50,7 @@ def write_blocks(
     storage_options: Mapping[str, Any],
     told: Callable[[BlockNote], None],
 ) -> None:
-    """Compute blocks, and note each as soon as it is written.
+    """Compute blocks, and report each as soon as it is written.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def write_blocks(
     numbers
         The blocks that are missing.
     storage_options
-        With which workers open the lines.
+        Options with which workers open the lines.
     told
         Called with each block that is written.
 
@@ -71,7 +71,8 @@ def write_blocks(
         Blocks failed; the others are written.
     """
     runner = _runner(workers)
-    # A client by the scheduler's address has to be told the keys; the runner's own has them.
+    # A client that connects by the scheduler's address needs the keys; the runner's own client has
+    # them.
     with get_dask_client(security=runner.client.security) as client:
         futures = _submit(client, work, recipe, numbers, storage_options)
         failures: dict[int, BaseException] = {}
@@ -82,7 +83,7 @@ def write_blocks(
                 told(future.result())
             else:
                 failures[futures[future]] = error
-            # What is done is written: its result need not be made again if its worker goes.
+            # A finished block is already written: it is not computed again when its worker is lost.
             future.release()
     if failures:
         raise _failed(failures, len(numbers))
@@ -111,10 +112,10 @@ def _submit(
 def _failed(failures: Mapping[int, BaseException], blocks: int) -> StoreError:
     number, error = min(failures.items())
     if isinstance(error, KilledWorker):
-        reason = "its worker was lost again and again; the logs of the jobs tell why"
+        reason = "its workers were lost again and again: see the logs of the jobs"
     else:
         reason = f"{type(error).__name__}: {error}"
     return StoreError(
         f"{len(failures)} of {blocks} blocks failed; block {number}: {reason}. The others are "
-        "written: run again, which goes on from them"
+        "written: run the command again to compute only the missing ones"
     )

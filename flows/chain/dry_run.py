@@ -1,4 +1,4 @@
-"""What an ingest would do, without doing any of it."""
+"""Dry run: report what an ingest would do, without doing it."""
 
 from rich.console import Console
 
@@ -15,7 +15,7 @@ from shift_stac.portal.portal import campaign_portal
 
 
 def dry_run(options: IngestOptions, console: Console) -> int:
-    """Print what an ingest would do. Touches nothing, and needs no Prefect server.
+    """Print what an ingest would do. Changes nothing, and needs no Prefect server.
 
     Returns the number of lines, or dates, that would fail.
     """
@@ -42,7 +42,7 @@ def dry_run(options: IngestOptions, console: Console) -> int:
 
 
 def show_coverage(options: CampaignOptions, console: Console) -> None:
-    """Print what the campaign file covers of the portal, and what it leaves over."""
+    """Print which parts of the portal the campaign file covers, and which it does not match."""
     with campaign_portal(
         load_campaign(options.campaign), options.portal_version, options.download, options.portal
     ) as portal:
@@ -50,7 +50,7 @@ def show_coverage(options: CampaignOptions, console: Console) -> None:
 
 
 def foresee(lines: list[FlightLine], context: RunContext) -> list[LineOutcome]:
-    """What an ingest would leave each line as: up to date, failed, or waiting for it."""
+    """Return the outcome that an ingest would have for each line: up to date, failed, or to be done."""
     outcomes = []
     for line in lines:
         try:

@@ -1,4 +1,4 @@
-"""What every flight line of a run goes through: one chain a line, many lines side by side."""
+"""The chain of stages of each flight line of a run; many lines run at the same time."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -32,12 +32,12 @@ from tasks.publish import catalogue, link, publish, refresh
 from tasks.validate import validate
 from tasks.work_log import WorkLog, failed, logging_to
 
-# Each time another run has published the line, from other files or in another form.
+# How often a line is planned again because another run has published it meanwhile.
 _TIMES_PLANNED = 20
 
 
 class _Done(NamedTuple):
-    """How a line that did not fail was left."""
+    """The result of a line that did not fail."""
 
     state: LineState
     reason: str
@@ -46,7 +46,7 @@ class _Done(NamedTuple):
 
 
 def _ingest(line: FlightLine, context: RunContext, engine: Engine, log: WorkLog) -> _Done:
-    """Take one line through all stages, and again if another run publishes it meanwhile."""
+    """Take one line through all stages; begin again if another run publishes it meanwhile."""
     for _ in range(_TIMES_PLANNED - 1):
         try:
             return _pass_through(line, context, engine, log)
@@ -73,7 +73,7 @@ def _pass_through(line: FlightLine, context: RunContext, engine: Engine, log: Wo
 def _bring_through(
     line: FlightLine, found: LinePreparation, context: RunContext, engine: Engine, log: WorkLog
 ) -> _Done:
-    """Take a line for which something is to be done from the portal into the archive."""
+    """Take a line that is not up to date from the portal into the archive."""
     options, campaign, storage = context.options, context.campaign, context.storage
     published, reason = found.published, found.plan.reason
     bar = context.board.bar
@@ -92,7 +92,7 @@ def _bring_through(
     ):
         refresh_item(storage, campaign, sources, conversion.level, published)
         drop_leftovers(line, context)
-        reason = f"{reason}, but not its content"
+        reason = f"{reason}, but its content has not"
         return _Done(LineState.UP_TO_DATE, reason, published.store_bytes)
     store = context.converted(line)
     summary = convert.with_options(retries=context.profile.retries)(
@@ -123,7 +123,7 @@ def _bring_through(
     )
     show_line(line, context.hrefs, campaign, companions)
     drop_leftovers(line, context)
-    # That a line was new is no reason beside "published"; why one was done again is.
+    # "published" says enough about a new line; a line that was done again also needs the reason.
     why = [reason] if published else []
     reason = "; ".join((*why, *summary.all_notes))
     return _Done(LineState.PUBLISHED, reason, summary.size_bytes, validation)
@@ -133,7 +133,7 @@ def _bring_through(
 def ingest_line(
     line: FlightLine, context: RunContext, engine: Engine, journal: Journal
 ) -> State[LineOutcome]:
-    """Ingest one line. Whatever happens to it is its own outcome, and nobody else's."""
+    """Ingest one line. A failure becomes the line's outcome, and does not affect other lines."""
     log = WorkLog(lambda: journal.note(log.under_way(line.id)))
     try:
         with logging_to(log), context.hold(line):
@@ -154,9 +154,9 @@ def ingest_line(
 
 @contextmanager
 def open_jobs(context: RunContext, run_name: str) -> Iterator[Engine]:
-    """The cluster's jobs of a run. Entering asks the cluster if it takes such jobs.
+    """Open the cluster's jobs of a run. Entering asks the cluster whether it accepts such jobs.
 
-    Enter it before anything is downloaded.
+    Enter this context before anything is downloaded.
     """
     work_dir = context.work_dir / "jobs"
     with (
@@ -169,7 +169,7 @@ def open_jobs(context: RunContext, run_name: str) -> Iterator[Engine]:
 def ingest_lines(
     lines: Sequence[FlightLine], context: RunContext, engine: Engine, journal: Journal
 ) -> list[LineOutcome]:
-    """Ingest lines side by side, as many at once as the options allow."""
+    """Ingest lines, as many at the same time as the options allow."""
     drop_leftovers_of_others(lines, context)
     slots = threading.BoundedSemaphore(context.lines_at_once)
     futures: list[PrefectFuture[Any]] = []
@@ -188,13 +188,13 @@ def complete_catalog(
 ) -> list[LineOutcome]:
     """Finish the catalog at the end of a run: missing links of lines, then the table and the page.
 
-    ``settled`` lines are published, and were not looked at. An error is returned as an outcome
-    of its own, so that the outcomes of the lines are reported as well.
+    ``settled`` lines are published, and were not examined in this run. An error is returned as an
+    outcome of its own, so that the outcomes of the lines are reported as well.
     """
     place = (context.storage, context.campaign)
     read = context.campaign.lines.read
     published = [read(o.line) for o in outcomes if o.state is LineState.PUBLISHED]
-    # A line that failed while it was published may have its item already.
+    # A line that failed during publication may already have its item.
     others = [
         read(o.line)
         for o in outcomes

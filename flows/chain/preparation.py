@@ -1,4 +1,4 @@
-"""What a run opens once for all its lines, and the comparison of a line with what is published."""
+"""Opens what all lines of a run share, and compares a line with its published state."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -38,12 +38,12 @@ from tasks.work_log import failed
 
 
 class RunContext:
-    """What every line of a run passes through; opened once, closed with the run."""
+    """What all lines of a run share: portal, archive, cluster. Opened once, closed with the run."""
 
     def __init__(self, options: IngestOptions | CampaignOptions, board: ProgressBoard) -> None:
         self.options = options
         self.board = board
-        # Jobs on other machines see the same folder, but do not start in the same place.
+        # Absolute: jobs on other machines see the same folder, but start in another one.
         self.work_dir = options.work_dir.absolute()
         self.campaign: Campaign = load_campaign(options.campaign)
         self.storage = open_storage(options.store, options.s3, code_source(options.s3))
@@ -84,7 +84,7 @@ class RunContext:
         return self.work_dir / "downloads" / self.options.portal_version / line.date
 
     def converted(self, line: FlightLine) -> Path:
-        """Where a line's store is made before it is published."""
+        """The path of a line's store before it is published."""
         return self.work_dir / "converted" / line.date / f"{line}.zarr"
 
     @property
@@ -94,14 +94,14 @@ class RunContext:
 
     @contextmanager
     def hold(self, line: FlightLine, timeout: float | None = None) -> Iterator[None]:
-        """Keep another run in the same working folder from doing the same line at once.
+        """Lock a line against other runs in the same working folder.
 
-        ``timeout`` is in seconds; if there is none, the wait is as long as the options say.
+        ``timeout`` is in seconds; None takes the timeout of the options.
 
         Raises
         ------
         WorkFolderError
-            The other run does not come to an end.
+            The other run does not release the line in time.
         """
         folder = self.work_dir / "locks"
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,15 +116,15 @@ class RunContext:
 
 
 def count_at_once(options: ArchiveOptions, profile: ClusterProfile) -> int:
-    """Lines in progress at once: those in jobs, and those on their way to and from them."""
+    """Lines in progress at once: those in jobs, and those before and after their job."""
     return options.lines_at_once + (0 if profile.is_local else profile.max_jobs)
 
 
 @dataclass(frozen=True)
 class LinePreparation:
-    """What was found out about a line before anything is done.
+    """The plan of a line, made before anything is done.
 
-    ``notes`` say what would be left out of it, as far as a dry run finds that out.
+    ``notes`` list what would be left out, as far as a dry run can find out.
     """
 
     remote: RemoteLine
@@ -135,7 +135,7 @@ class LinePreparation:
 
     @property
     def reason(self) -> str:
-        """Why the line is to be done or not, and what would be left out."""
+        """Why the line will be done or not, and what would be left out."""
         return "; ".join((self.plan.reason, *self.notes))
 
 
@@ -144,10 +144,10 @@ def prepare_line(
     context: RunContext,
     find: Callable[[FlightLine, tuple[Product, ...]], RemoteLine],
 ) -> LinePreparation:
-    """Compare what the portal has of a line with what is published; ``find`` asks the portal.
+    """Compare a line's files on the portal with the published line; ``find`` asks the portal.
 
-    A dry run also looks at what a run refuses a line for before it downloads data: the room on the
-    disk, the headers, and a few scan lines.
+    A dry run also makes the checks that a run makes before it downloads data: disk space, headers,
+    and a few scan lines.
     """
     published, has_store = read_published(context.storage, context.campaign, line)
     conversion = conversion_to_make(context.options, published)
@@ -163,7 +163,7 @@ def prepare_line(
 def _foresee(
     remote: RemoteLine, context: RunContext, headers: Mapping[Product, EnviHeader], read: ReadPart
 ) -> tuple[str, ...]:
-    """What a run would leave out, as far as headers and a few scan lines tell."""
+    """Return what a run would leave out, as far as headers and a few scan lines show."""
     optional = {product.product for product in remote.products if product.is_optional}
     notes = foresee_line(
         remote.line, optional, context.fallback_crs, context.campaign.spectral, headers, read
@@ -179,10 +179,10 @@ def _foresee(
 
 
 def need_of(line: FlightLine, remote: RemoteLine, context: RunContext) -> Need:
-    """What a line's ingest takes on the disk; a store is taken to be as large as its sources."""
+    """Return the disk space that a line's ingest needs; a store counts as large as its sources."""
     folder = context.downloads(line)
     missing = [file for file in remote.files if not context.downloader.is_current(file, folder)]
-    # A download goes on from what is there.
+    # A download continues from the bytes on the disk.
     parts = [folder / f"{file.name}.part" for file in missing]
     begun = sum(part.stat().st_size for part in parts if part.exists())
     downloads = max(0, sum(file.size for file in missing) - begun)
@@ -192,7 +192,7 @@ def need_of(line: FlightLine, remote: RemoteLine, context: RunContext) -> Need:
 def select_lines(
     options: IngestOptions, list_date: Callable[[str], list[FlightLine]]
 ) -> tuple[list[FlightLine], list[LineOutcome]]:
-    """The lines to look at, and a failure for each date that could not be listed."""
+    """Return the selected lines, and a failure for each date that could not be listed."""
     if options.line:
         return sorted(set(options.line)), []
     lines: list[FlightLine] = []

@@ -1,4 +1,4 @@
-"""What lines leave in the working folder: downloads, and stores before they are published."""
+"""Files of lines in the working folder: downloads, and stores that are not published yet."""
 
 import shutil
 from collections.abc import Collection, Iterator
@@ -14,18 +14,18 @@ from shift_stac.flightline import FlightLine
 
 
 def bytes_of(line: FlightLine, context: RunContext) -> int:
-    """Bytes of a line that lie in the working folder."""
+    """Return the bytes that a line takes in the working folder."""
     total = 0
     for path in _files_of(line, context):
         for file in (path, *path.rglob("*")):
-            # It may be removed while it is looked at.
+            # Another run may remove it meanwhile.
             with suppress(OSError):
                 total += file.stat().st_size if file.is_file() else 0
     return total
 
 
 def drop_leftovers(line: FlightLine, context: RunContext) -> None:
-    """Remove what runs that died have left of a published line; the line is to be held."""
+    """Remove what killed runs have left of a published line; the caller holds the line's lock."""
     for path in _files_of(line, context, downloads=not context.options.keep_downloads):
         if path.is_dir():
             shutil.rmtree(path)
@@ -34,10 +34,10 @@ def drop_leftovers(line: FlightLine, context: RunContext) -> None:
 
 
 def drop_leftovers_of_others(planned: Collection[FlightLine], context: RunContext) -> None:
-    """Remove what runs that died have left of published lines that this run has no plan for.
+    """Remove what killed runs have left of published lines that are not in this run's plan.
 
-    Lines that are held by another run keep everything, and so do lines that are not published:
-    whoever ingests them goes on from there.
+    Files of lines that another run holds stay, and so do those of lines that are not published: the
+    next ingest continues from them.
     """
     left = _all_files(context, downloads=not context.options.keep_downloads)
     lines = {line for line, _ in left}
@@ -53,8 +53,8 @@ def drop_leftovers_of_others(planned: Collection[FlightLine], context: RunContex
 
 
 def _files_of(line: FlightLine, context: RunContext, *, downloads: bool = True) -> Iterator[Path]:
-    """Files and stores of a line."""
-    # A pattern first: a folder may hold the files of thousands of lines.
+    """Return files and stores of a line."""
+    # The glob pattern comes first: a folder may hold the files of thousands of lines.
     for other, path in _all_files(context, downloads=downloads, within=f"{line.date}/{line}*"):
         if other == line:
             yield path
@@ -63,7 +63,7 @@ def _files_of(line: FlightLine, context: RunContext, *, downloads: bool = True) 
 def _all_files(
     context: RunContext, *, downloads: bool, within: str = "*/[!.]*"
 ) -> Iterator[tuple[FlightLine, Path]]:
-    """Files and stores of lines, each with its line; of all, unless a pattern says of which."""
+    """Yield files and stores, each with its line; a pattern limits them to some lines."""
     # The longest name counts: that of a segment begins with the name of a line without segments.
     names = context.campaign.lines
     folders = [context.work_dir / "converted"]

@@ -1,1 +1,1 @@
-"""What the Prefect server keeps of past runs."""
+"""The run history on the Prefect server."""

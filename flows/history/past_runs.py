@@ -1,6 +1,6 @@
-"""What the Prefect server alone knows of runs: which are due, late or crashed, and their pages.
+"""Reads from the Prefect server which runs are due, late or crashed, and the addresses of their pages.
 
-What a run did is told by its own report.
+The report of each run says what it did.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from shift_stac.monitoring.run_report import RunKind, RunStatus
 from shift_stac.storage.address import whole_address
 
 _PAGE = 200
-"""The largest page that a server gives unless it is told otherwise."""
+"""The largest page that a server returns with its default settings."""
 
 _STATUS = {
     StateType.SCHEDULED: RunStatus.SCHEDULED,
@@ -38,19 +38,19 @@ _STATUS = {
     StateType.CANCELLED: RunStatus.CANCELLED,
 }
 _AWAITING_RETRY = "AwaitingRetry"
-# Ways to be at work.
+# States of a run at work.
 _AT_WORK = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
 
 
 def read_past(store: str, since: datetime, now: datetime) -> list[FlowRun]:
-    """The runs into an archive that were due in a time, and those still at work.
+    """Return the runs into an archive that were due in a period, and those still at work.
 
     Parameters
     ----------
     store
         Address of the archive. Runs into another one are left out, and dry runs.
     since, now
-        From when to when.
+        Begin and end of the period.
     """
     due = FlowRunFilterExpectedStartTime.model_validate({"after_": since, "before_": now})
     at_work = FlowRunFilterState(type=FlowRunFilterStateType(any_=_AT_WORK))
@@ -58,7 +58,7 @@ def read_past(store: str, since: datetime, now: datetime) -> list[FlowRun]:
     with get_client(sync_client=True) as client:
         for kind in RunKind:
             for wanted in (FlowRunFilter(expected_start_time=due), FlowRunFilter(state=at_work)):
-                # A run that began meanwhile moves the others to the next page: one may come twice.
+                # A run that begins meanwhile moves the others to the next page: one may come twice.
                 for run in flow_runs(client, wanted, kind):
                     if is_into(run, store):
                         found[str(run.id)] = flow_run_of(run, kind)
@@ -66,10 +66,10 @@ def read_past(store: str, since: datetime, now: datetime) -> list[FlowRun]:
 
 
 def count_dropped_events(since: datetime) -> int:
-    """How many events the server of this machine could not keep since a time.
+    """Count the events that the server of this machine has dropped since a time.
 
-    Prefect's in-memory messaging writes an event that it could not work off into ``dlq`` of its home,
-    where it stays.
+    Prefect's in-memory messaging writes an event that it could not process into ``dlq`` of its home
+    folder, where it stays.
     """
     files = (PREFECT_HOME.value() / "dlq").glob("*")
     return sum(file.stat().st_mtime >= since.timestamp() for file in files)
@@ -78,7 +78,7 @@ def count_dropped_events(since: datetime) -> int:
 def flow_runs(
     client: SyncPrefectClient, wanted: FlowRunFilter, kind: RunKind | None = None
 ) -> Iterator[objects.FlowRun]:
-    """All flow runs that a filter lets through, of one flow or of any, page by page."""
+    """Return all flow runs that match a filter, of one flow or of any, page by page."""
     offset, is_full = 0, True
     while is_full:
         page = client.read_flow_runs(
@@ -94,22 +94,22 @@ def flow_runs(
 
 
 def is_into(run: objects.FlowRun, store: str) -> bool:
-    """Whether a run works for an archive, and is no dry run, by its parameters."""
+    """Whether a run, by its parameters, works for an archive and is no dry run."""
     told = run.parameters.get("options")
     if not isinstance(told, dict) or told.get("dry_run"):
         return False
-    # What a run was not told it took from the settings, as we do.
+    # A run takes options that it was not given from the settings, as we do.
     address = told.get("store", store)
-    # A relative path is one of the folder where the run began, which its parameters do not tell:
-    # it is taken for the same as here.
+    # A relative path belongs to the folder where the run started, which its parameters do not name:
+    # we assume that it is ours.
     return isinstance(address, str) and whole_address(address) == whole_address(store)
 
 
 def flow_run_of(run: objects.FlowRun, kind: RunKind) -> FlowRun:
-    """A flow run as the server has it."""
+    """Return a flow run as the server describes it."""
     status = _STATUS.get(run.state_type) if run.state_type else None
     message = (run.state.message or "") if run.state else ""
-    # Such a run writes no report that would tell.
+    # Such a run writes no report.
     error = WrongOptionsError.__name__ if message.startswith(WRONG_OPTIONS) else ""
     return FlowRun(
         id=str(run.id),

@@ -1,1 +1,1 @@
-"""What a run needs besides its tasks: command line, journal, MFA codes, progress, artifacts, interruption, outcome."""
+"""The parts of a run besides its tasks: options, journal, MFA codes, progress, interruption, outcome."""

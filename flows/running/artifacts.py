@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a line: its job, its picture, and where it is."""
+"""The artifacts of a line in the Prefect UI: its job, its picture, and a link to its item."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ _PICTURE_PIXELS = 480
 
 
 def describe_job(line: str, job: JobInfo) -> str:
-    """A job for people, in Markdown: where its log and its dashboard are, and its script."""
+    """Describe a job in Markdown: its log, its dashboard and its script."""
     number = f"job {job.number}" if job.number else "job"
     rows = [f"# {number} of {line}", "", f"- name: `{job.name}`"]
     if job.log_path:
@@ -39,13 +39,13 @@ def describe_job(line: str, job: JobInfo) -> str:
 
 
 def _key(what: str, line: FlightLine) -> str:
-    """A key as Prefect takes it: small letters, digits and dashes."""
+    """Return a key that Prefect accepts: small letters, digits and dashes."""
     return f"{what}-{line}".lower().replace("_", "-")
 
 
 def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Companions) -> None:
     """Show the quicklook of a line, small, and link to its item."""
-    # Within the artifact: the archive may be in a folder or a bucket that the browser cannot read.
+    # The picture is embedded: the browser may not be able to read the archive's folder or bucket.
     with Image.open(companions.thumbnail) as picture, io.BytesIO() as content:
         picture.thumbnail((_PICTURE_PIXELS, _PICTURE_PIXELS))
         picture.convert("RGB").save(content, "JPEG", quality=80)
@@ -60,8 +60,8 @@ def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Co
             hrefs.absolute(item_path(campaign, line)),
             link_text=f"STAC item of {line}",
             key=_key("item", line),
-            description="Where the archive has no public address, a path or an S3 address.",
+            description="An archive without a public address has a path or an S3 address.",
         )
     except REFUSALS as error:
-        # The line is published, whatever the server shows of it.
-        get_run_logger().warning("%s: the server does not take its picture: %s", line, error)
+        # The line is published even if the server shows no picture of it.
+        get_run_logger().warning("%s: the Prefect server refused its picture: %s", line, error)

@@ -21,10 +21,10 @@ from shift_stac.errors import ShiftError, WrongOptionsError
 def with_options[Options: BaseModel, Result](
     kind: type[Options],
 ) -> Callable[[Callable[[Options], State[Result]]], Callable[[Options], State[Result]]]:
-    """Give the function of a flow whole options, and let expected errors end its run in a sentence.
+    """Complete the options of a flow's function, and end its run with one sentence after an expected error.
 
-    The flow is to be made with ``validate_parameters=False``: what Prefect refuses by itself has neither
-    a name nor a message for people.
+    Make the flow with ``validate_parameters=False``: a run whose options Prefect itself refuses has
+    no name, and a message that people cannot read.
     """
 
     def make(
@@ -35,8 +35,9 @@ def with_options[Options: BaseModel, Result](
             try:
                 whole = _whole(kind, options)
                 patience = _whole(ServiceOptions, {}).server_patience
-                # Tags are the run's. Of a task that has one, the server is asked whether a limit is set
-                # for it, and a line waits for the answer, seconds of a server that has just begun.
+                # Tags belong to the run only. For each task with a tag, Prefect asks the server for
+                # a limit, and a line waits for the answer: seconds, with a server that has just
+                # started.
                 with SignsOfLife(flow_run.id, patience), TagsContext(current_tags=set()):
                     return function(whole)
             except ShiftError as error:

@@ -1,6 +1,7 @@
 """The course of a flow's command: its options, the run, what is printed, the exit status.
 
-What a mistake in the options does not need is imported after they were read: Prefect, and the flow.
+Prefect and the flow are imported after the options are read: a mistake in the options shows at
+once.
 """
 
 import signal
@@ -18,7 +19,7 @@ from flows.settings import read_options
 from shift_stac.errors import ShiftError, WrongAddressError
 
 type Show = Callable[[Console], bool]
-"""Prints what was found, the last thing that is printed; tells whether all is well."""
+"""Prints the result as the last output; returns whether all is well."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Command[Options: BaseModel]:
         The module of the flow. Its function ``carry_out`` takes the options, and returns a
         :data:`Show`.
     check
-        Looks whether the options will do, before anything is begun.
+        Checks the options before anything starts.
     has_run
-        Whether there will be a flow run, which needs a server.
+        Whether these options lead to a flow run, which needs a server.
     """
 
     options: type[Options]
@@ -76,7 +77,7 @@ class Command[Options: BaseModel]:
             show: Show = flow.carry_out(options)
         except KeyboardInterrupt:
             end_log()
-            errors.print("interrupted; the same command goes on from what is done", highlight=False)
+            errors.print("interrupted; run the same command again to continue", highlight=False)
             return 128 + signal.SIGINT
         except prefect_server.REFUSALS as error:
             if temporary_server.is_server_temporary():

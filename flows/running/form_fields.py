@@ -1,12 +1,12 @@
-"""Sentences that the Prefect UI's forms show to the person who fills them in."""
+"""Messages of the Prefect UI's forms."""
 
 from typing import Any
 
 
 def refused_unless(pattern: str, words: str) -> dict[str, Any]:
-    """Of a JSON schema: a text that does not match is refused as "is not one of [words]".
+    """Return a JSON schema that refuses a text that does not match, as "is not one of [words]".
 
-    The server shows the person what it compared with, and nothing beside it: a list of one phrase reads
-    better than a regular expression.
+    The server's message shows only the value that it compared with: one phrase is easier to read
+    than a regular expression.
     """
     return {"if": {"not": {"pattern": pattern}}, "then": {"enum": [words]}}

@@ -1,4 +1,4 @@
-"""What a person can type about an error of the library, which itself knows no command."""
+"""Commands and options that help after an error of the library, which itself knows no commands."""
 
 from shift_stac.errors import (
     DamagedTableError,
@@ -11,17 +11,17 @@ from shift_stac.errors import (
 )
 
 _HINTS: dict[type[ShiftError], str] = {
-    NoSessionError: "begin one with the deployment aws-session, or with `python -m flows.session`, "
-    "and run again; what is done stays done",
+    NoSessionError: "begin one with the deployment aws-session, or with `python -m "
+    "flows.session`, and run again; it continues from what is done",
     DamagedTableError: "`python -m flows.catalog rebuild` makes it again",
-    ForeignLinkError: "--catalog.public-url tells the address",
-    WorkFolderError: "--work-dir chooses the folder",
-    NoCampaignError: "a settings file is named by --settings, or by the variable SHIFT_SETTINGS",
-    MissingProductError: "--product chooses the products",
+    ForeignLinkError: "give the address by --catalog.public-url",
+    WorkFolderError: "choose the folder by --work-dir",
+    NoCampaignError: "name the settings file by --settings, or by the variable SHIFT_SETTINGS",
+    MissingProductError: "choose the products by --product",
 }
 
 
 def set_hints() -> None:
-    """Let errors say what to type, wherever they are shown: terminal, log, state, report."""
+    """Add commands and options to errors wherever they are shown: terminal, log, state, report."""
     for kind, hint in _HINTS.items():
         kind.hint = hint

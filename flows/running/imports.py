@@ -1,4 +1,4 @@
-"""Imports that take seconds: what they make stays, and is not looked through for what to collect."""
+"""Imports that take seconds, without garbage collection."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import within this: Python would look again and again through all objects, a tenth of the time."""
+    """Pause garbage collection for imports, which takes a tenth of their time and finds nothing."""
     gc.disable()
     try:
         yield

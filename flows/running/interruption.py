@@ -1,4 +1,4 @@
-"""The end of a run by Ctrl-C, by a signal, or by a cancel in the UI: soon, whatever it is doing."""
+"""Ends a run soon after Ctrl-C, a signal, or a cancel in the UI, whatever the run is doing."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ from prefect.states import Crashed
 from flows.running.terminal import plain_console
 from shift_stac.cancellation import Cancellation
 
-# Seconds for a stage to reach its next step, and for jobs to be cancelled. Who asked for the end, a
-# person, the UI or a batch system, waits about a quarter of a minute before it kills.
+# Seconds for a stage to reach its next step, and for jobs to be cancelled. Batch systems and the UI
+# wait about 15 seconds before they kill the process.
 _PATIENCE_S = 10.0
 _REPORT_S = 3.0
 _LOOK_S = 1.0
-# Why the run of this process was ended, if not by a signal.
+# The reason why the run of this process was ended, if not by a signal.
 _reasons: list[str] = []
 
 
@@ -30,16 +30,17 @@ _reasons: list[str] = []
 def ending_soon(cancellation: Cancellation) -> Iterator[None]:
     """End all threads of a run, and its process, soon after the run is interrupted.
 
-    The innermost context of a run: what is opened outside of it waits for threads when it is closed.
-    Threads that wait for a server that says nothing cannot be told. If there are any, the process
-    tells the run's state itself, and ends without them; what they did is resumed as after a kill.
+    Make this the innermost context of a run: contexts outside it wait for threads when they close.
+    Threads that wait for a silent server cannot be interrupted. If there are any, the process
+    itself reports the run's state and ends without them; the next run resumes their work as after a
+    kill.
     """
     run_id = UUID(flow_run.id) if flow_run.id else None
     try:
         yield
     except BaseException as error:
         cancellation.cancel()
-        # Who gave a reason has seen to the end already.
+        # A call of end_run with a reason has already started the end.
         is_asked = isinstance(error, (KeyboardInterrupt, SystemExit, TerminationSignal))
         if is_asked and not _reasons:
             number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
@@ -48,9 +49,10 @@ def ending_soon(cancellation: Cancellation) -> Iterator[None]:
 
 
 def end_run(reason: str) -> None:
-    """End the run of this process as a signal does, and tell why; its server cannot be told.
+    """End the run of this process as a signal does, for a reason; used when its server cannot be reached.
 
-    What it has published stays, its jobs are cancelled, and the next run goes on from what is done.
+    Published lines stay, the run's jobs are cancelled, and the next run continues from what is
+    done.
     """
     _reasons.append(reason)
     plain_console(stderr=True).print(f"error: {reason}", highlight=False, soft_wrap=True)
@@ -60,7 +62,7 @@ def end_run(reason: str) -> None:
 
 @contextmanager
 def ending_with(sentinel: int | None, reason: str) -> Iterator[None]:
-    """End the run for a reason if a process ends before the context does, known by its sentinel."""
+    """End the run for a reason if the process of this sentinel ends before the context."""
     over = threading.Event()
 
     def watch(process: int) -> None:
@@ -78,12 +80,12 @@ def ending_with(sentinel: int | None, reason: str) -> Iterator[None]:
 
 
 def why_ended() -> str:
-    """The reason for which :func:`end_run` has ended the run; empty if it has not."""
+    """Return the reason for which :func:`end_run` ended the run; empty if it did not."""
     return _reasons[0] if _reasons else ""
 
 
 def _end_soon(status: int, tell: Callable[[], None] = lambda: None) -> None:
-    """End the process in some seconds, if it does not end by itself."""
+    """End the process after some seconds if it does not end by itself."""
 
     def end() -> None:
         time.sleep(_PATIENCE_S)
@@ -96,11 +98,11 @@ def _end_soon(status: int, tell: Callable[[], None] = lambda: None) -> None:
 
 
 def _tell(run_id: UUID | None, number: signal.Signals) -> None:
-    # A server that cannot be told learns it from the run's silence.
+    # A server that cannot be reached now notices that the run gives no sign of life.
     with suppress(Exception), get_client(sync_client=True) as client:
         if run_id is None:
             return
         state = client.read_flow_run(run_id).state
         if state is None or not (state.is_final() or state.is_cancelling()):
-            message = f"Interrupted by {number.name}; the next run goes on from what is done."
+            message = f"Interrupted by {number.name}; the next run continues from what is done."
             client.set_flow_run_state(run_id, Crashed(message=message), force=True)

@@ -1,4 +1,4 @@
-"""A run's report, written as the run goes on: one that is killed has told what it did until then."""
+"""A run's report, written while the run works: the report of a killed run has everything until then."""
 
 import json
 import threading
@@ -32,9 +32,10 @@ REPORTS = "reports"
 """Folder of the reports, in the working folder."""
 
 TAG = "shift-stac"
-"""Tag of every run of the service, however it was started."""
+"""Tag of every run of the service, whoever started it."""
 
-# Stages of small lines take fractions of a second, and some file systems take as long for a file.
+# Seconds between two writes: stages of small lines take fractions of a second, and so does a file
+# on some file systems.
 _SECONDS_BETWEEN_SIGNS = 20.0
 
 
@@ -46,13 +47,13 @@ class Journal:
     Parameters
     ----------
     kind
-        What the run is for.
+        The kind of the run.
     store
         The archive, as the run's options name it.
     work_dir
         The working folder.
     dry_run
-        Whether the run leaves everything as it is.
+        Whether the run only reports what it would do.
     """
 
     def __init__(self, kind: RunKind, store: str, work_dir: Path, *, dry_run: bool = False) -> None:
@@ -88,29 +89,30 @@ class Journal:
         self._stack.close()
         if error is not None and self.run.ended is None:
             name, reason = error_name(error), why_ended()
-            # What is no Exception comes from outside: a signal, or the server's word.
+            # A BaseException that is no Exception comes from outside: a signal, or a cancel by the
+            # server.
             failed = reason or isinstance(error, Exception)
             status = RunStatus.FAILED if failed else RunStatus.CANCELLED
             self._end(status, status.capitalize(), reason or str(error) or name, name)
 
     @property
     def outcomes(self) -> tuple[LineOutcome, ...]:
-        """What became of each line so far, as the lines were flown."""
+        """The outcomes of the lines so far, in the order of flight."""
         return tuple(self._outcomes[line] for line in sorted(self._outcomes))
 
     @property
     def report(self) -> RunReport:
-        """The report of an ingest, as far as it is."""
+        """The report of an ingest so far."""
         return RunReport(run=self.run, outcomes=self.outcomes, **self._facts)
 
     def tell(self, **facts: Any) -> None:
-        """Put something beside the run and its lines."""
+        """Set fields of the report beside its lines."""
         self._facts |= facts
 
     def note(self, *outcomes: LineOutcome) -> None:
-        """Note what became of lines, in place of what was noted of them before."""
+        """Set the outcomes of lines; they replace earlier ones."""
         with self._lock:
-            # A line that begins or ends is written at once, and its stages now and then.
+            # The beginning and end of a line are written at once, its stages at intervals.
             matters = any(o.state is not None or o.line not in self._outcomes for o in outcomes)
             self._outcomes |= {outcome.line: outcome for outcome in outcomes}
         if matters:
@@ -121,7 +123,7 @@ class Journal:
     def finish(
         self, message: str, *, is_well: bool, state: str, found: BaseModel | None = None
     ) -> None:
-        """Note how the run ended, and what it found if that is not told line by line.
+        """Write how the run ended, and its result if it has none for each line.
 
         Raises
         ------
@@ -139,7 +141,7 @@ class Journal:
         self._summary.fill(self.run, self.outcomes, self.path)
 
     def sign(self) -> None:
-        """Give a sign of life, if the last one is some time ago."""
+        """Write a sign of life if the last one is old enough."""
         if time.monotonic() - self._written > _SECONDS_BETWEEN_SIGNS:
             self._try_to_write()
 
@@ -147,11 +149,11 @@ class Journal:
         try:
             self._write()
         except OSError as error:
-            # The line itself is none the worse for it, and the next writing tells all.
+            # The line is not affected, and the next write has everything.
             get_run_logger().warning("the report %s cannot be written: %s", self.path, error)
 
     def _write(self, **update: Any) -> None:
-        """Write the whole report, or leave the one before."""
+        """Write the report atomically: a failure leaves the previous one."""
         with self._lock:
             self._written = time.monotonic()
             update |= {
@@ -162,7 +164,7 @@ class Journal:
             self.run = self.run.model_copy(update=update)
             document = {"run": self.run.model_dump(mode="json")} | self._facts
             if self.run.kind.is_ingest:
-                # Most lines of a night are those that it leaves as they are: short rows.
+                # Most lines of a night are up to date: their rows are short.
                 document["outcomes"] = [
                     outcome.model_dump(mode="json", exclude_defaults=True)
                     for outcome in self.outcomes

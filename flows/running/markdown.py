@@ -1,8 +1,8 @@
-"""Text of unknown origin in Markdown, as the Prefect UI shows it."""
+"""Escapes text of unknown origin for Markdown in the Prefect UI."""
 
 import re
 
 
 def plain(text: str) -> str:
-    """The text as Markdown that means nothing but itself."""
+    """Return the text with all characters of Markdown escaped."""
     return re.sub(r"([\\`*_{}\[\]<>()#+\-!|&~$:])", r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Whom a run asks for an MFA code: a person at its terminal, or one who looks at the Prefect UI."""
+"""Asks for an MFA code: in the run's terminal, or in the Prefect UI."""
 
 import contextvars
 import sys
@@ -30,14 +30,15 @@ from shift_stac.storage.base import Storage
 from shift_stac.storage.s3_options import AskCode
 
 _SECONDS_BETWEEN_LOOKS = 2
-# The server accepts answers for this long after we have stopped waiting.
+# Seconds for which the server accepts answers after the run has stopped waiting.
 _GRACE_SECONDS = 60
 
 
 class MfaCode(RunInput):
-    """The form in which the Prefect UI asks."""
+    """The form that the Prefect UI shows."""
 
-    # A code is valid once and for half a minute. The database would hold a SecretStr as well.
+    # A plain string: a code is valid once and for 30 seconds, and the database would keep a
+    # SecretStr too.
     code: str = Field(
         title="Code",
         description="The six digits that the device shows now.",
@@ -46,11 +47,11 @@ class MfaCode(RunInput):
 
 
 def code_source(options: BucketOptions) -> AskCode | None:
-    """How a code can be asked for here; None where there is nobody."""
+    """Return the way to ask for a code here; None if there is no terminal and no UI."""
     if sys.stdin.isatty() and sys.stderr.isatty():
         return _ask_in_terminal
     context = FlowRunContext.get()
-    # A temporary server has no UI that anybody could be looking at.
+    # A temporary server has no UI.
     if context is None or context.flow_run is None or is_server_temporary():
         return None
     minutes = options.code_wait_minutes
@@ -60,12 +61,12 @@ def code_source(options: BucketOptions) -> AskCode | None:
 def _ask_in_terminal(serial: str, _: Callable[[], bool], refusal: str) -> str:
     if refusal:
         plain_console(stderr=True).print(refusal, highlight=False, soft_wrap=True)
-    # Unseen: a code is good for half a minute, and terminals are recorded.
+    # Without echo: a code is valid for 30 seconds, and terminals may be recorded.
     return getpass(f"MFA code of {serial}: ", stream=sys.stderr)
 
 
 class _End(Enum):
-    """What ended the waiting for a code."""
+    """The reason why the wait for a code ended."""
 
     ANSWERED = auto()
     SETTLED = auto()
@@ -73,22 +74,22 @@ class _End(Enum):
 
 
 class _AskerInUi:
-    """Pauses a run until somebody enters a code in its page, or a session is begun elsewhere.
+    """Pauses a run until a person enters a code on its page, or a session is begun elsewhere.
 
-    Not Prefect's own ``pause_flow_run``: it leaves a run that nobody has answered paused for good,
-    which then ends with a message of Prefect's, and cannot pause again.
+    Not Prefect's own ``pause_flow_run``: after its timeout the run cannot pause again, and ends
+    with a message of Prefect's.
     """
 
     def __init__(self, flow_run_id: UUID, minutes: float) -> None:
         self._run = flow_run_id
         self._minutes = minutes
-        # A session may end in mid-upload, in a thread that knows nothing of the run.
+        # A session may end during an upload, in a thread without the run's context.
         self._context = contextvars.copy_context()
         self._unanswered = ""
 
     def __call__(self, serial: str, is_settled: Callable[[], bool], refusal: str) -> str | None:
         if self._unanswered:
-            # Else each line that comes after would wait as long.
+            # Otherwise each later line would wait as long.
             raise NoSessionError(self._unanswered)
         return self._context.copy().run(self._ask, serial, is_settled, refusal)
 
@@ -102,9 +103,8 @@ class _AskerInUi:
         )
         form = MfaCode.with_initial_data(
             description=(f"{refusal}\n\n" if refusal else "")
-            + f"The archive's bucket is behind MFA. Enter the code of **{serial}** as "
-            "your device shows it now. The session that it begins serves later runs too, until it "
-            "ends."
+            + f"The archive's bucket is behind MFA. Enter the code that the device **{serial}** "
+            "shows now. It begins a session that later runs use too, until it ends."
         )
         paused: State[Any] = Paused(
             timeout_seconds=round(60 * self._minutes) + _GRACE_SECONDS,
@@ -116,8 +116,8 @@ class _AskerInUi:
             try:
                 form.save(keyset, self._run)
                 answer = client.set_flow_run_state(self._run, paused)
-                # If an answer was lost and the client asked again, the server rejects the second request
-                # although the first one succeeded.
+                # If the server's answer was lost, the client asks again, and the server rejects the
+                # second request although the first one succeeded.
                 if answer.state is None or not answer.state.is_paused():
                     msg = f"the run cannot pause for a code of {serial}: {answer.details}"
                     raise CredentialsError(msg)
@@ -127,8 +127,8 @@ class _AskerInUi:
                     return str(entered.code)
                 client.set_flow_run_state(self._run, Running())
             finally:
-                # Nothing that was entered stays in the server's database; without the schema, which
-                # goes first, it takes nothing more.
+                # The code does not stay in the server's database. The schema is removed first, so
+                # that the server accepts no further code.
                 for part in ("schema", "response", "description"):
                     with suppress(PrefectHTTPStatusError):  # not there: nothing was entered
                         client.delete_flow_run_input(self._run, keyset[part])
@@ -136,14 +136,14 @@ class _AskerInUi:
             get_run_logger().info("a session was begun elsewhere; the run goes on")
             return None
         self._unanswered = (
-            f"nobody entered a code of MFA device {serial} within {self._minutes:g} minutes"
+            f"no code of MFA device {serial} was entered within {self._minutes:g} minutes"
         )
         raise NoSessionError(self._unanswered)
 
     def _wait(self, client: SyncPrefectClient, is_settled: Callable[[], bool]) -> _End:
         deadline = time.monotonic() + 60 * self._minutes
         while True:
-            # Before the server is asked: what was answered in the last moment counts.
+            # Read before the server is asked: an answer in the last moment counts.
             is_over = time.monotonic() > deadline
             state = client.read_flow_run(self._run).state
             if state is None or state.is_running():

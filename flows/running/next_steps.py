@@ -1,4 +1,4 @@
-"""What to do about an alert: by its kind, and by the error that is behind it."""
+"""What to do about an alert, by its kind and by the class of its error."""
 
 from collections.abc import Iterator, Mapping
 
@@ -24,31 +24,32 @@ from shift_stac.errors import (
 from shift_stac.monitoring.alerts import Alert, AlertKind
 from shift_stac.monitoring.run_report import Stage
 
-_PORTAL = "See that the portal answers. The next run tries again."
-_ARCHIVE = "See that the archive can be reached and written, and has room. Then run again."
+_PORTAL = "Check that the portal answers. The next run tries again."
+_ARCHIVE = "Check that the archive can be reached and written, and has space. Then run again."
 _FILES = (
-    "The portal's files do not fit together: tell the portal's keepers. Every run tries again, and "
-    "succeeds once they are right."
+    "The portal's files do not fit together: write to the operators of the portal. Every run "
+    "tries again, and succeeds when the files are right."
 )
 _CONVERSION = (
     "Open the run for its log. If the next run fails in the same way, report it with that log."
 )
 _CAMPAIGN = "Run the campaign (python -m flows.campaign)."
-_CATALOG = "See that the archive can be written. Then run python -m flows.catalog rebuild."
+_CATALOG = "Check that the archive can be written. Then run python -m flows.catalog rebuild."
 _BY_KIND = {
-    AlertKind.STUCK: "Look if its process is alive. If not, cancel the run and start it again: it "
-    "goes on from what is done.",
-    AlertKind.LATE: "Look if the worker runs (python -m deployments.serve starts it).",
-    AlertKind.CRASHED: "Start it again: it goes on.",
+    AlertKind.STUCK: "Check whether its process is alive. If not, cancel the run and start it "
+    "again: it continues from what is done.",
+    AlertKind.LATE: "Check whether the worker runs (python -m deployments.serve starts it).",
+    AlertKind.CRASHED: "Start it again: it continues.",
     AlertKind.ALL_FAILED: "See the lines' reasons below.",
     AlertKind.ENDED_BADLY: "Open the run for its table and its log.",
     AlertKind.LINE_FAILED: _CONVERSION,
     AlertKind.CATALOG_FAILED: _CATALOG,
-    AlertKind.NOTHING_YET: f"See that --store names the archive. {_CAMPAIGN}",
-    AlertKind.IDLE: "Look at schedule and worker.",
+    AlertKind.NOTHING_YET: f"Check that --store names the archive. {_CAMPAIGN}",
+    AlertKind.IDLE: "Check the schedule and the worker.",
     AlertKind.EVENTS_DROPPED: "If it happens again, give the service a PostgreSQL database "
     "(shift_database).",
-    AlertKind.UNFINISHED: "See above why they failed, and if the limits of one run are too low.",
+    AlertKind.UNFINISHED: "The reasons of failures are above. Without failures, raise the limits of "
+    "one run.",
 }
 _BY_ERROR: Mapping[type[ShiftError], str] = {
     EnviError: _FILES,
@@ -57,18 +58,18 @@ _BY_ERROR: Mapping[type[ShiftError], str] = {
     PortalError: _PORTAL,
     TransferError: _PORTAL,
     StorageError: _ARCHIVE,
-    WorkFolderError: "See that the working folder has room, and that no other run is at work in "
+    WorkFolderError: "Check that the working folder has space, and that no other run works in "
     "it. Then run again.",
-    CredentialsError: "Renew the access to the bucket (python -m flows.session, if it asks for "
-    "MFA). Then run again.",
+    CredentialsError: "Renew the access to the bucket (python -m flows.session if it needs MFA). "
+    "Then run again.",
     NothingPublishedError: _CAMPAIGN,
     CatalogError: "Run python -m flows.catalog validate, then rebuild.",
     JobLostError: "The cluster ended the job. If the reason names time or memory, raise it in the "
     "cluster profile. Then run again.",
-    JobRefusedError: "The cluster takes no such job: correct the cluster profile.",
-    QueueTimeoutError: "The cluster had no room in time: run again later, or raise "
+    JobRefusedError: "The cluster refuses such a job: correct the cluster profile.",
+    QueueTimeoutError: "The job waited too long in the queue: run again later, or raise "
     "queue_timeout_minutes in the cluster profile.",
-    ClusterUnavailableError: "The cluster does not answer: ask its keepers. The next run tries "
+    ClusterUnavailableError: "The cluster does not answer: ask its support. The next run tries "
     "again.",
 }
 _BY_STAGE: Mapping[str, str] = {
@@ -80,7 +81,7 @@ _BY_STAGE: Mapping[str, str] = {
 
 
 def next_step(alert: Alert) -> str:
-    """What an operator does next: a sentence or two, with what to type."""
+    """Return what an operator does next: one or two sentences, with the command."""
     if alert.kind in {AlertKind.LINE_FAILED, AlertKind.ENDED_BADLY}:
         for kind in _kinds(alert.error):
             if kind in _BY_ERROR:
@@ -91,7 +92,7 @@ def next_step(alert: Alert) -> str:
 
 
 def _kinds(error: str) -> Iterator[type]:
-    """The class of that name, and those of which it is one; the nearest first."""
+    """Return the class of that name and its base classes, the nearest first."""
     for kind in _below(ShiftError):
         if kind.__name__ == error:
             yield from kind.__mro__

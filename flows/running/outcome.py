@@ -1,4 +1,4 @@
-"""How a run ends: its table in the UI, and a state that tells how it went."""
+"""The end of a run: its table in the UI, and the state that says how it went."""
 
 from typing import Any
 
@@ -22,7 +22,9 @@ from flows.running.temporary_server import (
 )
 from shift_stac.monitoring.run_report import LineState, RunKind, RunReport
 
-_SERVER_ENDED = "the run's own Prefect server ended: run the same command again, which goes on from what is done"
+_SERVER_ENDED = (
+    "the run's own Prefect server ended: run the same command again; it continues from what is done"
+)
 
 
 def conclude(journal: Journal) -> State[RunReport]:
@@ -38,7 +40,7 @@ def conclude(journal: Journal) -> State[RunReport]:
 
 
 def show_table(journal: Journal, sentence: str, rows: list[dict[str, Any]]) -> None:
-    """Show in the UI what a run found, and log where its report is."""
+    """Show the result of a run in the UI, and log the path of its report."""
     description = f"{sentence} ({journal.path})"
     create_table_artifact(rows, key=journal.run.kind, description=description)
     get_run_logger().info("%s; report in %s", sentence, journal.path)
@@ -52,7 +54,7 @@ def end(
     found: BaseModel | None = None,
     is_well: bool = True,
 ) -> State[Any]:
-    """End a report, and make the state in which a run ends that has come to its end.
+    """Finish the report of a complete run, and return the state in which the run ends.
 
     Parameters
     ----------
@@ -61,24 +63,24 @@ def end(
     sentence
         The state's message.
     result
-        What the flow returns; without, the report of an ingest.
+        The value that the flow returns; None for the report of an ingest.
     found
-        What the report tells of a run that tells nothing line by line.
+        The result in the report of a run without lines.
     is_well
-        Whether nobody has to look.
+        Whether nothing needs attention.
     """
-    # Prefect's lists go by the names of states: a failed run of another name would be in none.
+    # Prefect's lists select runs by the names of states: no list has a failed run of another name.
     state = "Completed" if is_well else "Failed"
     journal.finish(sentence, is_well=is_well, state=state, found=found)
     result = journal.report if result is None else result
     if is_well:
         return Completed(message=sentence, data=result)
-    # A failed state of anything but an exception would be shown as an error of Prefect's.
+    # Prefect shows a failed state without an exception as an error of its own.
     return Failed(message=sentence, data=NotWellError(sentence, result))
 
 
 def _announce(journal: Journal) -> None:
-    """Let who watches know that something was published, or that nothing was left to publish."""
+    """Report to the service's watch that something was published, or that nothing was left to publish."""
     report = journal.report
     unfinished = {LineState.FAILED, LineState.WAITING, LineState.SKIPPED} & set(report.counts)
     if LineState.PUBLISHED in report.counts:
@@ -92,14 +94,14 @@ def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
     wait_for_temporary_server()
     if not is_server_temporary():
         _check_server()
-    # Those who look after the service's runs look after this one too.
+    # This tag lets the service watch this run too.
     with tags(TAG), ending_with(temporary_server_sentinel(), _SERVER_ENDED):
         state: Any = flow(options, return_state=True)
         return _result_of(state)
 
 
 def _check_server() -> None:
-    """Make sure that the server that is configured answers.
+    """Check that the configured server answers.
 
     Raises
     ------
@@ -117,7 +119,7 @@ def _check_server() -> None:
 
 
 def _result_of(state: State[Any]) -> Any:
-    """What a flow returned; raises whatever ended it instead."""
+    """Return what a flow returned; raise the error that ended it."""
     result: Any = state.result(raise_on_failure=False)
     if isinstance(result, NotWellError):
         return result.found

@@ -1,4 +1,4 @@
-"""Prefect's SQLite database, made by copying an empty one: Prefect makes each by a hundred migrations."""
+"""Makes Prefect's SQLite database by copying an empty one; Prefect itself runs a hundred migrations."""
 
 import hashlib
 import os
@@ -19,15 +19,15 @@ _MIGRATIONS = Path(prefect.__file__).parent / "server/database/_migrations/versi
 
 
 def prepare_database() -> None:
-    """Make the database that is configured, where there is none, and let Prefect migrate no whole one.
+    """Make the configured database if it does not exist, and skip Prefect's migrations if it is up to date.
 
-    Where this cannot be done, Prefect does all of it itself.
+    If this fails, Prefect makes the database itself.
     """
     scheme, _, name = PREFECT_API_DATABASE_CONNECTION_URL.value().partition(":///")
     if scheme != "sqlite+aiosqlite" or "?" in name or name == ":memory:":
         return
     database = Path(name)
-    # RuntimeError: of a user without a home.
+    # RuntimeError: the user has no home folder.
     with suppress(OSError, RuntimeError, sqlite3.Error, subprocess.CalledProcessError):
         place_database(database)
         if _revision(database) == _revision(_empty_database()):
@@ -35,7 +35,7 @@ def prepare_database() -> None:
 
 
 def place_database(path: Path) -> None:
-    """Put an empty database where there is none.
+    """Put an empty database at a path that does not exist.
 
     Raises
     ------
@@ -51,13 +51,14 @@ def place_database(path: Path) -> None:
     with TemporaryDirectory(dir=path.parent) as folder:
         copy = Path(folder) / "copy"
         shutil.copyfile(empty, copy)
-        # Unlike a renaming it leaves alone what another process has put there meanwhile.
+        # A link, not a rename: it does not replace a database that another process has put there
+        # meanwhile.
         with suppress(FileExistsError):
             path.hardlink_to(copy)
 
 
 def kept_database() -> Path:
-    """Where the empty database of this version of Prefect is kept: in the user's folder for caches."""
+    """Return the path of the empty database of this version of Prefect, in the user's cache folder."""
     names = "\n".join(sorted(path.name for path in _MIGRATIONS.glob("*.py")))
     key = f"{prefect.__version__}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shift-stac"
@@ -65,13 +66,13 @@ def kept_database() -> Path:
 
 
 def _empty_database() -> Path:
-    """The empty database that is kept, made if it is not there or damaged."""
+    """Return the kept empty database; make it if it is missing or damaged."""
     kept = kept_database()
     if not _is_whole(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=kept.parent) as folder:
             made = Path(folder) / "made.db"
-            # In a process of its own: Prefect knows one database in each.
+            # In a separate process: Prefect uses one database in each process.
             subprocess.run(
                 [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
                 env=os.environ | {_URL_VARIABLE: f"sqlite+aiosqlite:///{made}"},
@@ -80,7 +81,7 @@ def _empty_database() -> Path:
                 check=True,
             )
             whole = Path(folder) / "whole.db"
-            # One file, whatever its journal.
+            # Writes one file, without a separate journal.
             with closing(sqlite3.connect(made)) as connection:
                 connection.execute("VACUUM INTO ?", (str(whole),))
             whole.replace(kept)
@@ -104,5 +105,5 @@ def _revision(path: Path) -> str:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open a database to read; unlike by itself SQLite makes none."""
+    """Open a database for reading; raise an error if it does not exist."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -1,4 +1,4 @@
-"""The Prefect server that a run is told to use: its password, and what it refuses."""
+"""The Prefect server that a run is configured to use: its password and its refusals."""
 
 import os
 
@@ -10,22 +10,22 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from flows.settings import ServiceOptions, site_options
 
 REFUSALS = (httpx.HTTPError, PrefectHTTPStatusError)
-"""What a client raises if the server does not take something."""
+"""The errors of a client whose request the server refuses."""
 
 
 def take_password() -> None:
-    """Where Prefect itself was told no password, the server is asked with the site's own."""
+    """Use the site's password for the server unless Prefect has a password of its own."""
     if not PREFECT_API_URL.value() or PREFECT_API_AUTH_STRING.value():
         return
     auth = site_options(ServiceOptions).auth
     if auth is not None:
-        # For all threads, and for the processes that are started.
+        # Set for all threads, and for child processes.
         os.environ[PREFECT_API_AUTH_STRING.name] = auth.get_secret_value()
         refresh_global_settings_context()
 
 
 def explain_refusal(error: Exception) -> str:
-    """A sentence about what a server refuses, and what to do."""
+    """Return a sentence about a refusal of the server, and what to do."""
     return (
         f"the Prefect server at {PREFECT_API_URL.value()} refuses: {error}; if it asks for a "
         "password, set PREFECT_API_AUTH_STRING"

@@ -1,4 +1,4 @@
-"""Progress of each line and stage that moves: bars in a terminal, artifacts in the Prefect UI."""
+"""Progress of each line and stage at work: bars in a terminal, artifacts in the Prefect UI."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ _PAUSES_AT_THE_END = (1, 2, 4, 0)
 
 @dataclass
 class _Moving:
-    """One progress artifact, and the percentage that the server shall know."""
+    """One progress artifact, and the percentage to send to the server."""
 
     artifact: ArtifactCreate
     percent: float
@@ -34,7 +34,7 @@ class _Moving:
 
 
 class _Reporter:
-    """Tells the server of progress, from a thread of its own: no stage waits for it."""
+    """Sends progress to the server from its own thread: no stage waits for it."""
 
     def __init__(self) -> None:
         self._moving: dict[str, _Moving] = {}
@@ -43,7 +43,8 @@ class _Reporter:
         self._thread: threading.Thread | None = None
 
     def follow(self, artifact: ArtifactCreate) -> _Moving:
-        # A stage that is tried again moves the artifact of its first try: none stays behind.
+        # A stage that is tried again moves the artifact of its first try; no stale artifact
+        # remains.
         moving = self._moving.setdefault(str(artifact.key), _Moving(artifact, 0.0))
         self._start()
         return moving
@@ -66,14 +67,14 @@ class _Reporter:
         with get_client(sync_client=True) as client:
             while not self._end.wait(_SECONDS_BETWEEN_REPORTS):
                 self._tell_all(client)
-            # What was told last is what stays: a busy server is asked again, for a while.
+            # The last values stay in the UI: a busy server is asked again for some time.
             for pause in _PAUSES_AT_THE_END:
                 if self._tell_all(client):
                     break
                 time.sleep(pause)
 
     def _tell_all(self, client: SyncPrefectClient) -> bool:
-        """Whether the server knows all of it now."""
+        """Send all values; return whether the server accepted them."""
         while self._unshown:
             with suppress(*REFUSALS):
                 client.create_artifact(self._unshown.pop(0))
@@ -84,7 +85,7 @@ class _Reporter:
         return all(moving.told == moving.percent for moving in self._moving.values())
 
     def _tell(self, client: SyncPrefectClient, moving: _Moving, percent: float) -> None:
-        # Progress is a courtesy: what the server does not take now, it is offered again.
+        # Progress must not fail a run: values that the server refuses now are sent again.
         try:
             if moving.id is None:
                 moving.id = client.create_artifact(
@@ -98,10 +99,10 @@ class _Reporter:
 
 
 class ProgressBoard:
-    """Bars that the threads of a run move.
+    """The progress bars of a run; threads may share it.
 
-    Shows no bars where ``console`` is not a terminal, and artifacts within task runs. A run that is
-    cancelled ends at the next step that any stage reports: threads cannot be stopped from outside.
+    Shows bars if ``console`` is a terminal, and artifacts within task runs. A cancelled run ends at
+    the next step that a stage reports: threads cannot be stopped from outside.
     """
 
     def __init__(self, console: Console) -> None:
@@ -129,7 +130,7 @@ class ProgressBoard:
         self._reporter.stop()
 
     def bar(self, line: str, stage: str) -> Callable[[int, int], None]:
-        """A callback that moves one bar: done, total. The bar goes when it is full."""
+        """Return a callback (done, total) that moves one bar. A full bar disappears."""
         bar: TaskID | None = None
         moving: _Moving | None = None
         artifact = _artifact_of(line, stage)
@@ -148,7 +149,7 @@ class ProgressBoard:
         return advance
 
     def jobs(self, line: str, note: Callable[[JobInfo], None]) -> Callable[[JobInfo], None]:
-        """A callback that shows each job of a line, and hands it to another."""
+        """Return a callback that shows each job of a line, and passes it to another callback."""
         run = _run_here()
 
         def told(job: JobInfo) -> None:
@@ -162,7 +163,7 @@ class ProgressBoard:
 
 
 def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
-    """The progress artifact of a stage, of the task run or flow run in whose context this is called."""
+    """Return the progress artifact of a stage for the current task run or flow run."""
     run = _run_here()
     if run is None:
         return None
@@ -171,7 +172,7 @@ def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
 
 
 def _run_here() -> dict[str, UUID | None] | None:
-    """The task run, if it is one, and the flow run, in whose context this is called."""
+    """Return the current task run, if any, and the current flow run."""
     task, flow = TaskRunContext.get(), FlowRunContext.get()
     flow_run_id = flow.flow_run.id if flow is not None and flow.flow_run is not None else None
     if task is not None:

@@ -1,6 +1,6 @@
-"""A run's signs of life on the Prefect server that shows it, and its end when that server is gone.
+"""Sends a run's signs of life to its Prefect server, and ends the run if the server is gone.
 
-They are labels of the flow run, and no events: a server on SQLite loses events when it is busy.
+They are labels of the flow run, not events: a server on SQLite loses events when it is busy.
 """
 
 import contextvars
@@ -29,13 +29,13 @@ BEAT_SECONDS = 10
 """Seconds between two signs of life."""
 
 ALIVE = "shift-stac.alive"
-"""Label of a run: when its process last gave a sign of life."""
+"""Label of a run: time of its last sign of life."""
 
 AT_WORK = "shift-stac.at-work"
-"""Label of a run: when something of it last began or ended."""
+"""Label of a run: time when one of its stages last began or ended."""
 
 LEFT = "shift-stac.left"
-"""Label of a run that brings lines into the archive: how it left that, one of :class:`Left`."""
+"""Label of a run that ingests lines: the state of the archive at its end, one of :class:`Left`."""
 
 _ANSWER_S = 30.0
 # The next sign of life comes soon enough.
@@ -43,19 +43,19 @@ _ASK_ONCE = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_CLIENT_SERVER_VERSION_CHECK_
 
 
 class Left(StrEnum):
-    """How a run left the archive, where that is news."""
+    """The state in which a run left the archive."""
 
     PUBLISHED = "published"
     NOTHING_TO_DO = "nothing left to publish"
 
 
 class SignsOfLife:
-    """Gives them as long as the context lasts; ends the run if the server answers no more.
+    """Sends signs of life while the context lasts; ends the run if the server does not answer any more.
 
     Parameters
     ----------
     run_id
-        The flow run. Without one, and on a temporary server, at which nobody looks, there are none.
+        The flow run. None, or a run on a temporary server, sends no signs of life.
     patience
         Seconds without an answer of the server after which the run ends.
     """
@@ -73,7 +73,7 @@ class SignsOfLife:
         self.note_work()
         self._token = _AT_HAND.set(self)
         if self._run is not None:
-            # Which server it is may be told by a context alone.
+            # The server may be set only in this context.
             target = contextvars.copy_context().run
             threading.Thread(
                 target=target,
@@ -88,18 +88,20 @@ class SignsOfLife:
         self._over.set()
 
     def note_work(self) -> None:
-        """Something of the run begins or ends; the next sign of life tells it."""
+        """Note that a stage begins or ends; the next sign of life includes it."""
         self._at_work = _now()
 
     def leave(self, left: Left) -> None:
-        """Tell how the run leaves the archive."""
+        """Report how the run leaves the archive."""
         if self._run is None:
             return
         try:
             with self._lock, get_client(sync_client=True) as client:
                 client.update_flow_run_labels(self._run, {LEFT: left.value})
         except httpx.HTTPError as error:
-            get_run_logger().warning("the server does not take that this run %s: %s", left, error)
+            get_run_logger().warning(
+                "the Prefect server refused the label that this run %s: %s", left, error
+            )
 
     def _beat(self, run: UUID) -> None:
         with (
@@ -114,23 +116,23 @@ class SignsOfLife:
                 elif time.monotonic() - answered > self._patience and not self._over.is_set():
                     end_run(
                         f"the Prefect server at {PREFECT_API_URL.value()} has not answered for "
-                        f"{self._patience:g} s: start it again, and then the run, which goes on from "
-                        "what is done"
+                        f"{self._patience:g} s: start it again, then start the run again; it "
+                        "continues from what is done"
                     )
                     return
                 self._over.wait(BEAT_SECONDS - (time.monotonic() - begun))
 
     def _is_answered(self, client: SyncPrefectClient, run: UUID) -> bool:
-        """Give one sign of life; whether the server is there, whatever it says."""
+        """Send one sign of life; return whether the server answered at all."""
         try:
             with self._lock:
                 client.update_flow_run_labels(run, {ALIVE: _now(), AT_WORK: self._at_work})
         except httpx.TransportError:
-            # A database that is busy answers late; this question does not reach it.
+            # A busy database answers late; this request does not use the database.
             return client.api_healthcheck() is None
         except (httpx.HTTPStatusError, ObjectNotFound):
             pass
-        # What answers is no Prefect server: a proxy, say, whose server is gone.
+        # Another program answers, for example a proxy whose server is gone.
         except Exception:  # noqa: BLE001
             return False
         return True
@@ -142,7 +144,7 @@ _AT_HAND: contextvars.ContextVar[SignsOfLife | None] = contextvars.ContextVar(
 
 
 def life_at_hand() -> SignsOfLife:
-    """Those of the run in whose context this is called; without a run, some that nobody sees."""
+    """Return the signs of life of the current run; without a run, ones that are not sent."""
     return _AT_HAND.get() or SignsOfLife(None)
 
 

@@ -19,16 +19,16 @@ _AT_MOST = 20
 
 
 class Summary:
-    """The artifact: made when a run begins, so that it stands first, and filled when it ends.
+    """The artifact: created at the start of a run, so that it is the first, and filled at the end.
 
-    What the server does not take is left out: the run is none the worse for it.
+    A refusal of the server does not affect the run.
     """
 
     def __init__(self, run: RunRecord) -> None:
         self._id: UUID | None = None
         if FlowRunContext.get() is None:
             return
-        begun = f"Under way since {run.started:%Y-%m-%d %H:%M} UTC. When it has ended, it is told here how."
+        begun = f"Under way since {run.started:%Y-%m-%d %H:%M} UTC. The result will be shown here."
         artifact = ArtifactCreate(
             key=f"{run.kind}-summary",
             type="markdown",
@@ -40,7 +40,7 @@ class Summary:
             self._id = client.create_artifact(artifact).id
 
     def fill(self, run: RunRecord, outcomes: tuple[LineOutcome, ...], report: Path) -> None:
-        """Tell how the run ended."""
+        """Write how the run ended."""
         if self._id is not None:
             text = "\n\n".join(_paragraphs(run, outcomes, report))
             with suppress(*REFUSALS), get_client(sync_client=True) as client:

@@ -1,7 +1,7 @@
-"""A Prefect server for a run that has none: begun while the run still imports, ended with its process.
+"""A Prefect server for a run that has none: started while the run still imports, ended with its process.
 
-Prefect's own would be started late, from nothing, and by a run that imports the whole server itself;
-and it outlives a run that is killed.
+Prefect's own temporary server starts late, makes its run import the whole server, and outlives a
+run that is killed.
 """
 
 import atexit
@@ -34,8 +34,8 @@ from shift_stac.errors import ShiftError
 if TYPE_CHECKING:
     import uvicorn
 
-# Without what only a server needs that is there for more than a run: pages, and types of blocks, which such
-# a server writes into the same database when it begins.
+# Leaves out what one run does not need: the UI, and the types of blocks, which a server writes into
+# its database when it starts.
 _LEANER = {
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
@@ -49,21 +49,22 @@ _server: "_TemporaryServer | None" = None
 
 
 class ServerStartError(ShiftError):
-    """The temporary server did not begin."""
+    """The temporary server did not start."""
 
 
 class _TemporaryServer:
-    """The server's process, from the side of the run."""
+    """The run's handle of the server's process."""
 
     def __init__(self) -> None:
-        # Bound here: no other process takes the port, and who asks too early waits.
+        # Bound here: no other process can take the port, and early requests wait.
         with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
-            # Connections inherit it. Else each answer of a head and a body would wait for 40 ms.
+            # Connections inherit it. Without it each answer of a head and a body waits for 40 ms.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
             self._lifeline, theirs = Pipe()
             arguments = (listening, theirs, self._lifeline)
-            # A fork has imported what both need. Beside other threads it could wait for their locks.
+            # A fork keeps the imports that both need. With other threads it could wait for their
+            # locks.
             is_alone = threading.active_count() == 1
             begin = get_context("fork").Process if is_alone else get_context("spawn").Process
             self._process: BaseProcess = begin(target=_serve, args=arguments)
@@ -82,7 +83,7 @@ class _TemporaryServer:
         try:
             httpx.get(f"{self.url}/health", timeout=seconds, trust_env=False).raise_for_status()
         except httpx.HTTPError as error:
-            msg = f"the temporary Prefect server did not begin ({error}): what it says stands above"
+            msg = f"the temporary Prefect server did not start ({error}): see its messages above"
             raise ServerStartError(msg) from error
 
     @property
@@ -91,7 +92,7 @@ class _TemporaryServer:
         return self._process.sentinel
 
     def end(self) -> None:
-        """Let it write down what it was told, and end."""
+        """Let it write its events to the database, and end it."""
         self._lifeline.close()
         self._process.join(_SECONDS_TO_END)
         self._process.kill()
@@ -99,7 +100,7 @@ class _TemporaryServer:
 
 
 def begin_temporary_server() -> None:
-    """Begin the temporary server, if no other one is configured and it is not there."""
+    """Start the temporary server unless one is configured or it already runs."""
     global _server  # noqa: PLW0603 - one for all runs of a process
     if (
         _server is not None
@@ -109,36 +110,36 @@ def begin_temporary_server() -> None:
         return
     _server = _TemporaryServer()
     atexit.register(_server.end)
-    # For all threads. It has no pages that anything could link to.
+    # For all threads. It has no UI to link to.
     os.environ |= {PREFECT_API_URL.name: _server.url, PREFECT_UI_URL.name: ""}
     refresh_global_settings_context()
 
 
 def wait_for_temporary_server() -> None:
-    """Begin the temporary server, if it is needed, and wait until it answers."""
+    """Start the temporary server if it is needed, and wait until it answers."""
     begin_temporary_server()
     if _server is not None:
         _server.wait()
 
 
 def is_server_temporary() -> bool:
-    """Whether the server is one that nobody looks at: ours, or Prefect's own of this kind."""
+    """Whether the server is temporary, with no UI: ours, or Prefect's own."""
     return _server is not None or not PREFECT_API_URL.value()
 
 
 def temporary_server_sentinel() -> int | None:
-    """What can be waited for until the temporary server ends, if there is one."""
+    """Return a sentinel that is ready when the temporary server ends; None if there is none."""
     return None if _server is None else _server.sentinel
 
 
 def _serve(listening: socket.socket, lifeline: Connection, run: Connection) -> None:
-    """Be the server's process, until the run closes its end of the lifeline, or is gone."""
+    """Run the server until the run closes its end of the lifeline or dies."""
     run.close()
-    # Signals to all processes of a terminal or a job are for the run, which has to tell how it ends.
+    # Signals to all processes of a terminal or a job are for the run, which reports its end here.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     started: list[uvicorn.Server] = []
-    # Beside this thread, which then sees at any moment that the run is gone.
+    # In another thread: this one notices at once when the run is gone.
     serving = threading.Thread(target=_run_server, args=(listening, started), daemon=True)
     serving.start()
     with suppress(EOFError):
@@ -156,7 +157,7 @@ def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> No
         os.environ |= _LEANER
         prepare_database()
         refresh_global_settings_context()
-        # Seconds of imports that the run itself can do without.
+        # These imports take seconds, and the run does not need them.
         with importing():
             import uvicorn  # noqa: PLC0415
             from prefect.server.api.server import create_app  # noqa: PLC0415
@@ -174,9 +175,9 @@ def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> No
 
 
 def _wait_for_events(server: "uvicorn.Server") -> None:
-    """Wait until the server has read the events that the run sent, and its services have them.
+    """Wait until the server has read the run's events and passed them to its services.
 
-    Task runs are told by events. What the services have they write down when they are ended.
+    Task runs are reported by events. The services write theirs to the database when they end.
     """
     from prefect.server.utilities.messaging.memory import METRICS  # noqa: PLC0415 - as above
 

@@ -1,4 +1,4 @@
-"""What the commands print."""
+"""The output of the commands."""
 
 import logging
 import textwrap
@@ -14,13 +14,13 @@ from rich.table import Table
 from shift_stac.monitoring.units import format_size
 
 if TYPE_CHECKING:
-    # A mistake in the options is told without them.
+    # Errors in the options do not need these imports.
     from shift_stac.archive.archive_report import ArchiveReport
     from shift_stac.monitoring.run_report import RunReport
     from shift_stac.portal.coverage import Coverage
     from shift_stac.sources import RemoteFile
 
-# Names in a sentence that tells of many.
+# The number of names in a sentence about many.
 _FEW = 3
 
 _STYLES = {
@@ -37,33 +37,33 @@ _ANY_WIDTH = 10_000
 
 
 def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """A console that prints every text as it is: reasons and names are no markup of rich's."""
+    """Return a console that prints texts unchanged: reasons and names are not rich's markup."""
     return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
 
 
 def end_log() -> None:
-    """Let nothing but warnings follow: what is printed next shall be the last thing."""
+    """Stop all log messages but warnings: the next output is the last."""
     logging.getLogger("prefect").setLevel(logging.WARNING)
 
 
 def print_report(console: Console, report: "RunReport") -> None:
-    """Print the table of a run's lines, the last thing that a run prints."""
-    # The stages' seconds are for wider places than a terminal: the report, and the UI.
+    """Print the table of a run's lines, its last output."""
+    # The seconds of stages are too wide for a terminal; the report and the UI have them.
     shown = ("line", "state", "size", "seconds", "validation", "reason")
     rows = [{name: row[name] for name in shown} for row in report.rows()]
     print_rows(console, f"{report.sentence} - {report.store}", rows)
 
 
 def print_archive_report(console: Console, report: "ArchiveReport") -> None:
-    """Print which stores are good and which are bad, the last thing that a validation prints."""
+    """Print which stores are good and which are bad, the last output of a validation."""
     print_rows(console, f"{report.sentence} - {report.store}", report.rows())
 
 
 def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Print rows that have the same columns.
 
-    Where they are too wide for the console, what the last column says stands below the table, so that
-    no word is broken.
+    If they are too wide for the console, the last column is printed below the table, so that no
+    word is broken.
     """
     console.print(title, highlight=False, soft_wrap=True)
     if not rows:
@@ -78,7 +78,7 @@ def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, object]
     for row in rows:
         if row[last]:
             text = f"{row[short[0]]}: {row[last]}" if short else str(row[last])
-            # A path that is longer than the console stays in one piece, to be copied.
+            # A path that is longer than the console is not broken, so that it can be copied.
             text = textwrap.fill(
                 text,
                 console.width,
@@ -110,7 +110,7 @@ def print_plan(
     reason: str,
     files: "Iterable[tuple[RemoteFile, bool]]" = (),
 ) -> None:
-    """Print what a dry run found out about a line; ``True`` marks a file that is here already."""
+    """Print the plan of a line in a dry run; ``True`` marks a file that is already downloaded."""
     console.print(f"{line}: {action} ({reason})", highlight=False, soft_wrap=True)
     for file, present in files:
         what = "is here" if present else "download"
@@ -120,10 +120,10 @@ def print_plan(
 
 
 def print_coverage(console: Console, coverage: "Coverage", where: str) -> None:
-    """Print what a campaign file covers of a portal, and what it leaves over."""
+    """Print which parts of a portal a campaign file covers, and which it does not match."""
 
     def say(text: str, indent: int = 0) -> None:
-        # Paths are to be copied: only sentences are broken between words.
+        # Paths are not broken, so that they can be copied; sentences are broken between words.
         console.print(Padding(text, (0, 0, 0, indent), expand=False), highlight=False)
 
     days = [f"{date} ({len(lines)})" for date, lines in coverage.lines.items()]
@@ -141,7 +141,7 @@ def print_coverage(console: Console, coverage: "Coverage", where: str) -> None:
             rest = f" and {more} more" if more else ""
             say(f"no data or no header: {', '.join(names)}{rest}", 2)
     left = sum(leftovers.count for leftovers in coverage.leftovers)
-    say(f"files and folders that it leaves over: {left}")
+    say(f"files and folders that it does not match: {left}")
     for leftovers in coverage.leftovers:
         say(f"{leftovers.count}: {leftovers.reason}", 2)
         for example in leftovers.examples:
@@ -149,7 +149,7 @@ def print_coverage(console: Console, coverage: "Coverage", where: str) -> None:
 
 
 def problems_of(error: Exception) -> list[tuple[tuple[str, ...], str]]:
-    """What is wrong with options: of each the place, if it has one, and the reason."""
+    """Return the place, if any, and the reason of each error in options."""
     if not isinstance(error, ValidationError):
         return [((), str(error))]
     return [
@@ -162,7 +162,7 @@ def problems_of(error: Exception) -> list[tuple[tuple[str, ...], str]]:
 
 
 def print_usage_error(console: Console, error: Exception, program: str) -> None:
-    """Print what is wrong with the options, each in the command line's spelling."""
+    """Print the errors in the options, with their names on the command line."""
     for place, reason in problems_of(error):
         where = f"--{'.'.join(place).replace('_', '-')}: " if place else ""
         console.print(f"error: {where}{reason}", highlight=False, soft_wrap=True)

@@ -276,7 +276,7 @@ def test_a_session_that_ends_in_the_middle_is_missed_once_and_the_run_tells_all(
     run = service.wait(started)
     assert gate.sessions[-1] in gate.ended
     assert run["state_type"] == "FAILED"
-    assert "nobody entered a code" in run["state"]["message"]
+    assert "no code of MFA device" in run["state"]["message"]
     assert service.logs(started).count("press Resume") == 1
     rows = json.loads(service.artifacts(started)["ingest"]["data"])
     failed = [row["line"] for row in rows if row["state"] == "failed"]
@@ -289,7 +289,7 @@ def test_where_nobody_answers_the_run_ends_in_time_and_says_what_to_do(service):
     at_once = service.start("validate", s3={"code_wait_minutes": 0})
     for started, cause in (
         (at_once, "nobody here to ask for a code"),
-        (waits, "nobody entered a code"),
+        (waits, "no code of MFA device"),
     ):
         run = service.wait(started)
         assert run["state_type"] == "FAILED"

@@ -137,7 +137,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     (finding,) = figures["findings"]
     assert bad in finding["what"]
     assert "implies" in finding["why"]
-    assert "tell the portal's keepers" in finding["next_step"]
+    assert "write to the operators of the portal" in finding["next_step"]
     assert [(d["date"], d["published"], d["listed"]) for d in figures["flights"]] == [(DATE, 2, 4)]
 
     _check_page_and_artifact(tmp_path, prefect_api, bad, day)

@@ -27,7 +27,7 @@ def test_nothing_is_made_and_what_is_not_there_is_told(settings, tmp_path):
     assert {finding.verdict for finding in findings.values()} <= {Verdict.GOOD, Verdict.NOTE}
     for subject in ("working folder", "store"):
         assert findings[subject].verdict is Verdict.NOTE
-        assert "is not there yet" in findings[subject].words
+        assert "does not exist yet" in findings[subject].words
     assert set(tmp_path.iterdir()) == before
 
 

@@ -176,7 +176,7 @@ def test_a_run_with_a_bad_line_is_told_apart_and_operators_hear_the_cause(servic
         assert words not in service.logs(run["id"])
     summary = service.artifacts(run["id"])["ingest-summary"]["data"]
     assert "1 of 2 lines failed" in summary
-    assert "tell the portal's keepers" in summary
+    assert "write to the operators of the portal" in summary
 
 
 @pytest.mark.parametrize(

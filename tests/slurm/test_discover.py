@@ -165,7 +165,7 @@ def lines(operator) -> list[str]:
 def test_setup_prepares_a_folder_and_tries_a_job(operator):
     said = operator.setup_output
     assert "a job of profile test-slurm ran on" in said
-    assert "a run finds what it needs" in said
+    assert "everything that a run needs is there" in said
     modes = {p.name: p.stat().st_mode & 0o777 for p in operator.home.iterdir()}
     assert modes["secrets"] == modes["prefect"] == modes["run"] == modes["tmp"] == 0o700
     assert modes["environment"] == 0o600

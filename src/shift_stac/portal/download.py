@@ -307,7 +307,7 @@ def _read_header(file: SourceFile, product: RemoteProduct) -> EnviHeader:
         msg = (
             f"{data.url} has {data.size} bytes, but its header implies {header.data_size} "
             f"({header.lines} lines x {header.samples} samples x {header.bands} bands): one of the "
-            "two is truncated or of another version; tell the portal's keepers"
+            "two is truncated or of another version; write to the operators of the portal"
         )
         raise EnviError(msg)
     return header

@@ -109,7 +109,7 @@ def test_stages_that_begin_and_end_in_a_moment_are_not_as_many_files(journal, mo
 
 def test_the_report_of_a_large_night_is_as_small_as_is_promised(journal):
     """600 lines listed, 40 of them ingested and validated: see docs/how-to/service.md."""
-    reason = "the portal lists it as it was when it was found up to date"
+    reason = "the portal's listing is the same as when the line was found up to date"
     listed = [
         LineOutcome(line=f"ang2022{n:04}t195402", state=LineState.UP_TO_DATE, reason=reason)
         for n in range(560)

@@ -16,7 +16,7 @@ def step(kind, error="", stage=""):
 @pytest.mark.parametrize(
     ("error", "stage", "words"),
     [
-        ("EnviError", "download", "tell the portal's keepers"),
+        ("EnviError", "download", "write to the operators of the portal"),
         ("JobLostError", "convert", "cluster profile"),
         ("CredentialsError", "publish", "flows.session"),
         # An error is also what its class is a kind of; the nearest counts.

@@ -28,7 +28,7 @@ def test_a_reason_in_brackets_is_printed_as_it_is(capsys, monkeypatch, stderr):
 
 def test_a_table_fits_the_terminal_and_breaks_no_word(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    reason = f"file:///{'far/' * 30}rfl is truncated; tell the portal's keepers"
+    reason = f"file:///{'far/' * 30}rfl is truncated; write to the operators of the portal"
     rows = [
         {"line": "ang20220308t190313", "state": "failed", "size": "", "reason": reason},
         {"line": "ang20220308t191139", "state": "published", "size": "543.2 GB", "reason": ""},
