@@ -1,6 +1,6 @@
 """Opens what all lines of a run share, and compares a line with its published state."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,25 +14,23 @@ from flows.running.mfa_codes import code_source
 from flows.running.progress import ProgressBoard
 from flows.settings import ArchiveOptions, CampaignOptions, IngestOptions
 from shift_stac.archive.documents import read_published
+from shift_stac.archive.foresight import foresee
 from shift_stac.archive.plan import Action, LinePlan, conversion_to_make, plan_line
 from shift_stac.campaigns import Campaign, load_campaign
 from shift_stac.cluster import ClusterProfile, load_profile
-from shift_stac.envi.header import EnviHeader
-from shift_stac.errors import EnviError, NoLinesError, ShiftError
+from shift_stac.errors import NoLinesError, ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.locks import held
-from shift_stac.maps.glt import table_transform
 from shift_stac.monitoring.run_report import LineOutcome
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.portal.room import DiskRoom, Need
-from shift_stac.sources import Product, ReadPart, RemoteLine
+from shift_stac.sources import Product, RemoteLine
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.published import PublishedState
 from shift_stac.storage.address import open_storage
 from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.swath.igm_crs import check_line
-from shift_stac.swath.line_sample import foresee_line
 from tasks.portal import list_lines
 from tasks.work_log import failed
 
@@ -64,6 +62,12 @@ class RunContext:
                 check_line,
                 fallback=self.fallback_crs,
                 bad_bands=self.campaign.spectral.bad_bands,
+            ),
+            partial(
+                foresee,
+                fallback=self.fallback_crs,
+                spectral=self.campaign.spectral,
+                of_optional=options.dry_run,
             ),
         )
         self.room = DiskRoom(self.work_dir, board.cancellation)
@@ -146,8 +150,8 @@ def prepare_line(
 ) -> LinePreparation:
     """Compare a line's files on the portal with the published line; ``find`` asks the portal.
 
-    A dry run also makes the checks that a run makes before it downloads data: disk space, headers,
-    and a few scan lines.
+    A dry run also makes the checks that a run makes before it downloads cubes: disk space,
+    headers, and a few scan lines.
     """
     published, has_store = read_published(context.storage, context.campaign, line)
     conversion = conversion_to_make(context.options, published)
@@ -156,26 +160,8 @@ def prepare_line(
     notes: tuple[str, ...] = ()
     if context.options.dry_run and plan.action is Action.INGEST:
         context.room.check(need_of(line, remote, context))
-        notes = context.downloader.inspect(remote, partial(_foresee, remote, context))
+        notes = context.downloader.inspect(remote)
     return LinePreparation(remote, published, conversion, plan, notes)
-
-
-def _foresee(
-    remote: RemoteLine, context: RunContext, headers: Mapping[Product, EnviHeader], read: ReadPart
-) -> tuple[str, ...]:
-    """Return what a run would leave out, as far as headers and a few scan lines show."""
-    optional = {product.product for product in remote.products if product.is_optional}
-    notes = foresee_line(
-        remote.line, optional, context.fallback_crs, context.campaign.spectral, headers, read
-    )
-    try:
-        if Product.GLT in headers:
-            table_transform(headers[Product.GLT])
-    except EnviError as error:
-        if Product.GLT not in optional:
-            raise
-        return (*notes, f"the {Product.GLT.called} was left out: {error}")
-    return notes
 
 
 def need_of(line: FlightLine, remote: RemoteLine, context: RunContext) -> Need:

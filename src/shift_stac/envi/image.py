@@ -1,7 +1,7 @@
 """ENVI rasters: a text header beside a flat binary file, which is mapped, never read whole."""
 
 import mmap
-from collections.abc import Buffer, Callable
+from collections.abc import Buffer, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,18 +99,42 @@ def read_lines(header: EnviHeader, lines: slice, read: Callable[[int, int], byte
     read
         Gives a number of bytes of the file, from an offset on.
     """
-    row = header.samples * header.dtype.itemsize
     count = lines.stop - lines.start
-    part = replace(header, lines=count)
-    if header.interleave == "bsq":
-        pieces = [
-            read(header.offset + (band * header.lines + lines.start) * row, count * row)
-            for band in range(header.bands)
-        ]
-    else:
+    row = header.samples * header.dtype.itemsize
+    if header.interleave != "bsq":
         row *= header.bands
-        pieces = [read(header.offset + lines.start * row, count * row)]
-    return _shaped(part, Path(header.name.removesuffix(".hdr")), b"".join(pieces), 0)
+        content = read(header.offset + lines.start * row, count * row)
+    elif count == header.lines:
+        content = read(header.offset, count * row * header.bands)
+    else:
+        pieces = [_band_part(header, band, lines, read) for band in range(header.bands)]
+        content = b"".join(pieces)
+    return _shaped(replace(header, lines=count), _data_path(header), content, 0)
+
+
+def read_values(
+    header: EnviHeader, bands: Sequence[int], lines: slice, read: Callable[[int, int], bytes]
+) -> NDArray[Any]:
+    """Some bands of some scan lines, shaped (scan lines, bands, samples), as :func:`read_lines`."""
+    count = lines.stop - lines.start
+    if header.interleave != "bsq" or count == header.lines:
+        return read_lines(header, lines, read).data[:, bands]
+    content = b"".join(_band_part(header, band, lines, read) for band in bands)
+    part = replace(header, lines=count, bands=len(bands))
+    return _shaped(part, _data_path(header), content, 0).data
+
+
+def _band_part(
+    header: EnviHeader, band: int, lines: slice, read: Callable[[int, int], bytes]
+) -> bytes:
+    """Scan lines of one band of a file in which each band lies by itself."""
+    row = header.samples * header.dtype.itemsize
+    start = header.offset + (band * header.lines + lines.start) * row
+    return read(start, (lines.stop - lines.start) * row)
+
+
+def _data_path(header: EnviHeader) -> Path:
+    return Path(header.name.removesuffix(".hdr"))
 
 
 def _shaped(header: EnviHeader, path: Path, content: Buffer, offset: int) -> EnviImage:

@@ -41,7 +41,8 @@ _FEW_CELLS = 4_000_000
 # put the half of their pixels. No pixel is further from the centre of its cell than 0.71; a table
 # that counts from 0, or whose map info is that of centres, is off by more.
 _COMPARED_CELLS = 10_000
-_LARGEST_MEDIAN_OFFSET = 0.9
+LARGEST_MEDIAN_OFFSET = 0.9
+"""A table whose pixels are farther from their cells' centres, in the median and in cells, does not fit."""
 
 _MAP_INFO_ENTRIES = 7
 
@@ -64,6 +65,34 @@ class PortalTable:
     grid: MapGrid
     image: EnviImage
     sample_band: int
+
+    @classmethod
+    def of(cls, grid: MapGrid, image: EnviImage) -> "PortalTable":
+        """The table of a GLT, whose bands' names tell if the line comes first."""
+        names = [name.lower() for name in image.header.band_names]
+        swapped = len(names) == 2 and "line" in names[0] and "sample" in names[1]  # noqa: PLR2004
+        return cls(grid, image, sample_band=int(swapped))
+
+    def check_numbers(self, *, lines: int, samples: int) -> None:
+        """Refuse a table that names pixels which the line has not.
+
+        Raises
+        ------
+        EnviError
+            It is of another line, or of another version of it.
+        """
+        for rows in row_blocks(self.grid.height, _BLOCK_LINES):
+            sample, line = np.abs(self.read(rows))
+            if (
+                (sample > samples).any()
+                or (line > lines).any()
+                or ((sample > 0) != (line > 0)).any()
+            ):
+                msg = (
+                    f"{self.image.path} names samples to {sample.max()} and lines to {line.max()} of "
+                    f"a line that has {samples} and {lines}: it belongs to another line or version"
+                )
+                raise EnviError(msg)
 
     def read(self, rows: slice) -> NDArray[np.int32]:
         """A band of the table, shaped (2, rows, columns): sample, line."""
@@ -206,10 +235,8 @@ def portal_table(image: EnviImage, igm: NDArray[Any], crs: CRS) -> PortalTable:
     """
     header = image.header
     grid = MapGrid(crs, table_transform(header), header.lines, header.samples)
-    names = [name.lower() for name in header.band_names]
-    swapped = len(names) == 2 and "line" in names[0] and "sample" in names[1]  # noqa: PLR2004
-    table = PortalTable(grid, image, sample_band=int(swapped))
-    _check_numbers(table, lines=igm.shape[0], samples=igm.shape[2])
+    table = PortalTable.of(grid, image)
+    table.check_numbers(lines=igm.shape[0], samples=igm.shape[2])
     _check_places(table, igm)
     return table
 
@@ -249,21 +276,9 @@ def table_transform(header: EnviHeader) -> Affine:
     return Affine.translation(easting, northing) @ steps @ Affine.translation(1 - column, 1 - row)
 
 
-def _check_numbers(table: PortalTable, *, lines: int, samples: int) -> None:
-    """A table of another line, or of another version of it, names pixels that are not there."""
-    for rows in row_blocks(table.grid.height, _BLOCK_LINES):
-        sample, line = np.abs(table.read(rows))
-        if (sample > samples).any() or (line > lines).any() or ((sample > 0) != (line > 0)).any():
-            msg = (
-                f"{table.image.path} names samples to {sample.max()} and lines to {line.max()} of "
-                f"a line that has {samples} and {lines}: it belongs to another line or version"
-            )
-            raise EnviError(msg)
-
-
 def _check_places(table: PortalTable, igm: NDArray[Any]) -> None:
     offset = median_offset(table, igm)
-    if offset is None or offset > _LARGEST_MEDIAN_OFFSET:
+    if offset is None or offset > LARGEST_MEDIAN_OFFSET:
         found = "shows no pixel that has a location" if offset is None else (
             f"puts pixels {offset:.1f} cells from where the IGM puts them"
         )  # fmt: skip

@@ -9,8 +9,9 @@ import hashlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, Self
@@ -19,16 +20,23 @@ from shift_stac.cancellation import Cancellation
 from shift_stac.envi.header import EnviHeader, parse_header
 from shift_stac.envi.header_text import decode
 from shift_stac.envi.line_headers import check_headers
-from shift_stac.errors import EnviError, RefusedFileError, RunCancelledError, WorkFolderError
+from shift_stac.errors import (
+    EnviError,
+    RefusedFileError,
+    RunCancelledError,
+    TransferError,
+    WorkFolderError,
+)
 from shift_stac.files import write_whole
 from shift_stac.locks import held
 from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.http_client import http_client
-from shift_stac.portal.parts import read_part
+from shift_stac.portal.parts import read_bytes, read_part
 from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
 from shift_stac.portal.transfer import fetch
 from shift_stac.sources import (
     Product,
+    ProductLevel,
     ReadPart,
     RemoteFile,
     RemoteLine,
@@ -42,13 +50,15 @@ _logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 # Room that must remain on the disk beside the files themselves.
 _SPARE_BYTES = 100_000_000
+# A cube of no more bytes is here as fast as a look into it would take.
+_SMALL_BYTES = 100_000_000
 
 Progress = Callable[[int, int], None]
 """Told as bytes arrive: bytes of the line that are here, bytes of the line in all."""
 
 
-type Look = Callable[[Mapping[Product, EnviHeader], ReadPart], Iterable[str]]
-"""Looks into a line's files, and returns notes."""
+type Look = Callable[[RemoteLine, Mapping[Product, EnviHeader], ReadPart], Iterable[str]]
+"""Looks into those files of a line whose headers are given: refuses them, or returns notes."""
 
 
 class _Header(NamedTuple):
@@ -70,6 +80,8 @@ class Downloader:
         Ends all downloads; they can be resumed. Leaving the context by an exception does it too.
     check
         Refuses a line by its headers, before its data are fetched.
+    look
+        Refuses a line by some of its values, before a large cube is fetched.
     """
 
     def __init__(
@@ -77,10 +89,11 @@ class Downloader:
         options: DownloadOptions | None = None,
         cancellation: Cancellation | None = None,
         check: Callable[[Mapping[Product, EnviHeader]], None] = check_headers,
+        look: Look = lambda *_: (),
     ) -> None:
         self._options = options or DownloadOptions()
         self._cancellation = cancellation or Cancellation()
-        self._check = check
+        self._check, self._look = check, look
         self._client = http_client(self._options, self._cancellation, for_files=True)
         self._pool = ThreadPoolExecutor(self._options.parallel_files, "download")
 
@@ -120,7 +133,8 @@ class Downloader:
             A file cannot be fetched.
         EnviError
             A header cannot be understood, implies another size than its data have, or contradicts
-            another of the line. The headers come first: no data are fetched of such a line.
+            another of the line. The headers come first: no data are fetched of such a line. Or what
+            the look into the IGM, which comes next, and into large cubes raises.
         WorkFolderError
             The folder has no room, or cannot be written, or another run holds it for too long.
         """
@@ -135,13 +149,13 @@ class Downloader:
         ):
             self._cancellation.check(f"{remote.line}: download")
             headers, notes = self._bring_headers(remote, folder, tally)
-            pairs = [
-                self._pool.submit(
-                    _or_note, header.product, self._bring_pair, header.product, folder, tally
-                )
-                for header in headers
-            ]
-            found, refused = _apart(_results(pairs, tally))
+            # The IGM first: it is small beside the cubes, and what is wrong with it spares them.
+            first = [h.product for h in headers if h.product.product is Product.IGM]
+            brought = self._bring_pairs(first, folder, tally)
+            self._look_before(remote, headers, brought, folder)
+            others = [h.product for h in headers if h.product not in first]
+            brought |= self._bring_pairs(others, folder, tally)
+            found, refused = _apart(brought[h.product.product] for h in headers)
             return SourceLine(
                 line=remote.line,
                 portal_version=remote.portal_version,
@@ -149,15 +163,13 @@ class Downloader:
                 notes=(*remote.notes, *notes, *refused),
             )
 
-    def inspect(self, remote: RemoteLine, look: Look = lambda *_: ()) -> tuple[str, ...]:
-        """Find out by the headers what :meth:`download` would refuse, and keep nothing.
+    def inspect(self, remote: RemoteLine) -> tuple[str, ...]:
+        """Find out by the headers and some values what :meth:`download` would refuse, and keep nothing.
 
         Parameters
         ----------
         remote
             The line's files on the portal.
-        look
-            Looks into the data too; given the headers, and what reads a part of a file.
 
         Returns
         -------
@@ -167,7 +179,7 @@ class Downloader:
         Raises
         ------
         TransferError, EnviError
-            As :meth:`download`, or as ``look``.
+            As :meth:`download`.
         """
         with TemporaryDirectory(prefix="headers-") as folder:
             tally = _Tally(remote.size, None, self._cancellation)
@@ -177,10 +189,57 @@ class Downloader:
             for header in found
             if header.fault is not None
         )
-        headers = {h.product.product: h.header for h in found if h.header is not None}
         data = {product.product: product.data for product in remote.products}
-        seen = look(headers, lambda product, *part: read_part(self._client, data[product], *part))
-        return (*remote.notes, *notes, *faults, *seen)
+
+        @cache
+        def read(product: Product, offset: int, size: int) -> bytes | None:
+            return read_part(self._client, data[product], offset, size)
+
+        return (*remote.notes, *notes, *faults, *self._look(remote, _understood(found), read))
+
+    def _look_before(
+        self,
+        remote: RemoteLine,
+        headers: Iterable[_Header],
+        brought: Mapping[Product, SourceProduct | str],
+        folder: Path,
+    ) -> None:
+        """Look into the IGM, which is here, and into cubes that are so large that this is worth it."""
+        here = {
+            product: pair.data for product, pair in brought.items() if not isinstance(pair, str)
+        }
+        for product in remote.products:
+            if product.product not in here and (known := recorded(product.data, folder)):
+                here[product.product] = known
+        data = {product.product: product.data for product in remote.products}
+
+        def read(product: Product, offset: int, size: int) -> bytes | None:
+            if product in here:
+                return read_bytes(here[product].path, offset, size)
+            try:
+                return read_part(self._client, data[product], offset, size)
+            except TransferError:
+                # The download tries again, and tells what is wrong.
+                return None
+
+        small = {p for p in data if p not in here and data[p].size <= _SMALL_BYTES}
+        to_see = {
+            product: header
+            for product, header in _understood(headers).items()
+            if product not in small or product not in ProductLevel.ALL.cubes
+        }
+        if Product.IGM in to_see:
+            self._look(remote, to_see, read)
+
+    def _bring_pairs(
+        self, products: Sequence[RemoteProduct], folder: Path, tally: "_Tally"
+    ) -> dict[Product, SourceProduct | str]:
+        """Bring pairs side by side; of an optional one that is refused, a note."""
+        pairs = [
+            self._pool.submit(_or_note, product, self._bring_pair, product, folder, tally)
+            for product in products
+        ]
+        return dict(zip((p.product for p in products), _results(pairs, tally), strict=True))
 
     def _bring_headers(
         self, remote: RemoteLine, folder: Path, tally: "_Tally"
@@ -195,7 +254,7 @@ class Downloader:
                 tally,
             )
         )
-        self._check({h.product.product: h.header for h in found if h.header is not None})
+        self._check(_understood(found))
         return found, notes
 
     def _bring_header(self, product: RemoteProduct, folder: Path, tally: "_Tally") -> "_Header":
@@ -275,6 +334,10 @@ class Downloader:
             msg = f"{path} cannot be read: {error.strerror}"
             raise RefusedFileError(msg) from error
         return path, digest.hexdigest()
+
+
+def _understood(headers: Iterable[_Header]) -> dict[Product, EnviHeader]:
+    return {h.product.product: h.header for h in headers if h.header is not None}
 
 
 def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> T | str:

@@ -20,7 +20,7 @@ def read_part(client: httpx.Client, remote: RemoteFile, offset: int, size: int) 
         The bytes cannot be fetched.
     """
     if is_local(remote):
-        return _read_local(local_path(remote), offset, size)
+        return read_bytes(local_path(remote), offset, size)
     wanted = f"bytes {offset}-{offset + size - 1}"
     try:
         with client.stream("GET", remote.url, headers={"Range": wanted.replace(" ", "=")}) as found:
@@ -42,7 +42,14 @@ def read_part(client: httpx.Client, remote: RemoteFile, offset: int, size: int) 
     return content
 
 
-def _read_local(path: Path, offset: int, size: int) -> bytes:
+def read_bytes(path: Path, offset: int, size: int) -> bytes:
+    """Read some bytes of a file on this machine.
+
+    Raises
+    ------
+    RefusedFileError
+        It cannot be read.
+    """
     try:
         with path.open("rb") as file:
             file.seek(offset)

@@ -1,33 +1,38 @@
-"""What a few scan lines tell of a flight line whose files are not here yet."""
+"""What a few scan lines tell of a flight line whose files are not all here yet."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from shift_stac.campaigns import SpectralRange
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.image import EnviImage, read_lines
+from shift_stac.envi.image import EnviImage, read_lines, read_values
 from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.envi.scaling import absurd_values
 from shift_stac.errors import EnviError, NoLocationError
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, ProductLevel, ReadPart
+from shift_stac.swath.igm import InputGeometry
 from shift_stac.swath.line_files import EnviFiles
-from shift_stac.swath.obs_bands import check_observation
+from shift_stac.swath.observation import summarize_observation
+from shift_stac.swath.spectral import shared_axis
 
 # A line of no more scan lines is read as a whole.
 _FEW_LINES = 64
 # Elsewhere, at so many places, two scan lines each: neighbours tell the ground sampling.
 _PLACES = 4
+# Where a cube has no value in the middle, at so many places.
+_PLACES_OF_VALUES = 8
+# Of a file in which each band lies by itself, so many of the good ones.
+_SAMPLED_BANDS = 3
 
 
-class _NoPartsError(Exception):
+class NoPartsError(Exception):
     """The server gives whole files alone."""
 
 
 def foresee_line(
     line: FlightLine,
-    optional: Collection[Product],
     fallback: str | None,
     spectral: SpectralRange,
     headers: Mapping[Product, EnviHeader],
@@ -37,92 +42,121 @@ def foresee_line(
 
     Parameters
     ----------
-    line, optional
-        The line, and those of its products that may be left out.
+    line
+        The line.
     fallback
         CRS of an IGM that tells none.
     spectral
         As :meth:`shift_stac.swath.line_files.LineFiles.axis`.
     headers, read
-        Of its products, which fit each other; and what reads from their files.
+        Of the IGM and of other products, which fit each other; and what reads from their files.
 
     Returns
     -------
     tuple
-        What a run would leave out, and what could not be looked at.
+        What is not sure, and what could not be looked at.
 
     Raises
     ------
     EnviError
-        A cube's numbers are none of any unit, or an OBS that is not optional does not fit.
+        A cube's numbers are none of any unit, or it has none.
     GeolocationError
         The IGM's places cannot be those of a flight line.
     """
+    igm = headers[Product.IGM]
     notes = []
-    if Product.OBS in headers:
-        try:
-            check_observation(headers[Product.OBS], headers[Product.IGM])
-        except EnviError as error:
-            if Product.OBS not in optional:
-                raise
-            notes.append(f"the {Product.OBS.called} was left out: {error}")
-
-    def files_of(lines: slice) -> EnviFiles:
-        def open_raster(product: Product) -> EnviImage | None:
-            if product not in headers:
-                return None
-            return read_lines(headers[product], lines, lambda *part: _some(read(product, *part)))
-
-        return EnviFiles(line, open_raster)
-
     try:
-        notes += _check_places(headers[Product.IGM], files_of, fallback)
-        middle = headers[Product.IGM].lines // 2
-        files = files_of(slice(middle, middle + 1))
+        if not any(True for _ in sampled_places(line, igm, read, fallback)):
+            notes.append(
+                f"no pixel of {2 * _PLACES} scan lines of {igm.name} has a location; if none has, the "
+                "run will fail"
+            )
         for product in ProductLevel.ALL.cubes:
-            # Of other files, each band of a scan line lies by itself.
-            if product in headers and headers[product].interleave != "bsq":
-                _check_values(files, product, spectral)
-    except _NoPartsError:
+            if product in headers:
+                _check_values(headers[product], spectral, reads_of(read, product))
+    except NoPartsError:
         notes.append("the server gives no parts of files: no value was looked at")
     return tuple(notes)
 
 
-def _some(content: bytes | None) -> bytes:
-    if content is None:
-        raise _NoPartsError
-    return content
+def sampled_places(
+    line: FlightLine, igm: EnviHeader, read: ReadPart, fallback: str | None
+) -> Iterator[tuple[slice, InputGeometry]]:
+    """Scan lines of an IGM, and where their pixels are; of a line with few scan lines, all of them.
 
+    Raises
+    ------
+    GeolocationError
+        They are none of a flight line; of a line of which all is seen, also because none has a location.
+    """
+    few = igm.lines <= _FEW_LINES
+    starts = [0] if few else np.linspace(0, igm.lines - 2, _PLACES, dtype=int).tolist()
+    for start in starts:
+        lines = slice(start, igm.lines if few else start + 2)
+        image = read_lines(igm, lines, reads_of(read, Product.IGM))
 
-def _check_places(
-    igm: EnviHeader, files_of: Callable[[slice], EnviFiles], fallback: str | None
-) -> Iterator[str]:
-    """Refuse places that are none of a flight line; what is only likely becomes a note."""
-    if igm.lines <= _FEW_LINES:
-        files_of(slice(0, igm.lines)).places(fallback)
-        return
-    located = 0
-    for start in np.linspace(0, igm.lines - 2, _PLACES, dtype=int).tolist():
+        def open_raster(product: Product, image: EnviImage = image) -> EnviImage | None:
+            return image if product is Product.IGM else None
+
         try:
-            files_of(slice(start, start + 2)).places(fallback)
-            located += 1
+            yield lines, EnviFiles(line, open_raster).places(fallback)
         except NoLocationError:
-            continue
-    if not located:
-        yield f"no pixel of {2 * _PLACES} scan lines of {igm.name} has a location; if none has, the run will fail"
+            if few:
+                raise
 
 
-def _check_values(files: EnviFiles, product: Product, spectral: SpectralRange) -> None:
-    cube = files.cube(product)
-    header = cube.header
-    good = np.asarray(files.axis([product], spectral).good)
-    numbers = cube.data[:, good]
-    nodata = numbers.dtype.type(DEFAULT_NODATA if header.nodata is None else header.nodata)
-    known = numbers[np.isfinite(numbers) & (numbers != nodata)].astype(np.float64)
-    absurd = absurd_values(known * header.scale_factor + header.add_offset)
-    if len(np.unique(absurd)) > 1:
-        msg = (
-            f"{header.name}: {absurd.size} of {known.size} values of a scan line are beyond what "
-            "any unit has; see whether its byte order and data type are right"
-        )
-        raise EnviError(msg)
+def foresee_observation(
+    line: FlightLine, header: EnviHeader, read: Callable[[int, int], bytes]
+) -> tuple[str, ...]:
+    """What a run would leave out of an OBS for its values, by those of a few scan lines."""
+    rows = np.unique(np.linspace(0, header.lines - 1, _PLACES, dtype=int)).tolist()
+    parts = [read_lines(header, slice(row, row + 1), read) for row in rows]
+    data = np.concatenate([part.data for part in parts])
+    found = summarize_observation(EnviImage(header, parts[0].path, data), line)
+    return tuple(f"{note} (by {len(rows)} scan lines)" for note in found.notes)
+
+
+def reads_of(read: ReadPart, product: Product) -> Callable[[int, int], bytes]:
+    """What reads of one product's file; it raises :class:`NoPartsError` where no parts are given."""
+
+    def reads(offset: int, size: int) -> bytes:
+        content = read(product, offset, size)
+        if content is None:
+            raise NoPartsError
+        return content
+
+    return reads
+
+
+def _check_values(
+    header: EnviHeader, spectral: SpectralRange, read: Callable[[int, int], bytes]
+) -> None:
+    """Refuse a cube whose numbers are none of any unit, or which has none in any of some scan lines."""
+    good = shared_axis([header], spectral.good_windows, spectral.bad_bands).good
+    bands = np.flatnonzero(good) if any(good) else np.arange(header.bands)
+    bands = header.bands - 1 - bands if header.descends else bands
+    few = header.lines <= _FEW_LINES
+    if header.interleave == "bsq" and not few:
+        bands = bands[np.linspace(0, len(bands) - 1, _SAMPLED_BANDS + 2, dtype=int)[1:-1]]
+    places = np.unique(np.linspace(0, header.lines - 1, _PLACES_OF_VALUES, dtype=int)).tolist()
+    parts = (
+        [slice(0, header.lines)]
+        if few
+        else [slice(row, row + 1) for row in (header.lines // 2, *places)]
+    )
+    for lines in parts:
+        numbers = read_values(header, bands.tolist(), lines, read)
+        nodata = numbers.dtype.type(DEFAULT_NODATA if header.nodata is None else header.nodata)
+        known = numbers[np.isfinite(numbers) & (numbers != nodata)].astype(np.float64)
+        absurd = absurd_values(known * header.scale_factor + header.add_offset)
+        if len(np.unique(absurd)) > 1:
+            msg = (
+                f"{header.name}: {absurd.size} of {known.size} values of a scan line are beyond what "
+                "any unit has; see whether its byte order and data type are right"
+            )
+            raise EnviError(msg)
+        if known.size:
+            return
+    seen = "any scan line" if few else f"any of {len(parts)} scan lines of the whole line"
+    msg = f"{header.name}: no good band has a value in {seen}; there is nothing to publish, download it again"
+    raise EnviError(msg)

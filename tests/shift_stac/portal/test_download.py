@@ -18,6 +18,7 @@ from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.http_client import HttpOptions
 from shift_stac.portal.tree import HttpTree
 from shift_stac.sources import Product, RemoteFile, RemoteLine, RemoteProduct
+from support.sources import small_line
 from support.webserver import encrypted_server, faulty_server, serve_nginx
 
 LINE = FlightLine("ang20220224t195402")
@@ -375,11 +376,14 @@ def test_a_part_of_a_file_is_read_where_the_server_gives_parts(server, tmp_path)
 
     def part_of(url):
         found = []
-        with Downloader(FAST) as downloader:
-            assert downloader.inspect(
-                remote_line(url, faults, etag=None),
-                lambda headers, read: found.append(read(Product.RADIANCE, 5, 7)) or list(headers),
-            ) == (Product.RADIANCE,)
+
+        def look(_, headers, read):
+            found.append(read(Product.RADIANCE, 5, 7))
+            return list(headers)
+
+        with Downloader(FAST, look=look) as downloader:
+            remote = remote_line(url, faults, etag=None)
+            assert downloader.inspect(remote) == (Product.RADIANCE,)
         return found[0]
 
     assert part_of(folder.as_uri()) == CONTENT[5:12]
@@ -387,3 +391,37 @@ def test_a_part_of_a_file_is_read_where_the_server_gives_parts(server, tmp_path)
         assert part_of(nginx) == CONTENT[5:12]
     # This one does not know where a range ends, and gives the file.
     assert part_of(url) is None
+
+
+@pytest.mark.parametrize("small", [0, 10**9])
+def test_the_igm_is_looked_at_before_cubes_are_fetched_and_a_large_cube_by_a_part(
+    tmp_path, monkeypatch, small
+):
+    monkeypatch.setattr("shift_stac.portal.download._SMALL_BYTES", small)
+    sources = small_line(tmp_path / "mirror")
+    products = [
+        RemoteProduct(
+            product=pair.product,
+            **{
+                name: RemoteFile(name=file.path.name, url=file.url, size=file.size)
+                for name, file in (("data", pair.data), ("header", pair.header))
+            },
+        )
+        for pair in sources.products
+    ]
+    line = RemoteLine(line=LINE, portal_version="v1", products=tuple(products))
+    seen = {}
+
+    def look(_, headers, read):
+        seen.update({product: read(product, 0, 4) for product in headers})
+        seen["here"] = sorted(path.name for path in (tmp_path / "work").glob("???.source.json"))
+        msg = "no places"
+        raise EnviError(msg)
+
+    with Downloader(look=look) as downloader, pytest.raises(EnviError, match="no places"):
+        downloader.download(line, tmp_path / "work")
+    assert seen.pop("here") == ["igm.source.json"]
+    assert set(seen) == {Product.IGM} | (
+        {Product.RADIANCE, Product.REFLECTANCE} if not small else set()
+    )
+    assert all(seen[product] == sources.get(product).data.path.read_bytes()[:4] for product in seen)

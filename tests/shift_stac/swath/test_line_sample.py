@@ -13,8 +13,6 @@ from shift_stac.sources import Product
 from shift_stac.swath.line_sample import foresee_line
 from support.sources import small_line, write_envi
 
-OPTIONAL = {Product.OBS}
-
 
 class Elsewhere:
     """A line's files, of which parts can be read; ``reads`` counts them."""
@@ -32,10 +30,10 @@ class Elsewhere:
             file.seek(offset)
             return file.read(size)
 
-    def foresee(self, optional=OPTIONAL):
+    def foresee(self):
         campaign = load_campaign()
         return foresee_line(
-            self.sources.line, optional, "EPSG:32610", campaign.spectral, self.headers, self.read
+            self.sources.line, "EPSG:32610", campaign.spectral, self.headers, self.read
         )
 
     def lose_places(self):
@@ -93,15 +91,23 @@ def test_no_location_is_refused_where_all_is_seen_and_noted_where_it_is_not(tmp_
     assert "no pixel of 8 scan lines" in note
 
 
-def test_an_obs_of_another_shape_is_noted_or_refused_if_the_line_needs_it(tmp_path):
-    line = Elsewhere(tmp_path)
-    line.headers[Product.OBS] = replace(
-        line.headers[Product.IGM], name="obs.hdr", lines=4, bands=11
-    )
-    (note,) = line.foresee()
-    assert "(OBS) was left out: obs.hdr has 4 scan lines" in note
-    with pytest.raises(EnviError, match=r"obs\.hdr has 4 scan lines"):
-        line.foresee(optional=())
+@pytest.mark.parametrize("lines", [5, 500])
+@pytest.mark.parametrize("interleave", ["bil", "bip", "bsq"])
+@pytest.mark.parametrize("fault", ["another byte order", "no value"])
+def test_a_cube_whose_values_are_none_is_refused_by_few_reads(tmp_path, lines, interleave, fault):
+    line = Elsewhere(tmp_path, lines=lines, interleave=interleave)
+    header = line.headers[Product.REFLECTANCE]
+    if fault == "no value":
+        path = line.sources.get(Product.REFLECTANCE).data.path
+        path.write_bytes(np.full(path.stat().st_size // 4, np.nan, "<f4").tobytes())
+    else:
+        line.headers[Product.REFLECTANCE] = replace(header, dtype=header.dtype.newbyteorder(">"))
+    with pytest.raises(
+        EnviError,
+        match=f"{header.name}.*({'value in any' if fault == 'no value' else 'byte order'})",
+    ):
+        line.foresee()
+    assert line.reads < 40
 
 
 def test_a_server_that_gives_no_parts_is_noted(tmp_path, monkeypatch):
