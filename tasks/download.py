@@ -7,7 +7,8 @@ from prefect import get_run_logger
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import Stage
 from shift_stac.monitoring.units import format_size
-from shift_stac.portal.download import Downloader, Progress
+from shift_stac.portal.download import Downloader
+from shift_stac.portal.tally import Progress
 from shift_stac.sources import RemoteLine, SourceLine
 from tasks.retrying import stage
 

@@ -4,11 +4,13 @@ These are the small values that the stages hand to each other. They hold paths a
 never pixels, so that they can cross a process or stand in a report.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
@@ -57,17 +59,44 @@ class ObsBand(StrEnum):
     EARTH_SUN_DISTANCE = "earth_sun_distance"
 
 
+# What a unit of radiance consists of, as UDUNITS writes it.
+_POWER, _AREA, _WIDTH, _ANGLE = "[pnumkµμ]?W", "[cmk]?m-2", "[numµμ]?m-1", "sr-1"
+
+
+def _is_radiance_unit(unit: str) -> str:
+    parts = unit.split(" ")
+    kinds = [
+        sum(bool(re.fullmatch(kind, part)) for part in parts)
+        for kind in (_POWER, _AREA, _WIDTH, _ANGLE)
+    ]
+    if unit != "1" and (kinds != [1, 1, 1, 1] or len(parts) != len(kinds)):
+        msg = (
+            f"{unit!r} is no unit of radiance: give power by area, wavelength and solid angle, such as "
+            "'uW cm-2 nm-1 sr-1', or '1' for numbers without a unit"
+        )
+        raise ValueError(msg)
+    return unit
+
+
+type RadianceUnit = Annotated[str, AfterValidator(_is_radiance_unit)]
+"""A unit of radiance as UDUNITS writes it."""
+
+# A number of a file is one: true and "1" are none.
+type Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
 class Untold(FrozenModel):
     """What the campaign file says of a product's files, for headers that do not tell it.
 
     ``nodata`` marks missing values. A physical value is ``scale`` times the file's number, plus
-    ``offset``. ``bands`` are an OBS's, in the order of its file; an empty name is that of a band that
+    ``offset``, in ``unit``. ``bands`` are an OBS's, in the order of its file; an empty name is that of a band that
     is not taken.
     """
 
-    nodata: float | None = Field(default=None, allow_inf_nan=False)
-    scale: float = Field(default=1.0, allow_inf_nan=False)
-    offset: float = Field(default=0.0, allow_inf_nan=False)
+    nodata: Number | None = None
+    scale: Number = 1.0
+    offset: Number = 0.0
+    unit: RadianceUnit | None = None
     bands: tuple[str, ...] = ()
 
     @field_validator("scale")

@@ -3,8 +3,13 @@ from importlib.resources import files
 import pytest
 
 from shift_stac.campaigns import load_campaign
+from shift_stac.envi.header import read_header
 from shift_stac.errors import CampaignError
 from shift_stac.flightline import FlightLine
+from shift_stac.portal.http_client import HttpOptions
+from shift_stac.portal.portal import open_portal
+from shift_stac.portal.records import local_path
+from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product, ProductLevel
 
 LINE = FlightLine("ang20220224t195402")
@@ -138,7 +143,7 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
         (
             'name = "{line}_igm"',
             'named = "{line}_igm"',
-            "named is no key .*: bands, directory, lev",
+            "named is no key .*: bands, directory, ending, header",
         ),
         (
             "[[380.0, 1340.0]",
@@ -155,6 +160,45 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
         ('"aviris/{date}"', '"aviris/*"', r"layout\.data: .* no folder"),
         ('"aviris/{date}"', '""', r"layout\.data: .* no folder"),
         ("[672.6, ", "[nan, ", r"quicklook\.rgb: .* nanometres"),
+        (
+            'url = "https://avng.jpl.nasa.gov/pub/SHIFT/"',
+            'url = "avng.jpl.nasa.gov/pub"',
+            r"portal\.url: .* https://",
+        ),
+        (
+            'url = "https://avng.jpl.nasa.gov/pub/SHIFT/"',
+            'url = "ftp://avng.jpl.nasa.gov/"',
+            r"portal\.url: .* https://",
+        ),
+        ('url = "https://avng.jpl.nasa.gov/"', 'url = "javascript:x"', r"providers\.0\.url: "),
+        ("[portal.versions.v0]", '[portal.versions."../x"]', r"versions\.\.\./x: "),
+        ("uW cm-2 nm-1 sr-1", "bananas", r"radiance_unit: 'bananas' is no unit .* such as"),
+        (
+            '_rdn_v2aa1_clip" }',
+            '_rdn_v2aa1_clip", unit = "DN sr-1" }',
+            r"radiance\.unit: 'DN sr-1' is",
+        ),
+        ('"{line}_igm" }', '"{line}_igm", unit = "1" }', r"igm\.unit means nothing"),
+        (
+            '"{version}/{date}/L1/igm", name = "{line}_igm"',
+            '"{version}//{date}/L1/obs", name = "{line}_obs"',
+            r"v1: products\.obs: igm and obs have one name",
+        ),
+        (
+            '"{line}_igm"',
+            '"{line}_igm", ending = ".hdr", header = "instead"',
+            r"data and headers have one name",
+        ),
+        ('"{line}_igm"', '"{line}_igm", nodata = true', r"igm\.nodata: .*True"),
+        ('"{line}_rfl"', '"{line}_rfl", scale = "2"', r"reflectance\.scale: .*'2'"),
+        ('platform = "aircraft"', 'platform = " "', r"item\.platform: "),
+        ('"aviris/{date}"', '"AVIRIS-NG/{date}"', r"layout\.data begins with 'AVIRIS-NG'"),
+        ("{ v0 =", "{ v9 =", r"geometry_interleave tells of v9"),
+        (
+            "good_windows = [[380.0, 1340.0], [1450.0, 1800.0], [1970.0, 2500.0]]",
+            "good_windows = []",
+            r"spectral\.good_windows: ",
+        ),
         ("[quicklook]", "bad_bands = [[3, 1]]\n[quicklook]", r"spectral\.bad_bands: \[3, 1\]"),
     ],
 )
@@ -177,3 +221,34 @@ def test_products_that_the_campaign_does_not_have_are_refused(tmp_path):
             version.check_products(level)
     with pytest.raises(CampaignError, match="radiance cannot be left out"):
         version.check_products(ProductLevel.L1, [Product.RADIANCE])
+
+
+def test_each_product_may_have_endings_and_a_unit_of_its_own(tmp_path):
+    text = (files("shift_stac.campaigns") / "shift.toml").read_text()
+    path = tmp_path / "mine.toml"
+    own = 'ending = ".img", header = "instead", header_ending = ".HDR", unit = "W m-2 um-1 sr-1"'
+    path.write_text(text.replace('_rdn_v2aa1_clip" }', f'_rdn_v2aa1_clip", {own} }}'))
+    campaign = load_campaign(path)
+    ((line,),) = simulate_campaign(
+        tmp_path / "portal", scan_lines=4, samples=4, bands=5, campaign=campaign
+    ).values()
+    with open_portal(
+        str(tmp_path / "portal"),
+        campaign.portal.version("v1"),
+        "v1",
+        HttpOptions(),
+        names=campaign.lines,
+    ) as portal:
+        assert portal.lines(line.date) == [line]
+        coverage = portal.coverage()
+        (radiance, igm) = portal.find(line, [Product.RADIANCE, Product.IGM]).products
+    assert not coverage.leftovers
+    assert all(product.lines == 1 for product in coverage.products)
+    assert [file.name for file in (*radiance.files, *igm.files)] == [
+        f"{line}_rdn_v2aa1_clip.HDR",
+        f"{line}_rdn_v2aa1_clip.img",
+        f"{line}_igm.hdr",
+        f"{line}_igm",
+    ]
+    header = read_header(local_path(radiance.header), radiance.untold)
+    assert header.campaign_unit == "W m-2 um-1 sr-1"

@@ -12,6 +12,7 @@ import xarray as xr
 
 import shift_stac
 from shift_stac.archive.catalog_validation import validate_catalog
+from shift_stac.archive.foresight import foresee
 from shift_stac.archive.inventory import take_inventory
 from shift_stac.archive.search_pages import refresh_search_pages
 from shift_stac.campaigns import Campaign, load_campaign
@@ -66,7 +67,12 @@ def through(
     products = [product for product in level.products if product != left_out]
     with (
         campaign_portal(campaign, version, HttpOptions(), str(folder / "portal")) as portal,
-        Downloader(check=partial(check_line, fallback=description.crs)) as downloader,
+        Downloader(
+            check=partial(check_line, fallback=description.crs),
+            look=partial(
+                foresee, fallback=description.crs, spectral=campaign.spectral, of_optional=True
+            ),
+        ) as downloader,
     ):
         (date,) = portal.dates()
         (line,) = portal.lines(date)

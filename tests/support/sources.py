@@ -41,9 +41,10 @@ def sources_in(
     description = (campaign or load_campaign()).portal.version(version)
     for product, location in description.products.items():
         path = f"{portal / location.path_for(line, version)}"
-        data = Path(path + description.ending)
+        endings = description.endings(location)
+        data = Path(path + endings.data)
         if data.exists():
-            pair = _pair(product, data, Path(path + description.header_ending))
+            pair = _pair(product, data, Path(path + endings.header))
             found.append(
                 pair.model_copy(
                     update={"is_optional": location.is_optional(product), "untold": location.untold}

@@ -1,14 +1,15 @@
 """The campaign file: everything that is particular to one campaign, as data."""
 
 import math
+import re
 import reprlib
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from shift_stac.campaigns.products import PortalVersion, check_template
@@ -18,8 +19,18 @@ from shift_stac.files import at_home
 from shift_stac.flightline import COMMON_PATTERN, FlightLine, example
 from shift_stac.model import FrozenModel
 from shift_stac.name_patterns import NamePattern
+from shift_stac.sources import RadianceUnit
 
 _STORED_FIELDS = {"date", "line"}
+
+
+# What STAC's schemas refuse must be refused before the first line is converted. An id, and the name of a
+# portal's version, are also those of folders.
+_Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+_Text = Annotated[str, Field(pattern=r"\S")]
+_Link = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$")]
+_Wavelength = Annotated[float, Field(strict=True)]
+_BandNumber = Annotated[int, Field(strict=True)]
 
 
 class LineNames(FrozenModel):
@@ -74,7 +85,16 @@ class PortalDescription(FrozenModel):
     """The portal's root address, and the versions that it holds, of which the last is the default."""
 
     url: str
-    versions: dict[str, PortalVersion] = Field(min_length=1)
+    versions: dict[_Id, PortalVersion] = Field(min_length=1)
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        """Of a server, or a folder wherever a command runs."""
+        if re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) or re.match(r"[/~]", url):
+            return url
+        msg = f"{url!r} is no address of a portal: give one that begins with https:// or http://, or a whole path"
+        raise ValueError(msg)
 
     @property
     def default_version(self) -> str:
@@ -97,12 +117,6 @@ class PortalDescription(FrozenModel):
             raise CampaignError(msg) from None
 
 
-# What STAC's schemas refuse must be refused before the first line is converted. An id is also the
-# name of a folder.
-_Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
-_Text = Annotated[str, Field(min_length=1)]
-
-
 class CatalogText(FrozenModel):
     """Id and texts of the STAC catalog."""
 
@@ -116,27 +130,27 @@ class Provider(FrozenModel):
 
     name: _Text
     roles: tuple[Literal["licensor", "producer", "processor", "host"], ...]
-    url: str | None = None
-    description: str | None = None
+    url: _Link | None = None
+    description: _Text | None = None
 
 
 class CollectionText(CatalogText):
     """Id, texts and credits of the STAC collection."""
 
     license: str = Field(pattern=r"^[\w.+-]+$")
-    keywords: tuple[str, ...] = ()
+    keywords: tuple[_Text, ...] = ()
     providers: tuple[Provider, ...] = ()
     doi: str | None = Field(default=None, pattern=r"^10\.[0-9a-zA-Z]{4,}/\S+$")
-    citation: str | None = None
+    citation: _Text | None = None
 
 
 class ItemText(FrozenModel):
     """What every STAC item of the campaign says of itself."""
 
-    platform: str
-    instruments: tuple[str, ...] = Field(min_length=1)
-    mission: str | None = None
-    constellation: str | None = None
+    platform: _Text
+    instruments: tuple[_Text, ...] = Field(min_length=1)
+    mission: _Text | None = None
+    constellation: _Text | None = None
 
 
 # Of what instruments of light see; smaller numbers are told in another unit.
@@ -152,13 +166,11 @@ class SpectralRange(FrozenModel):
     """
 
     # Between them, water vapour leaves no signal.
-    good_windows: tuple[tuple[float, float], ...] = (
-        (300.0, 1340.0),
-        (1450.0, 1800.0),
-        (1970.0, 2500.0),
+    good_windows: tuple[tuple[_Wavelength, _Wavelength], ...] = Field(
+        default=((300.0, 1340.0), (1450.0, 1800.0), (1970.0, 2500.0)), min_length=1
     )
-    bad_bands: tuple[tuple[int, int], ...] = ()
-    radiance_unit: str = Field(default="uW cm-2 nm-1 sr-1", min_length=1)
+    bad_bands: tuple[tuple[_BandNumber, _BandNumber], ...] = ()
+    radiance_unit: RadianceUnit = "uW cm-2 nm-1 sr-1"
 
     @field_validator("good_windows")
     @classmethod
@@ -187,7 +199,7 @@ class SpectralRange(FrozenModel):
 class QuicklookBands(FrozenModel):
     """The wavelengths of the true-colour picture, nanometres: red, green, blue."""
 
-    rgb: tuple[float, float, float] = (650.0, 550.0, 450.0)
+    rgb: tuple[_Wavelength, _Wavelength, _Wavelength] = (650.0, 550.0, 450.0)
 
     @field_validator("rgb")
     @classmethod
@@ -232,6 +244,23 @@ class Campaign(FrozenModel):
     quicklook: QuicklookBands = QuicklookBands()
     layout: ArchiveLayout = Field(default=ArchiveLayout(data="aviris/{date}"))
     simulation: Simulation = Simulation()
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Self:
+        first = self.layout.data.strip("/").split("/")[0]
+        if first in {self.collection.id, f"{self.collection.id}-cubes", "cubes"}:
+            msg = (
+                f"layout.data begins with {first!r}, where the catalog or the cubes lie: give the lines "
+                "another folder"
+            )
+            raise ValueError(msg)
+        if unknown := set(self.simulation.geometry_interleave) - set(self.portal.versions):
+            msg = (
+                f"simulation.geometry_interleave tells of {', '.join(sorted(unknown))}, and the portal's "
+                f"versions are {', '.join(self.portal.versions)}"
+            )
+            raise ValueError(msg)
+        return self
 
 
 def is_campaign_table(table: Mapping[str, Any]) -> bool:
@@ -282,7 +311,7 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
 
 def _spell_fault(fault: ErrorDetails) -> str:
     """Key, what is wrong with it, and what is allowed there."""
-    key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "the file"
     if fault["type"] == "extra_forbidden":
         return f"{key} is no key of a campaign file: {', '.join(_keys_beside(fault['loc']))} are"
     if fault["type"] == "missing":

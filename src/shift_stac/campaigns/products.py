@@ -3,9 +3,9 @@
 import re
 from collections.abc import Collection
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from shift_stac.crs import is_in_metres, parse_crs
 from shift_stac.errors import CampaignError, MapError
@@ -47,8 +47,22 @@ _TOLD_OF: dict[str, tuple[Product, ...]] = {
     "offset": _CUBES,
     "nodata": (*_CUBES, Product.IGM, Product.OBS),
     "bands": (Product.OBS,),
+    "unit": (Product.RADIANCE,),
 }
 _LEVELS = {Product.RADIANCE: "L1B", Product.REFLECTANCE: "L2A"}
+
+
+# Of data files: none, or one or more of such parts as ".img".
+_Ending = Annotated[str, Field(pattern=r"^([.][A-Za-z0-9_-]+)*$")]
+_HeaderEnding = Annotated[str, Field(pattern=r"^([.][A-Za-z0-9_-]+)+$")]
+type HeaderPlace = Literal["added", "instead"]
+
+
+class Endings(NamedTuple):
+    """What data files and headers of a product have behind the part that their names share."""
+
+    data: str
+    header: str
 
 
 class ProductLocation(Untold):
@@ -58,13 +72,17 @@ class ProductLocation(Untold):
     (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and ``{line}`` are filled in.
     ``name`` is without the files' ending. An ``optional`` product that is missing, may not be read, or
     is damaged is left out; of any other, the line fails. GLT and OBS are optional unless the file
-    says otherwise. ``level`` is the processing level of a cube.
+    says otherwise. ``level`` is the processing level of a cube. ``ending``, ``header`` and
+    ``header_ending`` are those of the portal version where they are not told here.
     """
 
     directory: str
     name: str
     optional: bool | None = None
-    level: str | None = Field(default=None, min_length=1)
+    level: str | None = Field(default=None, pattern=r"^\S+( \S+)*$")
+    ending: _Ending | None = None
+    header: HeaderPlace | None = None
+    header_ending: _HeaderEnding | None = None
 
     _templates = field_validator("directory", "name")(check_template)
     _name = field_validator("name")(_check_name)
@@ -104,19 +122,38 @@ class PortalVersion(FrozenModel):
     """One version of the portal's products.
 
     ``crs`` is the fallback of IGMs that name no zone; IGMs in degrees need none. ``ending`` is that of
-    every data file, and ``header`` tells whether ``.hdr`` is added to the data file's name or stands
-    instead of the ending.
+    data files, and ``header`` tells whether ``header_ending`` is added to the data file's name or stands
+    instead of the ending; a product may tell its own.
     """
 
     crs: str | None = None
-    ending: str = Field(default="", pattern=r"^([.][A-Za-z0-9._-]+)?$")
-    header: Literal["added", "instead"] = "added"
+    ending: _Ending = ""
+    header: HeaderPlace = "added"
+    header_ending: _HeaderEnding = ".hdr"
     products: dict[Product, ProductLocation]
 
-    @property
-    def header_ending(self) -> str:
-        """What a header's name has behind the part that it shares with its data file's."""
-        return f"{self.ending if self.header == 'added' else ''}.hdr"
+    def endings(self, location: ProductLocation) -> Endings:
+        """The endings of a product's files."""
+        data = self.ending if location.ending is None else location.ending
+        header = location.header_ending or self.header_ending
+        is_added = (location.header or self.header) == "added"
+        return Endings(data, f"{data}{header}" if is_added else header)
+
+    @model_validator(mode="after")
+    def _tells_files_apart(self) -> Self:
+        """Each file is of one product, and data or header."""
+        owners: dict[str, str] = {}
+        for product, location in self.products.items():
+            folder = "/".join(filter(None, location.directory.split("/")))
+            for ending in self.endings(location):
+                path = f"{folder}/{location.name}{ending}".lstrip("/")
+                if path in owners:
+                    other = owners[path]
+                    both = "data and headers" if other == product else f"{other} and {product}"
+                    msg = f"products.{product}: {both} have one name, {path!r}: give each its own"
+                    raise ValueError(msg)
+                owners[path] = product
+        return self
 
     @field_validator("crs")
     @classmethod

@@ -59,7 +59,7 @@ class EnviHeader:
     order. A physical value is ``scale_factor`` times the file's number, plus ``add_offset``.
     ``axis_fault`` and ``scale_fault`` say why what is told of wavelengths and scale cannot hold. ``good_bands`` is the
     header's ``bbl``. ``nodata`` is within the range of the data type. ``campaign_bands`` are the
-    names of bands that the campaign file tells. ``fields`` holds every entry as it was written, with
+    names of bands, and ``campaign_unit`` the unit, that the campaign file tells. ``fields`` holds every entry as it was written, with
     lower-case keys.
     """
 
@@ -80,6 +80,7 @@ class EnviHeader:
     nodata: float | None = None
     band_names: tuple[str, ...] = ()
     campaign_bands: tuple[str, ...] = ()
+    campaign_unit: str | None = None
     description: str = ""
     map_info: tuple[str, ...] | None = None
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -164,10 +165,19 @@ def parse_header(text: str, *, name: str, untold: Untold = NOTHING) -> EnviHeade
         nodata=_nodata(fields, dtype, name, untold.nodata),
         band_names=items(fields.get("band names", "")),
         campaign_bands=untold.bands,
+        campaign_unit=untold.unit,
         description=unbrace(fields.get("description", "")),
         map_info=items(fields["map info"]) if "map info" in fields else None,
         fields=MappingProxyType(fields),
     )
+
+
+def can_hold(dtype: np.dtype[Any], value: float) -> bool:
+    """Whether a data type of real numbers has a value, rounded where it is one of floats."""
+    if dtype.kind not in "iu":
+        return dtype.kind == "f"
+    limits = np.iinfo(dtype)
+    return value.is_integer() and limits.min <= value <= limits.max
 
 
 def data_type(dtype: np.dtype[Any]) -> int:
@@ -262,6 +272,9 @@ def _nodata(
     value = float(next(iter(told.values()))) if told else untold
     if value is None:
         return None
+    if untold is not None and not can_hold(dtype, value):
+        # It marks no value, and tells nothing: 16 bits without a sign have no -9999.
+        value = untold
     if dtype.kind == "f" and np.isfinite(value):
         # The lowest double becomes the lowest float when a cube is written as floats.
         limit = float(np.finfo(dtype).max)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from shift_stac.envi.header import EnviHeader
+from shift_stac.envi.header import EnviHeader, can_hold
 from shift_stac.envi.header_text import number, number_items, unbrace
 from shift_stac.errors import EnviError
 from shift_stac.sources import Product, ProductLevel
@@ -54,13 +54,29 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
             raise EnviError(fault)
         if cube.scale_fault is not None:
             raise EnviError(cube.scale_fault)
-        if not _holds_nodata(cube):
+        if not can_hold(cube.dtype, _nodata(cube)):
             msg = (
                 f"{cube.name} tells of {cube.dtype}, which has no {_nodata(cube):g} for missing "
-                'values: correct its "data ignore value" or "data type"'
+                'values: correct its "data ignore value" or "data type", or tell nodata of the product '
+                "in the campaign file"
             )
             raise EnviError(msg)
     check_axes(cubes)
+
+
+def scale_note(product: Product, header: EnviHeader) -> str | None:
+    """What is to be said of whole numbers that can be no reflectance, and whose scale nobody tells."""
+    is_scaled = (header.scale_factor, header.add_offset) != (1.0, 0.0)
+    if product is not Product.REFLECTANCE or header.dtype.kind not in "iu" or is_scaled:
+        return None
+    return (
+        f"the {product} is of whole numbers, and neither header nor campaign file tells a scale: they "
+        "are published as they are"
+    )
+
+
+# What leaves values as they are.
+_SCALES = {"reflectance scale factor": 1.0, "data gain values": 1.0, "data offset values": 0.0}
 
 
 def scaled_geometry_fault(header: EnviHeader) -> str | None:
@@ -68,9 +84,9 @@ def scaled_geometry_fault(header: EnviHeader) -> str | None:
 
     Lists that are copied from a cube's header have another length, and mean nothing.
     """
-    for key, plain in (("data gain values", 1.0), ("data offset values", 0.0)):
+    for key, plain in _SCALES.items():
         entries = number_items(unbrace(header.fields.get(key, "")))
-        if len(entries) == header.bands and any(_is_other(entry, plain) for entry in entries):
+        if len(entries) in {1, header.bands} and any(_is_other(entry, plain) for entry in entries):
             return (
                 f"{header.name}: {key!r} is {header.fields[key]}; only cubes may be scaled, give the "
                 "file with physical values"
@@ -134,9 +150,12 @@ def _check_axis(name: str, wavelengths: np.ndarray) -> None:
         raise EnviError(msg)
     descends = wavelengths[0] > wavelengths[-1]
     rising = wavelengths[::-1] if descends else wavelengths
-    begins = np.flatnonzero(np.diff(rising) <= 0) + 1
+    steps = np.diff(rising)
+    begins = np.flatnonzero(steps <= 0) + 1
     detectors = np.split(rising, begins)
-    if len(detectors) == 1 or min(map(len, detectors)) >= _LEAST_BANDS_OF_DETECTOR:
+    # Bands of one wavelength alone are a mistake; detectors that overlap fall back.
+    overlap = min(map(len, detectors)) >= _LEAST_BANDS_OF_DETECTOR and (steps < 0).any()
+    if len(detectors) == 1 or overlap:
         return
     place = int(begins[0])
     same = "have the same wavelength" if rising[place] == rising[place - 1] else "fall back"
@@ -144,8 +163,8 @@ def _check_axis(name: str, wavelengths: np.ndarray) -> None:
     bands = [len(rising) - at if descends else at + 1 for at in (place - 1, place)]
     msg = (
         f"{name}: bands {bands[0]} and {bands[1]} {same}, {rising[place - 1]:g} and "
-        f"{rising[place]:g} nm; detectors that overlap have {_LEAST_BANDS_OF_DETECTOR} bands or more "
-        "each, correct the wavelengths"
+        f"{rising[place]:g} nm; of detectors that overlap, wavelengths fall back, and each has "
+        f"{_LEAST_BANDS_OF_DETECTOR} bands or more: correct the wavelengths"
     )
     raise EnviError(msg)
 
@@ -170,11 +189,3 @@ def _check_same(first: EnviHeader, other: EnviHeader) -> None:
 
 def _nodata(header: EnviHeader) -> float:
     return DEFAULT_NODATA if header.nodata is None else header.nodata
-
-
-def _holds_nodata(header: EnviHeader) -> bool:
-    """Whether a cube's data type can spell what marks a missing value."""
-    if header.dtype.kind not in "iu":
-        return header.dtype.kind == "f"
-    nodata, limits = _nodata(header), np.iinfo(header.dtype)
-    return nodata.is_integer() and limits.min <= nodata <= limits.max

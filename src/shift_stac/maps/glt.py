@@ -17,6 +17,7 @@ from pyproj import CRS
 
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, give_back
+from shift_stac.envi.line_headers import scaled_geometry_fault
 from shift_stac.errors import EnviError, GeolocationError
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid, covering_grid
 from shift_stac.rows import row_blocks
@@ -256,6 +257,8 @@ def table_transform(header: EnviHeader) -> Affine:
     if header.bands != 2 or header.dtype.kind != "i":  # noqa: PLR2004 - sample and line
         msg = f"{header.name} has {header.bands} bands of {header.dtype}: a GLT has 2 of whole numbers"
         raise EnviError(msg)
+    if fault := scaled_geometry_fault(header):
+        raise EnviError(fault)
     info = header.map_info or ()
     if info and info[0].lower().startswith("geographic"):
         msg = f"{header.name}: its map is in degrees, and the line's places are in metres"

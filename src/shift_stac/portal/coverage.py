@@ -122,7 +122,7 @@ def _of_product(
     whole = [line for line in lines if files.get(line) == {True, False}]
     return ProductCoverage(
         product=product,
-        pattern=joined(folder, f"{name}{description.ending}"),
+        pattern=joined(folder, f"{name}{description.endings(location).data}"),
         is_optional=location.is_optional(product),
         lines=len(whole),
         lacking=tuple(line for line in lines if line not in set(whole)),
@@ -140,8 +140,10 @@ class _Walk:
         listing: Listing,
         passed_over: Callable[[str], Sequence[str]],
     ) -> None:
-        self._endings = tuple(filter(None, (description.ending, description.header_ending)))
-        self._has_bare_data = not description.ending
+        self._endings = {
+            product: description.endings(location)
+            for product, location in description.products.items()
+        }
         self._names = names
         self._places = places
         self._list = listing
@@ -198,7 +200,7 @@ class _Walk:
     def _take(self, ways: Sequence[_Way], entry: Entry) -> str:
         """Note a product's file; why an entry is none, else."""
         for way in ways:
-            found = self._places.found(way.name, entry)
+            found = self._places.found(way.name, self._endings[way.product], entry)
             if found is None:
                 continue
             if way.date not in {"", found.line.date}:
@@ -208,8 +210,12 @@ class _Walk:
         return self._why_none(ways, entry)
 
     def _why_none(self, ways: Sequence[_Way], entry: Entry) -> str:
-        if not self._has_bare_data and not entry.name.endswith(self._endings):
-            return f"ends with neither {' nor '.join(self._endings)}"
+        endings = tuple(
+            dict.fromkeys(ending for way in ways for ending in self._endings[way.product])
+        )
+        # That of data may be none, with which everything ends.
+        if not entry.name.endswith(endings):
+            return f"ends with neither {' nor '.join(endings)}"
         name = re.search(self._names.pattern.regex(), entry.name)
         if name is None:
             return f"holds no line's name of the form {self._names.pattern}"

@@ -8,9 +8,8 @@ mirror are used where they lie; only their records are kept.
 import hashlib
 import logging
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +22,6 @@ from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import (
     EnviError,
     RefusedFileError,
-    RunCancelledError,
     TransferError,
     WorkFolderError,
 )
@@ -33,6 +31,7 @@ from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.http_client import http_client
 from shift_stac.portal.parts import read_bytes, read_part
 from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
+from shift_stac.portal.tally import Progress, Tally, results_of
 from shift_stac.portal.transfer import fetch
 from shift_stac.sources import (
     Product,
@@ -52,10 +51,6 @@ _BLOCK = 1 << 20
 _SPARE_BYTES = 100_000_000
 # A cube of no more bytes is here as fast as a look into it would take.
 _SMALL_BYTES = 100_000_000
-
-Progress = Callable[[int, int], None]
-"""Told as bytes arrive: bytes of the line that are here, bytes of the line in all."""
-
 
 type Look = Callable[[RemoteLine, Mapping[Product, EnviHeader], ReadPart], Iterable[str]]
 """Looks into those files of a line whose headers are given: refuses them, or returns notes."""
@@ -139,7 +134,7 @@ class Downloader:
             The folder has no room, or cannot be written, or another run holds it for too long.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        tally = _Tally(remote.size, progress, self._cancellation)
+        tally = Tally(remote.size, progress, self._cancellation)
         with held(
             folder / f".{remote.line}.lock",
             what=f"another run that downloads {remote.line} into {folder}",
@@ -182,7 +177,7 @@ class Downloader:
             As :meth:`download`.
         """
         with TemporaryDirectory(prefix="headers-") as folder:
-            tally = _Tally(remote.size, None, self._cancellation)
+            tally = Tally(remote.size, None, self._cancellation)
             found, notes = self._bring_headers(remote, Path(folder), tally)
         faults = (
             f"the {header.product.product.called} was left out: {header.fault}"
@@ -232,21 +227,21 @@ class Downloader:
             self._look(remote, to_see, read)
 
     def _bring_pairs(
-        self, products: Sequence[RemoteProduct], folder: Path, tally: "_Tally"
+        self, products: Sequence[RemoteProduct], folder: Path, tally: Tally
     ) -> dict[Product, SourceProduct | str]:
         """Bring pairs side by side; of an optional one that is refused, a note."""
         pairs = [
             self._pool.submit(_or_note, product, self._bring_pair, product, folder, tally)
             for product in products
         ]
-        return dict(zip((p.product for p in products), _results(pairs, tally), strict=True))
+        return dict(zip((p.product for p in products), results_of(pairs, tally), strict=True))
 
     def _bring_headers(
-        self, remote: RemoteLine, folder: Path, tally: "_Tally"
+        self, remote: RemoteLine, folder: Path, tally: Tally
     ) -> "tuple[tuple[_Header, ...], tuple[str, ...]]":
         """Bring and check a line's headers: those that could be had, and why others could not."""
         found, notes = _apart(
-            _results(
+            results_of(
                 [
                     self._pool.submit(_or_note, product, self._bring_header, product, folder, tally)
                     for product in remote.products
@@ -257,7 +252,7 @@ class Downloader:
         self._check(_understood(found))
         return found, notes
 
-    def _bring_header(self, product: RemoteProduct, folder: Path, tally: "_Tally") -> "_Header":
+    def _bring_header(self, product: RemoteProduct, folder: Path, tally: Tally) -> "_Header":
         """A product's header; of one that is optional and damaged, what is wrong with it."""
         file = self._bring(product.header, folder, tally)
         try:
@@ -269,7 +264,7 @@ class Downloader:
                 return _Header(product, None, str(error))
             raise
 
-    def _bring_pair(self, product: RemoteProduct, folder: Path, tally: "_Tally") -> SourceProduct:
+    def _bring_pair(self, product: RemoteProduct, folder: Path, tally: Tally) -> SourceProduct:
         return SourceProduct(
             product=product.product,
             header=self._bring(product.header, folder, tally),
@@ -278,7 +273,7 @@ class Downloader:
             untold=product.untold,
         )
 
-    def _bring(self, remote: RemoteFile, folder: Path, tally: "_Tally") -> SourceFile:
+    def _bring(self, remote: RemoteFile, folder: Path, tally: Tally) -> SourceFile:
         tally.advance(remote.name, 0)
         known = recorded(remote, folder)
         if known is None:
@@ -294,7 +289,7 @@ class Downloader:
         tally.advance(remote.name, remote.size)
         return SourceFile.model_validate(known.model_dump(exclude={"mtime_ns"}))
 
-    def _take_remote(self, remote: RemoteFile, folder: Path, tally: "_Tally") -> tuple[Path, str]:
+    def _take_remote(self, remote: RemoteFile, folder: Path, tally: Tally) -> tuple[Path, str]:
         target = folder / remote.name
         part = target.with_name(target.name + ".part")
         missing = remote.size - (part.stat().st_size if part.exists() else 0)
@@ -320,7 +315,7 @@ class Downloader:
             raise WorkFolderError(msg) from error
         return target, digest
 
-    def _take_local(self, remote: RemoteFile, tally: "_Tally") -> tuple[Path, str]:
+    def _take_local(self, remote: RemoteFile, tally: Tally) -> tuple[Path, str]:
         path = local_path(remote)
         digest = hashlib.sha256()
         try:
@@ -374,44 +369,3 @@ def _read_header(file: SourceFile, product: RemoteProduct) -> EnviHeader:
         )
         raise EnviError(msg)
     return header
-
-
-class _Tally:
-    """Adds up the bytes of a line's files, and stops all of them when one fails."""
-
-    def __init__(self, total: int, progress: Progress | None, cancellation: Cancellation) -> None:
-        self._total, self._progress, self._cancellation = total, progress, cancellation
-        self._lock = threading.Lock()
-        self._here: dict[str, int] = {}
-        self.failed = threading.Event()
-
-    def advance(self, name: str, here: int) -> None:
-        """Note that so many bytes of a file are here."""
-        self._cancellation.check(name)
-        if self.failed.is_set():
-            msg = f"{name}: given up, because another file of the line failed"
-            raise RunCancelledError(msg)
-        with self._lock:
-            self._here[name] = here
-            done = sum(self._here.values())
-        if self._progress is not None:
-            self._progress(done, self._total)
-
-
-def _results[T](pairs: list[Future[T]], tally: _Tally) -> tuple[T, ...]:
-    """Wait for all; if one fails, stop the others first, and raise its error."""
-    first: BaseException | None = None
-    try:
-        for pair in as_completed(pairs):
-            error = None if pair.cancelled() else pair.exception()
-            if error is not None and first is None:
-                first = error
-                tally.failed.set()
-                for other in pairs:
-                    other.cancel()
-    except BaseException:
-        tally.failed.set()
-        raise
-    if first is not None:
-        raise first
-    return tuple(pair.result() for pair in pairs)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from shift_stac.campaigns import LineNames
-from shift_stac.campaigns.products import ProductLocation
+from shift_stac.campaigns.products import Endings, PortalVersion, ProductLocation
 from shift_stac.errors import PortalError
 from shift_stac.flightline import FlightLine
 from shift_stac.name_patterns import NamePattern, moment_of
@@ -33,18 +33,18 @@ class Places:
         The version's name.
     names
         The form of the lines' names.
-    endings
-        Of data files, and of their headers.
+    description
+        What the campaign file says of that version.
     listing
         How a folder is listed.
     """
 
     def __init__(
-        self, version: str, names: LineNames, endings: tuple[str, str], listing: Listing
+        self, version: str, names: LineNames, description: PortalVersion, listing: Listing
     ) -> None:
         self._version = version
         self._names = names
-        self._endings = endings
+        self._description = description
         self._list = listing
 
     def top(self, location: ProductLocation) -> str:
@@ -77,7 +77,7 @@ class Places:
                         yield from self._dates(below, folders[number + 1 :], location)
                 return
             above = joined(above, folder.text)
-        for found in self._files(above, location.file_name(self._version)):
+        for found in self._files(above, location, location.file_name(self._version)):
             yield found.line.date
 
     def date_of(self, match: re.Match[str]) -> str:
@@ -95,7 +95,7 @@ class Places:
         start = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
         name = location.file_name(self._version, start)
         for folder in self._below("", location.folders(self._version, start), date):
-            for found in self._files(folder, name):
+            for found in self._files(folder, location, name):
                 if found.line.date == date:
                     yield found
 
@@ -115,22 +115,25 @@ class Places:
         """How a name fits a pattern that may hold a line's; None where it does not."""
         return re.fullmatch(pattern.regex({"line": self._names.pattern}), name)
 
-    def _files(self, folder: str, name: NamePattern) -> Iterator[FoundFile]:
+    def _files(
+        self, folder: str, location: ProductLocation, name: NamePattern
+    ) -> Iterator[FoundFile]:
+        endings = self._description.endings(location)
         for entry in self._list(folder):
-            found = None if entry.is_folder else self.found(name, entry)
+            found = None if entry.is_folder else self.found(name, endings, entry)
             if found is not None:
                 yield found
 
-    def found(self, name: NamePattern, entry: Entry) -> FoundFile | None:
+    def found(self, name: NamePattern, endings: Endings, entry: Entry) -> FoundFile | None:
         """The line of which an entry is a file, by the pattern of its name; None if of none."""
         # The longer ending first: that of data may be none.
-        for ending in sorted(self._endings, key=len, reverse=True):
+        for ending in sorted(endings, key=len, reverse=True):
             if not entry.name.endswith(ending):
                 continue
             match = self.match(name, entry.name.removesuffix(ending))
             line = self._names.find(match["line"]) if match else None
             if line is not None:
-                return FoundFile(line, entry, ending == self._endings[1])
+                return FoundFile(line, entry, ending == endings.header)
         return None
 
     def pair(self, location: ProductLocation, line: FlightLine) -> tuple[str, str]:
@@ -143,7 +146,7 @@ class Places:
         PortalError
             Several files of the line fit.
         """
-        data, header = self._endings
+        endings = self._description.endings(location)
         known = (self._version, line.start, line.id)
         name = location.file_name(*known)
         paths = [""]
@@ -152,12 +155,16 @@ class Places:
                 joined(path, found)
                 for path in paths
                 for found in (
-                    self._fitting(path, pattern, "") if pattern.is_open else [pattern.text]
+                    self._fitting(path, pattern, Endings("", endings.header))
+                    if pattern.is_open
+                    else [pattern.text]
                 )
             ]
         if name.is_open:
             paths = [
-                joined(path, found) for path in paths for found in self._fitting(path, name, data)
+                joined(path, found)
+                for path in paths
+                for found in self._fitting(path, name, endings)
             ]
         else:
             paths = [joined(path, name.text) for path in paths]
@@ -173,16 +180,16 @@ class Places:
             if paths
             else joined("/".join(f.text for f in location.folders(*known)), name.text)
         )
-        return f"{path}{data}", f"{path}{header}"
+        return f"{path}{endings.data}", f"{path}{endings.header}"
 
-    def _fitting(self, folder: str, pattern: NamePattern, ending: str) -> list[str]:
+    def _fitting(self, folder: str, pattern: NamePattern, endings: Endings) -> list[str]:
         regex = pattern.regex()
         return [
             name
             for name in (
-                entry.name.removesuffix(ending)
+                entry.name.removesuffix(endings.data)
                 for entry in self._list(folder)
-                if entry.name.endswith(ending) and not entry.name.endswith(self._endings[1])
+                if entry.name.endswith(endings.data) and not entry.name.endswith(endings.header)
             )
             if re.fullmatch(regex, name)
         ]

@@ -59,8 +59,7 @@ class Portal:
         self._places = self._over(self._list)
 
     def _over(self, listing: Listing) -> Places:
-        endings = (self._description.ending, self._description.header_ending)
-        return Places(self._version, self._names, endings, listing)
+        return Places(self._version, self._names, self._description, listing)
 
     def _list(self, folder: str) -> list[Entry]:
         return self._tree.list(folder) or []

@@ -58,22 +58,18 @@ def write_line(
     """
     description, look = campaign.portal.version(version), campaign.simulation
     paths = {
-        product: root / location.path_for(flight.line, version)
+        product: tuple(
+            root / f"{location.path_for(flight.line, version)}{ending}"
+            for ending in description.endings(location)
+        )
         for product, location in description.products.items()
     }
-    for path in paths.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-    def data_of(path: Path) -> Path:
-        return path.with_name(path.name + description.ending)
-
-    def header_of(path: Path) -> Path:
-        return path.with_name(path.name + description.header_ending)
-
-    if not with_glt and (glt := paths.pop(Product.GLT, None)):
+    for data, _ in paths.values():
+        data.parent.mkdir(parents=True, exist_ok=True)
+    if not with_glt:
         # A campaign of more lines, written here before, may have left one.
-        header_of(glt).unlink(missing_ok=True)
-        data_of(glt).unlink(missing_ok=True)
+        for path in paths.pop(Product.GLT, ()):
+            path.unlink(missing_ok=True)
     interleave = look.geometry_interleave.get(version, "bil")
     wavelengths = wavelength_axis(bands, look.detectors)
 
@@ -81,10 +77,10 @@ def write_line(
         # Headers take their places after the data, as they leave the stack in reverse order.
         asides = {
             product: (
-                stack.enter_context(replacing(header_of(path))),
-                stack.enter_context(replacing(data_of(path))),
+                stack.enter_context(replacing(header)),
+                stack.enter_context(replacing(data)),
             )
-            for product, path in paths.items()
+            for product, (data, header) in paths.items()
         }
         files = {
             product: stack.enter_context(data.open("wb")) for product, (_, data) in asides.items()

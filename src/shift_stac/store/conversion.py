@@ -16,7 +16,7 @@ from zarr.storage import LocalStore
 
 from shift_stac.campaigns import Campaign
 from shift_stac.envi.image import EnviImage, give_back
-from shift_stac.envi.line_headers import DEFAULT_NODATA
+from shift_stac.envi.line_headers import DEFAULT_NODATA, scale_note
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.flightline import UNTIMED
 from shift_stac.rows import row_blocks
@@ -157,7 +157,7 @@ def convert_line(
         geolocation=geolocation,
         map=table,
         observation=observation,
-        notes=(*notes, *igm.notes),
+        notes=(*notes, *igm.notes, *_scale_notes(cubes)),
         size_bytes=sum(file.stat().st_size for file in _files(part)),
         object_count=sum(1 for _ in _files(part)),
         software={name: version(name) for name in ("shift-stac", "zarr", "xarray", "numpy")},
@@ -165,6 +165,11 @@ def convert_line(
     summary_path(store).write_text(summary.model_dump_json(indent=1), encoding="utf-8")
     part.rename(store)
     return summary
+
+
+def _scale_notes(cubes: Mapping[Product, EnviImage]) -> tuple[str, ...]:
+    found = (scale_note(product, image.header) for product, image in cubes.items())
+    return tuple(note for note in found if note)
 
 
 def _engine_settings(threads: int | None) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def _cube_attributes(
 ) -> dict[str, Any]:
     attributes = dict(_CUBE_ATTRIBUTES[product])
     if product is Product.RADIANCE:
-        attributes["units"] = radiance_unit(cube) or untold_unit
+        attributes["units"] = radiance_unit(cube) or cube.campaign_unit or untold_unit
     if product is Product.REFLECTANCE and bad_band_value is not None:
         attributes["comment"] = (
             f"bands that are not good_wavelength hold {bad_band_value:g}; {attributes['comment']}"

@@ -10,7 +10,7 @@ from pyproj.exceptions import CRSError
 
 from shift_stac.crs import WGS84, is_in_metres, transformer
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.header_text import unbrace
+from shift_stac.envi.header_text import plain, unbrace
 from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import GeolocationError
 from shift_stac.sources import Product, ProductLevel
@@ -27,9 +27,15 @@ _EPSG = re.compile(r"EPSG[\s:]*(?:code)?[\s:=]*(\d+)", re.IGNORECASE)
 _TELLS_CRS = re.compile(
     r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
     r"|State ?Plane|\bESRI:|\bGauss\b|Kr(ue|ü|u)ger|OSGB|\b(National|Irish|Swiss) Grid|\bMGA ?\d|\bNZTM"
-    r"|CH1903|\bLV ?(03|95)\b|\bRD New|Equal[- ]?Area|Equirectangular|Cylindrical|Conic",
+    r"|CH1903|\bLV ?(03|95)\b|\bRD New|Equal[- ]?Area|Equirectangular|Cylindrical|Conic|Azimuthal"
+    r"|\bLo ?\d\d|\bSWEREF|\bRT ?(38|90)\b|\bLAEA\b|\bKrovak|\bS-JTSK|\bMGRS\b|\bUSNG\b"
+    r"|\bTM ?\d|\bWKT\b|\b(projection|crs|srs|proj4?|spatial ref\w*)\s*[:=]|(?<![\w.-])([1-9]|[1-5]\d|60) ?[NS]\b(?! *\d)",
     re.IGNORECASE,
 )
+# Keys of programs other than ENVI that tell one.
+_CRS_KEY = re.compile(r"\b(projection|utm|zone|crs|srs|epsg|proj4?|datum|spatial ref(erence)?)\b")
+_NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
+_READ_ELSEWHERE = ("coordinate system string", "projection info", "map info")
 # Datums besides those below. Some have UTM zones, by a name that PROJ knows.
 _OTHER_DATUM = re.compile(
     r"\b(ETRS ?89|SIRGAS ?2000|ED[- ]?50|GDA ?\d+|JGD ?\d+|NZGD ?\d+|SAD ?69|PSAD ?56|Pulkovo|Tokyo"
@@ -72,7 +78,7 @@ _DATUMS = (
     _Datum(re.compile(r"WGS[ _-]?(19)?84", re.IGNORECASE), 4326, 32600, 32700),
 )  # fmt: skip
 # ENVI writes these where there is no map.
-_NO_PROJECTION = ("", "ARBITRARY", "PIXEL")
+_NO_PROJECTION = re.compile(r"|(arbitrary|pixel)\b.*", re.IGNORECASE)
 
 
 def check_line(
@@ -144,10 +150,12 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     if found is not None or fallback is None:
         return found
     try:
-        return CRS.from_user_input(fallback)
+        crs = CRS.from_user_input(fallback)
     except CRSError as error:
         msg = f"{fallback!r}, the portal version's CRS in the campaign file, is none: {error}"
         raise GeolocationError(msg) from error
+    _check_datum(header, crs)
+    return crs
 
 
 def tells_degrees(header: EnviHeader) -> bool:
@@ -162,18 +170,15 @@ def tells_metres(header: EnviHeader) -> bool:
 
 
 def _from_description(header: EnviHeader) -> CRS | None:
-    text = header.description
-    zones = list(_ZONE.finditer(text))
-    # Some tell it with the names of the bands.
-    zones = zones or list(_ZONE.finditer(" ".join(header.band_names[:2])))
-    if zones:
+    text = _told_in_words(header)
+    if zones := list(_ZONE.finditer(text)):
         return _from_zone(header, zones)
     if match := _PROJ.search(text):
         return _parsed(header, match[0].strip())
     if match := _EPSG.search(text):
         return _parsed(header, f"EPSG:{match[1]}")
     if _TELLS_CRS.search(text):
-        raise _not_understood(header, f"description {text!r}")
+        raise _not_understood(header, f"{text.strip()!r}")
     return None
 
 
@@ -228,7 +233,30 @@ def _are_alike(one: CRS, other: CRS) -> bool:
 
 
 def _told_in_words(header: EnviHeader) -> str:
-    return "\n".join((header.description, *header.band_names[:2]))
+    """Description, names of bands, and entries of keys that no program but its writer's knows."""
+    others = (
+        f"{key}: {plain(value)}"
+        for key, value in header.fields.items()
+        if _CRS_KEY.search(key)
+        and key not in _READ_ELSEWHERE
+        and plain(value).lower() not in _NOTHING
+    )
+    return "\n".join((header.description, *header.band_names[:2], *others))
+
+
+def _check_datum(header: EnviHeader, fallback: CRS) -> None:
+    """Refuse a header that tells a datum, and no zone, where the campaign's CRS is of another."""
+    text = _told_in_words(header)
+    told = next((known for known in _DATUMS if known.name.search(text)), None)
+    geodetic = fallback.geodetic_crs
+    if told and geodetic and geodetic.to_epsg() != told.degrees:
+        raise _not_understood(header, f"a datum, and {fallback.name} is the campaign file's CRS")
+    if not told and (other := _OTHER_DATUM.search(text) or _NAMES_DATUM.search(text)):
+        letters, known = (
+            re.sub(r"[^a-z0-9]", "", name.lower()) for name in (other[0], fallback.name)
+        )
+        if letters not in known:
+            raise _not_understood(header, f"the datum of {text!r}")
 
 
 def _degrees_in_words(header: EnviHeader) -> CRS:
@@ -247,7 +275,10 @@ def _tells_datum(header: EnviHeader) -> bool:
 
 def _from_coordinate_system(header: EnviHeader) -> CRS | None:
     text = unbrace(header.fields.get("coordinate system string", ""))
-    return _parsed(header, text) if text else None
+    # So does ENVI write that there is none.
+    if not text or re.match(r'(LOCAL_CS|ENGCRS|PROJCS\["(Arbitrary|Pixel))', text, re.IGNORECASE):
+        return None
+    return _parsed(header, text)
 
 
 def _utm_zone_of_map(header: EnviHeader) -> str | None:
@@ -262,7 +293,7 @@ def _from_map_info(header: EnviHeader) -> CRS | None:
     # Its entries: projection, x, y, easting, northing, dx, dy, [zone, hemisphere,] datum, units=.
     info = header.map_info or ("",)
     projection = info[0].upper()
-    if projection in _NO_PROJECTION:
+    if _NO_PROJECTION.fullmatch(projection):
         return None
     written = f"map info {', '.join(info)!r}"
     units = next(

@@ -7,7 +7,7 @@ import numpy as np
 from shift_stac.campaigns import SpectralRange
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, read_lines, read_values
-from shift_stac.envi.line_headers import DEFAULT_NODATA
+from shift_stac.envi.line_headers import DEFAULT_NODATA, scale_note
 from shift_stac.envi.scaling import absurd_values
 from shift_stac.errors import EnviError, NoLocationError
 from shift_stac.flightline import FlightLine
@@ -64,7 +64,8 @@ def foresee_line(
         The IGM's places cannot be those of a flight line.
     """
     igm = headers[Product.IGM]
-    notes = []
+    said = (scale_note(product, header) for product, header in headers.items())
+    notes = [note for note in said if note]
     try:
         if not any(True for _ in sampled_places(line, igm, read, fallback)):
             notes.append(

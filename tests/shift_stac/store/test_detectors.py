@@ -105,3 +105,9 @@ def test_wavelengths_that_fall_back_within_a_detector_are_a_mistake(tmp_path, da
     header = replace(read_header(tmp_path / "rfl.hdr"), wavelengths=tuple(wrong[::-1]))
     with pytest.raises(EnviError, match=r"rfl\.hdr: bands 11 and 10 fall back, 650 and 630 nm"):
         check_axes([header])
+
+
+def test_bands_of_one_wavelength_where_no_detector_overlaps_are_a_mistake(tmp_path, data):
+    twice = [*range(400, 1200, 100), *range(1100, 1900, 100)]
+    with pytest.raises(EnviError, match=r"rfl\.hdr: bands 8 and 9 have the same wavelength, 1100"):
+        converted(tmp_path, twice, data)

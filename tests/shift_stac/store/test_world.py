@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import xarray as xr
+from pyproj import CRS
 
 import shift_stac
 from shift_stac.campaigns import load_campaign
+from shift_stac.crs import WGS84, transformer
+from shift_stac.envi.header import read_header
 from shift_stac.envi.header_text import write_header
 from shift_stac.errors import EnviError
 from shift_stac.pictures.colour import read_colour
-from shift_stac.sources import Product, SourceLine
+from shift_stac.sources import Product, SourceLine, Untold
 from shift_stac.store.conversion import convert_line
 from shift_stac.validation.result import Expectations
 from shift_stac.validation.store_check import validate_store
@@ -191,3 +194,46 @@ def test_numbers_of_another_byte_order_are_no_reflectance(tmp_path):
     validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
     assert not validation.passed
     assert "byte order" in validation.sentence
+
+
+def test_whole_numbers_of_which_nobody_tells_a_scale_are_noted(tmp_path):
+    numbers = np.random.default_rng(0).integers(500, 5000, (5, 6, 7)).astype("<i2")
+    _, summary, validation = stored(tmp_path, line_of(tmp_path, numbers))
+    assert "the reflectance is of whole numbers" in " ".join(summary.notes)
+    assert "have a scale that no header tells" in " ".join(validation.warnings)
+
+
+def test_nodata_that_the_type_does_not_have_is_the_campaigns_or_refused(tmp_path):
+    data = np.ones((5, 6, 7), "<u2")
+    sources = line_of(tmp_path, data, **{"data ignore value": -9999})
+    with pytest.raises(EnviError, match=r"rfl\.hdr .* no -9999 .* in the campaign file"):
+        convert_line(sources, tmp_path / "line.zarr", load_campaign())
+    header = sources.get(Product.REFLECTANCE).header.path
+    assert read_header(header, Untold(nodata=0)).nodata == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["reflectance scale factor = 10", "data gain values = {2, 2, 2}", "data offset values = 5"],
+)
+def test_geometry_in_other_numbers_than_physical_ones_is_refused_by_its_header(tmp_path, row):
+    sources = line_of(tmp_path, np.ones((5, 6, 7), "<f4"))
+    header = sources.get(Product.IGM).header.path
+    header.write_text(f"{header.read_text()}{row}\n")
+    with pytest.raises(EnviError, match=rf"igm\.hdr: '{row.split(' =')[0]}' .* only cubes"):
+        convert_line(sources, tmp_path / "line.zarr", load_campaign())
+
+
+def test_a_crs_without_a_code_goes_through_store_map_and_reader(tmp_path):
+    own = CRS("+proj=tmerc +lon_0=-117 +k=0.9999 +x_0=700000 +datum=WGS84 +units=m")
+    sources = line_of(tmp_path, np.ones((5, 6, 7), "<f4"))
+    header = sources.get(Product.IGM).header.path
+    text = header.read_text().replace("UTM zone 10 North", "own grid")
+    told = own.to_wkt("WKT1_ESRI")
+    header.write_text(f"{text}coordinate system string = {{{told}}}\n")
+    store, summary, _ = stored(tmp_path, sources)
+    line = shift_stac.open_flightline(store)
+    picture = line.swath.orthorectify(bands=[650])
+    assert CRS(summary.map.crs) == line.swath.crs == CRS(picture.rio.crs)
+    x, y = transformer(WGS84, own).transform(line["longitude"][2, 3], line["latitude"][2, 3])
+    assert (x, y) == pytest.approx((line["Easting"][2, 3], line["Northing"][2, 3]), abs=1e-3)
