@@ -144,12 +144,15 @@ def test_a_page_can_be_followed(page, desk, session, monkeypatch):
 def test_a_notebook_runs_and_draws_its_pictures(path, desk, session):
     shown = _pictures(path)
     assert any(shown), "it has no picture"
-    shutil.copy(path, desk)
+    # Opened where it stands: Jupyter runs a notebook in its own folder.
+    place = path.relative_to(ROOT)
+    (desk / place.parent).mkdir(parents=True)
+    shutil.copy(path, desk / place)
     # As matplotlib is by default in a notebook.
     variables = {name: value for name, value in session.items() if name != "MPLBACKEND"}
-    done = run(f"jupyter execute --inplace {path.name}", desk, variables)
+    done = run(f"jupyter execute --inplace {place}", desk, variables)
     assert done.returncode == 0, done.stderr
-    assert _pictures(desk / path.name) == shown
+    assert _pictures(desk / place) == shown
 
 
 def _pictures(path) -> list[int]:
