@@ -20,14 +20,11 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## create .venv from requirements.lock
+install: $(INSTALLED) ## create .venv from requirements.lock (PYTHON=... names the Python)
 
-# The lock is complete: nothing is left to be resolved, which pip 23.2, that of Python 3.12.1, does wrong.
-$(INSTALLED): requirements.lock pyproject.toml tools/find-python
-	python=$$(tools/find-python); "$$python" -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+$(INSTALLED): requirements.lock pyproject.toml tools/find-python tools/make-environment
+	@python=$$(tools/find-python) && tools/make-environment $(VENV) "$$python"
+	@touch $@
 
 demo: install ## ingest a small simulated campaign, from HTTP to a catalog
 	$(BIN)/python -m flows.demo
