@@ -62,7 +62,11 @@ def compute(folder: Path, archive: Path, nodes: int) -> dict[str, Any]:
     recipe = begin_store(work, recipe, cube, StoreText.of_campaign(load_campaign()))
     began = time.time()
     with shared_workers(
-        profile, run_name="bench", work_dir=folder, piece=write_block.__name__
+        profile,
+        run_name="bench",
+        work_dir=folder,
+        piece=write_block.__name__,
+        pieces=recipe.block_count,
     ) as workers:
         cluster: Any = workers.cluster_class(**workers.options)
         with cluster, Client(cluster) as client:

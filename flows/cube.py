@@ -204,6 +204,7 @@ def _make(
             run_name=recipe.name,
             work_dir=options.work_dir.absolute(),
             piece=write_block.__name__,
+            pieces=len(missing),
         ) as workers:
             write_blocks(workers, work, recipe, missing, storage.carried_options, told)
     summary = steps.finish(recipe, work)

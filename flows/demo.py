@@ -5,6 +5,7 @@ Run ``python -m flows.demo``. It needs no network but loopback.
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begin_temporary_server()
     console.print(
         f"Generating {_LINES} flight lines of {_DATE}, and one of each of {len(_SEASON)} later dates, "
-        f"in {folder / 'portal'} ..."
+        f"in {folder / 'portal'} ...",
+        soft_wrap=True,
     )
     for dates, lines, samples, scan_lines in (
         ((_DATE,), _LINES, _SAMPLES, _SCAN_LINES),
@@ -89,8 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     campaign = load_campaign()
     line = campaign.lines.read([o.line for o in report.outcomes if _DATE in o.line][-1])
     store = archive / store_path(campaign, line)
+    python = shlex.quote(sys.executable)
     for text, example in (
-        ("Open a store:", f"python -c \"import xarray; print(xarray.open_zarr('{store}'))\""),
+        ("Open a store:", f"{python} -c \"import xarray; print(xarray.open_zarr('{store}'))\""),
         ("The page:    ", str(Path(report.store) / "index.html")),
         ("The catalog: ", str(Path(report.store) / CATALOG_PATH)),
         ("A quicklook: ", str(Companions.beside(store).thumbnail)),

@@ -74,7 +74,9 @@ def ingest(options: IngestOptions) -> State[RunReport]:
             journal.tell(portal=context.portal_url, portal_version=options.portal_version)
             lines, failures = select_lines(options, lambda date: list_lines(date, context.portal))
             journal.note(*failures)
-            logger.info("%d lines of %s from %s", len(lines), options.dates, context.portal_url)
+            logger.info(
+                "%d lines of %s from %s", len(lines), ", ".join(options.dates), context.portal_url
+            )
             if options.dry_run:
                 journal.note(*foresee(lines, context))
             else:

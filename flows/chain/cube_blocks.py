@@ -3,6 +3,7 @@
 Blocks are plain functions on Dask: a worker imports no Prefect and needs no API of it.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ def _runner(workers: SharedWorkers) -> DaskTaskRunner:
     runner.cluster_class = workers.cluster_class
     runner.cluster_kwargs = dict(workers.options)
     runner.adapt_kwargs = dict(workers.adapt)
+    if runner.cluster_kwargs.get("dashboard_address", "") is None:
+        # It would name the address of a dashboard that there is not.
+        runner.logger.setLevel(logging.WARNING)
     return runner
 
 

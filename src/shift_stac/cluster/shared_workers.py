@@ -1,7 +1,8 @@
 """A cluster whose workers share many pieces of work, each pure and safe to do twice.
 
-Unlike an engine's jobs, which carry out one function each, its workers come and go with the work: the
-cluster adapts, and what a lost worker had begun, another one does.
+Unlike an engine's jobs, which carry out one function each, jobs of workers come and go with the work: the
+cluster adapts, and what a lost worker had begun, another one does. Processes of this machine have no
+queue: they are there from the beginning to the end.
 """
 
 import logging
@@ -24,11 +25,13 @@ from shift_stac.cluster.secured import secured_options
 
 # A queue that adapts looks as if it were empty until the first piece is done, unless it is told.
 _EXPECTED_PIECE = "30s"
+# A process of a worker sets up its log when it imports Dask, before its nanny could tell it a level.
+_QUIET_PROCESSES = {"DASK_LOGGING__DISTRIBUTED": "warning"}
 
 
 @dataclass(frozen=True)
 class SharedWorkers:
-    """What to make of a profile's class a cluster that adapts.
+    """What to make a cluster of a profile's class.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ class SharedWorkers:
     options
         Its keyword arguments; without ``asynchronous``.
     adapt
-        Those of its method ``adapt``.
+        Those of its method ``adapt``; empty for a cluster that keeps the workers it begins with.
     """
 
     cluster_class: type[SpecCluster]
@@ -77,7 +80,7 @@ def worker_memory(profile: ClusterProfile) -> int | None:
 
 @contextmanager
 def shared_workers(
-    profile: ClusterProfile, *, run_name: str, work_dir: Path, piece: str
+    profile: ClusterProfile, *, run_name: str, work_dir: Path, piece: str, pieces: int
 ) -> Iterator[SharedWorkers]:
     """Make a profile ready for a cluster of workers; Dask's settings hold within the context.
 
@@ -91,6 +94,8 @@ def shared_workers(
         Where logs go if the profile names no folder.
     piece
         Name of the function that does a piece of the work.
+    pieces
+        Number of pieces: there are never more workers.
 
     Raises
     ------
@@ -106,7 +111,11 @@ def shared_workers(
         "distributed.scheduler.worker-saturation": 1.0,
         # Of a job that never leaves the queue, its work tells, instead of waiting for ever.
         "distributed.scheduler.no-workers-timeout": f"{profile.queue_timeout_minutes} minutes",
+    } | {
+        f"distributed.nanny.pre-spawn-environ.{name}": value
+        for name, value in _QUIET_PROCESSES.items()
     }
+    most = min(profile.max_jobs, pieces)
     with (
         secured_options(profile, name, work_dir, many_jobs=True) as options,
         dask.config.set(settings),
@@ -115,8 +124,8 @@ def shared_workers(
         # Of what goes well, a scheduler tells more than a run does.
         logging.getLogger("distributed").setLevel(logging.WARNING)
         options.pop("asynchronous", None)
+        adapt = {"minimum": 0, "maximum": most}
         if issubclass(find_class(profile), LocalCluster):
-            options |= {"name": None, "silence_logs": logging.WARNING}
-        yield SharedWorkers(
-            find_class(profile), options, {"minimum": 0, "maximum": profile.max_jobs}
-        )
+            options |= {"name": None, "silence_logs": logging.WARNING, "n_workers": most}
+            adapt = {}
+        yield SharedWorkers(find_class(profile), options, adapt)

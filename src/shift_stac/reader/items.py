@@ -139,6 +139,11 @@ def _read(place: str, storage_options: Mapping[str, Any] | None) -> bytes:
     try:
         files, path = fsspec.core.url_to_fs(place, **options)
         return bytes(files.cat_file(path))
+    except FileNotFoundError as error:
+        msg = (
+            f"{place} cannot be read (there is no such file): give the address of an archive's root"
+        )
+        raise CatalogError(msg) from error
     except Exception as error:
         # Every file system has errors of its own.
         msg = (

@@ -27,16 +27,21 @@ def test_without_a_class_each_core_of_this_machine_has_a_process(tmp_path):
     memory = worker_memory(profile)
     assert memory is not None
     assert memory * profile.max_jobs <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with shared_workers(profile, run_name="run", work_dir=tmp_path, piece="piece") as workers:
+    with shared_workers(
+        profile, run_name="run", work_dir=tmp_path, piece="piece", pieces=1
+    ) as workers:
         assert workers.cluster_class is LocalCluster
         assert workers.options["security"] is True
-        assert workers.adapt["maximum"] == os.cpu_count()
+        assert workers.options["n_workers"] == 1
+        assert workers.adapt == {}
 
 
 def test_a_profile_s_jobs_share_the_keys_and_none_takes_them_away(slurm_profile, tmp_path):
     assert shared_profile(slurm_profile) == slurm_profile
     assert worker_memory(slurm_profile) == 1 << 30
-    with shared_workers(slurm_profile, run_name="run", work_dir=tmp_path, piece="piece") as workers:
+    with shared_workers(
+        slurm_profile, run_name="run", work_dir=tmp_path, piece="piece", pieces=99
+    ) as workers:
         assert workers.cluster_class is SLURMCluster
         assert workers.options["job_name"] == "shift-piece-run"
         assert workers.adapt == {"minimum": 0, "maximum": slurm_profile.max_jobs}
@@ -54,7 +59,7 @@ def test_settings_hold_as_long_as_the_cluster_and_a_queue_is_not_waited_for_for_
     profile = slurm_profile.model_copy(
         update={"dask": {"distributed": {"scheduler": {"allowed-failures": 1}}}}
     )
-    with shared_workers(profile, run_name="run", work_dir=tmp_path, piece="piece"):
+    with shared_workers(profile, run_name="run", work_dir=tmp_path, piece="piece", pieces=9):
         seconds = 60 * profile.queue_timeout_minutes
         assert parse_timedelta(dask.config.get(name)) == seconds
         assert dask.config.get("distributed.scheduler.allowed-failures") == 1
