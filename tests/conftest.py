@@ -1,5 +1,6 @@
 """What every test can ask for."""
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -11,7 +12,6 @@ from hypothesis import settings
 
 import support
 from support.markdown import blocks_of
-from support.service import serve_prefect
 
 # A layer is what a test needs besides Python; a folder of tests has one, and others are marked where
 # they stand. Without any, a test needs nothing: `make test-fast`.
@@ -40,7 +40,8 @@ LONGEST = (
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).parent
+SHARED = TESTS.resolve().parents[1] / "shared"
 
 
 def pytest_configure() -> None:
@@ -50,13 +51,20 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items) -> None:
     """Mark the tests of a folder with its layer, and put the longest first."""
+    ranks = {}
     for item in items:
-        folder = _place(item).partition("/")[0]
+        place = item.path.relative_to(TESTS).as_posix()
+        folder = place.partition("/")[0]
         if folder in LAYERS:
             item.add_marker(LAYERS[folder])
-    items.sort(
-        key=lambda item: [not _place(item).startswith(place) for place in LONGEST],
-    )
+        ranks[item.path] = [not place.startswith(longest) for longest in LONGEST]
+    items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what lives until the end: modules and the tests themselves."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
@@ -73,10 +81,6 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
     terminalreporter.section(f"blocks of the documentation that are not run: {reasons.total()}")
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"{count:3} {reason}")
-
-
-def _place(item) -> str:
-    return item.path.relative_to(Path(__file__).parent).as_posix()
 
 
 def pytest_runtest_setup(item) -> None:
@@ -114,6 +118,9 @@ def environment(tmp_path_factory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def prefect_api(environment) -> Iterator[str]:
     """One Prefect server for all tests that need no server of their own."""
+    # Prefect takes two seconds to import, before any worker begins.
+    from support.service import serve_prefect
+
     with serve_prefect(environment, Path(environment["PREFECT_HOME"])) as url:
         yield url
 

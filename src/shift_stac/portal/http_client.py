@@ -1,6 +1,7 @@
 """How the portal's server is spoken to."""
 
 import ssl
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, override
@@ -102,7 +103,9 @@ def http_client(
     )
 
 
+@cache
 def _trusted(ca_bundle: Path | None) -> ssl.SSLContext:
+    """The authorities: reading the system's takes as long as a request, and each line has a client."""
     try:
         return ssl.create_default_context(cafile=str(ca_bundle) if ca_bundle else None)
     except OSError as error:

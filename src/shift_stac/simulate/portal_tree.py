@@ -123,7 +123,7 @@ def _write_blocks(
     random = np.random.default_rng(
         (seed, int(f"{flight.start:%Y%m%d}"), int(f"{flight.start:%H%M%S}"))
     )
-    noise = NoisePool(random, bands * samples)
+    noise = NoisePool(random, bands * samples, bands * samples * scan_lines)
     materials = spectra(wavelengths).T.copy()
     good = _good(wavelengths)[:, None]
     cubes = {

@@ -79,12 +79,23 @@ def gain_and_path(
 
 
 class NoisePool:
-    """Normal noise, drawn once and read from random places: drawing it anew would take longer
-    than all the rest.
-    """  # noqa: D205
+    """Normal noise, drawn once and read from random places.
 
-    def __init__(self, random: np.random.Generator, size: int) -> None:
-        self._pool = random.standard_normal(max(_NOISE_POOL, 2 * size), dtype=np.float32)
+    Drawing it anew would take longer than all the rest.
+
+    Parameters
+    ----------
+    random
+        Draws the noise, and the places.
+    size
+        Of the largest part that is taken at once.
+    total
+        Of all parts together: no more than that is drawn.
+    """
+
+    def __init__(self, random: np.random.Generator, size: int, total: int) -> None:
+        drawn = max(min(_NOISE_POOL, total), 2 * size)
+        self._pool = random.standard_normal(drawn, dtype=np.float32)
         self._random = random
 
     def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -122,7 +122,12 @@ def convert_line(
         try:
             # As a path it would be read as an address, in which # and ? have a meaning.
             template.to_zarr(
-                LocalStore(part), mode="w", zarr_format=3, encoding=encoding, compute=False
+                LocalStore(part),
+                mode="w",
+                zarr_format=3,
+                encoding=encoding,
+                consolidated=False,
+                compute=False,
             )
             # Without it a store does not open: it goes missing until the last chunk is written.
             metadata = part / ROOT_METADATA

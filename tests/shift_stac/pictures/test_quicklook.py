@@ -1,4 +1,6 @@
 import json
+import shutil
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,15 +23,28 @@ CAMPAIGN = load_campaign()
 RGB = (672.6, 552.4, 447.2)
 
 
-@pytest.fixture
-def line(tmp_path):
-    """A store whose pixels a test sets; its six bands are 400 nm apart, from 450 nm."""
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """A store of that shape, made once. Do not change."""
 
-    def make(lines=20, samples=10, level=ProductLevel.ALL, rows=6):
-        sources = small_line(tmp_path / "in", lines=lines, samples=samples, bands=41)
-        store = tmp_path / "line.zarr"
+    @cache
+    def make(lines, samples, level, rows):
+        folder = tmp_path_factory.mktemp("line")
+        sources = small_line(folder / "in", lines=lines, samples=samples, bands=41)
+        store = folder / "line.zarr"
         options = ConversionOptions(level=level, chunks=ChunkSizes(x=7, y=rows, wavelength=5))
         return store, convert_line(sources, store, CAMPAIGN, options)
+
+    return make
+
+
+@pytest.fixture
+def line(converted, tmp_path):
+    """A store whose pixels a test sets; its 41 bands are 50 nm apart, from 450 nm."""
+
+    def make(lines=20, samples=10, level=ProductLevel.ALL, rows=6):
+        store, summary = converted(lines, samples, level, rows)
+        return shutil.copytree(store, tmp_path / "line.zarr"), summary
 
     return make
 

@@ -49,10 +49,14 @@ def lines(tmp_path_factory):
     return found
 
 
+@pytest.fixture(scope="module")
+def opened(lines):
+    return [open_flightline(store) for _, store in lines]
+
+
 @pytest.fixture(params=range(4), ids=lambda n: f"line {n}")
-def line(lines, request):
-    sources, store = lines[request.param]
-    return sources, open_flightline(store)
+def line(lines, opened, request):
+    return lines[request.param][0], opened[request.param]
 
 
 def arrays(sources, *products):
@@ -198,8 +202,8 @@ def test_a_box_is_a_window_of_the_whole(line):
     xr.testing.assert_equal(utm, window)
 
 
-def test_lines_of_one_resolution_match_and_a_given_grid_is_taken_to_the_bit(lines):
-    first, second = (open_flightline(store) for _, store in lines[:2])
+def test_lines_of_one_resolution_match_and_a_given_grid_is_taken_to_the_bit(opened):
+    first, second = opened[:2]
     grids = [
         ds.swath.orthorectify(bands=[650], crs="EPSG:3310", resolution=7) for ds in (first, second)
     ]
@@ -219,8 +223,8 @@ def test_lines_of_one_resolution_match_and_a_given_grid_is_taken_to_the_bit(line
     assert bool(stack.isel(line=1).notnull().any())
 
 
-def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines):
-    ds = open_flightline(lines[0][1])
+def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines, opened):
+    ds = opened[0]
     grid = ds.swath.orthorectify(bands=[650])
     with pytest.raises(MapError, match="like gives the whole grid"):
         ds.swath.orthorectify(like=grid, crs="EPSG:4326")
@@ -249,8 +253,8 @@ def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines):
         xr.open_zarr(lines[0][1]).swath.orthorectify()
 
 
-def test_a_part_of_a_line_is_mapped_where_it_lies(lines):
-    ds = open_flightline(lines[1][1])
+def test_a_part_of_a_line_is_mapped_where_it_lies(opened):
+    ds = opened[1]
     part = ds.isel(y=slice(40, 90), x=slice(10, 50))
     whole = ds.swath.orthorectify(variable="Northing").compute()
     found = part.swath.orthorectify(variable="Northing").compute()
@@ -271,15 +275,15 @@ def test_a_part_of_a_line_is_mapped_where_it_lies(lines):
         (["red"], "is no wavelength"),
     ],
 )
-def test_a_wavelength_that_no_band_has_is_an_error_that_says_nanometres(lines, bands, says):
-    ds = open_flightline(lines[0][1])
+def test_a_wavelength_that_no_band_has_is_an_error_that_says_nanometres(opened, bands, says):
+    ds = opened[0]
     with pytest.raises(MapError, match=says) as raised:
         ds.swath.orthorectify(bands=bands)
     assert "nanometres" in str(raised.value)
 
 
-def test_the_accessor_shadows_no_method_of_xarray(lines):
-    ds = open_flightline(lines[0][1])
+def test_the_accessor_shadows_no_method_of_xarray(opened):
+    ds = opened[0]
     moved = ds[["Elevation"]].shift(y=1)
     np.testing.assert_array_equal(moved.Elevation[1:], ds.Elevation[:-1])
     assert bool(moved.Elevation[0].isnull().all())
@@ -335,8 +339,8 @@ def test_a_spectrum_is_that_of_the_nearest_pixel(line):
     np.testing.assert_array_equal(found, radiance[int(found.y), :, int(found.x)])
 
 
-def test_where_the_line_is_not_there_is_no_spectrum(lines):
-    ds = open_flightline(lines[0][1])
+def test_where_the_line_is_not_there_is_no_spectrum(opened):
+    ds = opened[0]
     lon, lat = (float(ds[name][75, 59]) for name in ("longitude", "latitude"))
     ds.swath.spectrum(lon + 3e-5, lat)
     for where in ((lon + 3e-3, lat), (10.0, 50.0)):
@@ -369,8 +373,8 @@ def test_a_polygon_counts_each_pixel_whose_centre_lies_in_it_once(line, metres):
     assert (found["count"].values[~good] == 0).all()
 
 
-def test_polygons_are_understood_in_each_form_of_geojson(lines):
-    ds = open_flightline(lines[1][1])
+def test_polygons_are_understood_in_each_form_of_geojson(opened):
+    ds = opened[1]
     area = square(ds, 100)
     geometry = shapely.geometry.mapping(area)
     feature = {"type": "Feature", "properties": {}, "geometry": geometry}
@@ -393,8 +397,8 @@ def test_polygons_are_understood_in_each_form_of_geojson(lines):
         xr.testing.assert_allclose(ds.swath.polygon(form), expected)
 
 
-def test_a_polygon_lies_where_its_crs_says(lines):
-    ds = open_flightline(lines[1][1])
+def test_a_polygon_lies_where_its_crs_says(opened):
+    ds = opened[1]
     area = square(ds, 100)
     expected = ds.swath.polygon(area)
     frame = geopandas.GeoDataFrame(geometry=[area], crs=4326)
@@ -415,8 +419,8 @@ def test_a_polygon_tells_how_much_of_it_lies_on_the_line(line):
         assert found == pytest.approx(float(shown) / metres**2, rel=0.05)
 
 
-def test_the_slope_of_a_place_and_of_a_polygon(lines):
-    ds = open_flightline(lines[1][1])
+def test_the_slope_of_a_place_and_of_a_polygon(opened):
+    ds = opened[1]
     lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
     assert float(ds.swath.spectrum(lon, lat, variable="slope")) == float(ds.slope[75, 30])
     area = square(ds, 100)
@@ -428,9 +432,9 @@ def test_the_slope_of_a_place_and_of_a_polygon(lines):
 
 
 @pytest.mark.parametrize("place", [(34.4, -120.05), (float("nan"), 34.4), (-120, float("inf"))])
-def test_no_spectrum_of_what_is_no_place(lines, place):
+def test_no_spectrum_of_what_is_no_place(opened, place):
     with pytest.raises(MapError, match=r"longitude first|NaN or infinite"):
-        open_flightline(lines[0][1]).swath.spectrum(*place)
+        opened[0].swath.spectrum(*place)
 
 
 @pytest.mark.parametrize(
@@ -447,13 +451,13 @@ def test_no_spectrum_of_what_is_no_place(lines, place):
     ],
     ids=str,
 )
-def test_what_is_no_polygon_of_the_line_is_refused(lines, form, reason):
+def test_what_is_no_polygon_of_the_line_is_refused(opened, form, reason):
     with pytest.raises(MapError, match=reason):
-        open_flightline(lines[0][1]).swath.polygon(form)
+        opened[0].swath.polygon(form)
 
 
-def test_a_polygon_smaller_than_a_pixel_is_told_so(lines):
-    ds = open_flightline(lines[1][1])
+def test_a_polygon_smaller_than_a_pixel_is_told_so(opened):
+    ds = opened[1]
     lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
     with pytest.raises(MapError, match="smaller than a pixel"):
         ds.swath.polygon(shapely.box(lon + 1e-6, lat + 1e-6, lon + 3e-6, lat + 3e-6))
@@ -588,5 +592,5 @@ def test_what_is_no_store_is_named(tmp_path):
         open_flightline(tmp_path / "other.zarr")
 
 
-def test_the_crs_of_each_line_is_its_own(lines):
-    assert {open_flightline(store).swath.crs.to_epsg() for _, store in lines} == {32610, 32611}
+def test_the_crs_of_each_line_is_its_own(opened):
+    assert {ds.swath.crs.to_epsg() for ds in opened} == {32610, 32611}
