@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, total_ordering
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from shift_stac.errors import FlightLineError
-from shift_stac.name_patterns import Moment, NamePattern
+from shift_stac.name_patterns import Moment, NamePattern, moment_of
 
 COMMON_PATTERN = "{instrument}{date:YYYYMMDD}t{time:HHMMSS}[_{segment:000}]"
 """The form of name that AVIRIS-NG, AVIRIS-3, PRISM and EMIT share."""
@@ -19,6 +19,9 @@ COMMON_PATTERN = "{instrument}{date:YYYYMMDD}t{time:HHMMSS}[_{segment:000}]"
 type Span = tuple[datetime, datetime | None]
 """When something starts and ends, UTC; None for an end that is not known."""
 
+_DATE = re.compile(
+    r"(?P<date_YYYY>\d{4})(?P<dash>-?)(?P<date_MM>\d\d)(?P=dash)(?P<date_DD>\d\d)", re.ASCII
+)
 # A name is also that of files, folders, links and Zarr stores.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 
@@ -157,9 +160,10 @@ def parse_date(text: str) -> str:
     FlightLineError
         The text is no date, or no calendar has that day.
     """
-    if re.fullmatch(r"\d{8}|\d{4}-\d{2}-\d{2}", text, re.ASCII):
+    if match := _DATE.fullmatch(text):
         try:
-            return date.fromisoformat(text).strftime("%Y%m%d")
+            if found := moment_of(match.groupdict()):
+                return f"{found.start:%Y%m%d}"
         except ValueError:
             pass
     msg = f"{text!r} is not a date: expected YYYYMMDD, for example 20220224"

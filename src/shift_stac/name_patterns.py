@@ -7,6 +7,7 @@ anything, and all else stands for itself. Two digits of a year are those from 19
 """
 
 import re
+from calendar import isleap
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ _DIRECTIVES = {
     "time": {"HH": "%H", "MM": "%M", "SS": "%S"},
 }
 _FIRST_SHORT_YEAR = 69
+# Before it, no aircraft flew.
+_FIRST_YEAR = 1900
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,7 @@ def moment_of(told: Mapping[str, str | None]) -> Moment | None:
     Raises
     ------
     ValueError
-        No calendar has that day, or no clock that time.
+        No calendar has that day, no clock that time, or no aircraft was there yet.
     """
     short = told.get("date_YY")
     year = told.get("date_YYYY")
@@ -243,11 +246,14 @@ def moment_of(told: Mapping[str, str | None]) -> Moment | None:
     ordinal, month, day = (told.get(f"date_{word}") for word in ("DDD", "MM", "DD"))
     if year is None:
         return None
+    if int(year) < _FIRST_YEAR:
+        msg = f"nothing was flown in the year {year}"
+        raise ValueError(msg)
     if ordinal is not None:
-        start = datetime(int(year), 1, 1, tzinfo=UTC) + timedelta(days=int(ordinal) - 1)
-        if start.year != int(year):
+        if not 1 <= int(ordinal) <= 365 + isleap(int(year)):
             msg = f"the year {year} has no day {ordinal}"
             raise ValueError(msg)
+        start = datetime(int(year), 1, 1, tzinfo=UTC) + timedelta(days=int(ordinal) - 1)
     elif month is not None and day is not None:
         start = datetime(int(year), int(month), int(day), tzinfo=UTC)
     else:

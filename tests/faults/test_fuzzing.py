@@ -1,25 +1,27 @@
-"""Whatever is read ends in a result, or in an error of ours.
+"""Whatever is read ends in a result, or in an error of ours, soon and in little memory.
 
-``SHIFT_TEST_CASES`` says how many cases of a kind are made up, of what takes longer a fifth; with
-``SHIFT_TEST_SEED``, other ones each time.
+``SHIFT_TEST_CASES`` says how many cases of a kind are made up, of what takes longer a fifth, and
+``SHIFT_TEST_SEED`` which ones.
 """
 
 import io
 import json
+import logging
 import os
 import shutil
+import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, suppress
 from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
+from random import Random
+from resource import RUSAGE_SELF, getrusage
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
@@ -50,30 +52,47 @@ from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.paths import item_path
 from shift_stac.storage.folder import FolderStorage
 from shift_stac.swath.igm_crs import crs_from_igm
-from support.mutations import as_json, as_toml, damaged, mutated, texts
+from support.mutations import as_json, as_toml, damaged, mutated, text
 from support.plain_items import CAMPAIGN, make_item, publish_plain
 
+LOG = logging.getLogger(__name__)
 CASES = int(os.environ.get("SHIFT_TEST_CASES", "500"))
 # Of what takes longer than to read a text.
 FEW = max(CASES // 5, 1)
+SEED = os.environ.get("SHIFT_TEST_SEED", "13")
+# Of a processor, for one case.
+LONGEST_S = 5
+# What the last nine tenths of the cases need beyond what the first tenth needed.
+LARGEST_BYTES = 100 * 2**20
 LINES = [FlightLine("ang20220224t195402"), FlightLine("ang20220316t200332")]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def fuzz(cases: int = CASES) -> Callable[..., Any]:
-    return settings(
-        max_examples=cases,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-        report_multiple_bugs=False,
-        derandomize="SHIFT_TEST_SEED" not in os.environ,
-    )
+@pytest.fixture
+def chances(request, tried) -> Iterator[Callable[..., Iterator[Random]]]:
+    """Draws the cases of a test, one after another, and looks what each took."""
+    name = request.node.originalname.removeprefix("test_")
+    number = 0
+
+    def draw(cases: int = CASES) -> Iterator[Random]:
+        nonlocal number
+        tried(f"fuzzing: {name.replace('_', ' ')}", cases)
+        for number in range(cases):
+            began = time.process_time()
+            yield Random(f"{SEED} {name} {number}")
+            assert time.process_time() - began < LONGEST_S
+            # After what is read once by the first ones.
+            if number == cases // 10:
+                before = largest()
+        assert largest() - before < LARGEST_BYTES
+
+    yield draw
+    LOG.warning("the last case was %d of seed %s", number, SEED)
 
 
-@pytest.fixture(autouse=True)
-def _tried(request, tried) -> None:
-    name = request.node.name.removeprefix("test_").replace("_", " ")
-    tried(f"fuzzing: {name}", request.function._hypothesis_internal_use_settings.max_examples)
+def largest() -> int:
+    """Bytes that this process has ever had at once."""
+    return getrusage(RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.fixture
@@ -100,27 +119,29 @@ def headers() -> list[bytes]:
         return [path.read_bytes() for path in sorted(Path(name).rglob("*.hdr"))]
 
 
-@st.composite
-def header_files(draw: st.DrawFn) -> bytes:
-    content = draw(st.sampled_from(headers()))
-    if draw(st.booleans()):
-        return draw(damaged(content))
-    fields = draw(mutated(parse_fields(content.decode(), "seed")))
+def header_file(chance: Random) -> bytes:
+    content = chance.choice(headers())
+    if chance.random() < 0.5:
+        return damaged(chance, content)
+    fields = mutated(chance, parse_fields(content.decode(), "seed"))
     rows = [f"{key} = {value}" for key, value in fields.items()]
     return "\n".join(["ENVI", *rows]).encode("utf-8", "surrogatepass")
 
 
-@fuzz()
-@given(header_files())
-def test_headers(folder, content):
+def test_headers(folder, chances):
     path = folder / "x.hdr"
-    path.write_bytes(content)
-    header = attempt(lambda: read_header(path))
-    if isinstance(header, EnviHeader):
-        assert header.data_size > 0
-        attempt(lambda: check_headers({Product.RADIANCE: header, Product.IGM: header}))
-        attempt(lambda: check_headers({Product.RADIANCE: header, Product.REFLECTANCE: header}))
-        attempt(lambda: crs_from_igm(header, "EPSG:32610"))
+    for chance in chances():
+        path.write_bytes(header_file(chance))
+        header = attempt(lambda: read_header(path))
+        if isinstance(header, EnviHeader):
+            check_like_a_run(header)
+
+
+def check_like_a_run(header: EnviHeader) -> None:
+    assert header.data_size > 0
+    attempt(lambda: check_headers({Product.RADIANCE: header, Product.IGM: header}))
+    attempt(lambda: check_headers({Product.RADIANCE: header, Product.REFLECTANCE: header}))
+    attempt(lambda: crs_from_igm(header, "EPSG:32610"))
 
 
 LISTING = b"""<html><head><title>Index of /v1/</title></head><body><h1>Index of /v1/</h1><hr><pre>
@@ -131,75 +152,127 @@ LISTING = b"""<html><head><title>Index of /v1/</title></head><body><h1>Index of 
 </pre><hr></body></html>"""
 
 
-@st.composite
-def pages(draw: st.DrawFn) -> bytes:
-    if draw(st.booleans()):
-        return draw(damaged(LISTING))
-    rows = draw(st.lists(st.tuples(texts, texts), max_size=4))
+PORTALS = ("http://portal/v1/", "https://portal/a%20b/", "http://[::1]/")
+
+
+def page(chance: Random) -> bytes:
+    if chance.random() < 0.5:
+        return damaged(chance, LISTING)
+    rows = [(text(chance), text(chance)) for _ in range(chance.randrange(5))]
     html = "".join(f'<a href="{href}">x</a> {note}' for href, note in rows)
     return html.encode("utf-8", "surrogatepass")
 
 
-@fuzz()
-@given(pages(), st.sampled_from(("http://portal/v1/", "https://portal/a%20b/", "http://[::1]/")))
-def test_listings(content, url):
-    entries = parse_listing(content.decode("utf-8", "replace"), url)
-    assert all(is_safe_name(entry.name) for entry in entries)
-    assert not any({"/", "\0"} & set(entry.name) or entry.name[0] == "." for entry in entries)
+def test_listings(chances):
+    for chance in chances():
+        listing = page(chance).decode("utf-8", "replace")
+        entries = parse_listing(listing, chance.choice(PORTALS))
+        assert all(is_safe_name(entry.name) for entry in entries)
+        assert not any({"/", "\0"} & set(entry.name) or entry.name[0] == "." for entry in entries)
 
 
-@fuzz()
-@given(texts | st.from_regex(r"ang\d{8}t\d{6}") | st.from_regex(r"\d{4}-?\d{2}-?\d{2}"))
-def test_line_names(text):
-    line = attempt(lambda: FlightLine(text))
-    if line is not None:
-        assert is_safe_name(line.id)
-        assert line.start.strftime("ang%Y%m%dt%H%M%S") == line.id
-    date = attempt(lambda: parse_date(text))
-    assert date is None or (len(date) == 8 and date.isascii() and date.isdigit())
+def test_line_names(chances):
+    for chance in chances():
+        digits = [str(chance.randrange(10)) for _ in range(14)]
+        name = chance.choice(
+            (
+                text(chance),
+                f"ang{''.join(digits[:8])}t{''.join(digits[8:])}",
+                f"{''.join(digits[:4])}-{''.join(digits[4:6])}-{''.join(digits[6:8])}",
+                damaged(chance, b"ang20220224t195402").decode("utf-8", "replace"),
+            )
+        )
+        line = attempt(lambda name=name: FlightLine(name))
+        if line is not None:
+            assert is_safe_name(line.id)
+            assert line.start.strftime("ang%Y%m%dt%H%M%S") == line.id
+        date = attempt(lambda name=name: parse_date(name))
+        assert date is None or (len(date) == 8 and date.isascii() and date.isdigit())
+
+
+def plant(chance: Random, root: Path) -> None:
+    """Put something into a portal's folder: a file, a folder, or a link that may lead anywhere."""
+    folders = [root, *(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())]
+    parent = chance.choice(folders)
+    name = chance.choice((text(chance), *(path.name for path in root.rglob("*"))))
+    target = chance.choice((text(chance), *map(str, folders), "loop", "/", "/proc/self"))
+    # A name that no file can have, or one that is taken.
+    with suppress(OSError, ValueError):
+        path = parent / name
+        if not path.resolve().is_relative_to(root):
+            return
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+        match chance.randrange(4):
+            case 0:
+                path.mkdir()
+            case 1:
+                path.write_bytes(b"x" * chance.randrange(3))
+            case 2:
+                path.symlink_to(target)
+            case _:
+                path.symlink_to("loop")
+                (parent / "loop").symlink_to(name)
+
+
+def test_portals_in_folders(folder, chances):
+    simulate_campaign(folder / "made", samples=6, scan_lines=5, bands=9)
+    version = CAMPAIGN.portal.versions["v1"]
+    lines = [FlightLine(p.name[:18]) for p in folder.glob("made/v1/*/L1/igm/*_igm")]
+    root = folder / "portal"
+    for chance in chances(FEW):
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(folder / "made", root)
+        for _ in range(chance.randint(1, 4)):
+            plant(chance, root)
+        with open_portal(str(root), version, "v1", HttpOptions()) as portal:
+            for date in attempt(portal.dates) or ():
+                attempt(lambda date=date: portal.survey(date, list(Product)))
+            attempt(lambda: portal.find(lines[0], list(Product)))
 
 
 # --- what people write ---------------------------------------------------------------------------
 
 
-def files_like(path: Path) -> st.SearchStrategy[bytes]:
-    content = path.read_bytes()
-    return st.one_of(damaged(content), mutated(tomllib.loads(content.decode())).map(as_toml))
+def file_like(chance: Random, path: Path) -> bytes:
+    content = read(path)
+    if chance.random() < 0.5:
+        return damaged(chance, content)
+    return as_toml(mutated(chance, tomllib.loads(content.decode())))
 
 
-@fuzz()
-@given(files_like(ROOT / "src/shift_stac/campaigns/shift.toml"))
-def test_campaign_files(folder, content):
+read = cache(Path.read_bytes)
+
+
+def test_campaign_files(folder, chances):
     path = folder / "campaign.toml"
-    path.write_bytes(content)
-    campaign = attempt(lambda: load_campaign(path))
-    if campaign is None:
-        return
-    for line in LINES:
-        place = campaign.layout.directory_for(line)
-        assert ".." not in place.split("/")
-        item_path(campaign, line)
     (folder / "portal").mkdir(exist_ok=True)
-    for name, version in campaign.portal.versions.items():
-        with open_portal(str(folder / "portal"), version, name, HttpOptions()) as portal:
-            attempt(portal.dates)
-            attempt(lambda portal=portal: portal.survey("20220224", list(Product)))
-            attempt(lambda portal=portal: portal.find(LINES[0], list(Product)))
+    for chance in chances():
+        path.write_bytes(file_like(chance, ROOT / "src/shift_stac/campaigns/shift.toml"))
+        campaign = attempt(lambda: load_campaign(path))
+        if campaign is None:
+            continue
+        for line in LINES:
+            place = campaign.layout.directory_for(line)
+            assert ".." not in place.split("/")
+            item_path(campaign, line)
+        for name, version in campaign.portal.versions.items():
+            with open_portal(str(folder / "portal"), version, name, HttpOptions()) as portal:
+                attempt(portal.dates)
+                attempt(lambda portal=portal: portal.survey("20220224", list(Product)))
+                attempt(lambda portal=portal: portal.find(LINES[0], list(Product)))
 
 
-@fuzz(FEW)
-@given(
-    st.one_of(
-        files_like(ROOT / "deployments/clusters/discover.toml"),
-        files_like(ROOT / "tests/support/test-slurm.toml"),
-    )
-)
-def test_cluster_profiles(folder, content):
+PROFILES = ("deployments/clusters/discover.toml", "tests/support/test-slurm.toml")
+
+
+def test_cluster_profiles(folder, chances):
     path = folder / "profile.toml"
-    path.write_bytes(content)
-    profile = attempt(lambda: load_profile(path, ROOT / "deployments/clusters"))
-    if profile is not None and profile.is_local:
-        open_engine(profile, run_name="run", work_dir=folder).close()
+    for chance in chances(FEW):
+        path.write_bytes(file_like(chance, ROOT / chance.choice(PROFILES)))
+        profile = attempt(lambda: load_profile(path, ROOT / "deployments/clusters"))
+        if profile is not None and profile.is_local:
+            open_engine(profile, run_name="run", work_dir=folder).close()
 
 
 SETTINGS = {
@@ -217,37 +290,34 @@ SETTINGS = {
 }
 
 
-@fuzz(FEW)
-@given(st.one_of(mutated(SETTINGS).map(as_toml), damaged(as_toml(SETTINGS))), st.data())
-def test_settings(folder, content, data):
+def test_settings(folder, chances):
     path = folder / "shift.toml"
-    path.write_bytes(content)
-    kind = data.draw(st.sampled_from((IngestOptions, CampaignOptions, ServiceOptions)))
-    attempt_options(kind, ["--settings", str(path)])
+    for chance in chances(FEW):
+        path.write_bytes(
+            as_toml(mutated(chance, SETTINGS))
+            if chance.random() < 0.5
+            else damaged(chance, as_toml(SETTINGS))
+        )
+        kind = chance.choice((IngestOptions, CampaignOptions, ServiceOptions))
+        attempt_options(kind, ["--settings", str(path)])
 
 
-@fuzz(FEW)
-@given(
-    st.lists(
-        st.one_of(
-            texts,
-            st.sampled_from(
-                ("--date", "--line", "--store", "--x-chunk", "--s3.metadata", "--force")
-            ),
-        ),
-        max_size=5,
-    ),
-    st.sampled_from(("SHIFT_STORE", "SHIFT_DATE", "SHIFT_DOWNLOAD__ATTEMPTS", "SHIFT_S3")),
-    texts,
-)
-def test_options(arguments, name, value):
-    with pytest.MonkeyPatch.context() as patch, redirect_stderr(io.StringIO()) as said:
-        with suppress(ValueError):  # what no environment can hold
-            patch.setenv(name, value)
-        with suppress(SystemExit):
-            attempt_options(IngestOptions, arguments)
-            return
-        assert "error: " in said.getvalue()
+WORDS = ("--date", "--line", "--store", "--x-chunk", "--s3.metadata", "--force")
+VARIABLES = ("SHIFT_STORE", "SHIFT_DATE", "SHIFT_DOWNLOAD__ATTEMPTS", "SHIFT_S3")
+
+
+def test_options(chances):
+    for chance in chances(FEW):
+        arguments = [
+            chance.choice((text(chance), chance.choice(WORDS))) for _ in range(chance.randrange(6))
+        ]
+        with pytest.MonkeyPatch.context() as patch, redirect_stderr(io.StringIO()) as said:
+            with suppress(ValueError):  # what no environment can hold
+                patch.setenv(chance.choice(VARIABLES), text(chance))
+            with suppress(SystemExit):
+                attempt_options(IngestOptions, arguments)
+                continue
+            assert "error: " in said.getvalue()
 
 
 def attempt_options(kind: type[BaseModel], arguments: list[str]) -> None:
@@ -295,29 +365,34 @@ def documents() -> dict[str, bytes]:
         return {path: storage.read(path) or b"" for path in storage.find()}
 
 
-@st.composite
-def archives(draw: st.DrawFn) -> dict[str, bytes]:
+def written_by_others(chance: Random) -> dict[str, bytes]:
     """What somebody else has written in place of one or two documents of the catalog."""
     written = {}
-    for _ in range(draw(st.integers(1, 2))):
-        path = draw(st.sampled_from(sorted(documents())))
+    for _ in range(chance.randint(1, 2)):
+        path = chance.choice(sorted(documents()))
         content = documents()[path]
-        if path.endswith(".json") and draw(st.booleans()):
-            written[path] = draw(mutated(json.loads(content)).map(as_json))
-        else:
-            written[path] = draw(damaged(content))
+        written[path] = (
+            as_json(mutated(chance, json.loads(content)))
+            if path.endswith(".json") and chance.random() < 0.5
+            else damaged(chance, content)
+        )
     return written
 
 
-@fuzz(FEW)
-@given(archives())
-def test_documents_of_others(folder, written):
+def test_documents_of_others(folder, chances):
     root = folder / "archive"
-    shutil.rmtree(root, ignore_errors=True)
-    for path, content in (documents() | written).items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(content)
-    storage = FolderStorage(root)
+    for chance in chances(FEW):
+        shutil.rmtree(root, ignore_errors=True)
+        for path, content in (documents() | written_by_others(chance)).items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(content)
+        look_after(FolderStorage(root))
+        # Nothing is written outside of the archive.
+        assert {path.name for path in folder.iterdir()} <= {"archive"}
+
+
+def look_after(storage: FolderStorage) -> None:
+    """Do what runs and operators do with an archive."""
     hrefs = Hrefs.of(storage)
     attempt(lambda: published_lines(storage, CAMPAIGN))
     attempt(lambda: catalog_lines(storage, CAMPAIGN))
@@ -334,5 +409,3 @@ def test_documents_of_others(folder, written):
     attempt(lambda: rebuild_catalog(storage, CAMPAIGN))
     attempt(lambda: rebuild_search_pages(storage, CAMPAIGN, hrefs))
     attempt(lambda: published_lines(storage, CAMPAIGN))
-    # Nothing is written outside of the archive.
-    assert {path.name for path in folder.iterdir()} <= {"archive"}

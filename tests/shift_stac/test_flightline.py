@@ -60,7 +60,9 @@ def test_dates_are_normalised(text):
     assert parse_date(text) == "20220224"
 
 
-@pytest.mark.parametrize("text", ["20220230", "2022024", "2022-2-24", "yesterday", "", "202202240"])
+@pytest.mark.parametrize(
+    "text", ["20220230", "2022024", "2022-2-24", "yesterday", "", "202202240", "06360224"]
+)
 def test_other_dates_are_refused(text):
     with pytest.raises(FlightLineError):
         parse_date(text)
@@ -119,6 +121,12 @@ def test_a_campaign_tells_the_form_of_its_names(form, name, start, has_time):
 
     written = Model(line=line).model_dump_json()
     assert Model.model_validate_json(written).line.start == line.start
+
+
+@pytest.mark.parametrize("name", ["S_2023366", "S_9999366", "S_9999999", "S_0001000", "S_0636060"])
+def test_a_name_of_a_day_that_no_line_has_is_refused(name):
+    with pytest.raises(FlightLineError, match="date or time does not exist"):
+        LineNames(name="{site}_{date:YYYYDDD}").read(name)
 
 
 def test_lines_sort_by_time_where_their_names_do_not():

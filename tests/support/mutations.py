@@ -1,12 +1,14 @@
-"""Documents as nobody should write them: valid ones with some of their parts replaced."""
+"""Documents as nobody should write them: valid ones with some of their parts replaced.
+
+Everything is drawn from a :class:`random.Random`, so that a seed tells a case. A case costs some
+microseconds, and millions can be tried.
+"""
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
 
 # What programs stumble over: paths that lead out, what a shell, a template or a terminal would act
 # on, what is no text to UTF-8, what is a number only to some, and sizes that are absurd.
@@ -21,22 +23,47 @@ NASTY = (
     "2022-02-24T00:00:00Z", "9999-12-31T23:59:59+14:00", "x" * 10_000, "[" * 3000, "{" * 3000,
 )  # fmt: skip
 
-texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=20))
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 3),
-    st.sampled_from((10**12, 2**63, -(2**64), 10**400)),
-    st.floats(),
-    texts,
+_NUMBERS: tuple[float, ...] = (
+    *(0, 1, 2, 3, -1, -3, 10**12, 2**63, -(2**64), 10**400),
+    *(0.0, -0.0, 0.1, -1.5, 1e-320, 1e308, float("inf"), float("-inf"), float("nan")),
 )
-values = st.one_of(
-    scalars,
-    st.lists(scalars, max_size=3),
-    st.dictionaries(texts, scalars, max_size=3),
-    st.lists(st.lists(scalars, max_size=2), max_size=2),
-    st.dictionaries(texts, st.dictionaries(texts, scalars, max_size=2), max_size=2),
-)
+# Control characters and ASCII, what is left of the first plane with its halves of characters, and
+# all the rest.
+_PLANES = (range(0x80), range(0x20, 0x7F), range(0x80, 0x10000), range(0x10000, 0x110000))
+
+
+def text(chance: Random) -> str:
+    """Something nasty, or up to twenty characters of any kind."""
+    if chance.random() < 0.6:
+        return chance.choice(NASTY)
+    return "".join(chr(chance.choice(chance.choice(_PLANES))) for _ in range(chance.randrange(20)))
+
+
+def _scalar(chance: Random) -> Any:
+    match chance.randrange(6):
+        case 0:
+            return chance.choice((None, True, False))
+        case 1 | 2:
+            return chance.choice(_NUMBERS)
+        case _:
+            return text(chance)
+
+
+def _value(chance: Random) -> Any:
+    def table(inner: Callable[[Random], Any]) -> dict[str, Any]:
+        return {text(chance): inner(chance) for _ in range(chance.randrange(4))}
+
+    match chance.randrange(8):
+        case 0:
+            return [_scalar(chance) for _ in range(chance.randrange(4))]
+        case 1:
+            return table(_scalar)
+        case 2:
+            return [[_scalar(chance)] for _ in range(chance.randrange(3))]
+        case 3:
+            return table(lambda _: table(_scalar))
+        case _:
+            return _scalar(chance)
 
 
 def _places(document: Any) -> list[tuple[Any, Any]]:
@@ -53,51 +80,48 @@ def _places(document: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def _change(document: Any, random: Random, value: Any, name: str) -> None:
-    holder, key = random.choice(_places(document))
-    match random.randrange(5):
-        case 0:
-            del holder[key]
-        case 1 if isinstance(holder, dict):
-            holder[name] = holder.pop(key)
-        case 2 if isinstance(holder, dict):
-            holder[name] = value
-        case 3 if isinstance(holder, list):
-            holder.append(copy.deepcopy(holder[key]))
-        case _:
-            holder[key] = value
-
-
-@st.composite
-def mutated(draw: st.DrawFn, document: Any) -> Any:
+def mutated(chance: Random, document: Any) -> Any:
     """A document (objects, lists, scalars) with one to three parts dropped, renamed or replaced."""
     made = copy.deepcopy(document)
-    random = draw(st.randoms(use_true_random=False))
-    for _ in range(draw(st.integers(1, 3))):
-        if _places(made):
-            _change(made, random, draw(values), draw(texts))
+    for _ in range(chance.randint(1, 3)):
+        if not (places := _places(made)):
+            break
+        holder, key = chance.choice(places)
+        match chance.randrange(5):
+            case 0:
+                del holder[key]
+            case 1 if isinstance(holder, dict):
+                holder[text(chance)] = holder.pop(key)
+            case 2 if isinstance(holder, dict):
+                holder[text(chance)] = _value(chance)
+            case 3 if isinstance(holder, list):
+                holder.append(copy.deepcopy(holder[key]))
+            case _:
+                holder[key] = _value(chance)
     return made
 
 
-@st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+def damaged(chance: Random, content: bytes) -> bytes:
     """A file of which a piece was cut off, overwritten, doubled, or replaced by something else."""
-    begin, end = sorted(draw(st.tuples(*[st.integers(0, len(content))] * 2)))
-    piece = draw(st.one_of(st.binary(max_size=20), texts.map(_encoded)))
-    return draw(
-        st.sampled_from((
-            content[:begin],
-            content[:begin] + piece + content[begin:],
-            content[:begin] + piece + content[end:],
-            content[:end] + content[begin:],
-            piece,
-            piece * 1000 + content,
-        ))
-    )  # fmt: skip
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    begin, end = sorted(chance.randint(0, len(content)) for _ in range(2))
+    piece = (
+        chance.randbytes(chance.randrange(20))
+        if chance.random() < 0.5
+        else text(chance).encode("utf-8", "surrogatepass")
+    )
+    match chance.randrange(20):
+        case 0:
+            return piece
+        case 1:
+            return piece * 1000 + content
+        case 2 | 3 | 4:
+            return content[:begin]
+        case 5 | 6 | 7:
+            return content[:end] + content[begin:]
+        case n if n < 14:
+            return content[:begin] + piece + content[begin:]
+        case _:
+            return content[:begin] + piece + content[end:]
 
 
 def as_json(document: Any) -> bytes:
@@ -112,8 +136,8 @@ def as_toml(table: Mapping[str, Any]) -> bytes:
     )
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text).replace("\\/", "/")
+def _quoted(string: str) -> str:
+    return json.dumps(string).replace("\\/", "/")
 
 
 def _toml(value: Any) -> str:
