@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -22,19 +23,29 @@ WEAKNESS = {
         }
     ],
 }
+# What the tool asks about to learn whether there are any data.
+KNOWN = json.loads(json.dumps(WEAKNESS).replace("weak", "pycrypto"))
 
 
 class _Service(QuietHandler):
     """What a service for weaknesses answers."""
 
+    known: ClassVar = {"weak": WEAKNESS, "pycrypto": KNOWN}
+
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        is_weak = asked["package"]["name"] == "weak"
-        text = json.dumps({"vulns": [WEAKNESS]} if is_weak else {}).encode()
+        weak = self.known.get(asked["package"]["name"])
+        text = json.dumps({"vulns": [weak]} if weak else {}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+
+class _Mirror(_Service):
+    """Knows packages, and nothing of what is wrong with them."""
+
+    known: ClassVar = {}
 
 
 @pytest.fixture
@@ -63,3 +74,12 @@ def test_without_a_network_that_is_said_and_is_no_failure(audit):
     status, said = audit(["weak"], f"http://127.0.0.1:{free_port()}")
     assert status == 0
     assert "NOT looked up" in said
+
+
+@pytest.mark.server
+def test_who_answers_without_data_has_audited_nothing(audit):
+    with serve_handler(_Mirror) as url:
+        status, said = audit(["fine"], url)
+    assert status == 0
+    assert "NOT looked up" in said
+    assert "pycrypto" in said
