@@ -41,6 +41,7 @@ from shift_stac.errors import (
     NothingPublishedError,
     ShiftError,
     StorageError,
+    error_class,
 )
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import (
@@ -128,12 +129,11 @@ def _choose(
                 found = prepare_line(
                     line, context, lambda line, products: find_files(line, context.portal, products)
                 )
-        except MissingProductError as error:
-            ledger.note(listed, incomplete=True, reason=str(error))
-            outcomes.append(log.failure(line.id, LineState.INCOMPLETE, str(error), error))
         except ShiftError as error:
-            ledger.note_failure(listed, str(error))
-            outcomes.append(log.failure(line.id, LineState.FAILED, str(error), error))
+            is_incomplete = isinstance(error, MissingProductError)
+            state = LineState.INCOMPLETE if is_incomplete else LineState.FAILED
+            outcomes.append(log.failure(line.id, state, str(error), error))
+            remember(ledger, listed, outcomes[-1])
         else:
             if found.plan.action is Action.NOTHING:
                 ledger.note(listed)
@@ -187,13 +187,25 @@ def _ingest(
     with open_jobs(context, "campaign") as engine:
         done = ingest_lines(list(chosen), context, engine, journal)
     for outcome in done:
-        listed = chosen[context.campaign.lines.read(outcome.line)]
-        if outcome.state in WENT_WELL:
-            ledger.note(listed)
-        elif outcome.state is LineState.FAILED and Stage.PUBLISH not in outcome.stages:
-            # What came to publishing is no bad line: it is nearly done, and comes first again.
-            ledger.note_failure(listed, outcome.reason)
+        remember(ledger, chosen[context.campaign.lines.read(outcome.line)], outcome)
     return done
+
+
+def remember(ledger: Ledger, listed: ListedLine, outcome: LineOutcome) -> None:
+    """Note how a line was left; those that the ledger calls failed come last in the next run."""
+    kind = error_class(outcome.error)
+    if outcome.state in WENT_WELL:
+        ledger.note(listed)
+    elif outcome.state is LineState.INCOMPLETE:
+        ledger.note(listed, incomplete=True, reason=outcome.reason)
+    elif (
+        outcome.state is LineState.FAILED
+        # A full disk, an archive or a cluster out of reach: any line would have failed.
+        and not (kind and kind.is_of_the_place)
+        # It is nearly done.
+        and Stage.PUBLISH not in outcome.stages
+    ):
+        ledger.note_failure(listed, outcome.reason)
 
 
 @contextmanager

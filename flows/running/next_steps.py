@@ -1,6 +1,6 @@
 """What to do about an alert, by its kind and by the class of its error."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from shift_stac.cluster import (
     ClusterUnavailableError,
@@ -20,6 +20,7 @@ from shift_stac.errors import (
     StorageError,
     TransferError,
     WorkFolderError,
+    error_class,
 )
 from shift_stac.monitoring.alerts import Alert, AlertKind
 from shift_stac.monitoring.run_report import Stage
@@ -83,22 +84,11 @@ _BY_STAGE: Mapping[str, str] = {
 def next_step(alert: Alert) -> str:
     """Return what an operator does next: one or two sentences, with the command."""
     if alert.kind in {AlertKind.LINE_FAILED, AlertKind.ENDED_BADLY}:
-        for kind in _kinds(alert.error):
-            if kind in _BY_ERROR:
-                return _BY_ERROR[kind]
+        # The nearest of the classes that an error is one of.
+        kind = error_class(alert.error)
+        for above in kind.__mro__ if kind else ():
+            if above in _BY_ERROR:
+                return _BY_ERROR[above]
         if alert.stage in _BY_STAGE:
             return _BY_STAGE[alert.stage]
     return _BY_KIND[alert.kind]
-
-
-def _kinds(error: str) -> Iterator[type]:
-    """Return the class of that name and its base classes, the nearest first."""
-    for kind in _below(ShiftError):
-        if kind.__name__ == error:
-            yield from kind.__mro__
-
-
-def _below(kind: type[ShiftError]) -> Iterator[type[ShiftError]]:
-    for lower in kind.__subclasses__():
-        yield lower
-        yield from _below(lower)

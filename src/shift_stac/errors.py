@@ -5,6 +5,7 @@ as it stands. What a person can type about it depends on the program that uses t
 :attr:`ShiftError.hint` is for that program to set.
 """
 
+from collections.abc import Iterator
 from typing import ClassVar, override
 
 
@@ -14,10 +15,24 @@ class ShiftError(Exception):
     hint: ClassVar[str] = ""
     """What a person can do about errors of this class, shown after the message; empty here."""
 
+    is_of_the_place: ClassVar[bool] = False
+    """Whether it says nothing of what was worked on: disk, archive or cluster did not do their part."""
+
     @override
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}; {self.hint}" if self.hint else message
+
+
+def error_class(name: str) -> type[ShiftError] | None:
+    """The class of that name, with which a report tells an error; None if it is none of these."""
+
+    def below(kind: type[ShiftError]) -> Iterator[type[ShiftError]]:
+        for lower in kind.__subclasses__():
+            yield lower
+            yield from below(lower)
+
+    return next((kind for kind in below(ShiftError) if kind.__name__ == name), None)
 
 
 class WrongAddressError(ShiftError):
@@ -103,6 +118,8 @@ class ForeignLinkError(CatalogError):
 class StorageError(ShiftError):
     """A published file or object that cannot be read or written."""
 
+    is_of_the_place = True
+
 
 class NoArchiveError(StorageError, WrongAddressError):
     """An archive's address where there is no bucket, or something else than a folder."""
@@ -126,6 +143,8 @@ class InvalidStoreError(StoreError):
 
 class CredentialsError(ShiftError):
     """The credentials for the bucket are missing, refused, or have ended."""
+
+    is_of_the_place = True
 
 
 class NoSessionError(CredentialsError):

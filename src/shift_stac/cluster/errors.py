@@ -8,6 +8,8 @@ from shift_stac.errors import ShiftError
 class ClusterError(ShiftError):
     """A cluster that did not do its part; the function itself did not fail."""
 
+    is_of_the_place = True
+
 
 class ProfileError(ClusterError, ValueError):
     """A cluster profile that cannot be read, or asks for something that does not exist."""
@@ -26,7 +28,7 @@ class QueueTimeoutError(ClusterError):
 
 
 class JobLostError(ClusterError):
-    """A job that ended before its function did. Trying again may help.
+    """A job that ended before its function did, for whose needs it may be too small. Trying again may help.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class JobLostError(ClusterError):
     log_tail
         The last lines of that log.
     """
+
+    is_of_the_place = False
 
     def __init__(
         self,

@@ -1,0 +1,41 @@
+"""What a campaign's run remembers of its lines."""
+
+import pytest
+
+from flows.campaign import remember
+from shift_stac.flightline import FlightLine
+from shift_stac.monitoring.run_report import LineOutcome, LineState, Stage
+from shift_stac.portal.portal import ListedLine
+from shift_stac.portal.survey import Ledger
+
+
+@pytest.mark.parametrize(
+    ("error", "stages", "is_its_own"),
+    [
+        ("EnviError", (Stage.DOWNLOAD,), True),
+        ("TransferError", (Stage.DOWNLOAD,), True),
+        ("JobLostError", (Stage.CONVERT,), True),
+        ("ZeroDivisionError", (Stage.CONVERT,), True),
+        # No room, no archive, no access, no cluster: the next line would have failed as well.
+        ("WorkFolderError", (), False),
+        ("StorageError", (Stage.FIND,), False),
+        ("NoSessionError", (Stage.FIND,), False),
+        ("ClusterUnavailableError", (Stage.DOWNLOAD,), False),
+        # It is nearly done.
+        ("ValueError", (Stage.CONVERT, Stage.PUBLISH), False),
+    ],
+)
+def test_only_what_is_a_lines_own_fault_puts_it_behind_the_others(
+    tmp_path, error, stages, is_its_own
+):
+    listed = ListedLine(line=FlightLine("ang20220224t195402"), files={"cube": "5.2G"})
+    ledger = Ledger.load(tmp_path / "ledger.json", {})
+    outcome = LineOutcome(
+        line=listed.line.id,
+        state=LineState.FAILED,
+        reason="why",
+        error=error,
+        stages=dict.fromkeys(stages, 1.0),
+    )
+    remember(ledger, listed, outcome)
+    assert bool(ledger.known(listed)) is is_its_own
