@@ -1,6 +1,7 @@
 """How the numbers of an ENVI file become physical values."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.header_text import number, number_items, unbrace
+from shift_stac.envi.header_text import number, number_items, plain, unbrace
 
 # No instrument counts as much in any unit, or as little in most of its values: numbers of another byte
 # order or data type do.
@@ -40,6 +41,9 @@ class Scaling:
     fault: str | None = None
 
 
+# Keys of other programs, of which nothing tells whether numbers are divided by it or multiplied.
+_OTHER_KEY = re.compile(r"(?!reflectance )([a-z]+ )?scale( factors?)?")
+
 _KEYS = ("reflectance scale factor", "data gain values", "data offset values")
 
 
@@ -51,6 +55,13 @@ def scaling(fields: Mapping[str, str], name: str, untold: Scaling) -> Scaling:
     where the header has none of the three.
     """
     if not any(number_items(unbrace(fields.get(key, ""))) for key in _KEYS):
+        other = next((key for key in fields if _OTHER_KEY.fullmatch(key)), None)
+        if other and untold == Scaling() and plain(fields[other]) not in ("", "1", "1.0"):
+            fault = (
+                f"{name}: {other!r} is {fields[other][:80]}, and it is not told whether numbers are divided "
+                "by it; tell scale of the product in the campaign file"
+            )
+            return Scaling(fault=fault)
         return untold
     try:
         divisor, gain, offset = (

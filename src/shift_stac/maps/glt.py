@@ -83,11 +83,12 @@ class PortalTable:
             It is of another line, or of another version of it.
         """
         for rows in row_blocks(self.grid.height, _BLOCK_LINES):
-            sample, line = np.abs(self.read(rows))
+            layers = self.read(rows)
+            sample, line = np.abs(layers)
             if (
                 (sample > samples).any()
                 or (line > lines).any()
-                or ((sample > 0) != (line > 0)).any()
+                or (np.sign(layers[0]) != np.sign(layers[1])).any()
             ):
                 msg = (
                     f"{self.image.path} names samples to {sample.max()} and lines to {line.max()} of "
@@ -254,7 +255,7 @@ def table_transform(header: EnviHeader) -> Affine:
     EnviError
         It is the header of no GLT, or has no such map info.
     """
-    if header.bands != 2 or header.dtype.kind != "i":  # noqa: PLR2004 - sample and line
+    if header.bands != 2 or header.dtype.kind not in "iu":  # noqa: PLR2004 - sample and line
         msg = f"{header.name} has {header.bands} bands of {header.dtype}: a GLT has 2 of whole numbers"
         raise EnviError(msg)
     if fault := scaled_geometry_fault(header):

@@ -4,6 +4,7 @@ In metres, in the CRS that the header tells, or in degrees, which become metres.
 (scan lines, 3, samples), as :func:`shift_stac.envi.image.open_envi` maps them.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ _ELEVATION_RANGE = (-15_000.0, 50_000.0)
 # cut out of a line may be some of its pixels.
 _SAMPLING_RANGE = (0.01, 5000.0)
 _LEAST_OF_DEGREES = 0.2
+# Degrees from the middle of a UTM zone.
+_FARTHEST_MERIDIAN = 60.0
 # A file with a larger share of pixels that are astray is damaged.
 _MOST_STRAY = 0.1
 
@@ -120,7 +123,7 @@ def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
     data = image.data
     if in_degrees or order != (0, 1, 2) or (nodata is not None and nodata not in ERROR_CODES):
         data, crs = _converted(image.data[:, order], nodata, crs)
-    stray = _check_places(data, name, in_degrees=in_degrees)
+    stray = _check_places(data, name, crs, in_degrees=in_degrees)
     count = sum(int(pixels.sum()) for pixels in stray.values())
     if not count:
         return InputGeometry(name, data, crs)
@@ -205,7 +208,7 @@ def _zone_of(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> C
 
 
 def _check_places(
-    data: NDArray[Any], name: str, *, in_degrees: bool
+    data: NDArray[Any], name: str, crs: CRS, *, in_degrees: bool
 ) -> dict[int, NDArray[np.bool_]]:
     """Refuse places that are none of a flight line; which pixels are astray, by their scan line."""
     rows = RowExtents.joined(
@@ -217,6 +220,7 @@ def _check_places(
             "header's byte order and data type are right, or download it again"
         )
         raise NoLocationError(msg)
+    _check_unit(rows, crs, name)
     if _has_places_as_elevation(data):
         msg = (
             f"{name}: its elevations are numbers of {_ELEVATION_RANGE[1]:g} and more, as eastings are; see "
@@ -247,6 +251,26 @@ def _check_places(
         )
         raise GeolocationError(msg)
     return stray
+
+
+def _check_unit(rows: RowExtents, crs: CRS, name: str) -> None:
+    """Refuse places that are kilometres or feet of the CRS: metres would lie where no line does."""
+    easting = float(np.nanmedian(rows.west + rows.east) / 2)
+    northing = float(np.nanmedian(rows.south + rows.north) / 2)
+    longitude, latitude = transformer(crs, WGS84).transform(easting, northing)
+    again = transformer(WGS84, crs).transform(longitude, latitude)
+    is_elsewhere = False
+    if crs.utm_zone:
+        middle = 6 * int(crs.utm_zone[:-1]) - 183
+        is_km = max(abs(easting), abs(northing) / 10) <= _ORIGIN
+        # Beyond a pole.
+        is_elsewhere = is_km or abs((longitude - middle + 180) % 360 - 180) > _FARTHEST_MERIDIAN
+    if is_elsewhere or not math.dist(again, (easting, northing)) < 1:
+        msg = (
+            f"{name}: its places are near {easting:.6g}, {northing:.6g}, which no line has in metres of "
+            f"{crs.name}; see whether their unit is right, or download it again"
+        )
+        raise GeolocationError(msg)
 
 
 def _has_places_as_elevation(data: NDArray[Any]) -> bool:

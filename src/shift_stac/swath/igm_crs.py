@@ -17,7 +17,7 @@ from shift_stac.sources import Product, ProductLevel
 from shift_stac.swath.spectral import check_bad_bands
 
 _ZONE = re.compile(
-    r"UTM(?:-(?=\w)|[\s,_]*)(?:zone)?[\s:=_]*([-+]?\d+)"
+    r"(?:UTM|Universal Transverse Mercator(?: \(UTM\))?)(?:-(?=\w)|[\s,_]*)(?:zone)?[\s:=_]*([-+]?\d+)"
     r"([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
     re.IGNORECASE,
 )

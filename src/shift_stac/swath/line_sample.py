@@ -114,7 +114,8 @@ def foresee_observation(
     parts = [read_lines(header, slice(row, row + 1), read) for row in rows]
     data = np.concatenate([part.data for part in parts])
     found = summarize_observation(EnviImage(header, parts[0].path, data), line)
-    return tuple(f"{note} (by {len(rows)} scan lines)" for note in found.notes)
+    seen = f"in {len(rows)} of {header.lines} scan lines"
+    return tuple(f"{note} ({seen})" for note in found.notes)
 
 
 def reads_of(read: ReadPart, product: Product) -> Callable[[int, int], bytes]:

@@ -50,7 +50,7 @@ DAY_HOURS, _MOST_HOURS_OFF = 24.0, 48.0
 # In the order of the file's bands. Angles in float32 are exact to 2e-5 degrees; the time of day
 # needs float64, because successive scan lines are 3e-6 hours apart.
 OBS_LAYERS = (
-    _layer(ObsBand.PATH_LENGTH, "distance from sensor to ground", "m", (0, 1e6)),
+    _layer(ObsBand.PATH_LENGTH, "distance from sensor to ground", "m", (1, 1e6)),
     _layer(
         ObsBand.TO_SENSOR_AZIMUTH,
         "azimuth from ground to sensor, clockwise from north",

@@ -69,7 +69,7 @@ def test_values_of_an_obs_that_would_be_left_out_are_told_by_some_scan_lines(lin
     line.change(Product.OBS, lambda values: values * 0 + 200)
     notes = " ".join(line.foresee())
     assert "100.0 % of to_sun_zenith were left out" in notes
-    assert "(by 4 scan lines)" in notes
+    assert "(in 4 of 150 scan lines)" in notes
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def test_a_rotated_map_info_is_understood_as_gdal_does(tmp_path, degrees, interl
     assert table.grid.is_north_up == (degrees == 0)
 
 
-def glt_of(tmp_path, change=lambda glt: glt, **fields):
+def glt_of(tmp_path, change=lambda glt: glt, dtype="<i4", **fields):
     """The table of a straight line of 6 scan lines and 5 samples, as a portal would have it."""
     igm = igm_of(6, 5) + np.array([2.5, 2.5, 0.0])[None, :, None]
     row, column = np.mgrid[0:6, 0:5]
@@ -227,7 +227,7 @@ def glt_of(tmp_path, change=lambda glt: glt, **fields):
         "map info": f"{{UTM, 1, 1, {WEST}, {NORTH + 30}, 5, 5, 10, North, WGS-84}}",
         "band names": ["GLT Sample Lookup", "GLT Line Lookup"],
     }
-    path = write_envi(tmp_path / "glt", change(glt).astype("<i4"), **(header | fields))
+    path = write_envi(tmp_path / "glt", change(glt).astype(dtype), **(header | fields))
     return open_envi(path), igm
 
 
@@ -255,6 +255,7 @@ def test_bands_are_known_by_their_names(tmp_path):
     [
         (lambda glt: glt + np.array([[[0], [1]]]), {}, "lines to 7 of a line that has 5 and 6"),
         (lambda glt: glt * [[[1], [0]]], {}, "belongs to another line"),
+        (lambda glt: glt * [[[1], [-1]]], {}, "belongs to another line"),
         (lambda glt: glt * 0, {}, "shows no pixel that has a location"),
         (lambda glt: glt, {"map info": "{UTM, 1, 1, 0, 0, 5, 5, 10, North, WGS-84}"}, "cells from"),
         (lambda glt: glt, {"map info": "{UTM, 1}"}, "places no grid"),
@@ -268,6 +269,7 @@ def test_bands_are_known_by_their_names(tmp_path):
     ids=[
         "too many lines",
         "no line",
+        "of two signs",
         "nothing",
         "elsewhere",
         "no map info",
@@ -279,6 +281,12 @@ def test_a_table_that_is_not_of_this_line_is_refused(tmp_path, change, fields, r
     glt, igm = glt_of(tmp_path, change, **fields)
     with pytest.raises(EnviError, match=reason):
         portal_table(glt, igm, UTM)
+
+
+def test_a_table_may_be_of_whole_numbers_without_a_sign(tmp_path):
+    glt, igm = glt_of(tmp_path, dtype="<u2")
+    rows = slice(0, glt.header.lines)
+    assert portal_table(glt, igm, UTM).read(rows).dtype == np.int32
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
         ({"reflectance scale factor": 0}, "with which no value has a meaning"),
         ({"reflectance scale factor": -1}, "with which no value has a meaning"),
         ({"reflectance scale factor": 10, "data gain values": [2] * 6}, "which of them holds"),
+        ({"data scale factor": 10000}, "'data scale factor' is 10000, .* in the campaign file"),
         ({"wavelength units": "Index"}, "'Index'"),
         ({"wavelength": [450, 500, 600, 590, 700, 800]}, "fall back"),
         ({"wavelength": [450, 500, 600, 600, 700, 800]}, "have the same wavelength"),
@@ -235,5 +236,7 @@ def test_a_crs_without_a_code_goes_through_store_map_and_reader(tmp_path):
     line = shift_stac.open_flightline(store)
     picture = line.swath.orthorectify(bands=[650])
     assert CRS(summary.map.crs) == line.swath.crs == CRS(picture.rio.crs)
-    x, y = transformer(WGS84, own).transform(line["longitude"][2, 3], line["latitude"][2, 3])
-    assert (x, y) == pytest.approx((line["Easting"][2, 3], line["Northing"][2, 3]), abs=1e-3)
+    pixel = line.isel(y=2, x=3)
+    place = float(pixel["longitude"]), float(pixel["latitude"])
+    expected = float(pixel["Easting"]), float(pixel["Northing"])
+    assert transformer(WGS84, own).transform(*place) == pytest.approx(expected, abs=1e-3)

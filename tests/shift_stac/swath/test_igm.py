@@ -63,6 +63,7 @@ UTM_NAD27 = CRS.from_epsg(26711).to_wkt("WKT1_ESRI")
         ({"description": "UTM Zone 11 (North)"}, 32611),
         ({"description": "UTM 11N, WGS-84"}, 32611),
         ({"description": "UTM-11N"}, 32611),
+        ({"description": "Universal Transverse Mercator, zone 11 North"}, 32611),
         ({"description": "UTM_Zone_11_North"}, 32611),
         ({"description": "UTM zone 11, hemisphere North"}, 32611),
         ({"description": "UTM zone 34 (S)"}, 32734),
@@ -234,6 +235,8 @@ def test_a_line_at_the_equator_keeps_its_places(north, epsg):
     [
         (metres().astype("<f8").view(">f8"), {}, "no pixel has a location.*byte order"),
         (metres() * 0, {}, "no pixel has a location"),
+        (metres() * [[[0.001], [0.001], [1]]], {}, "no line has in metres of WGS 84 / UTM zone"),
+        (metres() * [[[1], [3.2808], [1]]], {}, "no line has in metres of WGS 84 / UTM zone"),
         (np.broadcast_to(metres()[:1, :, :1], (LINES, 3, SAMPLES)), {}, "0 m from each other"),
         (np.concatenate((metres(), metres(north=9e6))), {}, "spread over .* no flight line"),
         (np.radians(degrees()), {}, "0.0.* m from each other"),
