@@ -1,8 +1,8 @@
 """Every setting of the service, typed, in one place.
 
-A setting is taken from the command line, else from an environment variable, else from a file of
-the folder ``SHIFT_SECRETS_DIR`` that has the variable's name in small letters, else from a TOML
-file, else it has the default that stands here.
+A setting is taken from the first of these that has it: the command line, an environment variable, a
+file of the folder ``SHIFT_SECRETS_DIR`` with the variable's name in small letters, the TOML file.
+Otherwise it has its default.
 """
 
 from flows.settings.options import (

@@ -1,4 +1,4 @@
-"""What each command and each flow can be told."""
+"""The options of each command and each flow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,14 +36,14 @@ from shift_stac.validation.result import SAMPLED_BLOCKS
 
 
 class BucketOptions(S3Options):
-    """How the bucket is reached, and what a run does that needs a person's code for it."""
+    """Access to the bucket, and the wait for an MFA code."""
 
     code_wait_minutes: float = Field(
         default=15,
         ge=0,
         le=24 * 60,
-        description="minutes that a run without a terminal waits for an MFA code in the Prefect UI; "
-        "with 0 it ends at once, and says what to do",
+        description="minutes that a run without a terminal waits for an MFA code in the Prefect "
+        "UI; with 0 it ends at once with a message",
     )
 
 
@@ -53,7 +53,7 @@ class CampaignChoice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     campaign: str = Field(
-        default="shift", description="campaign that comes with the package, or path of its file"
+        default="shift", description="name of a campaign of the package, or path of a campaign file"
     )
 
     @model_validator(mode="after")
@@ -64,7 +64,7 @@ class CampaignChoice(BaseModel):
 
 
 def _drop_default(schema: dict[str, Any]) -> None:
-    """Of a field whose default is the campaign's: a form would show another."""
+    """Remove the default of a field that the campaign decides: forms would show a wrong one."""
     schema.pop("default", None)
 
 
@@ -76,7 +76,7 @@ class PortalOptions(CampaignChoice):
         description="address of the portal, or the folder of a local mirror "
         "(default: the campaign's real portal)",
     )
-    # Never empty: where none is given, it is taken from the campaign file.
+    # Never empty in a checked model: the campaign file has the default.
     portal_version: str = Field(
         default="",
         description="version of the portal's products (default: the last that the campaign file describes)",
@@ -88,17 +88,18 @@ class PortalOptions(CampaignChoice):
         json_schema_extra=_drop_default,
     )
     download: DownloadOptions = Field(
-        default_factory=DownloadOptions, description="how the portal's server is spoken to"
+        default_factory=DownloadOptions,
+        description="how files are requested from the portal's server",
     )
     leave_out: LeftOut = Field(
         default=(),
-        description="optional product, glt or obs, that is not taken; may be given several times",
+        description="optional product to leave out, glt or obs; may be given several times",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _take_from_campaign(cls, told: Any) -> Any:
-        """What is not told of version and products, as the campaign file has it."""
+        """Take version and products that are not given from the campaign file."""
         if not isinstance(told, Mapping):
             return told
         try:
@@ -108,7 +109,7 @@ class PortalOptions(CampaignChoice):
             version = told.get("portal_version") or portal.default_version
             level = told.get("product") or portal.version(version).level
         except (CampaignError, TypeError):
-            # The field's own check says so.
+            # The field's own check reports the error.
             return told
         return {**told, "portal_version": version, "product": level}
 
@@ -119,12 +120,12 @@ class PortalOptions(CampaignChoice):
         return self
 
     def products_of(self, level: ProductLevel) -> tuple[Product, ...]:
-        """The products that are asked of the portal for a level."""
+        """Return the products of a level that are downloaded from the portal."""
         return tuple(product for product in level.products if product not in self.leave_out)
 
 
 class PublishedOptions(CampaignChoice):
-    """Which published archive: what every way to look at one, or to add to it, has in common."""
+    """The published archive: options of all commands that read or write it."""
 
     store: str = Field(
         default="store", description="the published archive: a folder or s3://bucket/prefix"
@@ -134,9 +135,7 @@ class PublishedOptions(CampaignChoice):
         default_factory=BucketOptions,
         description="access to the bucket, beside the standard AWS settings",
     )
-    catalog: HrefOptions = Field(
-        default_factory=HrefOptions, description="how the catalog leads to things"
-    )
+    catalog: HrefOptions = Field(default_factory=HrefOptions, description="links in the catalog")
 
     @field_validator("store")
     @classmethod
@@ -149,15 +148,15 @@ class PublishedOptions(CampaignChoice):
 
 
 class ArchiveOptions(PublishedOptions, PortalOptions):
-    """Where lines come from, where they go, and how: what every way to ingest has in common."""
+    """Where lines come from, where they go, and how: options of all commands that ingest."""
 
     work_dir: UserPath = Field(
         default=Path("work"), description="folder for downloads, conversions and reports"
     )
     layout: ChunkLayout | None = Field(
         default=None,
-        description="what the chunks are best for: spectral (whole spectra), map (whole bands) or "
-        f"balanced (default: {DEFAULT_LAYOUT})",
+        description="use that the chunks are best for: spectral (whole spectra), map (whole "
+        f"bands) or balanced (default: {DEFAULT_LAYOUT})",
     )
     x_chunk: int | None = Field(
         default=None, gt=0, description="samples in a chunk (default: the layout's)"
@@ -170,8 +169,8 @@ class ArchiveOptions(PublishedOptions, PortalOptions):
     )
     shard: bool = Field(
         default=False,
-        description="pack each row of chunks into one object: a thirtieth of the cubes' objects, for "
-        "file systems that count them, at a slower conversion",
+        description="pack each row of chunks into one object: a thirtieth of the objects, for "
+        "file systems with a limit on files; the conversion is slower",
     )
     cluster: str = Field(
         default="local", description="where conversions run: a cluster profile's name or path"
@@ -179,7 +178,7 @@ class ArchiveOptions(PublishedOptions, PortalOptions):
     lines_at_once: int = Field(
         default=4,
         gt=0,
-        description="flight lines in progress at the same time, beside those in jobs of a cluster",
+        description="flight lines in progress at the same time, besides those in jobs of a cluster",
     )
     keep_downloads: bool = Field(
         default=False, description="keep the downloaded files of a line after it is published"
@@ -187,20 +186,20 @@ class ArchiveOptions(PublishedOptions, PortalOptions):
 
     @property
     def requested_chunks(self) -> dict[str, int]:
-        """The chunk sizes that were asked for, by axis."""
+        """The chunk sizes that were given, by axis."""
         sizes = {"x": self.x_chunk, "y": self.y_chunk, "wavelength": self.wavelength_chunk}
         chosen = {} if self.layout is None else self.layout.chunks.model_dump()
         return chosen | {axis: size for axis, size in sizes.items() if size is not None}
 
     @property
     def conversion(self) -> ConversionOptions:
-        """What shapes the stores."""
+        """The options that shape the stores."""
         chunks = DEFAULT_LAYOUT.chunks.model_copy(update=self.requested_chunks)
         return ConversionOptions(level=self.product, chunks=chunks, sharded=self.shard)
 
 
 class IngestOptions(ArchiveOptions):
-    """Everything that an ingest can be told. Also the parameters of its flow."""
+    """Options of an ingest; also the parameters of its flow."""
 
     date: Dates = Field(default=(), description="flight date YYYYMMDD; may be given several times")
     line: Lines = Field(
@@ -224,68 +223,72 @@ class IngestOptions(ArchiveOptions):
 
     @property
     def dates(self) -> tuple[str, ...]:
-        """The dates selected, by themselves or through their lines."""
+        """The selected dates, and the dates of the selected lines."""
         return self.date or tuple(sorted({line.date for line in self.line}))
 
 
 class CampaignOptions(ArchiveOptions):
-    """Everything that the ingest of a whole campaign can be told. Also its flow's parameters."""
+    """Options of the ingest of a whole campaign; also the parameters of its flow."""
 
     max_lines: int = Field(
-        default=40, gt=0, description="flight lines to ingest in one run; the rest is for the next"
+        default=40,
+        gt=0,
+        description="flight lines to ingest in one run; the next run ingests the rest",
     )
     max_gigabytes: float = Field(
-        default=500, gt=0, description="GB to download in one run; the rest is for the next"
+        default=500, gt=0, description="GB to download in one run; the next run downloads the rest"
     )
     newest_first: bool = Field(
-        default=True, description="begin with the latest date; else with the earliest"
+        default=True, description="begin with the latest date, not with the earliest"
     )
     dry_run: DryRun = False
 
     @property
     def force(self) -> bool:
-        """A campaign is never ingested again as a whole; ``flows.ingest --force`` does lines."""
+        """Always False: a campaign is never ingested again as a whole; ``flows.ingest --force`` is for lines."""
         return False
 
 
 class ValidateOptions(PublishedOptions):
-    """Everything that a validation of an archive can be told. Also the parameters of its flow."""
+    """Options of a validation of an archive; also the parameters of its flow."""
 
     date: Dates = Field(
         default=(), description="only lines of this date YYYYMMDD; may be given several times"
     )
     line: Lines = Field(default=(), description="only this flight line; may be given several times")
     blocks: int = Field(
-        default=SAMPLED_BLOCKS, ge=0, description="chunks of each cube that are read; 0 for all"
+        default=SAMPLED_BLOCKS, ge=0, description="number of chunks of each cube to read; 0 for all"
     )
-    lines_at_once: int = Field(default=4, gt=0, description="lines that are looked at at once")
+    lines_at_once: int = Field(
+        default=4, gt=0, description="number of lines to check at the same time"
+    )
 
 
 class CatalogCheckOptions(PublishedOptions):
-    """Everything that a validation of a catalog can be told. Also the parameters of its flow."""
+    """Options of a validation of a catalog; also the parameters of its flow."""
 
     schemas: UserPath | None = Field(
         default=None,
-        description="folder of the JSON schemas of STAC's extensions (default: the core schemas "
-        "alone)",
+        description="folder of the JSON schemas of STAC's extensions (default: only the core "
+        "schemas)",
     )
 
 
 class PruneOptions(PublishedOptions):
-    """Everything that a clean-up of an archive can be told. Also the parameters of its flow."""
+    """Options of a clean-up of an archive; also the parameters of its flow."""
 
     delete: bool = Field(
-        default=False, description="remove what no item leads to, instead of listing it"
+        default=False, description="remove data without items, instead of listing it"
     )
     older_than_days: float = Field(
         default=7,
         ge=0,
-        description="leave alone what changed later; it may be somebody's upload",
+        description="keep data that changed later: a run may still be uploading it",
     )
 
 
 class DiffOptions(PublishedOptions, PortalOptions):
-    """Everything that a comparison with the portal can be told. Also its flow's parameters."""
+    """Options of a comparison with the portal; also the parameters of its flow."""
 
     date: Dates = Field(
         default=(), description="only this date YYYYMMDD; may be given several times"
@@ -293,19 +296,19 @@ class DiffOptions(PublishedOptions, PortalOptions):
 
 
 class CubeOptions(PublishedOptions):
-    """Everything that the making of a season's cube can be told. Also its flow's parameters."""
+    """Options of a season's cube; also the parameters of its flow."""
 
     work_dir: UserPath = Field(
         default=Path("work"),
-        description="folder in which the cube grows, and for reports; a cluster's nodes must see it",
+        description="folder for the unfinished cube, and for reports; the cluster's nodes must see it",
     )
     cube_name: CubeName = Field(
-        default="season", description="what the cube is called: its folders, and its STAC item"
+        default="season", description="name of the cube: of its folders, and of its STAC item"
     )
     bbox: Box | None = Field(
         default=None,
-        description="place: west,south,east,north in degrees, with commas between them (default: all "
-        "that the lines show)",
+        description="place: west,south,east,north in degrees, separated by commas (default: the "
+        "whole area of the lines)",
     )
     geometry: UserPath | None = Field(
         default=None, description="place: GeoJSON file of a polygon, instead of a box"
@@ -321,34 +324,36 @@ class CubeOptions(PublishedOptions):
     )
     bands: Wavelengths = Field(
         default=(),
-        description="wavelengths in nanometres, with commas between them, of each of which the "
-        "nearest band is taken (default: all bands)",
+        description="wavelengths in nanometres, separated by commas; the nearest band of each is "
+        "taken (default: all bands)",
     )
     crs: str | None = Field(
         default=None,
-        description="of the grid, such as EPSG:32610 (default: the UTM zone of most lines)",
+        description="CRS of the grid, such as EPSG:32610 (default: the UTM zone of most lines)",
     )
     resolution: float | None = Field(
         default=None,
         gt=0,
-        description="side of a cell in the unit of the grid's CRS (default: that of the lines' pixels)",
+        description="side of a cell in the unit of the grid's CRS (default: the pixel size of the lines)",
     )
     variable: str | None = Field(
-        default=None, description="of the lines (default: Reflectance, or else Radiance)"
+        default=None,
+        description="variable of the lines (default: Reflectance if they have it, else Radiance)",
     )
     mosaic: MosaicRule = Field(
         default=MosaicRule.NADIR,
-        description="which line of a day a cell shows where several have a value: the one that saw it "
-        "nearest to the vertical (nadir), or the first or newest that was begun",
+        description="line that a cell shows where several lines of a day have a value: the one "
+        "with the view nearest to the vertical (nadir), the first, or the newest by time of "
+        "begin",
     )
     mask_bad_bands: bool = Field(default=True, description="leave out bands that are not usable")
     cluster: str = Field(
         default="local", description="where blocks are computed: a cluster profile's name or path"
     )
     max_cube_gigabytes: float = Field(
-        default=200, gt=0, description="GB of values that a cube may have before it is compressed"
+        default=200, gt=0, description="largest size of the cube before compression, in GB"
     )
-    force: bool = Field(default=False, description="make a cube again that is up to date")
+    force: bool = Field(default=False, description="make the cube again even if it is up to date")
 
     @model_validator(mode="after")
     def _check_place(self) -> Self:
@@ -359,28 +364,28 @@ class CubeOptions(PublishedOptions):
 
 
 class ReportOptions(PublishedOptions):
-    """Everything that the report on runs and catalog can be told. Also its flow's parameters."""
+    """Options of the report on runs and catalog; also the parameters of its flow."""
 
     days: int = Field(
-        default=30, gt=0, le=3660, description="days to report on, up to now; days are those of UTC"
+        default=30, gt=0, le=3660, description="days to report on, up to now; days of UTC"
     )
     quiet_days: QuietDays = QUIET_DAYS
     stuck_hours: StuckHours = STUCK_HOURS
     acknowledge: Texts = Field(
         default=(),
-        description="finding that was seen to, by its number in the report, or all; it is told again "
-        "when it happens again; may be given several times",
+        description="finding to acknowledge, by its number in the report, or all; it is reported "
+        "again if it happens again; may be given several times",
     )
 
 
 class SessionOptions(BaseModel):
-    """With which bucket a session is begun."""
+    """Options of a session: the bucket, and the wait for a code."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     s3: BucketOptions = Field(
         default_factory=BucketOptions,
-        description="the MFA device, and the keys for which it speaks",
+        description="the MFA device, and the keys that it belongs to",
     )
     session_wait_minutes: float = Field(
         default=15,
@@ -389,5 +394,5 @@ class SessionOptions(BaseModel):
         description="minutes that the deployment aws-session waits for an MFA code in the Prefect UI",
     )
     renew: bool = Field(
-        default=False, description="begin a new session also where one has not ended yet"
+        default=False, description="begin a new session even if another one has not ended yet"
     )

@@ -1,4 +1,4 @@
-"""How the service runs."""
+"""Options of the service."""
 
 from typing import Self
 
@@ -8,7 +8,7 @@ from flows.settings.values import QUIET_DAYS, STUCK_HOURS, QuietDays, StuckHours
 
 
 class ServiceOptions(BaseModel):
-    """How the service runs: server, worker, schedule and notifications."""
+    """Options of the service: server, worker, schedules and notifications."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -16,8 +16,8 @@ class ServiceOptions(BaseModel):
     port: int = Field(default=4200, gt=0, lt=65536, description="port on which the server listens")
     public_url: str | None = Field(
         default=None,
-        description="address at which browsers reach the server, if not http://HOST:PORT: that of "
-        "a tunnel or a proxy",
+        description="address at which browsers reach the server, if it is not http://HOST:PORT: "
+        "the address of a tunnel or a proxy",
     )
     database: SecretStr | None = Field(
         default=None,
@@ -26,34 +26,37 @@ class ServiceOptions(BaseModel):
     )
     auth: SecretStr | None = Field(
         default=None,
-        description="user:password that the server asks for, in the UI and of every client",
+        description="user:password that the server requires from the UI and from every client",
     )
     server: bool = Field(
         default=True,
-        description="start a Prefect server here; without, the one of PREFECT_API_URL is used",
+        description="start a Prefect server here; otherwise use the server of PREFECT_API_URL",
     )
     worker: bool = Field(
         default=True,
-        description="tell the server of the deployments, and start a worker that runs them here",
+        description="write the deployments to the server, and start a worker that runs them here",
     )
     restarts: int = Field(
         default=5,
         ge=0,
-        description="how often in an hour the service starts itself again when its server or worker "
-        "has ended; more often, it ends",
+        description="restarts of the service in an hour after its server or worker has ended; "
+        "the service ends at the next failure",
     )
-    runs_at_once: int = Field(default=4, gt=0, description="flow runs that the worker runs at once")
+    runs_at_once: int = Field(
+        default=4, gt=0, description="flow runs that the worker runs at the same time"
+    )
     worker_health_port: int | None = Field(
         default=None,
         gt=0,
         lt=65536,
-        description="port on which the worker tells its health, at /health (default: it does not)",
+        description="port at which the worker reports its health, at /health (default: none)",
     )
     nightly_cron: str = Field(
         default="0 2 * * *", description="when the campaign is ingested, as a cron expression"
     )
     report_cron: str = Field(
-        default="0 7 * * *", description="when the report on the night is written"
+        default="0 7 * * *",
+        description="when the report on the nightly run is written: a cron expression",
     )
     nightly_time_zone: TimeZone = Field(
         default="UTC", description="time zone of the schedules, for example America/Los_Angeles"
@@ -67,12 +70,12 @@ class ServiceOptions(BaseModel):
     )
     webhook: SecretStr | None = Field(
         default=None,
-        description="address that is told of what operators must look at, as JSON by POST",
+        description="address that receives notices to operators, as JSON by POST",
     )
     notify: str | None = Field(
         default=None,
-        description="notification block made in the UI that is told so, TYPE/NAME, for example "
-        "slack-webhook/operators; instead of webhook",
+        description="notification block of the UI that receives notices to operators, as "
+        "TYPE/NAME, for example slack-webhook/operators; instead of webhook",
     )
 
     @field_validator("host")
@@ -94,9 +97,9 @@ class ServiceOptions(BaseModel):
     @model_validator(mode="after")
     def _check_service(self) -> Self:
         if not self.server and not self.worker:
-            msg = "neither server nor worker: nothing is left to run"
+            msg = "no server and no worker: nothing is left to run"
             raise ValueError(msg)
         if self.webhook is not None and self.notify is not None:
-            msg = "webhook and notify: give one of them"
+            msg = "webhook and notify are both given: give one of them"
             raise ValueError(msg)
         return self

@@ -1,4 +1,4 @@
-"""Where settings come from: command line, environment, secrets, settings file."""
+"""The sources of settings: command line, environment, secrets, settings file."""
 
 import argparse
 import os
@@ -55,7 +55,7 @@ SECRETS_VARIABLE = "SHIFT_SECRETS_DIR"
 
 DEFAULT_SETTINGS_FILE = Path("shift.toml")
 
-# Together they have every key that a settings file may have.
+# All keys of a settings file belong to one of these.
 KINDS: tuple[type[BaseModel], ...] = (
     IngestOptions,
     CampaignOptions,
@@ -72,14 +72,14 @@ KINDS: tuple[type[BaseModel], ...] = (
 
 @cache
 def _known(kind: type[BaseModel]) -> dict[str, bool]:
-    """The names of all commands' settings, since they share environment, secrets and file."""
+    """Return the names of the settings of all commands, since they share environment, secrets and file."""
     return setting_names((*KINDS, kind))
 
 
 class _SettingsFile(TomlConfigSettingsSource):
-    """The TOML file that was named, else ``shift.toml`` where there is one.
+    """The TOML file that was named, otherwise ``shift.toml`` if it exists.
 
-    One file serves all commands: what only another of them knows is passed over.
+    One file serves all commands: keys of other commands are ignored.
     """
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
@@ -95,10 +95,10 @@ class _SettingsFile(TomlConfigSettingsSource):
             raise SettingsError(msg) from error
         if is_campaign_table(self.toml_data):
             msg = (
-                f"{path.absolute()} is read as the settings file, and is a campaign file: give it "
-                "another name, and name it by `--campaign`"
+                f"{path.absolute()} is a campaign file, but has the name of the settings file: "
+                "rename it, and give it by `--campaign`"
                 if not named
-                else f"{path} is named as the settings file, and is a campaign file: name it by "
+                else f"{path} is given as the settings file, but is a campaign file: give it by "
                 "`--campaign`"
             )
             raise SettingsError(msg)
@@ -112,13 +112,13 @@ class _SettingsFile(TomlConfigSettingsSource):
 
 
 class _Settings(BaseSettings):
-    """Takes options from outside."""
+    """Options from environment, secrets and settings file."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        # Compose files pass on what may not be set. So, an empty value sets nothing, on the command
-        # line neither.
+        # Compose files pass variables on even if they are not set. So an empty value sets nothing,
+        # also on the command line.
         env_ignore_empty=True,
         cli_kebab_case=True,
         cli_implicit_flags=True,
@@ -153,12 +153,12 @@ def _settings_of(kind: type[BaseModel]) -> type[_Settings]:
 
 
 def site_options[Options: BaseModel](kind: type[Options], **given: Any) -> Options:
-    """Options from environment, secrets and settings file, but for those that are given.
+    """Return options from environment, secrets and settings file; ``given`` ones take precedence.
 
     Raises
     ------
     pydantic.ValidationError
-        A setting is not what it should be.
+        A setting is invalid.
     FileNotFoundError
         The settings file that was named does not exist.
     pydantic_settings.SettingsError
@@ -169,10 +169,10 @@ def site_options[Options: BaseModel](kind: type[Options], **given: Any) -> Optio
 
 
 def complete[Options: BaseModel](options: Options) -> Options:
-    """Take what was left open in options from the site; see :func:`site_options`.
+    """Fill options that are not given from the settings of the site; see :func:`site_options`.
 
-    A run that is started in the Prefect UI says what differs from run to run; what a site decides
-    once is known where the run takes place.
+    A run that is started in the Prefect UI has only the options that differ from run to run; the
+    machine that runs it knows the settings of the site.
     """
     return site_options(type(options), **options.model_dump(exclude_unset=True))
 
@@ -180,16 +180,16 @@ def complete[Options: BaseModel](options: Options) -> Options:
 def read_options[Options: BaseModel](
     kind: type[Options], arguments: Sequence[str] | None, program: str, purpose: str
 ) -> Options:
-    """Options of a command: from its command line, else from the site.
+    """Return the options of a command: from its command line, otherwise from the site.
 
     Parameters
     ----------
     kind
-        Which options.
+        The class of the options.
     arguments
         The command line without the command; None for that of this process.
     program, purpose
-        How the command is called, and what for: for its help.
+        The command's name and purpose, for its help.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def read_options[Options: BaseModel](
         The settings file is not TOML, the folder of secrets does not exist, or a variable, a
         secret's file or a key has a name that no setting has.
     pydantic.ValidationError
-        A value is not what it should be.
+        A value is invalid.
     """
     parser = _Parser(
         prog=program,
@@ -216,8 +216,9 @@ def read_options[Options: BaseModel](
         help=f"TOML settings file (default: ${SETTINGS_VARIABLE}, else {DEFAULT_SETTINGS_FILE} "
         "if it exists)",
     )
-    # Not pydantic-settings' CliApp, which reads sys.argv and ends the process by itself: a command's options
-    # are read once here, together with the file that --settings names, and a mistake is told in our words.
+    # Not pydantic-settings' CliApp, which reads sys.argv and ends the process: here the options of
+    # a command are read once, together with the file of --settings, and errors have our own
+    # messages.
     source: Any = CliSettingsSource(
         _settings_of(kind), root_parser=parser, add_argument_method=_add_argument
     )
@@ -231,13 +232,13 @@ def read_options[Options: BaseModel](
     given = vars(known)
     named = given.pop("settings")
     if named:
-        # For the processes that the command starts, too.
+        # Also for child processes.
         os.environ[SETTINGS_VARIABLE] = named
     return site_options(kind, _cli_settings_source=source(parsed_args=given))
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says of wrong usage what is wrong, and where the options are told; not all of them."""
+    """Reports wrong usage in two lines, without the list of all options."""
 
     @override
     def error(self, message: str) -> NoReturn:
@@ -245,7 +246,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 _METAVARS = {
-    # By itself the help gives the names of their members, which are not what is typed.
+    # By default the help has the names of enum members, which differ from the values to type.
     "product": "|".join(ProductLevel),
     "leave_out": "|".join(CAN_DO_WITHOUT),
     "layout": "|".join(ChunkLayout),
@@ -260,7 +261,7 @@ _METAVARS = {
 
 
 def _refuse_secret(name: str) -> Callable[[str], str]:
-    """What takes the value of a secret's option: only an empty one, which sets nothing."""
+    """Refuse the value of a secret's option, except for an empty one, which sets nothing."""
     known = PREFIX + name.replace(".", "__")
 
     def take(value: str) -> str:
@@ -277,19 +278,19 @@ def _refuse_secret(name: str) -> Callable[[str], str]:
 
 
 def _add_argument(group: argparse.ArgumentParser, *names: str, **described: Any) -> None:
-    """Add an option, without Python's type names in its help, and defaults that say nothing."""
+    """Add an option; its help has no Python type names and no empty defaults."""
     name = described.get("metavar")
     if name is not None:
-        # What is chosen from a list is spelled as it stands there.
+        # Choices are spelled as their values.
         plain = name if name.startswith("{") else name.upper()
         described["metavar"] = _METAVARS.get(described["dest"]) or _METAVARS.get(name) or plain
     for nothing in (" (default: None)", " (default: ())", " (default: False)", " (default: )"):
         described["help"] = described["help"].removesuffix(nothing)
     for value in re.split(r"[|{},]", str(described.get("metavar"))):
-        # By itself the help has the name of a list's member, which is not what is typed.
+        # By default the help has the name of an enum member, which differs from the value to type.
         told, meant = f"(default: {value.upper()})", f"(default: {value})"
         described["help"] = described["help"].replace(told, meant)
     if name == "SecretStr":
         described["type"] = _refuse_secret(described["dest"])
-        described["help"] += "; in a secret's file or a variable, never on the command line"
+        described["help"] += "; set it in a secret's file or a variable, never on the command line"
     group.add_argument(*names, **described)

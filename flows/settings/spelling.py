@@ -1,7 +1,7 @@
-"""Names that no setting has: of variables, secrets' files, keys of the settings file, options.
+"""Refuses unknown names of variables, secrets' files, keys of the settings file, and options.
 
-A name that is mistyped sets nothing. So it is refused wherever it stands, before anything starts:
-the default might be another archive, or no password.
+A mistyped name sets nothing, and the default may be another archive, or no password. So it is
+refused before anything starts.
 """
 
 import difflib
@@ -15,19 +15,19 @@ from pydantic_settings import SettingsError
 
 PREFIX = "SHIFT_"
 
-# Of scripts beside the commands, and of the tests.
+# Variables of scripts beside the commands, and of the tests.
 _NOT_SETTINGS = frozenset({
     *("SHIFT_SETTINGS", "SHIFT_SECRETS_DIR", "SHIFT_SERVICE"),
     *("SHIFT_IMAGES", "SHIFT_STAC_BROWSER", "SHIFT_SCREENSHOTS"),
 })  # fmt: skip
 _OF_TESTS = "SHIFT_TEST_"
-# How alike a file's name must be to that of a secret, or a variable's first word to ours, to be taken
-# for a misspelt one.
+# Similarity at which a file's name counts as a misspelt secret, or a variable's first word as ours
+# misspelt.
 _ALIKE = 0.8
 
 
 def setting_names(kinds: Iterable[type[BaseModel]]) -> dict[str, bool]:
-    """Every setting as a dotted key (``s3.profile``), and whether any key may stand below it."""
+    """Return every setting as a dotted key (``s3.profile``), and whether it may have any keys below it."""
     return {name: free for kind in kinds for name, free in _names(kind, "")}
 
 
@@ -41,13 +41,13 @@ def _names(kind: type[BaseModel], above: str) -> Iterator[tuple[str, bool]]:
 
 
 def similar(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the known one that it may stand for."""
+    """Return the end of a sentence about an unknown name: the known name that is similar."""
     found = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {found[0]}?" if found else ""
 
 
 def check_environment(names: Mapping[str, bool]) -> None:
-    """Refuse variables of ours that no setting has.
+    """Refuse variables that begin as ours but belong to no setting.
 
     Raises
     ------
@@ -71,24 +71,24 @@ def check_environment(names: Mapping[str, bool]) -> None:
 
 
 def _with_prefix(name: str) -> str | None:
-    """A variable whose first word is ours misspelt, as it was meant; None of any other."""
+    """Return the corrected name of a variable whose first word is ours misspelt; None for others."""
     word, _, rest = name.partition("_")
     ours = PREFIX.rstrip("_")
-    # Another letter makes another word: SWIFT_AUTH is OpenStack's.
+    # A replaced letter makes another word: SWIFT_AUTH belongs to OpenStack.
     if word == ours or not set(word) <= set(ours):
         return None
     return PREFIX + rest if difflib.get_close_matches(word, [ours], cutoff=_ALIKE) else None
 
 
 def check_secrets(folder: Path, variable: str, names: Mapping[str, bool]) -> None:
-    """Refuse a folder of secrets that is not there, and files whose names are misspelt.
+    """Refuse a folder of secrets that does not exist, and files with misspelt names.
 
-    Other software's secrets may lie beside ours.
+    The folder may also have secrets of other software.
 
     Raises
     ------
     pydantic_settings.SettingsError
-        The folder does not exist, or has such a file, or a folder in the place of one.
+        The folder does not exist, has a misspelt file, or has a folder in place of a file.
     """
     if not folder.is_dir():
         msg = f"{variable}: the folder of secrets {folder} does not exist"
@@ -97,24 +97,26 @@ def check_secrets(folder: Path, variable: str, names: Mapping[str, bool]) -> Non
     for path in sorted(folder.iterdir()):
         name = path.name.lower()
         if name in known and path.is_dir():
-            # So a container engine mounts a file that is not there.
+            # A container engine makes such a folder for a file that does not exist.
             msg = f"{variable}: {path} is a folder: expected a file with the secret"
             raise SettingsError(msg)
-        # Kubernetes keeps what it mounts in hidden folders.
+        # Kubernetes keeps mounted files in hidden folders.
         if name in known or name.startswith(".") or path.is_dir():
             continue
         meant = PREFIX.lower() + name
         if meant not in known:
             meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)), "")
         if meant or name.startswith(PREFIX.lower()):
-            msg = f"{variable}: the file {path} is no setting's{similar(meant or name, known)}"
+            msg = (
+                f"{variable}: the file {path} belongs to no setting{similar(meant or name, known)}"
+            )
             raise SettingsError(msg)
 
 
 def check_keys(
     path: Path, table: Mapping[str, Any], names: Mapping[str, bool], above: str = ""
 ) -> None:
-    """Refuse keys of a settings file that no setting has.
+    """Refuse unknown keys of a settings file.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def check_keys(
     for key, value in table.items():
         name = above + key
         if name not in names:
-            msg = f"the settings file {path} has a key {name} that is no setting"
+            msg = f"the settings file {path} has the key {name}, which is no setting"
             raise SettingsError(msg + similar(name, names))
         if isinstance(value, Mapping) and not names[name]:
             check_keys(path, value, names, f"{name}.")

@@ -1,4 +1,4 @@
-"""Types of settings: how their texts are read, and what forms are told of them."""
+"""Types of settings: how their texts are read, and how forms show them."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ from shift_stac.sources import Product
 
 
 def _split_commas(value: Any) -> Any:
-    """Accept one text with commas, as environment variables have to give it."""
+    """Accept one text with commas, as in environment variables."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -35,7 +35,7 @@ def _flight_date(value: Any) -> Any:
     return parse_date(value.strip()) if isinstance(value, str) else value
 
 
-# A server that checks no formats still refuses what is no date by the pattern.
+# A server that checks no formats refuses other texts by the pattern.
 _DATE_PATTERN = (
     "^20[0-9]{2}-?("
     "(0[13578]|1[02])-?(0[1-9]|[12][0-9]|3[01])"
@@ -56,7 +56,7 @@ Dates = Annotated[
     BeforeValidator(_split_commas),
     AfterValidator(_drop_repeated),
 ]
-"""Dates, each once; as one text, with commas between them."""
+"""Dates, each once; as one text, separated by commas."""
 
 
 def _check_box(value: tuple[float, ...]) -> tuple[float, ...]:
@@ -71,23 +71,23 @@ _CORNERS = 4
 Box = Annotated[
     tuple[float, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_box)
 ]
-"""West, south, east and north in degrees; as one text, with commas between them."""
+"""West, south, east and north in degrees; as one text, separated by commas."""
 
 Wavelengths = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split_commas)]
-"""Wavelengths in nanometres; as one text, with commas between them."""
+"""Wavelengths in nanometres; as one text, separated by commas."""
 
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
-"""Texts without commas; as one text, with commas between them."""
+"""Texts without commas; as one text, separated by commas."""
 
 StuckHours = Annotated[
     float,
     Field(
         gt=0,
-        description="hours in which nothing of a run at work begins or ends, after which it counts "
-        "as stuck: more than a job may wait in the cluster's queue",
+        description="hours without a begin or end of any stage, after which a run counts as "
+        "stuck; choose more than a job may wait in the cluster's queue",
     ),
 ]
-"""How long a run may give no sign of life."""
+"""Hours after which a run without progress counts as stuck."""
 
 STUCK_HOURS = 24.0
 
@@ -95,32 +95,32 @@ QuietDays = Annotated[
     float,
     Field(
         ge=0,
-        description="days with nothing published, though there is something to do, after which "
-        "somebody shall look; 0 for never",
+        description="days without a publication although lines are left to publish, after which "
+        "operators get a notice; 0 for never",
     ),
 ]
-"""How long nothing may be published."""
+"""Days after which an archive without a publication counts as quiet."""
 
 QUIET_DAYS = 3.0
 
-DryRun = Annotated[bool, Field(description="publish nothing; tell what would be done, and why")]
-"""Whether a run only tells what it would do."""
+DryRun = Annotated[bool, Field(description="publish nothing; print what would be done, and why")]
+"""Whether a run only reports what it would do."""
 
 LeftOut = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_split_commas)]
-"""Products that are not taken; as one text, with commas between them."""
+"""Products to leave out; as one text, separated by commas."""
 
 
 def _of_campaign(value: Any, info: ValidationInfo) -> Any:
-    """Names as lines of the campaign that is chosen beside them."""
+    """Parse names as lines of the chosen campaign."""
     names = _split_commas(value)
-    # Where the campaign itself was refused, that is what is to be told.
+    # If the campaign itself was refused, only that error is reported.
     if "campaign" not in info.data or not isinstance(names, tuple | list):
         return names
     read = load_campaign(info.data["campaign"]).lines.read
     return tuple(read(name) if isinstance(name, str) else name for name in names)
 
 
-# A server refuses by the pattern alone, and does not know which campaign will be chosen.
+# The server checks only the pattern, and does not know which campaign will be chosen.
 _NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
 LineOfCampaign = Annotated[
@@ -128,14 +128,14 @@ LineOfCampaign = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN}),
 ]
-"""A flight line; its name is that of a line of the options' campaign."""
+"""A flight line, by its name in the options' campaign."""
 
 Lines = Annotated[tuple[LineOfCampaign, ...], NoDecode, BeforeValidator(_of_campaign)]
-"""Flight lines of the options' ``campaign``; as one text, with commas between them."""
+"""Flight lines of the options' ``campaign``; as one text, separated by commas."""
 
 
 UserPath = Annotated[Path, AfterValidator(at_home)]
-"""A path as a person writes it; ``~`` is the home folder."""
+"""A path; ``~`` is the home folder."""
 
 
 def _check_time_zone(value: str) -> str:

@@ -54,7 +54,7 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (serve.main, ("--database", "postgresql://x"), "variable SHIFT_DATABASE"),
         (serve.main, ("--host", "0.0.0.0"), "it has no password"),
         (serve.main, ("--host", "gateway"), "it has no password"),
-        (serve.main, ("--no-server", "--no-worker"), "neither server nor worker"),
+        (serve.main, ("--no-server", "--no-worker"), "no server and no worker"),
         (serve.main, ("--port", "0"), "--port: "),
         (serve.main, ("--host", "::1"), "an IPv4 address"),
     ],
