@@ -35,7 +35,7 @@ _READER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the reader, and with it xarray and GDAL, only where it is used."""
+    """Import the reader, and with it xarray and GDAL, when it is first used."""
     if name not in _READER:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

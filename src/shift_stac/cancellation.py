@@ -1,4 +1,4 @@
-"""The end of a run that is asked for: threads cannot be stopped from outside, so they are told."""
+"""Cancellation of a run: threads cannot be stopped from outside, so they check a flag."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from shift_stac.errors import RunCancelledError
 
 
 class Cancellation:
-    """Tells all threads of a run that it ends, and wakes those of them that wait."""
+    """Signals the end of a run to its threads, and wakes those that wait."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -17,11 +17,11 @@ class Cancellation:
         self._wakers: set[Callable[[], object]] = set()
 
     def cancel(self) -> None:
-        """End the run: every thread that looks, sleeps, or waits for bytes gives up."""
+        """End the run: every thread that checks, sleeps, or waits for bytes gives up."""
         with self._lock:
             self._event.set()
             for wake in self._wakers:
-                # What is woken may have ended by itself in the meantime.
+                # The waiting call may have ended by itself meanwhile.
                 with suppress(OSError):
                     wake()
 
@@ -31,7 +31,7 @@ class Cancellation:
         Raises
         ------
         RunCancelledError
-            It does.
+            The run ends.
         """
         if self._event.is_set():
             msg = f"{what} was given up: the run was cancelled"
@@ -43,18 +43,18 @@ class Cancellation:
         Raises
         ------
         RunCancelledError
-            It does.
+            The run ends.
         """
         self._event.wait(seconds)
         self.check(what)
 
     def outwait[T](self, function: Callable[[], T], what: str) -> T:
-        """Call a function that nothing can wake, and leave it behind in its thread if the run ends.
+        """Call a function that cannot be woken; if the run ends, leave it in its thread.
 
         Raises
         ------
         RunCancelledError
-            The run ends before the function does.
+            The run ends before the function.
         """
         future: Future[T] = Future()
         over = threading.Event()

@@ -1,4 +1,4 @@
-"""Coordinate reference systems: understanding them, and the way from one to another."""
+"""Coordinate reference systems: parsing and transformation."""
 
 from functools import lru_cache
 from typing import Any
@@ -13,12 +13,12 @@ WGS84 = CRS.from_epsg(4326)
 
 
 def parse_crs(crs: Any) -> CRS:
-    """Understand a CRS as pyproj does.
+    """Parse a CRS in any form that pyproj accepts.
 
     Raises
     ------
     MapError
-        It is none.
+        The value is not a CRS.
     """
     try:
         return _of_text(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
@@ -28,28 +28,28 @@ def parse_crs(crs: Any) -> CRS:
 
 
 def utm_zone_at(longitude: float, latitude: float) -> CRS:
-    """The UTM zone (WGS 84) in which a place in degrees lies."""
+    """Return the UTM zone (WGS 84) of a longitude and latitude in degrees."""
     zone = int((longitude + 180) % 360 // 6) + 1
     return CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
 
 
 def is_in_metres(crs: CRS) -> bool:
-    """Whether all axes of a CRS count metres."""
+    """Whether all axes of a CRS are in metres."""
     return all(axis.unit_name in ("metre", "meter") for axis in crs.axis_info)
 
 
 @lru_cache(maxsize=64)
 def _of_text(crs: str) -> CRS:
-    # WKT, which takes milliseconds, and stands in every store.
+    # WKT takes milliseconds to parse, and every store has it.
     return CRS.from_user_input(crs)
 
 
 @lru_cache(maxsize=32)
 def _transformer(source: str, target: str) -> Transformer:
-    # pyproj gives every thread a context of its own.
+    # One in each thread: pyproj has a context for each thread.
     return Transformer.from_crs(source, target, always_xy=True)
 
 
 def transformer(source: CRS, target: CRS) -> Transformer:
-    """From one CRS to the other, x (or longitude) first."""
+    """Return the transformer between two CRS, with x (or longitude) first."""
     return _transformer(source.to_wkt(), target.to_wkt())

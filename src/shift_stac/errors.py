@@ -1,8 +1,8 @@
 """The errors that shift_stac raises on purpose.
 
-Each message names the file, line or value at fault and says what happened, because it is shown
-as it stands. What a person can type about it depends on the program that uses the library:
-:attr:`ShiftError.hint` is for that program to set.
+Each message names the file, line or value at fault and says what happened, because users see it
+unchanged. Which commands help depends on the program that uses the library: that program sets
+:attr:`ShiftError.hint`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ class ShiftError(Exception):
     """Base of every error that shift_stac raises on purpose."""
 
     hint: ClassVar[str] = ""
-    """What a person can do about errors of this class, shown after the message; empty here."""
+    """What to do about errors of this class, shown after the message; empty by default."""
 
     is_of_the_place: ClassVar[bool] = False
     """Whether it says nothing of what was worked on: disk, archive or cluster did not do their part."""
@@ -36,15 +36,15 @@ def error_class(name: str) -> type[ShiftError] | None:
 
 
 class WrongAddressError(ShiftError):
-    """An address at which there is nothing to begin with. Correct the address, or make the place."""
+    """An address that does not exist. Correct the address, or create the folder or bucket."""
 
 
 class FlightLineError(ShiftError, ValueError):
-    """A name that is no flight line."""
+    """A name that is not the name of a flight line."""
 
 
 class WrongOptionsError(ShiftError):
-    """Options that no run takes, or settings of the site that cannot be read."""
+    """Invalid options, or settings of the site that cannot be read."""
 
 
 class CampaignError(ShiftError, ValueError):
@@ -52,7 +52,7 @@ class CampaignError(ShiftError, ValueError):
 
 
 class NoCampaignError(CampaignError):
-    """A file that is none of a campaign, and was named as one."""
+    """A file that was given as a campaign file, but is another file."""
 
 
 class PortalError(ShiftError):
@@ -60,23 +60,23 @@ class PortalError(ShiftError):
 
 
 class NoLinesError(PortalError):
-    """A date that was asked for, and of which the portal lists no line."""
+    """A selected date for which the portal lists no line."""
 
 
 class NoPortalError(PortalError, WrongAddressError):
-    """A portal's address that is of no known kind, or leads to no folder."""
+    """A portal's address of an unknown kind, or of a folder that does not exist."""
 
 
 class MissingProductError(PortalError):
-    """A line of which a required product does not stand on the portal."""
+    """A line without a required product on the portal."""
 
 
 class TransferError(ShiftError):
-    """A file that did not arrive whole and unchanged. Trying again may help."""
+    """A file that did not arrive complete and unchanged. Another try may help."""
 
 
 class RefusedFileError(TransferError):
-    """A file that its server, or the disk that it lies on, does not give out."""
+    """A file that the server or the disk refuses to give."""
 
 
 class EnviError(ShiftError, ValueError):
@@ -84,15 +84,15 @@ class EnviError(ShiftError, ValueError):
 
 
 class GeolocationError(ShiftError, ValueError):
-    """An input geometry from which no location can be derived."""
+    """An input geometry (IGM) from which locations cannot be computed."""
 
 
 class NoLocationError(GeolocationError):
-    """An input geometry of which no pixel has a location."""
+    """An input geometry (IGM) in which no pixel has a location."""
 
 
 class StoreError(ShiftError):
-    """A Zarr store that cannot be written, or does not hold what it should."""
+    """A Zarr store that cannot be written, or whose content is wrong."""
 
 
 class CatalogError(ShiftError):
@@ -100,11 +100,11 @@ class CatalogError(ShiftError):
 
 
 class PublishedMeanwhileError(ShiftError):
-    """A line of which another run published a version since this one was planned. Plan it again."""
+    """A line that another run has published since this run planned it. Plan it again."""
 
 
 class NothingPublishedError(CatalogError):
-    """An archive that holds nothing of the campaign."""
+    """An archive without anything of the campaign."""
 
 
 class DamagedTableError(CatalogError):
@@ -112,7 +112,7 @@ class DamagedTableError(CatalogError):
 
 
 class ForeignLinkError(CatalogError):
-    """A link of an item that is not known to lead into its archive."""
+    """A link of an item that does not lead into its archive."""
 
 
 class StorageError(ShiftError):
@@ -122,38 +122,38 @@ class StorageError(ShiftError):
 
 
 class NoArchiveError(StorageError, WrongAddressError):
-    """An archive's address where there is no bucket, or something else than a folder."""
+    """An archive's address without a bucket, or whose path is not a folder."""
 
 
 class WorkFolderError(StorageError):
-    """A folder for downloads or conversions that has no room, or that another run holds."""
+    """A folder for downloads or conversions without space, or locked by another run."""
 
 
 class RunCancelledError(ShiftError):
-    """Work that was given up because its run, or the rest of its line, ended."""
+    """Work that was stopped because its run, or the rest of its line, ended."""
 
 
 class MapError(ShiftError, ValueError):
-    """A place, box or CRS that a map cannot be made of, or that the line does not cover."""
+    """A place, box or CRS that cannot be mapped, or that the line does not cover."""
 
 
 class InvalidStoreError(StoreError):
-    """A store that validation found wanting. The same input makes the same store."""
+    """A store that failed validation. The same input makes the same store again."""
 
 
 class CredentialsError(ShiftError):
-    """The credentials for the bucket are missing, refused, or have ended."""
+    """The credentials for the bucket are missing, refused or expired."""
 
     is_of_the_place = True
 
 
 class NoSessionError(CredentialsError):
-    """There is no session that an MFA code began, and nobody who gives a code for one."""
+    """There is no MFA session with the bucket, and no way to ask for a code."""
 
 
 class CodeRefusedError(CredentialsError):
-    """An MFA code that is none, or is wrong. The next one may serve."""
+    """An MFA code that is malformed or wrong. The next code may work."""
 
 
 class TokenServiceError(CredentialsError):
-    """The service that gives sessions cannot be reached, or errs. Trying again may help."""
+    """The token service cannot be reached, or fails. Another try may help."""

@@ -1,7 +1,7 @@
-"""Which extra of the installation a room of the library needs.
+"""Checks that the packages of an extra are installed.
 
-``pip install shift-stac`` gives the reader alone. A room that needs more says so when it is
-imported, instead of naming one package that is missing.
+``pip install shift-stac`` installs only the reader. A package of the library that needs more names
+the extra when it is imported, not just one missing package.
 """
 
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, then renamed; their checksums; and paths that persons write."""
+"""Atomic writes of files (write to a temporary name, then rename); checksums; paths with ``~``."""
 
 import hashlib
 import os
@@ -11,35 +11,34 @@ _OWNER_ALONE = 0o600
 
 
 def at_home(path: str | Path) -> Path:
-    """A path as a person writes it, ``~`` being the home folder, where no shell has read it."""
+    """Return a path with ``~`` replaced by the home folder, where no shell has done so."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        # Of a user who is not there; a shell leaves that as it is too.
+        # The user does not exist; a shell leaves such a path unchanged too.
         return Path(path)
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file, which is read in pieces."""
+    """Return the SHA-256 (hex) of a file, which is read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Where to write what shall take a file's place when the block ends.
+    """Give a temporary path whose file replaces ``path`` when the block ends.
 
-    Until then the file stays as it is, and so it does if the block raises: what was written aside
-    is removed then. The name aside begins with a dot; threads and processes that write the same
-    file have names of their own.
+    Until then, and if the block raises, the file stays unchanged; after an error the temporary file
+    is removed. Its name begins with a dot, and is different in each thread and process.
 
     Parameters
     ----------
     path
-        The file; its folder is there.
+        The file; its folder exists.
     durable
-        Return when the disk has it. Else a machine that stops within some seconds may leave an
-        empty file.
+        Return when the data are on the disk. Otherwise a crash of the machine in the next seconds
+        may leave an empty file.
 
     Raises
     ------
@@ -53,7 +52,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
             _sync(aside)
         aside.replace(path)
         if durable:
-            # The name is the folder's.
+            # The directory entry has to be on the disk too.
             _sync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
@@ -62,18 +61,18 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 def write_whole(
     path: Path, content: bytes | str, *, durable: bool = False, private: bool = False
 ) -> None:
-    """Write a file, text as UTF-8: all of it, or nothing; see :func:`replacing`.
+    """Write a file atomically, text as UTF-8; see :func:`replacing`.
 
     Parameters
     ----------
     path
-        The file; its folder is there.
+        The file; its folder exists.
     content
-        All of it.
+        The whole content.
     durable
         Return when the disk has it.
     private
-        Let nobody but its owner read it, from the beginning.
+        Make it readable only for its owner, from the beginning.
     """
     with replacing(path, durable=durable) as aside:
         if private:

@@ -17,7 +17,7 @@ COMMON_PATTERN = "{instrument}{date:YYYYMMDD}t{time:HHMMSS}[_{segment:000}]"
 """The form of name that AVIRIS-NG, AVIRIS-3, PRISM and EMIT share."""
 
 type Span = tuple[datetime, datetime | None]
-"""When something starts and ends, UTC; None for an end that is not known."""
+"""Start and end, UTC; None for an unknown end."""
 
 _DATE = re.compile(
     r"(?P<date_YYYY>\d{4})(?P<dash>-?)(?P<date_MM>\d\d)(?P=dash)(?P<date_DD>\d\d)", re.ASCII
@@ -25,20 +25,20 @@ _DATE = re.compile(
 # A name is also that of files, folders, links and Zarr stores.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 
-UNTIMED = "neither the line's name nor an OBS tells a time of day: start and end are those of the day, UTC"
-"""A note on a line of which no more than the day is known."""
+UNTIMED = "neither the line's name nor an OBS gives a time of day: start and end are those of the day, UTC"
+"""A note on a line of which only the day is known."""
 
-# From a day's first second to its last.
+# From the first second of a day to its last.
 _DAY = timedelta(days=1, seconds=-1)
 
-# Any moment will do in an example.
+# An arbitrary time for examples.
 _EXAMPLE = datetime(2022, 2, 24, 19, 54, 2, tzinfo=UTC)
 
 
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class FlightLine:
-    """One flight line, whose name tells the day on which it starts, UTC, and mostly the second.
+    """One flight line; its name has the day on which it starts, UTC, and mostly the second.
 
     Two lines are equal when their names are; they sort by time, and else by name.
 
@@ -47,13 +47,13 @@ class FlightLine:
     id
         The name as the portal spells it, without characters that a path could not have.
     pattern
-        The form of the name, as the campaign file tells it; see
+        The pattern of the name from the campaign file; see
         :mod:`shift_stac.name_patterns`.
 
     Raises
     ------
     FlightLineError
-        The name has another form, or names a day or time that no calendar has.
+        The name has another form, or a date or time that does not exist.
     """
 
     id: str
@@ -77,7 +77,7 @@ class FlightLine:
     @property
     def _moment(self) -> Moment:
         found = _moment(self.id, self.pattern)
-        # Looked at when the line was made.
+        # Checked when the line was made.
         assert found is not None  # noqa: S101
         return found
 
@@ -88,12 +88,12 @@ class FlightLine:
 
     @property
     def has_time(self) -> bool:
-        """Whether the name tells a time of day."""
+        """Whether the name has a time of day."""
         return self._moment.has_time
 
     @property
     def span(self) -> Span:
-        """When the line starts, and None; of a name that tells no time, first and last second of its day, UTC."""
+        """The start and None; for a name without a time, the first and last second of its day, UTC."""
         return self.start, None if self.has_time else self.start + _DAY
 
     @property
@@ -113,7 +113,7 @@ class FlightLine:
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Let models hold a line. It is written as its name, with the pattern if it is not the common one."""
+        """Let models have lines as fields, written as names, with the pattern if it is not the default."""
 
         def parse(value: Any) -> FlightLine:
             if isinstance(value, Mapping):
@@ -138,7 +138,7 @@ def _moment(name: str, pattern: str) -> Moment | None:
 
 
 def example(pattern: NamePattern) -> str:
-    """A name of this form."""
+    """Return an example of a name of this form."""
     return pattern.fill(_EXAMPLE)
 
 
@@ -158,7 +158,7 @@ def parse_date(text: str) -> str:
     Raises
     ------
     FlightLineError
-        The text is no date, or no calendar has that day.
+        The text is not a date, or the day does not exist.
     """
     if match := _DATE.fullmatch(text):
         try:
@@ -171,5 +171,5 @@ def parse_date(text: str) -> str:
 
 
 def utc_text(moment: datetime) -> str:
-    """A moment in UTC as STAC and CF write it: ISO 8601, with ``Z``."""
+    """Return a time in UTC as STAC and CF write it: ISO 8601, with ``Z``."""
     return moment.isoformat().replace("+00:00", "Z")

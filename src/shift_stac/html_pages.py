@@ -12,15 +12,15 @@ def render_html(package: str, name: str, **values: object) -> bytes:
     Parameters
     ----------
     package, name
-        Where the template lies, beside those that it includes, and its file's name.
+        The package with the template and those that it includes, and the name of its file.
     values
-        What it calls by these names. Texts are escaped. In a script element the template writes
-        ``{{ value | tojson }}``, which nothing in the value can end.
+        Values of its variables. Texts are escaped. In a script element the template writes ``{{
+        value | tojson }}``, which no value can end.
 
     Raises
     ------
     jinja2.UndefinedError
-        The template asks for what is not among the values.
+        The template uses a variable that is not among the values.
     """
     return _environment(package).get_template(name).render(values).encode()
 
@@ -35,6 +35,6 @@ def _environment(package: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    # As small as can be, in the order in which it is given.
+    # Without spaces, with keys in the given order.
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
     return environment

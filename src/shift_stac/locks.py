@@ -1,4 +1,4 @@
-"""Locks between processes on one file system, waited for in a way that hears a run's end."""
+"""Locks between processes on one file system; a cancelled run stops waiting."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from shift_stac.cancellation import Cancellation
 from shift_stac.errors import WorkFolderError
 
-# Nobody reads of a wait that is over at once.
+# Shorter waits are not logged.
 _TOLD_AFTER_S = 3.0
 _STEP_S = 0.5
 
@@ -25,25 +25,25 @@ def held(
     cancellation: Cancellation | None = None,
     log: logging.Logger | logging.LoggerAdapter[logging.Logger] | None = None,
 ) -> Iterator[None]:
-    """Hold a lock; whoever held it and died holds it no more.
+    """Hold a lock; a process that dies loses its lock.
 
     Parameters
     ----------
     path
         The lock's file, whose folder exists.
     what
-        What is waited for, for people: "another run that downloads ...".
+        The holder, for messages: "another run that downloads ...".
     timeout
         Seconds to wait.
     cancellation
         Ends the wait.
     log
-        Told that there is a wait, once.
+        Gets one message about the wait.
 
     Raises
     ------
     WorkFolderError
-        It was held for too long.
+        Another process held the lock for longer than ``timeout``.
     RunCancelledError
         The run ended first.
     """

@@ -1,9 +1,9 @@
-"""The base of the small values that the stages hand to each other."""
+"""The base class of the small values that stages pass to each other."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class FrozenModel(BaseModel):
-    """A value: immutable, and strict about names."""
+    """An immutable value that refuses unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

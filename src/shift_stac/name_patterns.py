@@ -1,9 +1,9 @@
-"""Names that tell a date, a time of day and numbers, as ``prm{date:YYYYMMDD}t{time:HHMMSS}``.
+"""Patterns of names with a date, a time of day and numbers, as ``prm{date:YYYYMMDD}t{time:HHMMSS}``.
 
 In a pattern, ``{date:...}`` spells YYYY, YY, MM, DD or DDD (the day of the year), ``{time:...}``
 spells HH, MM and SS, and any other part, ``{run:00}``, as many digits as there are zeros;
-``{flight}`` is letters and digits. What stands in square brackets may be missing, ``*`` is
-anything, and all else stands for itself. Two digits of a year are those from 1969 to 2068.
+``{flight}`` is letters and digits. A part in square brackets may be missing, ``*`` matches
+anything, and other characters match themselves. Two-digit years are 1969 to 2068.
 """
 
 import re
@@ -16,7 +16,7 @@ from functools import cache
 _TOKEN = re.compile(r"\{(?P<name>[a-z_]+)(?::(?P<format>[^{}]*))?\}|(?P<sign>[][*{}])")
 _DEFAULT_FORMATS = {"date": "YYYYMMDD", "time": "HHMMSS"}
 
-# What each spelling of a date or a time is in a regular expression, and for strftime.
+# The regular expression and the strftime code of each spelling of a date or a time.
 _SPELLINGS = {
     "date": {
         "YYYY": "[0-9]{4}",
@@ -48,7 +48,7 @@ class _Piece:
 
 @dataclass(frozen=True)
 class Moment:
-    """What a name tells of its time: the start of the day, or the second; UTC."""
+    """The time of a name: the start of the day, or the second; UTC."""
 
     start: datetime
     has_time: bool
@@ -66,7 +66,7 @@ class NamePattern:
     Raises
     ------
     ValueError
-        It cannot be understood; the message says what is wrong with it.
+        The pattern is invalid; the message says why.
     """
 
     text: str
@@ -81,7 +81,7 @@ class NamePattern:
 
     @property
     def is_open(self) -> bool:
-        """Whether it stands for more than one name."""
+        """Whether it matches more than one name."""
         return any(piece.name or piece.sign for piece in _pieces(self.text))
 
     @property
@@ -106,38 +106,38 @@ class NamePattern:
         return _regex(self.text, tuple(known.items()))
 
     def moment(self, name: str) -> Moment | None:
-        """The time that a name tells; None for a name of another form.
+        """Return the time of a name; None for a name of another form.
 
         Raises
         ------
         ValueError
-            No calendar has that day, or no clock that time.
+            The date or time does not exist.
         """
         match = re.fullmatch(self.regex(), name)
         return None if match is None else moment_of(match.groupdict())
 
     def beginning(self, text: str) -> str:
-        """The longest name with which a text begins; empty if it begins with none."""
+        """Return the longest name that a text begins with; empty if there is none."""
         match = re.match(f"(?:{self.regex()})(?![A-Za-z0-9])", text)
         return match[0] if match else ""
 
     def fill(self, start: datetime, number: int = 1, **values: str) -> str:
-        """The name of a time; parts that are not given as ``values`` are the number.
+        """Return the name of a time; parts that are not in ``values`` get the number.
 
-        What may be missing is missing, unless it holds a part that is given.
+        Optional parts are left out, unless they have a part that is given.
         """
         return _fill(self.text, start, number, values)
 
     def narrow(self, start: datetime | None = None, **values: str) -> "NamePattern":
-        """The pattern with what is known filled in."""
+        """Return the pattern with the known parts filled in."""
         return NamePattern(_narrow(self.text, start, values))
 
     def on_day(self, day: datetime) -> "NamePattern":
-        """The pattern with its date filled in, and its time left open."""
+        """Return the pattern with its date filled in, and its time left open."""
         return NamePattern(_narrow(self.text, day, {}, spelled={"date"}))
 
     def __str__(self) -> str:
-        """The pattern as people write such a form: ``prmYYYYMMDDtHHMMSS``."""
+        """Return the pattern as people write it: ``prmYYYYMMDDtHHMMSS``."""
         return "".join(piece.text or piece.sign or _shown(piece) for piece in _pieces(self.text))
 
 
@@ -225,7 +225,7 @@ def _piece_regex(piece: _Piece, group: Callable[[str, str], str]) -> str:
 
 
 def _words(piece: _Piece) -> list[str]:
-    """A format's spellings, and what stands between them."""
+    """Split a format into its spellings and the text between them."""
     return [
         word for word in re.split(f"({'|'.join(_SPELLINGS[piece.name])})", piece.format) if word
     ]
@@ -291,7 +291,7 @@ def _fill(text: str, start: datetime, number: int, values: Mapping[str, str]) ->
         elif piece.name:
             filled.append(f"{number:0{len(piece.format) or 1}d}")
         else:
-            # Anything will do where the pattern says so.
+            # The pattern allows any text here.
             filled.append(piece.text or "x")
     return "".join(filled)
 

@@ -1,9 +1,9 @@
-"""Blocks of rows: how scan lines and rows of a map are gone through without holding all."""
+"""Blocks of rows: process scan lines, or rows of a map, without all of them in memory."""
 
 from collections.abc import Iterator
 
 
 def row_blocks(count: int, rows: int) -> Iterator[slice]:
-    """Slices of that many rows, in order, the last of what is left."""
+    """Yield slices of that many rows, in order; the last may be shorter."""
     for start in range(0, count, rows):
         yield slice(start, min(start + rows, count))

@@ -1,7 +1,7 @@
-"""The files of a flight line: which products there are, and what is known of each file.
+"""The files of a flight line: its products, and the size and version of each file.
 
-These are the small values that the stages hand to each other. They hold paths and figures,
-never pixels, so that they can cross a process or stand in a report.
+These small values are passed between stages. They contain paths and numbers, never pixels, so that
+they can be sent to another process or written into a report.
 """
 
 import re
@@ -27,7 +27,7 @@ class Product(StrEnum):
 
     @property
     def called(self) -> str:
-        """What it is called where people read of it."""
+        """Its name in messages."""
         titles = {
             Product.IGM: "input geometry (IGM)",
             Product.GLT: "lookup table (GLT)",
@@ -37,10 +37,10 @@ class Product(StrEnum):
 
 
 type ReadPart = Callable[[Product, int, int], bytes | None]
-"""Reads of a product's data file, from an offset on, so many bytes; None if no parts are given."""
+"""Reads a number of bytes of a product's data file from an offset; None if the server gives no parts."""
 
 CAN_DO_WITHOUT = (Product.GLT, Product.OBS)
-"""Products without which a store can be made. Whether they are optional, the campaign file says."""
+"""Products that a store can do without. The campaign file says whether they are optional."""
 
 
 class ObsBand(StrEnum):
@@ -86,7 +86,7 @@ type Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class Untold(FrozenModel):
-    """What the campaign file says of a product's files, for headers that do not tell it.
+    """Values of a product's files from the campaign file, for headers without them.
 
     ``nodata`` marks missing values. A physical value is ``scale`` times the file's number, plus
     ``offset``, in ``unit``. ``bands`` are an OBS's, in the order of its file; an empty name is that of a band that
@@ -103,7 +103,7 @@ class Untold(FrozenModel):
     @classmethod
     def _is_scale(cls, scale: float) -> float:
         if scale == 0:
-            msg = "0 leaves no value its meaning: give a factor, or leave it out"
+            msg = "a scale of 0 loses all values: give another factor, or leave it out"
             raise ValueError(msg)
         return scale
 
@@ -113,18 +113,17 @@ class Untold(FrozenModel):
         for number, name in enumerate(bands, start=1):
             if name and name not in {*ObsBand}:
                 msg = (
-                    f"{name!r} is no band of an OBS: {', '.join(ObsBand)} are, and '' is a band that "
-                    "is not taken"
+                    f"{name!r} is no band of an OBS: {', '.join(ObsBand)} are; '' leaves a band out"
                 )
                 raise ValueError(msg)
             if name and name in bands[number:]:
-                msg = f"{name!r} stands there twice"
+                msg = f"{name!r} is given twice"
                 raise ValueError(msg)
         return bands
 
 
 class ProductLevel(StrEnum):
-    """Which of the cubes an ingest takes: radiance (L1), reflectance (L2), or both."""
+    """The cubes that an ingest takes: radiance (L1), reflectance (L2), or both."""
 
     L1 = "L1"
     L2 = "L2"
@@ -140,20 +139,20 @@ class ProductLevel(StrEnum):
         }[self]
 
     def union(self, other: "ProductLevel") -> "ProductLevel":
-        """The level that has the cubes of both."""
+        """Return the level that has the cubes of both."""
         return self if self is other else ProductLevel.ALL
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """The cubes, and the geometry that every level needs or can use."""
+        """The cubes, and the geometry, which is the same for every level."""
         return (*self.cubes, Product.IGM, Product.GLT, Product.OBS)
 
 
 class RemoteFile(FrozenModel):
     """A file as the portal has it now.
 
-    ``size`` is in bytes. ``etag`` and ``last_modified`` are the server's own words, and are
-    None where it says nothing.
+    ``size`` is in bytes. ``etag`` and ``last_modified`` are copied from the server's answer; None
+    if it has none.
     """
 
     name: str
@@ -163,9 +162,9 @@ class RemoteFile(FrozenModel):
     last_modified: str | None = None
 
     def is_same(self, other: "RemoteFile") -> bool:
-        """Whether the file is still the one that was seen another time, as far as can be told.
+        """Whether the file is unchanged since an earlier look, as far as the server's answer shows.
 
-        By size, and by ETag if both times there was one, else by date.
+        Compares the size, and the ETag if both have one, otherwise the date.
         """
         if self.size != other.size:
             return False
@@ -179,8 +178,7 @@ class RemoteFile(FrozenModel):
 class RemoteProduct(FrozenModel):
     """An ENVI pair on the portal: the flat binary, and its header.
 
-    ``is_optional`` and ``untold`` are the campaign file's words: where an optional pair is damaged, it
-    is left out.
+    ``is_optional`` and ``untold`` come from the campaign file; a damaged optional pair is left out.
     """
 
     product: Product
@@ -191,14 +189,14 @@ class RemoteProduct(FrozenModel):
 
     @property
     def files(self) -> tuple[RemoteFile, RemoteFile]:
-        """Header first: it is small, and says which size the data must have."""
+        """The files, header first: it is small, and gives the size that the data must have."""
         return self.header, self.data
 
 
 class RemoteLine(FrozenModel):
-    """What the portal has of one flight line, for the products asked for.
+    """The selected products of one flight line on the portal.
 
-    ``notes`` say which optional products it has not, and why.
+    ``notes`` list the optional products that are missing, and why.
     """
 
     line: FlightLine
@@ -219,7 +217,7 @@ class RemoteLine(FrozenModel):
 
 
 class SourceFile(RemoteFile):
-    """A file that has arrived: where it lies now, and the SHA-256 of its bytes (hex)."""
+    """A downloaded file: its path, and the SHA-256 of its bytes (hex)."""
 
     path: Path
     sha256: str
@@ -238,7 +236,7 @@ class SourceProduct(FrozenModel):
 class SourceLine(FrozenModel):
     """Every file of one flight line, on this machine and verified.
 
-    ``notes`` say which optional products did not come here, and why.
+    ``notes`` list the optional products that were left out, and why.
     """
 
     line: FlightLine
@@ -247,7 +245,7 @@ class SourceLine(FrozenModel):
     notes: tuple[str, ...] = ()
 
     def get(self, product: Product) -> SourceProduct | None:
-        """The pair of a product, or None where the line has none."""
+        """Return the pair of a product, or None if the line has none."""
         return next((pair for pair in self.products if pair.product == product), None)
 
     @property

@@ -1,4 +1,4 @@
-"""The campaign file: everything that is particular to one campaign, as data."""
+"""The campaign file: everything specific to one campaign, as data."""
 
 import math
 import re
@@ -43,7 +43,7 @@ class LineNames(FrozenModel):
     def _tells_day(cls, name: str) -> str:
         pattern = NamePattern(name)
         if "*" in name:
-            msg = f"{name!r} is open: a part that differs from line to line is written as {{name}}"
+            msg = f"{name!r} is open: write a part that differs from line to line as {{name}}"
             raise ValueError(msg)
         if not pattern.tells_day:
             msg = f"{name!r} tells no day: it has to hold {{date:...}}, with year, month and day"
@@ -64,17 +64,17 @@ class LineNames(FrozenModel):
         return NamePattern(self.name)
 
     def read(self, name: str) -> FlightLine:
-        """The flight line of a name.
+        """Return the flight line of a name.
 
         Raises
         ------
         FlightLineError
-            It is the name of something else.
+            It is not a name of a flight line.
         """
         return FlightLine(name, self.name)
 
     def find(self, name: str) -> FlightLine | None:
-        """The flight line of a name; None where it is the name of something else."""
+        """Return the flight line of a name; None if it is another name."""
         try:
             return self.read(name)
         except FlightLineError:
@@ -82,7 +82,7 @@ class LineNames(FrozenModel):
 
 
 class PortalDescription(FrozenModel):
-    """The portal's root address, and the versions that it holds, of which the last is the default."""
+    """The portal's root address, and its versions; the last is the default."""
 
     url: str
     versions: dict[_Id, PortalVersion] = Field(min_length=1)
@@ -98,11 +98,11 @@ class PortalDescription(FrozenModel):
 
     @property
     def default_version(self) -> str:
-        """The version that is meant where none is told."""
+        """The version to use if none is given."""
         return list(self.versions)[-1]
 
     def version(self, name: str) -> PortalVersion:
-        """Look a version up by its name.
+        """Return a version by its name.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class CollectionText(CatalogText):
 
 
 class ItemText(FrozenModel):
-    """What every STAC item of the campaign says of itself."""
+    """Properties of every STAC item of the campaign."""
 
     platform: _Text
     instruments: tuple[_Text, ...] = Field(min_length=1)
@@ -153,16 +153,15 @@ class ItemText(FrozenModel):
     constellation: _Text | None = None
 
 
-# Of what instruments of light see; smaller numbers are told in another unit.
+# The shortest wavelength of optical instruments; smaller numbers are in another unit.
 _SHORTEST_NM = 100.0
 
 
 class SpectralRange(FrozenModel):
-    """What holds of the cubes if no header says otherwise.
+    """Spectral properties of the cubes whose headers do not have them.
 
-    Windows of wavelength, nanometres, in which bands are good; first and last of bands that are bad
-    wherever they lie, counted from 1 in the order of the store; and the radiance's unit as UDUNITS
-    writes it.
+    Windows of wavelength (nanometres) with good bands; ranges of bad bands by first and last
+    number, counted from 1 in the order of the store; and the unit of radiance as UDUNITS writes it.
     """
 
     # Between them, water vapour leaves no signal.
@@ -211,28 +210,28 @@ class QuicklookBands(FrozenModel):
 
 
 class ArchiveLayout(FrozenModel):
-    """Where data lie below the root of the store."""
+    """The folders of the data below the root of the store."""
 
     data: str
 
     @field_validator("data")
     @classmethod
     def _is_template(cls, data: str) -> str:
-        # Folders of the store: their names are to be whole, and the same for all readers.
+        # Folders of the store need complete names that all readers spell in the same way.
         if "*" in data or not all(data.strip("/").split("/")):
             msg = f"{data!r} names no folder of the store: give one such as 'aviris/{{date}}', without '*' and '//'"
             raise ValueError(msg)
         return check_template(data, _STORED_FIELDS)
 
     def directory_for(self, line: FlightLine) -> str:
-        """The folder of a line's store and its companions."""
+        """Return the folder of a line's store and its companion files."""
         return NamePattern(self.data).fill(line.start, line=line.id).strip("/")
 
 
 class Campaign(FrozenModel):
-    """A campaign: its portal, its catalog's texts, and where its archive keeps things.
+    """A campaign: its portal, the texts of its catalog, and the layout of its archive.
 
-    ``simulation`` is for trying it without its data.
+    ``simulation`` describes simulated files, for tests without the campaign's data.
     """
 
     lines: LineNames = LineNames()
@@ -264,9 +263,9 @@ class Campaign(FrozenModel):
 
 
 def is_campaign_table(table: Mapping[str, Any]) -> bool:
-    """Whether what was read of a TOML file is of a campaign file: it has some of its tables."""
+    """Whether the content of a TOML file is that of a campaign file: it has several of its tables."""
     own = [name for name in Campaign.model_fields if isinstance(table.get(name), Mapping)]
-    # Other files may have one table of such a name.
+    # Another file may have one table of the same name.
     return len(own) > 1 or "portal" in own
 
 
@@ -276,15 +275,15 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
     Parameters
     ----------
     name_or_path
-        The name of a campaign that comes with the package (``shift``), or the path of a TOML
-        file of one's own.
+        The name of a campaign of the package (``shift``), or the path of a TOML file.
 
     Raises
     ------
     NoCampaignError
-        The file has the tables of something else.
+        The file is a TOML file of another kind.
     CampaignError
-        There is no such file, or it is not a campaign file; the message names the key at fault.
+        The file does not exist, or is not a valid campaign file; the message names the key at
+        fault.
     """
     bundled = files(__name__) / f"{name_or_path}.toml"
     path = bundled if bundled.is_file() else at_home(name_or_path)
@@ -322,7 +321,7 @@ def _spell_fault(fault: ErrorDetails) -> str:
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    """The keys of the table in which a key stands."""
+    """Return the allowed keys of a key's table."""
     model: type[BaseModel] = Campaign
     for part in place[:-1]:
         inside = [model.model_fields[str(part)].annotation] if part in model.model_fields else []

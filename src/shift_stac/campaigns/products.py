@@ -1,4 +1,4 @@
-"""Where a portal keeps a campaign's products, and what holds of their files where no header tells it."""
+"""The paths of a campaign's products on a portal, and values that their headers leave out."""
 
 import re
 from collections.abc import Collection
@@ -18,16 +18,16 @@ _FIELDS = {"version", "date", "line"}
 
 
 def check_template(text: str, fields: set[str] = _FIELDS) -> str:
-    """Refuse a path in which something else than these fields is filled in, or that leads elsewhere."""
+    """Refuse a path with fields other than these, or that leads out of its folder."""
     if re.search(r"\{(line|version)[:!]", text):
         msg = f"{text!r} has a ':' or '!' behind line or version: only names stand in braces there"
         raise ValueError(msg)
     for folder in text.split("/"):
         if unknown := NamePattern(folder).parts - fields:
-            msg = f"{text!r} uses {sorted(unknown)}: only {sorted(fields)} are filled in"
+            msg = f"{text!r} uses {sorted(unknown)}: only {sorted(fields)} can be used"
             raise ValueError(msg)
     if not text.isprintable() or ".." in text.split("/"):
-        msg = f"{text!r} has '..' or a control character in it, and leads to no place of its own"
+        msg = f"{text!r} has '..' or a control character in it: remove it"
         raise ValueError(msg)
     return text
 
@@ -40,7 +40,7 @@ def _check_name(text: str) -> str:
 
 
 _CUBES = ProductLevel.ALL.cubes
-# What some products alone have.
+# The keys that only some products have.
 _TOLD_OF: dict[str, tuple[Product, ...]] = {
     "level": _CUBES,
     "scale": _CUBES,
@@ -66,7 +66,7 @@ class Endings(NamedTuple):
 
 
 class ProductLocation(Untold):
-    """Where a portal version keeps a product, and what its headers do not tell.
+    """The path of a product in a portal version, and values that its headers leave out.
 
     Folder and file name are relative to the version's root. Both are patterns
     (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and ``{line}`` are filled in.
@@ -88,18 +88,18 @@ class ProductLocation(Untold):
     _name = field_validator("name")(_check_name)
 
     def is_optional(self, product: Product) -> bool:
-        """Whether a line can do without it, where it is the location of that product."""
+        """Whether lines can do without this product."""
         return product in CAN_DO_WITHOUT if self.optional is None else self.optional
 
     @property
     def untold(self) -> Untold:
-        """What holds of the product's files where their headers do not tell it."""
+        """Values of the product's files that their headers leave out."""
         return Untold(**{name: getattr(self, name) for name in Untold.model_fields})
 
     def folders(
         self, version: str, start: datetime | None = None, line: str = ""
     ) -> list[NamePattern]:
-        """The folders from the portal's root to the files, with all filled in that is given."""
+        """Return the folders from the portal's root to the files, with the given fields filled in."""
         known = {"version": version} | ({"line": line} if line else {})
         return [
             NamePattern(folder).narrow(start, **known)
@@ -108,12 +108,12 @@ class ProductLocation(Untold):
         ]
 
     def file_name(self, version: str, start: datetime | None = None, line: str = "") -> NamePattern:
-        """The name of a data file without its ending, with all filled in that is given."""
+        """Return the name of a data file without its ending, with the given fields filled in."""
         known = {"version": version} | ({"line": line} if line else {})
         return NamePattern(self.name).narrow(start, **known)
 
     def path_for(self, line: FlightLine, version: str) -> str:
-        """The path of a line's data file without its ending; what is open in it is filled."""
+        """Return the path of a line's data file without its ending, with open parts filled in."""
         whole = f"{self.directory.strip('/')}/{self.name}".lstrip("/")
         return NamePattern(whole).fill(line.start, version=version, line=line.id)
 
@@ -189,7 +189,7 @@ class PortalVersion(FrozenModel):
                 raise ValueError(msg)
             for key in location.model_fields_set & set(_TOLD_OF):
                 if product not in _TOLD_OF[key]:
-                    msg = f"{product}.{key} means nothing: {key} is told of {', '.join(_TOLD_OF[key])}"
+                    msg = f"{product}.{key} has no meaning: {key} belongs to {', '.join(_TOLD_OF[key])}"
                     raise ValueError(msg)
         if not set(ProductLevel.ALL.cubes) & set(products):
             msg = "a portal version needs the location of its radiance or reflectance files"
@@ -198,24 +198,24 @@ class PortalVersion(FrozenModel):
 
     @property
     def level(self) -> ProductLevel:
-        """All of the cubes that it has."""
+        """All cubes of this version."""
         if Product.RADIANCE not in self.products:
             return ProductLevel.L2
         return ProductLevel.ALL if Product.REFLECTANCE in self.products else ProductLevel.L1
 
     def processing_level(self, level: ProductLevel) -> str:
-        """The processing level of a store of those cubes: that of the last of them."""
+        """Return the processing level of a store of these cubes: the level of the last one."""
         product = level.cubes[-1]
         location = self.products.get(product)
         return (location and location.level) or _LEVELS[product]
 
     def check_products(self, level: ProductLevel, left_out: Collection[Product] = ()) -> None:
-        """Refuse to be asked for products that this version has not, or without ones that it needs.
+        """Check that this version has the products of a level, and that those left out are optional.
 
         Raises
         ------
         CampaignError
-            It has no cube of the level, or one that is left out is not optional.
+            It has no cube of the level, or a product that is left out is not optional.
         """
         if lacking := set(level.cubes) - set(self.products):
             msg = (

@@ -1,4 +1,4 @@
-"""How the simulator's files of a campaign look, where they differ from AVIRIS-NG's."""
+"""The form of a campaign's simulated files, where they differ from AVIRIS-NG's."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -16,16 +16,16 @@ _Count = Annotated[int, Field(gt=0)]
 
 
 class Simulation(FrozenModel):
-    """What lines of ``python -m shift_stac.simulate`` look like.
+    """The form of the lines of ``python -m shift_stac.simulate``.
 
     ``detectors`` have first band centre and spacing, nanometres, and a number of bands each; they may
-    overlap. ``centre`` is longitude and latitude of the middle of the scene. ``places`` tells whether the
-    IGM holds metres of a UTM zone or degrees. ``big_endian`` is the byte order of the cubes, and
+    overlap. ``centre`` is longitude and latitude of the middle of the scene. ``places`` is the unit
+    of the IGM: metres of a UTM zone, or degrees. ``big_endian`` is the byte order of the cubes, and
     ``geometry_interleave`` that of the other files, by portal version, where it is not BIL.
-    ``geometry_words`` begin the descriptions of geometry. ``obs_names`` are those of the OBS's header, in
-    the order of :class:`~shift_stac.sources.ObsBand`, of which the last may be absent; a name that tells
-    radians is believed. ``slope_from_vertical`` is the defect of AVIRIS-NG's OBS, and ``tells_bad_bands``
-    whether the reflectance's header has a bad band list.
+    ``geometry_words`` begin the descriptions of geometry. ``obs_names`` are those of the OBS's
+    header, in the order of :class:`~shift_stac.sources.ObsBand`, of which the last may be absent; a
+    name with radians sets the unit of its band. ``slope_from_vertical`` is the defect of
+    AVIRIS-NG's OBS, and ``tells_bad_bands`` whether the reflectance's header has a bad band list.
     """
 
     detectors: tuple[tuple[_Nanometres, _Nanometres, _Count], ...] = Field(
@@ -58,7 +58,7 @@ class Simulation(FrozenModel):
     @classmethod
     def _fit(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not 1 <= len(names) <= len(ObsBand):
-            msg = f"{len(names)} names are told of {', '.join(ObsBand)}: give one for each, or leave out the last"
+            msg = f"{len(names)} names are given for {', '.join(ObsBand)}: give one for each, or leave out the last"
             raise ValueError(msg)
         return names
 

@@ -28,7 +28,7 @@ from shift_stac.errors import EnviError
 from shift_stac.sources import Untold
 
 NOTHING = Untold()
-"""No word of a campaign file: what a header does not tell is not known."""
+"""No values from a campaign file: a value that the header leaves out is unknown."""
 
 Interleave = Literal["bil", "bip", "bsq"]
 
@@ -53,7 +53,7 @@ _NODATA_KEYS = ("data ignore value", "no data value")
 
 @dataclass(frozen=True)
 class EnviHeader:
-    """What an ENVI header says.
+    """The content of an ENVI header.
 
     Wavelengths and fwhm are in nanometres, whatever the header's unit. ``dtype`` carries the byte
     order. A physical value is ``scale_factor`` times the file's number, plus ``add_offset``.
@@ -92,11 +92,11 @@ class EnviHeader:
 
     @property
     def descends(self) -> bool:
-        """Whether the bands stand in the order of falling wavelengths."""
+        """Whether the wavelengths of the bands decrease."""
         return bool(self.wavelengths and self.wavelengths[0] > self.wavelengths[-1])
 
     def ascending(self) -> "EnviHeader":
-        """The header of the same bands in the order of rising wavelengths."""
+        """Return the header with the bands in the order of increasing wavelengths."""
         if not self.descends:
             return self
         return replace(
@@ -109,12 +109,12 @@ class EnviHeader:
 
 
 def read_header(path: Path, untold: Untold = NOTHING) -> EnviHeader:
-    """Read an ENVI header file; ``untold`` holds where it does not tell it.
+    """Read an ENVI header file; ``untold`` has the values that it leaves out.
 
     Raises
     ------
     EnviError
-        There is no such file, or :func:`parse_header` cannot understand it.
+        The file cannot be read, or :func:`parse_header` refuses it.
     """
     try:
         text = decode(path.read_bytes())
@@ -125,7 +125,7 @@ def read_header(path: Path, untold: Untold = NOTHING) -> EnviHeader:
 
 
 def parse_header(text: str, *, name: str, untold: Untold = NOTHING) -> EnviHeader:
-    """Understand the text of an ENVI header.
+    """Parse the text of an ENVI header.
 
     Parameters
     ----------
@@ -134,12 +134,12 @@ def parse_header(text: str, *, name: str, untold: Untold = NOTHING) -> EnviHeade
     name
         The file's name, for messages.
     untold
-        What holds where the header does not tell it.
+        Values that the header leaves out.
 
     Raises
     ------
     EnviError
-        It is no ENVI header, lacks a required entry, or contradicts itself.
+        It is not an ENVI header, lacks a required entry, or contradicts itself.
     """
     fields = parse_fields(text, name)
     _check_layout(fields, name)
@@ -181,12 +181,12 @@ def can_hold(dtype: np.dtype[Any], value: float) -> bool:
 
 
 def data_type(dtype: np.dtype[Any]) -> int:
-    """The number by which a header tells a data type of pixels."""
+    """Return the ENVI code of a data type of pixels."""
     return next(code for code, name in _DATA_TYPES.items() if np.dtype(name) == dtype)
 
 
 def _check_layout(fields: Mapping[str, str], name: str) -> None:
-    """Refuse data that are not one plain block of numbers."""
+    """Refuse compressed data, and data with frames."""
     if _integer(fields, "file compression", name, default=0):
         msg = f"{name}: its data are compressed; give them uncompressed"
         raise EnviError(msg)
@@ -220,7 +220,7 @@ def _positive(fields: Mapping[str, str], key: str, name: str) -> int:
 def _dtype(fields: Mapping[str, str], name: str) -> np.dtype[Any]:
     code = _integer(fields, "data type", name)
     if code not in _DATA_TYPES:
-        msg = f"{name}: data type {code} is none that holds pixels: {sorted(_DATA_TYPES)}"
+        msg = f"{name}: data type {code} does not describe pixels: expected one of {sorted(_DATA_TYPES)}"
         raise EnviError(msg)
     order = _integer(fields, "byte order", name, default=0)
     if order not in (0, 1):
@@ -251,7 +251,7 @@ def _good_bands(fields: Mapping[str, str], bands: int, name: str) -> tuple[bool,
 def _nodata(
     fields: Mapping[str, str], dtype: np.dtype[Any], name: str, untold: float | None
 ) -> float | None:
-    """What marks a missing value, as the file's data type holds it."""
+    """Return the nodata value in the file's data type."""
     told: dict[str, str] = {}
     for key in _NODATA_KEYS:
         text = plain(fields.get(key, ""))
@@ -267,7 +267,7 @@ def _nodata(
         told[key] = found.pop()
     if len(set(told.values())) > 1:
         both = " and ".join(f"{key!r} is {value}" for key, value in told.items())
-        msg = f"{name}: {both}; which of them marks missing values is not told, remove the other"
+        msg = f"{name}: {both}; remove the one that does not mark missing values"
         raise EnviError(msg)
     value = float(next(iter(told.values()))) if told else untold
     if value is None:

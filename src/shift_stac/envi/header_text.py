@@ -1,4 +1,4 @@
-"""The text of an ENVI header as entries: keys and what stands behind their ``=``.
+"""The text of an ENVI header as entries: keys and the values after their ``=``.
 
 Format: L3Harris Geospatial, "ENVI Header Files", and where that is silent, what Spectral Python and
 GDAL read: lines without ``=`` belong to no entry, lines that begin with ``;`` are comments also
@@ -13,11 +13,10 @@ import numpy as np
 
 from shift_stac.errors import EnviError
 
-# Of the line ends that Python knows, only these end a line of a header: a byte 0x85 or 0x0C stands
-# within a word.
+# Only these of Python's line ends end a line of a header: bytes 0x85 and 0x0C occur within words.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
-# What Microsoft's C library writes for numbers that are none: "-1.#IND00", "1.#QNAN", "-nan(ind)".
+# Microsoft's C library writes NaN so: "-1.#IND00", "1.#QNAN", "-nan(ind)".
 _NOT_A_NUMBER = re.compile(r"[-+]?(?:1\.#(?:IND|QNAN|SNAN)\d*|nan\([a-z0-9_]*\))", re.IGNORECASE)
 _INFINITE = re.compile(r"([-+]?)1\.#INF\d*", re.IGNORECASE)
 
@@ -25,8 +24,8 @@ _INFINITE = re.compile(r"([-+]?)1\.#INF\d*", re.IGNORECASE)
 def decode(content: bytes) -> str:
     """The text of a header's bytes.
 
-    UTF-8 where it is that; else Latin-1, which never fails: descriptions contain whatever the
-    producer's editor left.
+    UTF-8 if it is valid, otherwise Latin-1, which never fails: descriptions have the encoding of
+    the producer's editor.
     """
     try:
         return content.decode("utf-8-sig")
@@ -37,7 +36,7 @@ def decode(content: bytes) -> str:
 def parse_fields(text: str, name: str) -> dict[str, str]:
     """Split a header into its entries.
 
-    Keys are in lower case, with single spaces also where the header has underscores. A value in
+    Keys are in lower case, with single spaces instead of underscores. A value in
     braces keeps them; it is joined over lines, without comments and without what follows the brace.
 
     Parameters
@@ -73,7 +72,7 @@ def parse_fields(text: str, name: str) -> dict[str, str]:
 
 
 def _braced(first: str, rows: list[str], place: int, what: str) -> tuple[str, int]:
-    """A value in braces, and the row behind it.
+    """Return a value in braces, and the index of the row after it.
 
     Braces within it are counted, without those in lines of comment; if they do not add up, with those.
     If they do not add up then either, the value ends in the first line that closes one.
@@ -84,7 +83,7 @@ def _braced(first: str, rows: list[str], place: int, what: str) -> tuple[str, in
     for end, row in (*whole, *first_closed):
         if end is not None:
             return end, row
-    msg = f"{what} is never closed; the header is truncated, download it again"
+    msg = f"{what} has no closing brace; the header is truncated, download it again"
     raise EnviError(msg)
 
 
@@ -110,34 +109,34 @@ def _end_of_braces(
 
 
 def unbrace(value: str) -> str:
-    """What stands inside of a value's braces."""
+    """Return the text inside a value's braces."""
     return value.strip().removeprefix("{").removesuffix("}").strip()
 
 
 def plain(value: str) -> str:
-    """A value that is one word or number, without braces, quotes, and a comment behind it."""
+    """Return a single word or number, without braces, quotes, and a comment after it."""
     return unbrace(value.partition(";")[0]).strip("\"' \t")
 
 
 def items(value: str) -> tuple[str, ...]:
-    """The entries of a list, in braces or not; a comma behind the last of them ends it."""
+    """Return the entries of a list, in braces or not; a comma after the last entry is ignored."""
     content = unbrace(value).removesuffix(",").rstrip()
     return tuple(entry.strip() for entry in content.split(",")) if content else ()
 
 
 def number_items(value: str) -> tuple[str, ...]:
-    """The entries of a list of numbers, which some programs write as ``[ 1  2  3 ]``."""
+    """Return the entries of a list of numbers; some programs write it as ``[ 1  2  3 ]``."""
     content = unbrace(value).removeprefix("[").removesuffix("]")
     return items(content) if "," in content else tuple(content.split())
 
 
 def number(text: str) -> float:
-    """A number as C libraries write it, NaN and infinity among them.
+    """Parse a number as C libraries write it, with NaN and infinity.
 
     Raises
     ------
     ValueError
-        It is none.
+        The text is not a number.
     """
     text = text.strip()
     if _NOT_A_NUMBER.fullmatch(text):
@@ -151,7 +150,7 @@ def write_header(path: Path, fields: Mapping[str, object]) -> None:
     """Write an ENVI header.
 
     Sequences are written as ``{ a , b }``, as the AVIRIS-NG pipeline does; everything else as
-    its text. A text that spans lines must bring its own braces.
+    its text. A text of several lines must have its own braces.
     """
     rows = ["ENVI"]
     for key, value in fields.items():

@@ -1,4 +1,4 @@
-"""ENVI rasters: a text header beside a flat binary file, which is mapped, never read whole."""
+"""ENVI rasters: a text header and a flat binary file, which is memory-mapped, never read whole."""
 
 import mmap
 from collections.abc import Buffer, Callable, Sequence
@@ -13,7 +13,7 @@ from shift_stac.envi.header import NOTHING, EnviHeader, read_header
 from shift_stac.errors import EnviError
 from shift_stac.sources import Untold
 
-# Axis order of the file for each interleave, and where (line, band, sample) stand in it.
+# Axis order of the file for each interleave, and the positions of (line, band, sample) in it.
 _FILE_AXES: dict[str, tuple[str, str, str]] = {
     "bil": ("lines", "bands", "samples"),
     "bip": ("lines", "samples", "bands"),
@@ -24,11 +24,11 @@ _CANONICAL_AXES = ("lines", "bands", "samples")
 
 @dataclass(frozen=True)
 class EnviImage:
-    """A header with its data, mapped.
+    """A header with its memory-mapped data.
 
-    ``data`` is a read-only view of the mapped file, shaped (lines, bands, samples) whatever the
-    interleave. Slicing it reads nothing yet; copying a slice reads just that slice, and
-    :func:`give_back` gives back the memory that it took.
+    ``data`` is a read-only view of the mapped file, shaped (lines, bands, samples) for every
+    interleave. Slicing reads nothing; copying a slice reads that slice, and :func:`give_back`
+    releases its memory.
     """
 
     header: EnviHeader
@@ -36,23 +36,23 @@ class EnviImage:
     data: NDArray[Any]
 
     def ascending(self) -> "EnviImage":
-        """The same with its bands in the order of rising wavelengths."""
+        """Return the image with its bands in the order of increasing wavelengths."""
         if not self.header.descends:
             return self
         return replace(self, header=self.header.ascending(), data=self.data[:, ::-1])
 
 
 def give_back(array: NDArray[Any]) -> None:
-    """Give back the memory of what has been read of a mapped file; it is read again when it is used.
+    """Release the memory of the pages that were read of a mapped file; later use reads them again.
 
-    Pages of a mapped file count as this process's for as long as the system has no other use for
-    them, and a batch system may end a job for them.
+    Pages of a mapped file count as memory of this process until the system needs it, and a batch
+    system may kill a job for them.
 
     Parameters
     ----------
     array
-        A view of a mapped file, or of a part of it; the pages of all of the file are given back.
-        One that is in memory stays as it is.
+        A view of a mapped file, or of a part of it; the pages of the whole file are released. An
+        array in memory is not changed.
     """
     owner: Any = array
     while isinstance(owner, np.ndarray):
@@ -71,14 +71,14 @@ def open_envi(
     data_path
         The flat binary file.
     header_path
-        Its header, where that is not the data's name with ``.hdr`` added.
+        Its header; by default the data's name with ``.hdr`` added.
     untold
-        What holds where the header does not tell it.
+        Values that the header leaves out.
 
     Raises
     ------
     EnviError
-        The header cannot be understood, or implies another size than the data file has.
+        The header is invalid, or implies another size than the data file has.
     """
     header = read_header(header_path or data_path.with_name(data_path.name + ".hdr"), untold)
     check_size(header, data_path)
@@ -88,16 +88,16 @@ def open_envi(
 
 
 def read_lines(header: EnviHeader, lines: slice, read: Callable[[int, int], bytes]) -> EnviImage:
-    """Some scan lines of a raster whose file is not here, by as few reads as its interleave allows.
+    """Read some scan lines of a remote raster, by as few reads as its interleave allows.
 
     Parameters
     ----------
     header
-        Of the whole file, whose name the image is given.
+        Header of the whole file; the image gets its name.
     lines
-        Which scan lines, in a row.
+        The scan lines, a contiguous range.
     read
-        Gives a number of bytes of the file, from an offset on.
+        Returns a number of bytes of the file from an offset.
     """
     count = lines.stop - lines.start
     row = header.samples * header.dtype.itemsize
@@ -150,7 +150,7 @@ def check_size(header: EnviHeader, data_path: Path) -> None:
     Raises
     ------
     EnviError
-        They differ, or there is no such file.
+        The sizes differ, or the file does not exist.
     """
     try:
         actual = data_path.stat().st_size

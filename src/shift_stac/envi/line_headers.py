@@ -1,4 +1,4 @@
-"""What the headers of a line's files tell together, before any of their data are at hand."""
+"""Checks the headers of a line's files together, before any data are downloaded."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,27 +17,28 @@ ROUNDING_NM = 0.05
 _SHORTEST_NM, _LONGEST_NM = 100.0, 20_000.0
 
 DEFAULT_NODATA = -9999.0
-"""AVIRIS-NG's nodata value, which the headers often do not tell."""
+"""AVIRIS-NG's nodata value, which headers often leave out."""
 
 _IGM_BANDS = 3
 
-# A detector has at least so many bands of rising wavelengths; fewer are a mistake of the header.
+# A detector has at least this many bands of increasing wavelengths; fewer are an error of the
+# header.
 _LEAST_BANDS_OF_DETECTOR = 5
 
 
 def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
-    """Refuse a line of which no store can be made, by what its headers say.
+    """Refuse a line if its headers show that no store can be made.
 
     Parameters
     ----------
     headers
-        Of the line's cubes and of its IGM; those of other products are passed over.
+        Headers of the line's cubes and of its IGM; those of other products are ignored.
 
     Raises
     ------
     EnviError
-        The files are not of one line, a cube has no usable wavelengths, its data type cannot spell
-        a missing value, or its values are scaled in a way that a store cannot tell.
+        The files are not of one line, a cube has no usable wavelengths, its data type cannot
+        represent a missing value, or a store cannot describe the scaling of its values.
     """
     cubes = [headers[product] for product in ProductLevel.ALL.cubes if product in headers]
     igm = headers.get(Product.IGM)
@@ -45,7 +46,7 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
         msg = f"{igm.name} has {igm.bands} bands; {Product.IGM} has {_IGM_BANDS}"
         raise EnviError(msg)
     if igm is not None and igm.dtype.kind == "c":
-        msg = f"{igm.name} tells of {igm.dtype}: places are real numbers, correct its data type"
+        msg = f"{igm.name} has data type {igm.dtype}: coordinates are real numbers, correct its data type"
         raise EnviError(msg)
     if igm is not None and (fault := scaled_geometry_fault(igm)):
         raise EnviError(fault)
@@ -80,9 +81,9 @@ _SCALES = {"reflectance scale factor": 1.0, "data gain values": 1.0, "data offse
 
 
 def scaled_geometry_fault(header: EnviHeader) -> str | None:
-    """Why places or angles that are no physical values cannot be taken, or None.
+    """Return why scaled coordinates or angles cannot be used, or None.
 
-    Lists that are copied from a cube's header have another length, and mean nothing.
+    Lists that were copied from a cube's header have another length, and are ignored.
     """
     for key, plain in _SCALES.items():
         entries = number_items(unbrace(header.fields.get(key, "")))
@@ -102,9 +103,9 @@ def _is_other(entry: str, value: float) -> bool:
 
 
 def swath_fault(header: EnviHeader, igm: EnviHeader) -> str | None:
-    """Why a file is not of the IGM's line, or None.
+    """Return why a file does not belong to the IGM's line, or None.
 
-    Scan lines and samples must agree: arrays are joined by position, never by label.
+    Scan lines and samples must agree, since arrays are joined by position.
     """
     for axis, ours, theirs in (
         ("scan lines", header.lines, igm.lines),
@@ -119,15 +120,16 @@ def swath_fault(header: EnviHeader, igm: EnviHeader) -> str | None:
 
 
 def check_axes(headers: Sequence[EnviHeader]) -> None:
-    """Refuse cubes that do not share one axis of wavelengths.
+    """Refuse cubes with different axes of wavelengths.
 
-    They ascend (or descend), in all or within each of some detectors that overlap.
+    Wavelengths increase (or decrease) over all bands, or within each of several overlapping
+    detectors.
 
     Raises
     ------
     EnviError
-        A cube has no wavelengths, they are none of light or fall back where no detector ends, or two
-        cubes disagree by more than rounding explains.
+        A cube has no wavelengths, they are not those of light or not monotonic within a detector,
+        or two cubes differ by more than rounding.
     """
     for header in headers:
         if header.wavelengths is None:
@@ -144,8 +146,8 @@ def _check_axis(name: str, wavelengths: np.ndarray) -> None:
     low, high = float(wavelengths.min()), float(wavelengths.max())
     if not (low > _SHORTEST_NM and high < _LONGEST_NM):
         msg = (
-            f"{name}: {low:g} to {high:g} are no nanometres of light; correct its wavelengths or "
-            "their unit"
+            f"{name}: {low:g} to {high:g} nm are no wavelengths of light; correct the "
+            "wavelengths or their unit"
         )
         raise EnviError(msg)
     descends = wavelengths[0] > wavelengths[-1]
@@ -182,7 +184,7 @@ def _check_same(first: EnviHeader, other: EnviHeader) -> None:
         left, right = ours[worst], theirs[worst]
         msg = (
             f"band {worst + 1} is at {left} nm in {first.name} and at {right} nm in {other.name}: "
-            f"more than the {ROUNDING_NM} nm that rounding explains"
+            f"more than {ROUNDING_NM} nm of rounding"
         )
         raise EnviError(msg)
 

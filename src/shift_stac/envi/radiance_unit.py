@@ -1,11 +1,11 @@
-"""The unit of radiance that an ENVI header tells, in whatever way it is written."""
+"""Reads the unit of radiance from an ENVI header, in all common spellings."""
 
 import re
 
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.header_text import plain
 
-# Keys under which programs write it, before it is looked for in the description's words.
+# Keys that programs use for it; otherwise the description is searched.
 _KEYS = ("data units", "radiance units", "units")
 
 _MICRO = "(?:u|µ|μ|micro)"
@@ -16,15 +16,15 @@ _WIDTH = re.compile(
 )
 _ANGLE = re.compile(r"sr(?![a-z])|steradian", re.IGNORECASE)
 _UNTOLD = ("unknown", "none", "radiance")
-# A unit is written within so many letters.
+# The longest spelling of a unit, in characters.
 _LONGEST = 60
 
 
 def radiance_unit(header: EnviHeader) -> str | None:
-    """The unit as UDUNITS and CF write it, such as ``uW cm-2 nm-1 sr-1``.
+    """Return the unit as UDUNITS and CF write it, such as ``uW cm-2 nm-1 sr-1``.
 
-    As the header writes it, where a key of its own tells another than power by area, wavelength and
-    solid angle, such as ``DN``; None where it tells none.
+    A unit that is not power by area, wavelength and solid angle, such as ``DN``, is returned as the
+    header writes it; None if the header has none.
     """
     for text in (*(header.fields.get(key, "") for key in _KEYS), header.description):
         for power in _POWER.finditer(text):

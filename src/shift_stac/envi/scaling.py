@@ -1,4 +1,4 @@
-"""How the numbers of an ENVI file become physical values."""
+"""The scaling from the numbers of an ENVI file to physical values."""
 
 import math
 import re
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from shift_stac.envi.header_text import number, number_items, plain, unbrace
 
-# No instrument counts as much in any unit, or as little in most of its values: numbers of another byte
-# order or data type do.
+# Larger values, or mostly smaller ones, are not physical in any unit: they come from a wrong byte
+# order or data type.
 _MOST, _LEAST = 1e9, 1e-30
 
 
 def absurd_values(values: NDArray[Any]) -> NDArray[Any]:
-    """The physical values that are beyond any unit; those near to nothing, where most are.
+    """Return physical values that are too large for any unit, or, if most values are, too small.
 
-    One such value alone, again and again, is no number of another kind, but stands for none.
+    One such value that is repeated is a marker of missing values, not an error.
     """
     size = np.abs(values)
     tiny = (size > 0) & (size < _LEAST)
@@ -33,7 +33,7 @@ def absurd_values(values: NDArray[Any]) -> NDArray[Any]:
 class Scaling:
     """A physical value is ``factor`` times the file's number, plus ``offset``.
 
-    ``fault`` says why this does not hold for what the header tells.
+    ``fault`` says why the header's scaling cannot be used.
     """
 
     factor: float = 1.0
@@ -51,8 +51,8 @@ def scaling(fields: Mapping[str, str], name: str, untold: Scaling) -> Scaling:
     """Read ``reflectance scale factor``, ``data gain values`` and ``data offset values``.
 
     Numbers are divided by the first, multiplied by the second, and the third is added. Gains that
-    differ from band to band are a fault: a store tells one factor of a variable. ``untold`` holds
-    where the header has none of the three.
+    differ between bands are a fault: a store has one factor for a variable. ``untold`` is used if
+    the header has none of the three.
     """
     if not any(number_items(unbrace(fields.get(key, ""))) for key in _KEYS):
         other = next((key for key in fields if _OTHER_KEY.fullmatch(key)), None)
@@ -72,27 +72,27 @@ def scaling(fields: Mapping[str, str], name: str, untold: Scaling) -> Scaling:
     if divisor != 1.0 and (gain != 1.0 or offset != 0.0):
         fault = (
             f"{name}: it has both 'reflectance scale factor' and 'data gain values' or 'data "
-            "offset values'; which of them holds is not told, remove the other"
+            "offset values'; remove the wrong one"
         )
         return Scaling(fault=fault)
     return Scaling(gain / divisor, offset)
 
 
 def _one(fields: Mapping[str, str], key: str, default: float) -> float:
-    """The one value of an entry that may list it for each band."""
+    """Return the single value of an entry, which may list it for each band."""
     entries = set(number_items(unbrace(fields.get(key, ""))))
     if not entries:
         return default
     try:
         values = {number(entry) for entry in entries}
     except ValueError:
-        msg = f"{key!r} holds something that is no number"
+        msg = f"{key!r} has an entry that is not a number"
         raise ValueError(msg) from None
     if len(values) > 1:
-        msg = f"{key!r} differs from band to band, and a store tells one for the whole cube"
+        msg = f"{key!r} differs from band to band, and a store has one for the whole cube"
         raise ValueError(msg)
     value = values.pop()
     if not math.isfinite(value) or (value <= 0 and default):
-        msg = f"{key!r} is {value:g}, with which no value has a meaning"
+        msg = f"{key!r} is {value:g}, which loses all values"
         raise ValueError(msg)
     return value

@@ -14,8 +14,8 @@ from shift_stac.errors import EnviError
 class SpectralUnit:
     """A unit of the spectral axis.
 
-    Nanometres are ``factor`` times the value, or ``factor`` divided by it where the unit is one of
-    wavenumber or frequency.
+    Nanometres are ``factor`` times the value, or ``factor`` divided by the value for wavenumbers
+    and frequencies.
     """
 
     factor: float
@@ -39,14 +39,14 @@ _SPELLINGS = {
 }
 _UNITS = {word: unit for unit, words in _SPELLINGS.items() for word in words.split()}
 
-# ENVI writes the word where the producer told no unit.
+# ENVI writes this word if the producer gave no unit.
 _UNTOLD = ("", "unknown")
 
 # Optical wavelengths are below this in micrometres and above it in nanometres.
 _LARGEST_MICROMETRE_VALUE = 100.0
 
-# A band is about as wide as its neighbour is far, or narrower where bands are few. A width that is a
-# thousand times as large or small is told in the other of the two units.
+# The width of a band is about the distance to the next band, or less if bands are few. A width that
+# is a thousand times larger or smaller is in the other of the two units.
 _LEAST_WIDTH_BY_SPACING, _MOST_WIDTH_BY_SPACING = 1 / 300, 30.0
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -59,7 +59,7 @@ _WAVELENGTH_IN_NAME = re.compile(
 class BandAxis:
     """Centres and full widths of the bands in nanometres.
 
-    ``fault`` says why there are no wavelengths though the header lists some.
+    ``fault`` says why the header's wavelengths cannot be used.
     """
 
     wavelengths: tuple[float, ...] | None = None
@@ -70,27 +70,27 @@ class BandAxis:
 def band_axis(fields: Mapping[str, str], bands: int, name: str) -> BandAxis:
     """Read a header's wavelengths and widths.
 
-    A unit that the header tells is converted. Where it tells none, or ``Unknown``, values below 100
-    are micrometres. A unit that is none of the spectrum (``Index``) is a fault of the axis and not
-    of the header, because files of geometry carry one too.
+    A unit in the header is converted. Without a unit, or with ``Unknown``, values below 100 are
+    micrometres. A unit that is not spectral (``Index``) is a fault of the axis, not an error,
+    because geometry files have such units too.
 
     Raises
     ------
     EnviError
-        The wavelengths or widths of a file of bands are no numbers, or too few or too many.
+        The wavelengths or widths of a cube are not numbers, or too few or too many.
     """
     told = plain(fields.get("wavelength units", ""))
-    # The word, without an abbreviation in parentheses behind it.
+    # The word without an abbreviation in parentheses after it.
     unit = _UNITS.get(re.sub(r"\s*\([^()]*\)$", "", told.lower()))
     if unit is None and told.lower() not in _UNTOLD:
         fault = (
-            f"{name}: the wavelengths' unit is {told!r}, which is none of nanometers, micrometers, "
+            f"{name}: the wavelengths' unit is {told!r}; expected one of nanometers, micrometers, "
             "millimeters, centimeters, meters, angstroms, wavenumber, GHz, MHz; correct the header"
         )
         return BandAxis(fault=fault)
     listed = number_items(fields.get("wavelength", ""))
     if listed:
-        # Geometry files of this family carry the radiance's list.
+        # Geometry files of AVIRIS have the list of the radiance.
         if len(listed) != bands and "band names" in fields:
             return BandAxis()
         values = numbers(fields, "wavelength", bands, name)
@@ -110,20 +110,20 @@ def band_axis(fields: Mapping[str, str], bands: int, name: str) -> BandAxis:
 
 
 def numbers(fields: Mapping[str, str], key: str, bands: int, name: str) -> tuple[float, ...]:
-    """A header's list of one finite number for each band.
+    """Return a header's list with one finite number for each band.
 
     Raises
     ------
     EnviError
-        It is something else.
+        The list has other values, or another length.
     """
     try:
         values = tuple(float(entry) for entry in number_items(fields[key]))
     except ValueError as error:
-        msg = f"{name}: the entry {key!r} holds something that is no number: {error}"
+        msg = f"{name}: the entry {key!r} has a part that is not a number: {error}"
         raise EnviError(msg) from None
     if not np.all(np.isfinite(values)):
-        msg = f"{name}: the entry {key!r} holds a value that is not finite"
+        msg = f"{name}: the entry {key!r} has a value that is not finite"
         raise EnviError(msg)
     if len(values) != bands:
         msg = f"{name}: {key!r} has {len(values)} entries for {bands} bands"
@@ -138,8 +138,8 @@ def _by_magnitude(values: tuple[float, ...]) -> SpectralUnit:
 def _converted(values: tuple[float, ...], unit: SpectralUnit) -> tuple[float, ...]:
     if unit == _NANOMETRE:
         return values
-    # Scaling 0.37686 by 1000 leaves 376.85999999999996: nine digits are far below any
-    # instrument's knowledge of its wavelengths, and make the two units agree.
+    # 0.37686 times 1000 is 376.85999999999996: rounding to nine digits, far below the accuracy of
+    # any instrument, makes the two units agree.
     return tuple(
         round(unit.factor / value if unit.inverse else unit.factor * value, 9) for value in values
     )
@@ -150,8 +150,8 @@ def _from_names(
 ) -> tuple[tuple[float, ...], SpectralUnit | None] | None:
     """Read names such as ``Band 12 (431.96 nm)`` or ``0.43196 Micrometers``.
 
-    Numbered names without units would read as wavelengths too, so a unit in each name, or a
-    number that is the whole name, is asked for, and that the values ascend or descend.
+    Numbered names without units look like wavelengths too. So each name needs a unit, or has to be
+    a number alone, and the values have to increase or decrease.
     """
     matches = [_WAVELENGTH_IN_NAME.search(entry) for entry in names]
     if len(names) != bands or any(match is None for match in matches):
@@ -177,14 +177,14 @@ def _fwhm(
 ) -> tuple[float, ...] | None:
     listed = number_items(fields.get("fwhm", ""))
     if not listed or (len(listed) != len(values) and "wavelength" not in fields):
-        # As with wavelengths: geometry files may carry the radiance's list.
+        # As with wavelengths, geometry files may have the list of the radiance.
         return None
     widths = np.asarray(numbers(fields, "fwhm", len(values), name))
     if (widths <= 0).any():
         msg = f"{name}: a band has the fwhm {widths.min():g}; correct the header, or remove 'fwhm'"
         raise EnviError(msg)
     if unit.inverse:
-        # Between the wavelengths of the band's two edges.
+        # The difference of the wavelengths of the band's two edges.
         centres = np.asarray(values)
         edges = centres**2 - (widths / 2) ** 2
         return tuple(np.round(unit.factor * widths / edges, 9).tolist())

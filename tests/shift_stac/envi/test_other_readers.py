@@ -163,7 +163,7 @@ def test_widths_beside_wavelengths_that_stand_in_the_names_of_bands_are_nanometr
     [
         ("file compression = 1\n", "its data are compressed"),
         ("major frame offsets = {64, 0}\n", "'major frame offsets' is {64, 0}"),
-        ("data ignore value = -9999\nno data value = 0\n", "which of them marks missing values"),
+        ("data ignore value = -9999\nno data value = 0\n", "remove the one that does not mark"),
         (WAVELENGTH + "fwhm = {5, 5, 5}\n", "'fwhm' has 3 entries for 4 bands"),
         (WAVELENGTH + "fwhm = {5, 5, 5, 0}\n", "a band has the fwhm 0"),
     ],
