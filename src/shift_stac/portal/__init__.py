@@ -1,4 +1,4 @@
-"""What a campaign publishes, and bringing it here: listings, transfers, verified downloads."""
+"""The campaign's portal: listings, transfers, and verified downloads."""
 
 from shift_stac.extras import require_extra
 

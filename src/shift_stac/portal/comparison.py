@@ -1,4 +1,4 @@
-"""The portal beside the catalog: what is expected, published, missing, changed."""
+"""Comparison of the portal with the catalog: what is expected, published, missing, changed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from shift_stac.model import FrozenModel
 
 
 class Standing(StrEnum):
-    """How a flight line stands in catalog and portal."""
+    """The state of a flight line in catalog and portal."""
 
     PUBLISHED = "published"
     MISSING = "missing"
@@ -21,7 +21,7 @@ class Standing(StrEnum):
 
 
 class ComparedLine(FrozenModel):
-    """A line or, where it could not be listed, a date."""
+    """A line, or a date that could not be listed."""
 
     line: str
     standing: Standing
@@ -30,7 +30,7 @@ class ComparedLine(FrozenModel):
 
 
 class Comparison(FrozenModel):
-    """Every line that the portal lists or the catalog leads to."""
+    """All lines that the portal lists or the catalog has."""
 
     compared: datetime
     portal: str
@@ -39,19 +39,19 @@ class Comparison(FrozenModel):
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that the portal has in full is published as it is there."""
+        """Whether all complete lines of the portal are published from their present files."""
         bad = {Standing.MISSING, Standing.CHANGED, Standing.UNKNOWN}
         return not any(line.standing in bad for line in self.lines)
 
     @property
     def sentence(self) -> str:
-        """The counts as a phrase."""
+        """The counts in one sentence."""
         counts = Counter(line.standing for line in self.lines)
         found = [f"{counts[standing]} {standing}" for standing in Standing if counts[standing]]
         return ", ".join(found) or "no lines"
 
     def rows(self) -> list[dict[str, Any]]:
-        """The table that people read: one row a line."""
+        """Rows of the table that people read, one for each line."""
         return [
             {
                 "line": line.line,
@@ -66,5 +66,5 @@ class Comparison(FrozenModel):
 
 
 def sort_lines(lines: Iterable[ComparedLine]) -> tuple[ComparedLine, ...]:
-    """Lines in the order in which they were flown."""
+    """Return lines in the order in which they were flown."""
     return tuple(sorted(lines, key=lambda line: line.line))

@@ -1,7 +1,7 @@
-"""What of a portal a campaign file covers, and what it leaves over, with the reason.
+"""Lists which parts of a portal a campaign file covers, and what it does not match, with reasons.
 
-For who writes a campaign file: each folder that may lead to a product is listed once, and nothing
-is opened.
+For authors of campaign files: each folder that may lead to a product is listed once, and no file is
+opened.
 """
 
 import re
@@ -23,7 +23,7 @@ _EXAMPLES = 3
 
 
 class ProductCoverage(FrozenModel):
-    """A product: where its files are looked for, of how many lines they are there, and of which not.
+    """A product: the pattern of its files, the number of lines that have it, and the lines that do not.
 
     A line has a product if both data and header are there.
     """
@@ -36,7 +36,7 @@ class ProductCoverage(FrozenModel):
 
 
 class Leftovers(FrozenModel):
-    """Files and folders that belong to no product for the same reason; a few of them as examples."""
+    """Files and folders that match no product for the same reason, with a few examples."""
 
     reason: str
     count: int
@@ -44,7 +44,7 @@ class Leftovers(FrozenModel):
 
 
 class Coverage(FrozenModel):
-    """What of a portal a campaign file covers: lines by their date, products, and what is left over."""
+    """The coverage of a portal by a campaign file: lines by date, products, and unmatched files."""
 
     lines: Mapping[str, tuple[FlightLine, ...]]
     products: tuple[ProductCoverage, ...]
@@ -52,7 +52,7 @@ class Coverage(FrozenModel):
 
 
 class _Way(NamedTuple):
-    """A product's way from a folder down: the folders still to come, and the date told so far."""
+    """The rest of a product's path below a folder, and the date found so far."""
 
     product: Product
     folders: Sequence[NamePattern]
@@ -78,11 +78,11 @@ def cover(
     Parameters
     ----------
     description, version, names
-        What the campaign file says.
+        The content of the campaign file.
     places
         The same as patterns.
     listing, passed_over
-        How a folder is listed, and which names in it are not.
+        Functions that list a folder, and the names in it that are skipped.
     """
     walk = _Walk(description, names, places, listing, passed_over)
     ways = [
@@ -130,7 +130,7 @@ def _of_product(
 
 
 class _Walk:
-    """A walk through a portal's folders; ``files`` tells whether a line's header, or data, were met."""
+    """A walk through a portal's folders; ``files`` records whether a line's header and data were found."""
 
     def __init__(
         self,
@@ -153,10 +153,10 @@ class _Walk:
         )
 
     def below(self, folder: str, ways: Sequence[_Way]) -> Iterator[_Left]:
-        """What is left over below a folder that is on the way to products."""
+        """Walk through a folder on the path to products, and collect the files that match none."""
         onward = [way for way in ways if way.folders]
         here = [way for way in ways if not way.folders]
-        # A portal may list the folders of its products alone.
+        # A portal may list only the folders of its products.
         fixed = [
             Entry(name, is_folder=True)
             for name in sorted({way.folders[0].text for way in onward})
@@ -182,11 +182,11 @@ class _Walk:
                 reason = (
                     f"a folder whose name is not {' or '.join(expected)}"
                     if expected
-                    else "a folder where the campaign file has files alone"
+                    else "a folder where the campaign file has only files"
                 )
                 yield _Left(f"{path}/", reason)
             elif not here:
-                yield _Left(path, "a file where the campaign file has folders alone")
+                yield _Left(path, "a file where the campaign file has only folders")
             elif reason := self._take(here, entry):
                 yield _Left(path, reason)
 
@@ -198,7 +198,7 @@ class _Walk:
                 yield way._replace(folders=way.folders[1:], date=date)
 
     def _take(self, ways: Sequence[_Way], entry: Entry) -> str:
-        """Note a product's file; why an entry is none, else."""
+        """Record a product's file; for other entries return the reason why they match none."""
         for way in ways:
             found = self._places.found(way.name, self._endings[way.product], entry)
             if found is None:
@@ -218,7 +218,7 @@ class _Walk:
             return f"ends with neither {' nor '.join(endings)}"
         name = re.search(self._names.pattern.regex(), entry.name)
         if name is None:
-            return f"holds no line's name of the form {self._names.pattern}"
+            return f"contains no line's name of the form {self._names.pattern}"
         try:
             self._names.read(name[0])
         except FlightLineError:

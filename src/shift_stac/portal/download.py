@@ -1,8 +1,8 @@
-"""Bringing a flight line's files to this machine, whole and verified.
+"""Downloads a flight line's files, and verifies them.
 
-A file grows as ``<name>.part`` and gets its name when it is complete. ``<name>.source.json``
-beside it records what was fetched, so that the next run need not fetch it again. Files of a local
-mirror are used where they lie; only their records are kept.
+A file is written as ``<name>.part`` and renamed when it is complete. ``<name>.source.json`` beside
+it records its source, so that the next run does not fetch it again. Files of a local mirror are
+used in place; only their records are written.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ from shift_stac.sources import (
 
 _logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
-# Room that must remain on the disk beside the files themselves.
+# Bytes that must remain free on the disk besides the files.
 _SPARE_BYTES = 100_000_000
 # A cube of no more bytes is here as fast as a look into it would take.
 _SMALL_BYTES = 100_000_000
@@ -57,7 +57,7 @@ type Look = Callable[[RemoteLine, Mapping[Product, EnviHeader], ReadPart], Itera
 
 
 class _Header(NamedTuple):
-    """A product with its header, or with what is wrong with that."""
+    """A product with its header, or with the header's fault."""
 
     product: RemoteProduct
     header: EnviHeader | None
@@ -65,12 +65,12 @@ class _Header(NamedTuple):
 
 
 class Downloader:
-    """Downloads files, of all lines of a run together no more than the options allow at once.
+    """Downloads files; the options limit the transfers of all lines together.
 
     Parameters
     ----------
     options
-        How.
+        Options of downloads.
     cancellation
         Ends all downloads; they can be resumed. Leaving the context by an exception does it too.
     check
@@ -98,19 +98,19 @@ class Downloader:
     def __exit__(self, *exception: object) -> None:
         if any(exception):
             self._cancellation.cancel()
-        # Nothing that waits in the queue is cancelled there: nobody would be told. It begins, and
-        # sees that the run ends.
+        # Waiting calls in the queue are not cancelled, since nothing would report it. They begin,
+        # and notice the end of the run.
         self._pool.shutdown()
         self._client.close()
 
     def is_current(self, remote: RemoteFile, folder: Path) -> bool:
-        """Whether a file need not be fetched: it is here, unchanged here and on the portal."""
+        """Whether a file is on this machine, and unchanged here and on the portal."""
         return is_local(remote) or recorded(remote, folder) is not None
 
     def download(
         self, remote: RemoteLine, folder: Path, progress: Progress | None = None
     ) -> SourceLine:
-        """Bring all files of a line into a folder; optional ones that are refused are noted.
+        """Download all files of a line into a folder; optional ones that are refused become notes.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class Downloader:
             another of the line. The headers come first: no data are fetched of such a line. Or what
             the look into the IGM, which comes next, and into large cubes raises.
         WorkFolderError
-            The folder has no room, or cannot be written, or another run holds it for too long.
+            The folder has no space, cannot be written, or stays locked by another run.
         """
         folder.mkdir(parents=True, exist_ok=True)
         tally = Tally(remote.size, progress, self._cancellation)
@@ -169,7 +169,7 @@ class Downloader:
         Returns
         -------
         tuple
-            Why optional products would be left out, as far as that is seen.
+            Notes why optional products would be left out, as far as this check shows.
 
         Raises
         ------
@@ -239,7 +239,7 @@ class Downloader:
     def _bring_headers(
         self, remote: RemoteLine, folder: Path, tally: Tally
     ) -> "tuple[tuple[_Header, ...], tuple[str, ...]]":
-        """Bring and check a line's headers: those that could be had, and why others could not."""
+        """Download and check a line's headers; return the headers, and notes on those that failed."""
         found, notes = _apart(
             results_of(
                 [
@@ -258,8 +258,8 @@ class Downloader:
         try:
             return _Header(product, _read_header(file, product))
         except EnviError as error:
-            # It comes along all the same: a conversion says why it is left out, and the next run
-            # sees whether the portal's has changed.
+            # The damaged header is kept: the conversion reports why it is left out, and the next
+            # run sees whether it has changed on the portal.
             if product.is_optional:
                 return _Header(product, None, str(error))
             raise
@@ -336,7 +336,7 @@ def _understood(headers: Iterable[_Header]) -> dict[Product, EnviHeader]:
 
 
 def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> T | str:
-    """What is brought of a product; of an optional one that is refused, a note."""
+    """Return the files of a product; for an optional one that is refused, a note."""
     try:
         return bring(*args)
     except RefusedFileError as error:
@@ -346,7 +346,7 @@ def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> 
 
 
 def _apart[T](brought: Iterable[T | str]) -> tuple[tuple[T, ...], tuple[str, ...]]:
-    """What was brought, and the notes on what was not."""
+    """Separate the results from the notes."""
     found: list[T] = []
     notes: list[str] = []
     for entry in brought:
@@ -358,7 +358,7 @@ def _apart[T](brought: Iterable[T | str]) -> tuple[tuple[T, ...], tuple[str, ...
 
 
 def _read_header(file: SourceFile, product: RemoteProduct) -> EnviHeader:
-    """Read a header under the name that people know: that of the portal."""
+    """Read a header; messages give its name on the portal."""
     name, data = str(file.path) if is_local(file) else file.url, product.data
     header = parse_header(decode(file.path.read_bytes()), name=name, untold=product.untold)
     if header.data_size != data.size:

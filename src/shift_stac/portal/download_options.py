@@ -1,4 +1,4 @@
-"""How files are brought from the portal: small, without what brings them."""
+"""Options of downloads, in a module with few imports."""
 
 from pydantic import Field
 
@@ -6,10 +6,10 @@ from shift_stac.portal.http_client import HttpOptions
 
 
 class DownloadOptions(HttpOptions):
-    """How files are brought from the portal."""
+    """Options of downloads from the portal."""
 
     parallel_files: int = Field(
-        default=4, gt=0, description="files in transfer at once, over all lines"
+        default=4, gt=0, description="files in transfer at the same time, over all lines"
     )
     lock_timeout: float = Field(
         default=3600.0,

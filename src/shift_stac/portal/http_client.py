@@ -1,4 +1,4 @@
-"""How the portal's server is spoken to."""
+"""The HTTP client for the portal."""
 
 import ssl
 from functools import cache
@@ -17,7 +17,7 @@ from shift_stac.portal.plain_transport import PlainTransport
 
 
 class HttpOptions(FrozenModel):
-    """How the portal's server is spoken to. Its certificate is always verified."""
+    """Options of HTTP requests to the portal. The server's certificate is always verified."""
 
     connect_timeout: float = Field(default=30.0, gt=0, description="seconds to wait for the server")
     read_timeout: float = Field(
@@ -27,13 +27,15 @@ class HttpOptions(FrozenModel):
         default=None, description="file of certificate authorities to trust instead of the system's"
     )
     attempts: int = Field(
-        default=6, gt=0, description="tries in a row without a byte gained before a file fails"
+        default=6, gt=0, description="tries in a row without a new byte before a file fails"
     )
     largest_retry_after: float = Field(
-        default=600.0, ge=0, description="seconds to wait at most when the server says Retry-After"
+        default=600.0, ge=0, description="longest wait in seconds when the server sends Retry-After"
     )
     backoff: float = Field(
-        default=1.0, ge=0, description="seconds to wait before the second try; doubles each time"
+        default=1.0,
+        ge=0,
+        description="seconds to wait before the second try; doubles with each try",
     )
     redirect_hosts: tuple[str, ...] = Field(
         default=(), description="other hosts to which the portal's server may redirect"
@@ -41,7 +43,7 @@ class HttpOptions(FrozenModel):
 
 
 class _Client(httpx.Client):
-    """A client whose callers do not wait longer than their run lasts."""
+    """A client whose calls end when their run is cancelled."""
 
     def __init__(self, cancellation: Cancellation, **options: Any) -> None:
         super().__init__(**options)
@@ -49,7 +51,7 @@ class _Client(httpx.Client):
 
     @override
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        # Until the answer begins there is no connection at hand that could be shut to wake its thread.
+        # Before the answer begins there is no connection to shut down to wake the thread.
         send = super().send
         return self._cancellation.outwait(lambda: send(request, **options), str(request.url))
 
@@ -57,13 +59,13 @@ class _Client(httpx.Client):
 def http_client(
     options: HttpOptions, cancellation: Cancellation | None = None, *, for_files: bool = False
 ) -> httpx.Client:
-    """A client for the portal; the caller closes it.
+    """Return a client for the portal; the caller closes it.
 
-    With ``for_files``, large answers take a third of the processor's time, and each request a
-    connection of its own. Where the environment names a proxy, it makes no difference.
+    With ``for_files``, large answers take a third of the CPU time, and each request has its own
+    connection. It has no effect if the environment names a proxy.
 
-    Looking for the server, connecting and waiting for the beginning of its answer are given up as
-    soon as ``cancellation`` ends the run.
+    Name resolution, connecting, and the wait for the answer end as soon as ``cancellation`` ends
+    the run.
 
     It follows a redirect to the same host, or to one that the options name, but never from https
     to http: its requests raise :class:`TransferError` instead.
@@ -97,7 +99,7 @@ def http_client(
         event_hooks={"response": [check_redirect]},
         headers={
             "User-Agent": f"shift-stac/{version('shift-stac')}",
-            # Sizes, ranges and checksums are of the file, not of a compressed transfer.
+            # No compression: sizes, ranges and checksums refer to the file itself.
             "Accept-Encoding": "identity",
         },
     )

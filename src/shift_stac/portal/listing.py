@@ -1,8 +1,8 @@
-"""Directory listings as web servers write them: pages of links, in HTML, JSON or XML.
+"""Parses directory listings of web servers: pages of links in HTML, JSON or XML.
 
 Apache's mod_autoindex (plain, fancy and table) and nginx's autoindex differ in everything but
-the links. What they write beside a link (dates and sizes, in zones and units of their own) is kept
-as it is: equal text tells that a file is as it was, and nothing else is made of it.
+the links. The text beside a link (dates and sizes, in various zones and units) is kept unchanged,
+only to compare it: an equal text means an unchanged file.
 """
 
 import json
@@ -15,16 +15,16 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from shift_stac.errors import PortalError
 
-# What a name in a portal's folder is made of. Anything else, above all a slash in any spelling,
-# a leading dot or a control character, is no name that we would ask for.
+# Characters of names in a portal's folders. Other names are never requested, above all those with a
+# slash in any spelling, a leading dot or a control character.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", re.ASCII)
 
 # A script that is called with one text.
 _CALL = re.compile(r"""\(\s*(['"])([^'"]+)\1\s*\)""")
-# Within so many letters an XML document says what it is.
+# The number of characters in which an XML document names its type.
 _BEGINNING = 500
 
-# The order of a listing, which some servers hand on in its links.
+# The sort order of a listing, which some servers add to its links.
 _ORDER = re.compile(r"(C=[NMSD][;&]O=[AD])?")
 
 
@@ -35,7 +35,7 @@ class Entry:
     name: str
     is_folder: bool
     note: str = field(default="", compare=False)
-    """What the listing says of it besides, in its own words; empty if nothing."""
+    """The text of the listing about it, unchanged; empty if there is none."""
 
 
 class _Rows(HTMLParser):
@@ -44,7 +44,7 @@ class _Rows(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[tuple[str, list[str]]] = []
-        # Between the end of a link and the end of its row.
+        # True between the end of a link and the end of its row.
         self._beside_link = False
 
     @override
@@ -52,7 +52,7 @@ class _Rows(HTMLParser):
         if tag == "a":
             self.rows += [(value, []) for key, value in attrs if key == "href" and value]
         elif tag == "tr":
-            # Some pages lead on by a script alone, which is told the name.
+            # Some pages have no links, but scripts that are called with the name.
             calls = [_CALL.search(value) for key, value in attrs if key == "onclick" and value]
             self.rows += [(call[2], []) for call in calls if call]
         if tag in {"a", "hr", "address"}:
@@ -74,8 +74,8 @@ class _Rows(HTMLParser):
 def parse_listing(page: str, url: str) -> list[Entry]:
     """Read the entries of a directory listing, sorted.
 
-    Links that leave the directory are passed over: to its parent, to other hosts, to the
-    listing's own sort orders, and names that hide a slash.
+    Links that leave the directory are ignored: to its parent, to other hosts, to sort orders of the
+    listing, and names with an encoded slash.
 
     Parameters
     ----------
@@ -87,19 +87,19 @@ def parse_listing(page: str, url: str) -> list[Entry]:
     Raises
     ------
     PortalError
-        It is a part of a listing.
+        The page has only a part of the listing.
     """
     entries: dict[Entry, Entry] = {}
     for target, note in _links(page):
         entry = _entry(target, url, note)
-        # An icon may be a link too: what the listing says stands behind one of the two.
+        # An icon may be a second link: the text is after one of the two.
         if entry is not None and not (entry in entries and entries[entry].note):
             entries[entry] = entry
     return sorted(entries.values())
 
 
 def foreign_host(page: str, url: str) -> str | None:
-    """The host of a page's links to what would be entries of the directory, if it is another."""
+    """Return the host that a page's links to entries lead to, if it is another host."""
     directory = urlsplit(url)
     for target, note in _links(page):
         try:
@@ -143,7 +143,7 @@ def _links_of_json(page: str) -> list[tuple[str, str]]:
 def _links_of_bucket(page: str) -> list[tuple[str, str]]:
     """Those of an S3 server's ListBucketResult; what is below a common prefix is a folder."""
     if _element(page, "IsTruncated").lower() == "true":
-        msg = "the bucket lists a part of its objects alone: give a folder of a mirror, or another address"
+        msg = "the bucket lists only a part of its objects: give a folder of a mirror, or another address"
         raise PortalError(msg)
     prefix = _element(page, "Prefix")
     links = []
@@ -170,7 +170,7 @@ def _entry(target: str, url: str, note: str) -> Entry | None:
         return None
     if (absolute.scheme, absolute.netloc) != (directory.scheme, directory.netloc):
         return None
-    # Servers escape more or less of one and the same path.
+    # Servers escape the same path in different ways.
     here, there = unquote(directory.path), unquote(absolute.path)
     if not there.startswith(here):
         return None
@@ -181,5 +181,5 @@ def _entry(target: str, url: str, note: str) -> Entry | None:
 
 
 def is_safe_name(name: str) -> bool:
-    """Whether a name stays in its folder, and is one that a portal would use."""
+    """Whether a name stays in its folder, and has only characters that portals use."""
     return _NAME.fullmatch(name) is not None

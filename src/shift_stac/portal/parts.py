@@ -1,4 +1,4 @@
-"""Parts of a portal's files: a few bytes of what is too large to fetch for a look."""
+"""Reads parts of the portal's files, for checks that do not need the whole file."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from shift_stac.sources import RemoteFile
 
 
 def read_part(client: httpx.Client, remote: RemoteFile, offset: int, size: int) -> bytes | None:
-    """Read some bytes of a file, once; None where the server gives none but the whole.
+    """Read some bytes of a file, without retries; None if the server gives only whole files.
 
     Raises
     ------
     RefusedFileError
-        The server, or the disk, does not give it out.
+        The server or the disk refuses the file.
     TransferError
         The bytes cannot be fetched.
     """

@@ -1,4 +1,4 @@
-"""Where on a portal the files of a product are: the campaign file's patterns against its listings."""
+"""Finds the files of a product on a portal: matches the campaign file's patterns with listings."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from shift_stac.name_patterns import NamePattern, moment_of
 from shift_stac.portal.listing import Entry
 
 type Listing = Callable[[str], Sequence[Entry]]
-"""Lists a folder of the portal; empty where there is no such folder."""
+"""Lists a folder of the portal; empty if it does not exist."""
 
 
 class FoundFile(NamedTuple):
@@ -48,7 +48,7 @@ class Places:
         self._list = listing
 
     def top(self, location: ProductLocation) -> str:
-        """The lowest folder that all files of a product have in common."""
+        """The deepest folder that all files of a product share."""
         folders = location.folders(self._version)
         shared = []
         for folder in folders:
@@ -58,7 +58,7 @@ class Places:
         return "/".join(shared)
 
     def dates(self, location: ProductLocation) -> set[str]:
-        """The dates, ``YYYYMMDD``, of which there are folders, or lines where no folder tells it."""
+        """Return the dates, ``YYYYMMDD``, of folders, or of lines if no folder has the date."""
         return set(self._dates("", location.folders(self._version), location))
 
     def _dates(
@@ -81,7 +81,7 @@ class Places:
             yield found.line.date
 
     def date_of(self, match: re.Match[str]) -> str:
-        """The date that the name of a folder tells, by itself or as that of a line; empty if none."""
+        """Return the date in a folder's name, which may be a line's name; empty if there is none."""
         if line := self._names.find(match.groupdict().get("line") or ""):
             return line.date
         try:
@@ -112,7 +112,7 @@ class Places:
         yield above
 
     def match(self, pattern: NamePattern, name: str) -> re.Match[str] | None:
-        """How a name fits a pattern that may hold a line's; None where it does not."""
+        """Match a name with a pattern that may contain a line's name; None if it does not match."""
         return re.fullmatch(pattern.regex({"line": self._names.pattern}), name)
 
     def _files(
@@ -137,7 +137,7 @@ class Places:
         return None
 
     def pair(self, location: ProductLocation, line: FlightLine) -> tuple[str, str]:
-        """The paths of a line's data file and header.
+        """Return the paths of a line's data file and header.
 
         Where the campaign file leaves a part of them open, folders are listed.
 
@@ -170,11 +170,11 @@ class Places:
             paths = [joined(path, name.text) for path in paths]
         if len(paths) > 1:
             msg = (
-                f"{line}: {' and '.join(sorted(paths)[:2])} both fit the campaign file's {location.name!r}: "
+                f"{line}: {' and '.join(sorted(paths)[:2])} both match the campaign file's {location.name!r}: "
                 "tell there which is meant"
             )
             raise PortalError(msg)
-        # Of what nothing fits, the pattern tells what is lacking.
+        # If nothing matches, the pattern shows what is missing.
         path = (
             paths[0]
             if paths
@@ -196,10 +196,10 @@ class Places:
 
 
 def folders_of(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The folders of a listing; some servers list them without the slash that tells them from files."""
+    """Return the folders of a listing; some servers list them without a slash."""
     return [entry for entry in entries if entry.is_folder] or entries
 
 
 def joined(above: str, name: str) -> str:
-    """The path of what is in a folder, whose own is empty at the root."""
+    """Join a folder's path and a name; the root's path is empty."""
     return f"{above}/{name}" if above else name

@@ -1,8 +1,7 @@
-"""Files over HTTP for httpx, with the standard library's connections.
+"""An httpx transport for files, with the standard library's connections.
 
-httpx parses what arrives in small blocks, each of them in Python: of a gigabyte, that takes 1.0 s of the
-processor, and 0.3 s here. What a client does beside the bytes of one answer stays httpx's: redirects,
-hooks, headers, and its words for what went wrong.
+httpx parses small blocks in Python: a gigabyte takes 1.0 s of CPU time, and 0.3 s here. All else
+stays as in httpx: redirects, hooks, headers and exceptions.
 """
 
 import http.client
@@ -48,7 +47,7 @@ class PlainTransport(httpx.BaseTransport):
                         connection.putheader(name, value)
                 connection.putheader("Connection", "close")
                 connection.endheaders(request.read() or None)
-                # The answer lets go of it when it has ended.
+                # The answer closes the connection at its end.
                 stream = _Stream(connection.sock)
                 answer = connection.getresponse()
             except BaseException:
@@ -96,7 +95,7 @@ class _Body(httpx.SyncByteStream):
     @override
     def __iter__(self) -> Iterator[bytes]:
         with _in_words_of_httpx(self._request):
-            # What has come, in one piece: not what fills a block.
+            # Bytes as they arrive, without waiting for a full block.
             while block := self._answer.read1(_BLOCK):
                 yield block
             if self._answer.length:
@@ -110,7 +109,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Stream:
-    """What httpx calls a network stream: it tells its socket."""
+    """A network stream in the sense of httpx, which gives access to its socket."""
 
     def __init__(self, connection: socket) -> None:
         self._connection = connection

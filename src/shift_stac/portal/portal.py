@@ -1,7 +1,7 @@
-"""The campaign's portal: which dates, flight lines and products it has.
+"""The campaign's portal: its dates, flight lines and products.
 
-A portal is a tree of folders, served over HTTP or mirrored in a local folder. Where a version
-keeps which product is told by the campaign file.
+A portal is a tree of folders, served over HTTP or mirrored in a local folder. The campaign file has
+the paths of each version's products.
 """
 
 import hashlib
@@ -23,19 +23,19 @@ from shift_stac.portal.places import Listing, Places
 from shift_stac.portal.tree import FolderTree, HttpTree, Tree
 from shift_stac.sources import Product, RemoteLine, RemoteProduct
 
-# A line is there if it has one of these.
+# A line exists if it has one of these.
 _TELLING = (Product.RADIANCE, Product.REFLECTANCE, Product.IGM)
 
 
 class ListedLine(FrozenModel):
-    """A flight line as the portal's listings show it: its files, and what they say of each."""
+    """A flight line in the portal's listings: its files, and the listing's text of each."""
 
     line: FlightLine
     files: Mapping[str, str]
 
     @property
     def digest(self) -> str | None:
-        """Equal for equal listings; None where the listings tell no more than names."""
+        """A digest of the listings, equal for equal ones; None if they have only names."""
         if not all(self.files.values()):
             return None
         return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
@@ -44,8 +44,8 @@ class ListedLine(FrozenModel):
 class Portal:
     """One version of a campaign's products on its portal.
 
-    Every method raises :class:`~shift_stac.errors.PortalError` where the portal refuses, and
-    :class:`~shift_stac.errors.TransferError` where it may answer at another try.
+    Every method raises :class:`~shift_stac.errors.PortalError` if the portal refuses, and
+    :class:`~shift_stac.errors.TransferError` if another try may succeed.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class Portal:
     def dates(self) -> list[str]:
         """The dates (``YYYYMMDD``) that have a folder, sorted; there is at least one.
 
-        Where none is listed, a portal that is down answers with another page, or another site does:
-        that is an error, and not a campaign whose lines have all vanished.
+        An empty listing is an error: it is the page of a portal that is down, or of another site,
+        and does not mean that all lines have vanished.
         """
         location = self._description.products[Product.IGM]
         top = self._places.top(location)
@@ -109,7 +109,7 @@ class Portal:
         date
             The date, ``YYYYMMDD``.
         products
-            Whose files are wanted. A line counts if it has a cube or an IGM among them.
+            Products whose files are needed. Lines with a cube or an IGM among them are returned.
         """
         files: dict[FlightLine, dict[str, str]] = {}
         counting: set[FlightLine] = set()
@@ -126,7 +126,7 @@ class Portal:
         return [ListedLine(line=line, files=files[line]) for line in sorted(counting)]
 
     def coverage(self) -> Coverage:
-        """What the campaign file covers of the portal, and what it leaves over."""
+        """Return which parts of the portal the campaign file covers, and what it does not match."""
         return cover(
             self._description,
             self._version,
@@ -139,12 +139,12 @@ class Portal:
     def find(self, line: FlightLine, products: Sequence[Product]) -> RemoteLine:
         """Find the files of a line.
 
-        An optional product that is not there, or that may not be read, is left out and noted.
+        An optional product that is missing or may not be read is left out, with a note.
 
         Raises
         ------
         MissingProductError
-            A required product, or its header, is not there.
+            A required product, or its header, is missing.
         """
         found: list[RemoteProduct] = []
         notes: list[str] = []
@@ -198,13 +198,13 @@ def open_portal(
 ) -> Portal:
     """Open a portal at an ``http(s)://`` address or in a local folder.
 
-    ``names`` is the form of the lines' names, if it is not the common one. When ``cancellation`` ends
-    the run, whoever waits for the server's answer gives up.
+    ``names`` is the form of the lines' names, if it is not the default. When ``cancellation`` ends
+    the run, waits for the server's answer end too.
 
     Raises
     ------
     NoPortalError
-        The address is of another kind, or the folder does not exist.
+        The address is of an unknown kind, or the folder does not exist.
     """
     if address.startswith(("https://", "http://")):
         tree: Tree = HttpTree(address, options, cancellation)
@@ -223,7 +223,7 @@ def campaign_portal(
     address: str | None = None,
     cancellation: Cancellation | None = None,
 ) -> Portal:
-    """Open the portal of a campaign, or another one, or a mirror, that is laid out like it.
+    """Open the portal of a campaign, or another portal or a mirror with the same layout.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is remembered of a file that has arrived, so that the next run need not fetch it again."""
+"""Records of downloaded files, so that the next run does not fetch them again."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,28 +10,28 @@ from shift_stac.sources import RemoteFile, SourceFile
 
 
 class Record(SourceFile):
-    """A :class:`SourceFile` with the time at which it was last known to be unchanged here."""
+    """A :class:`SourceFile` with the modification time of the file on this machine."""
 
     mtime_ns: int
 
 
 def record_path(remote: RemoteFile, folder: Path) -> Path:
-    """Where a file's record lies."""
+    """Return the path of a file's record."""
     return folder / f"{remote.name}.source.json"
 
 
 def is_local(remote: RemoteFile) -> bool:
-    """Whether it is a file of a mirror on this machine."""
+    """Whether the file belongs to a mirror on this machine."""
     return remote.url.startswith("file:")
 
 
 def local_path(remote: RemoteFile) -> Path:
-    """Where a mirror's file lies."""
+    """Return the path of a mirror's file."""
     return Path(url2pathname(urlsplit(remote.url).path))
 
 
 def recorded(remote: RemoteFile, folder: Path) -> Record | None:
-    """The record of a file, if it is of this remote file and the local one is untouched."""
+    """Return the record of a file if it is of this remote file and the local file is unchanged."""
     try:
         record = Record.model_validate_json(record_path(remote, folder).read_bytes())
         facts = record.path.stat()

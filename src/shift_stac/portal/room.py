@@ -1,4 +1,4 @@
-"""Room for lines on the disk of a working folder, kept before the first byte of a line is fetched."""
+"""Reserves disk space of a working folder for a line before its download begins."""
 
 import shutil
 import threading
@@ -12,14 +12,14 @@ from shift_stac.errors import WorkFolderError
 from shift_stac.flightline import FlightLine
 
 _GIGABYTE = 1e9
-# Room that must remain on the disk beside the lines' files.
+# Bytes that must remain free on the disk besides the lines' files.
 _SPARE_BYTES = 100_000_000
 _STEP_S = 1.0
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a line takes on the disk, in bytes: files to fetch, and the store made of them."""
+    """The disk space of a line in bytes: files to fetch, and the store made of them."""
 
     line: FlightLine
     downloads: int
@@ -27,19 +27,19 @@ class Need:
 
     @property
     def size(self) -> int:
-        """All of it."""
+        """The sum."""
         return self.downloads + self.store
 
 
 class DiskRoom:
-    """The room on a working folder's disk, with a ledger of what the lines under way still need.
+    """The disk space of a working folder, with a ledger of what the lines in progress still need.
 
     Parameters
     ----------
     folder
         The working folder; it need not exist yet.
     cancellation
-        Ends the wait for lines under way.
+        Ends the wait for lines in progress.
     """
 
     def __init__(self, folder: Path, cancellation: Cancellation | None = None) -> None:
@@ -49,12 +49,12 @@ class DiskRoom:
         self._under_way: dict[FlightLine, tuple[Need, Callable[[], int]]] = {}
 
     def check(self, need: Need) -> None:
-        """Look whether a line would fit if nothing else were under way.
+        """Check that a line fits if no other line is in progress.
 
         Raises
         ------
         WorkFolderError
-            It would not; the message tells the folder, and what is needed and free.
+            It does not fit; the message has the folder, the needed space and the free space.
         """
         free = self._free()
         if need.size + _SPARE_BYTES > free:
@@ -62,19 +62,19 @@ class DiskRoom:
 
     @contextmanager
     def kept(self, need: Need, present: Callable[[], int]) -> Iterator[None]:
-        """Keep room for a line, and wait until lines under way have left enough.
+        """Reserve space for a line; wait until lines in progress have left enough.
 
         Parameters
         ----------
         need
-            What the line takes from now on.
+            Space that the line needs from now on.
         present
-            Tells the bytes of the line that lie in the folder.
+            Returns the bytes of the line in the folder.
 
         Raises
         ------
         WorkFolderError
-            The line does not fit, though nothing else is under way.
+            The line does not fit, although no other line is in progress.
         RunCancelledError
             The run ended first.
         """
@@ -89,7 +89,7 @@ class DiskRoom:
 
     def _keep(self, need: Need, arrived: Callable[[], int]) -> bool:
         with self._lock:
-            # What has arrived is no longer free, and no longer needed.
+            # Bytes that have arrived are no longer free, and no longer needed.
             promised = sum(max(0, other.size - here()) for other, here in self._under_way.values())
             if need.size + promised + _SPARE_BYTES > self._free():
                 if not self._under_way:

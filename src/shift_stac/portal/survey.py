@@ -1,8 +1,8 @@
-"""What of a campaign is new, changed or gone since it was last looked at.
+"""Finds the lines of a campaign that are new, changed or gone since the last survey.
 
-A survey costs one listing of each of the portal's folders. Files are asked for one by one only
-where a listing is not the one that was seen when the line was last found in order: the ledger,
-a file of the working folder, remembers those. A ledger that is lost costs requests, nothing else.
+A survey lists each of the portal's folders once. Single files are requested only if the listing of
+their line differs from the one in the ledger, a file of the working folder with the listings of
+lines that were up to date. A lost ledger costs only requests.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from shift_stac.portal.portal import ListedLine
 
 
 class Known(FrozenModel):
-    """A listing of a line, and how the line was left: nothing to do, incomplete, or failed."""
+    """A listing of a line, and the line's state then: up to date, incomplete, or failed."""
 
     digest: str
     incomplete: bool = False
@@ -30,15 +30,15 @@ class Known(FrozenModel):
 
 
 class Ledger:
-    """Which listings are known, for one way to ingest one portal into one archive.
+    """The known listings for one portal, one archive and one set of options.
 
     Parameters
     ----------
     path
-        The file; it need not exist. One that is damaged counts as lost.
+        The file; it need not exist. A damaged one counts as lost.
     purpose
-        Everything that decides whether a published line will do. What was known for another
-        purpose is forgotten.
+        All options that decide whether a published line is up to date. Entries of other options are
+        dropped.
     """
 
     def __init__(self, path: Path, purpose: Mapping[str, object]) -> None:
@@ -62,24 +62,24 @@ class Ledger:
         return ledger
 
     def known(self, listed: ListedLine) -> Known | None:
-        """What is known of a line whose listing is as it was; None for any other."""
+        """Return the entry of a line whose listing is unchanged; None for any other."""
         found = self._known.get(listed.line.id)
         return found if found is not None and found.digest == listed.digest else None
 
     def note(self, listed: ListedLine, *, incomplete: bool = False, reason: str = "") -> None:
-        """Remember that there is nothing to do for this listing of a line."""
+        """Record that the line is up to date with this listing."""
         if listed.digest is not None:
             self._known[listed.line.id] = Known(
                 digest=listed.digest, incomplete=incomplete, reason=reason
             )
 
     def note_failure(self, listed: ListedLine, reason: str) -> None:
-        """Remember that this listing of a line failed: others are to be tried before it."""
+        """Record that the line failed with this listing: other lines are tried before it."""
         if listed.digest is not None:
             self._known[listed.line.id] = Known(digest=listed.digest, failed=True, reason=reason)
 
     def save(self) -> None:
-        """Write the ledger: all of it, or nothing."""
+        """Write the ledger atomically."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         content = {
             "purpose": self._purpose,
@@ -90,7 +90,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Census:
-    """The lines of a campaign, by what a survey tells of them. Candidates are to be examined."""
+    """The lines of a campaign, sorted by the result of a survey. Candidates need to be examined."""
 
     up_to_date: tuple[ListedLine, ...]
     incomplete: tuple[tuple[ListedLine, str], ...]
@@ -106,21 +106,21 @@ def take_census(
     unseen_dates: Collection[str] = (),
     newest_first: bool = True,
 ) -> Census:
-    """Compare the portal's listings with the catalog and with what is known.
+    """Compare the portal's listings with the catalog and with the ledger.
 
     Parameters
     ----------
     listed
         The lines that the portal lists.
     published
-        The lines that the catalog leads to.
+        The lines in the catalog.
     ledger
-        Of earlier looks.
+        Listings of earlier surveys.
     unseen_dates
-        Dates that could not be listed: their lines have not vanished for that.
+        Dates that could not be listed: their lines do not count as vanished.
     newest_first
-        Order of the candidates' dates; within a date they are as flown. What failed the last time
-        comes after all others: bad lines would else use up every night's limits.
+        Order of the candidates' dates; lines of a date are in the order of flight. Lines that
+        failed the last time come last: otherwise bad lines would use up the limits of every run.
     """
     up_to_date: list[ListedLine] = []
     incomplete: list[tuple[ListedLine, str]] = []
@@ -146,7 +146,7 @@ def take_census(
 
 
 class Budget:
-    """How much one run may take on; the rest is for the next."""
+    """The limits of one run; the next run takes the rest."""
 
     def __init__(self, lines: int, size: float) -> None:
         self._lines = lines
@@ -155,11 +155,11 @@ class Budget:
 
     @property
     def is_spent(self) -> bool:
-        """Whether nothing more may be taken on."""
+        """Whether the limits are reached."""
         return self._lines <= 0 or self._bytes <= 0
 
     def take(self, size: int) -> bool:
-        """Take on a line of so many bytes, if there is room. The first always has it."""
+        """Take a line of this many bytes if the limits allow it; the first line is always taken."""
         if self.is_spent or (self._taken and size > self._bytes):
             self._bytes = 0
             return False

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it was cut, retried while that helps."""
+"""Transfers one file over HTTP, with resumption and retries."""
 
 import hashlib
 import os
@@ -31,11 +31,11 @@ class _PassingError(TransferError):
 
 
 class _UnprovenError(_PassingError):
-    """Nothing tells that the rest belongs to the beginning that is here."""
+    """No validator proves that the rest belongs to the local beginning of the file."""
 
 
 class _PartRecord(FrozenModel):
-    """Of which file a ``.part`` is the beginning."""
+    """The file that a ``.part`` is the beginning of."""
 
     remote: RemoteFile
 
@@ -48,7 +48,7 @@ def fetch(
     advance: Callable[[int], None],
     cancellation: Cancellation | None = None,
 ) -> str:
-    """Fetch a file's bytes into ``part``, going on with what is there of the same file.
+    """Fetch a file's bytes into ``part``; continue after the bytes of the same file in it.
 
     Server errors, 429, stalled and cut connections are tried again, with growing pauses or after
     the time that the server asks for. Tries are counted from the last byte gained.
@@ -58,15 +58,15 @@ def fetch(
     client
         From :func:`http_client`.
     remote
-        The file as the portal has it now.
+        The file on the portal.
     part
-        Where the bytes go. When this returns, it holds the whole file, and is synced to disk.
+        The local file. On return it is complete and synced to disk.
     options
         Attempts and pauses.
     advance
-        Told the number of bytes that are here, as they arrive.
+        Called with the number of bytes so far, as they arrive.
     cancellation
-        Ends the transfer, also one that is stalled or pauses.
+        Ends the transfer, even if it is stalled or pauses.
 
     Returns
     -------
@@ -76,13 +76,13 @@ def fetch(
     Raises
     ------
     RefusedFileError
-        The server does not give it out.
+        The server refuses the file.
     TransferError
         The file cannot be fetched, or changed on the portal in the meantime.
     RunCancelledError
         The run ended first.
     OSError
-        It cannot be written.
+        The file cannot be written.
     """
     record = part.with_name(part.name + ".json")
     _discard_unless_same(part, record, remote)
@@ -129,7 +129,7 @@ def _discard_unless_same(part: Path, record: Path, remote: RemoteFile) -> None:
         before = _PartRecord.model_validate_json(record.read_bytes()).remote
     except (OSError, ValidationError):
         before = None
-    # Without a validator nothing proves that the beginning belongs to today's file.
+    # Without a validator nothing proves that the beginning belongs to the present file.
     if before is None or not before.is_same(remote) or not (remote.etag or remote.last_modified):
         part.unlink()
 
@@ -176,20 +176,21 @@ def _attempt(
         msg = f"{remote.url}: the transfer broke off ({type(error).__name__}: {error})"
         raise _PassingError(msg) from error
     except httpx.TooManyRedirects as error:
-        msg = f"{remote.url}: the server redirects in a circle"
+        msg = f"{remote.url}: the server redirects in a loop"
         raise TransferError(msg) from error
     return digest.hexdigest()
 
 
 def _hang_up(response: httpx.Response) -> None:
-    """Wake the thread that waits for bytes: to close a socket would leave it waiting."""
+    """Wake the thread that waits for bytes by a shutdown; closing the socket does not wake it."""
     connection = response.extensions["network_stream"].get_extra_info("socket")
-    # That of an encrypted connection would change what the waiting thread reads from.
+    # The plain socket: the shutdown of an encrypted one would change what the waiting thread reads
+    # from.
     socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _check_response(response: httpx.Response, remote: RemoteFile, present: int) -> int:
-    """The place in the file at which the response's body begins."""
+    """Return the offset in the file at which the response's body begins."""
     status = response.status_code
     said = f"{remote.url}: the server answered {status} {response.reason_phrase}"
     if status == httpx.codes.PARTIAL_CONTENT:
@@ -218,7 +219,7 @@ def _check_response(response: httpx.Response, remote: RemoteFile, present: int) 
     now = _described(response, remote, int(response.headers.get("Content-Length", remote.size)))
     if not remote.is_same(now):
         msg = (
-            f"{remote.url} was replaced on the portal while it was looked at "
+            f"{remote.url} was replaced on the portal while it was examined "
             f"({remote.size} bytes before, {now.size} now); run again"
         )
         raise TransferError(msg)
@@ -248,7 +249,8 @@ def _receive(
     with part.open("r+b" if begin else "wb") as file:
         file.seek(begin)
         file.truncate()
-        # Blocks as they come: collecting larger ones would lose up to one when the connection is cut.
+        # Blocks of the size in which they arrive: a larger block would be lost when the connection
+        # is cut.
         for block in response.iter_raw():
             received += len(block)
             if received > remote.size:
@@ -262,7 +264,7 @@ def _receive(
     if received != remote.size:
         if received > remote.size:
             part.unlink()
-        msg = f"{remote.url}: {received} bytes arrived, and the portal promises {remote.size}"
+        msg = f"{remote.url}: {received} bytes arrived, and the portal announced {remote.size}"
         raise _PassingError(msg)
 
 

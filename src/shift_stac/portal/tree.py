@@ -25,23 +25,23 @@ class Tree(ABC):
 
     @abstractmethod
     def list(self, path: str) -> "list[Entry] | None":
-        """Entries of a folder, sorted; None where there is no such folder."""
+        """Return the entries of a folder, sorted; None if it does not exist."""
 
     def passed_over(self, path: str) -> Sequence[str]:  # noqa: ARG002
-        """Names in a folder that no listing gives, as far as that is known."""
+        """Return the names in a folder that the listing leaves out, if they are known."""
         return []
 
     @abstractmethod
     def find(self, path: str, header: str | None = None) -> RemoteFile | None:
-        """A file's facts; None where there is no such file.
+        """Return a file's size and version; None if it does not exist.
 
-        ``header`` is the path of the ENVI header that tells its size where the server does not; None
+        ``header`` is the path of the ENVI header, which gives the size if the server does not; None
         for a header itself.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 class HttpTree(Tree):
@@ -59,7 +59,7 @@ class HttpTree(Tree):
         response = self._request("GET", url)
         if response is None:
             return None
-        # Links are those of the page that answered, which a redirect may have led to.
+        # Links are relative to the final page after redirects.
         address = str(response.url).rstrip("/") + "/"
         entries = parse_listing(response.text, address)
         if not entries and (host := foreign_host(response.text, address)):
@@ -85,23 +85,23 @@ class HttpTree(Tree):
         )
 
     def _ask_size(self, path: str, header: str | None) -> int:
-        """The size of a file of which HEAD tells none: by its first byte, else by its header."""
+        """Return the size of a file without one in HEAD: by a request of its first byte, or its header."""
         url = self._root + path
         response = self._request("GET", url, {"Range": "bytes=0-0"}, has_body=False)
         size = None if response is None else _told_size(response)
         if size is not None:
             return size
-        # A header is so small that it may be read to count its bytes.
+        # A header is small: it is read to count its bytes.
         text = self._request("GET", self._root + (header or path))
         if text is None:
-            msg = f"{url}: the server does not tell the file's size, so it cannot be verified"
+            msg = f"{url}: the server does not give the file's size, so it cannot be verified"
             raise PortalError(msg)
         if header is None:
             return len(text.content)
         try:
             return parse_header(decode(text.content), name=self._root + header).data_size
         except EnviError as error:
-            msg = f"{url}: the server does not tell its size, and its header neither: {error}"
+            msg = f"{url}: neither the server nor the header gives its size: {error}"
             raise PortalError(msg) from error
 
     def _request(
@@ -112,7 +112,7 @@ class HttpTree(Tree):
         *,
         has_body: bool = True,
     ) -> httpx.Response | None:
-        """What the server answers, without a body that is not wanted; None for no such path."""
+        """Return the server's answer, without the body unless needed; None if the path does not exist."""
         try:
             with self._client.stream(method, url, headers=headers) as response:
                 if has_body:
@@ -204,7 +204,7 @@ def _note(path: Path) -> str:
 
 
 def _told_size(response: httpx.Response) -> int | None:
-    """The size of the whole file that a response tells (RFC 9110 sections 8.6 and 14.4)."""
+    """Return the size of the whole file from a response (RFC 9110 sections 8.6 and 14.4)."""
     if response.status_code == httpx.codes.PARTIAL_CONTENT:
         size = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:

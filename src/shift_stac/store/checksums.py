@@ -26,11 +26,11 @@ def write_manifest(
     store
         The Zarr store.
     manifest
-        Where the manifest goes; published beside the store, its paths lead to the objects.
+        Path of the manifest. Its entries are relative to the folder of the store.
     name
-        What the store will be called, if not as now.
+        The published name of the store, if it is another one.
     known
-        Checksums that are known already, by the object's key; other objects are read.
+        Known checksums by the object's key; other objects are read.
     """
     paths = sorted(path for path in store.rglob("*") if path.is_file())
     keys = [path.relative_to(store).as_posix() for path in paths]
@@ -45,6 +45,6 @@ def write_manifest(
 
 
 def read_manifest(manifest: Path) -> dict[str, str]:
-    """The checksums of a manifest (hex), by each object's key in the store."""
+    """Return the checksums of a manifest (hex), by each object's key in the store."""
     rows = (row.split("  ", 1) for row in manifest.read_text(encoding="utf-8").splitlines())
     return {path.partition("/")[2]: checksum for checksum, path in rows}

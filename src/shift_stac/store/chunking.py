@@ -1,4 +1,4 @@
-"""How a line's arrays are cut into chunks.
+"""Chunk sizes of a line's arrays.
 
 ``benchmarks/README.md`` has the tables by which the sizes were chosen.
 """
@@ -23,14 +23,14 @@ class ChunkSizes(FrozenModel):
     wavelength: int = Field(gt=0)
 
     def clipped(self, *, samples: int, lines: int, bands: int) -> "ChunkSizes":
-        """No larger than the cube: readers allocate whole chunks."""
+        """Return sizes that do not exceed the cube: readers allocate whole chunks."""
         return ChunkSizes(
             x=min(self.x, samples), y=min(self.y, lines), wavelength=min(self.wavelength, bands)
         )
 
 
 class ChunkLayout(StrEnum):
-    """What a store's chunks are best for; each of 2 to 4 MB before compression.
+    """The use that a store's chunks are best for; each chunk has 2 to 4 MB before compression.
 
     ``balanced`` serves spectra and bands alike, ``spectral`` has the whole spectrum of a pixel in
     one chunk, ``map`` a few bands of the whole width of the line.
@@ -46,9 +46,8 @@ class ChunkLayout(StrEnum):
         return _CHUNKS[self]
 
 
-# 425 bands are five chunks of 85 and 598 samples six of 100, with next to nothing left over, so
-# that a spectrum or a picture costs no more than it must. With 100 scan lines instead of 50, a spectrum
-# would move twice as much, and a map no less.
+# 425 bands are five chunks of 85, and 598 samples are six chunks of 100, with almost no waste. With
+# 100 scan lines instead of 50, a spectrum would read twice as much, and a map would not read less.
 _CHUNKS = {
     ChunkLayout.BALANCED: ChunkSizes(x=100, y=50, wavelength=85),
     ChunkLayout.SPECTRAL: ChunkSizes(x=50, y=48, wavelength=425),
@@ -64,7 +63,7 @@ def shard_shape(
 ) -> tuple[int, int, int]:
     """Bands, scan lines and samples of a cube's shard: one row of chunks, whole in width and depth.
 
-    A shard is written by one thread in one piece, which is why it spans no more scan lines.
+    One thread writes a shard in one piece; so it has no more scan lines than a chunk.
     """
     clipped = chunks.clipped(samples=samples, lines=lines, bands=bands)
     return (
@@ -75,7 +74,7 @@ def shard_shape(
 
 
 def _round_up(size: int, chunk: int) -> int:
-    """Zarr's shards hold whole chunks."""
+    """Round up: Zarr's shards have whole chunks."""
     return -(-size // chunk) * chunk
 
 

@@ -1,9 +1,9 @@
-"""How a store's arrays are compressed. ``benchmarks/README.md`` has the tables behind the choice."""
+"""Compression of a store's arrays. ``benchmarks/README.md`` has the tables behind the choice."""
 
 from zarr.codecs import BloscCodec
 
 FUSED_PIPELINE = "zarr.core.codec_pipeline.FusedCodecPipeline"
-"""zarr's pipeline that codes whole chunks in as many threads as there are cores.
+"""zarr's pipeline that encodes whole chunks, with one thread for each core.
 
 It takes two thirds of the default one's time.
 """

@@ -1,4 +1,4 @@
-"""The files beside a line's store: which there are, and how they are named."""
+"""The companion files beside a line's store, and their names."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Companions(FrozenModel):
 
     @classmethod
     def beside(cls, store: Path) -> "Companions":
-        """Where the companions of a store lie."""
+        """Return the paths of the companion files of a store."""
         return cls(
             thumbnail=store.with_name(f"{store.stem}_quicklook.png"),
             bright=store.with_name(f"{store.stem}_quicklook_bright.png"),
@@ -30,7 +30,7 @@ class Companions(FrozenModel):
 
     @property
     def files(self) -> dict[str, Path]:
-        """Every companion, by the name of its asset."""
+        """Return every companion file, by the name of its asset."""
         return {
             "thumbnail": self.thumbnail,
             "quicklook-bright": self.bright,

@@ -40,7 +40,7 @@ from shift_stac.swath.spectral import SpectralAxis
 # 3 of the format does not specify them.
 warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part in the Zarr")
 
-# Of a cube, looked at to tell what its bad bands hold.
+# Scan lines of a cube that are read to find the value of its bad bands.
 _SAMPLED_LINES = 8
 
 
@@ -53,21 +53,20 @@ def convert_line(
 ) -> StoreSummary:
     """Write the Zarr store of a flight line.
 
-    Blocks of scan lines go from the mapped files to whole chunks; memory does not grow with the
-    line. Radiance and Reflectance keep their bits
-    and their data type. The store appears under its name when it is
-    complete; until then it grows in ``<store>.part``, without the metadata that would let it be
-    opened. What an earlier, killed run left there is removed.
+    Blocks of scan lines are copied from the mapped files to whole chunks; memory does not grow with
+    the line. Radiance and Reflectance keep their bits and their data type. The store gets its name
+    when it is complete; until then it is written to ``<store>.part``, without the metadata needed
+    to open it. Remains of a killed run there are removed.
 
     Parameters
     ----------
     sources
         The line's verified files.
     store
-        Where the store shall appear; replaced if it exists. Its manifest and its summary are written
-        beside it.
+        Path of the store; replaced if it exists. Its manifest and its summary are written beside
+        it.
     campaign
-        For the texts, the fallback CRS and the good wavelength windows.
+        Gives the texts, the default CRS and the good wavelength windows.
     options
         Level, chunks and threads.
     progress
@@ -117,10 +116,10 @@ def convert_line(
     for described in (manifest, summary_path(store)):
         described.unlink(missing_ok=True)
     summed = SummedStore(part)
-    # The setting is the process's: two conversions at once would share it, and want the same.
+    # The setting belongs to the process; conversions at the same time share it, and need the same.
     with zarr.config.set(_engine_settings(options.threads)):
         try:
-            # As a path it would be read as an address, in which # and ? have a meaning.
+            # Not as a path, which Zarr reads as a URL, in which # and ? have a meaning.
             template.to_zarr(
                 LocalStore(part),
                 mode="w",
@@ -129,7 +128,8 @@ def convert_line(
                 consolidated=False,
                 compute=False,
             )
-            # Without it a store does not open: it goes missing until the last chunk is written.
+            # A store does not open without this file: it is missing until the last chunk is
+            # written.
             metadata = part / ROOT_METADATA
             withheld = metadata.rename(part / f"{ROOT_METADATA}.withheld")
             finite_share = _write_arrays(
@@ -179,9 +179,9 @@ def _scale_notes(cubes: Mapping[Product, EnviImage]) -> tuple[str, ...]:
 
 def _engine_settings(threads: int | None) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        # Compresses and writes on a pool of threads, without a coroutine for each chunk.
+        # Compresses and writes in a pool of threads, without a coroutine for each chunk.
         "codec_pipeline.path": FUSED_PIPELINE,
-        # A chunk of fill values is written like any other, so that a missing object is an error.
+        # Chunks of fill values are written too, so that a missing object is an error.
         "array.write_empty_chunks": True,
     }
     if threads is not None:
@@ -190,7 +190,7 @@ def _engine_settings(threads: int | None) -> dict[str, Any]:
 
 
 def _observation(files: LineFiles, sources: SourceLine) -> tuple[EnviImage | None, tuple[str, ...]]:
-    """The line's OBS, and the line's notes with why an optional one is left out."""
+    """Return the line's OBS, and the notes with the reason if an optional OBS is left out."""
     try:
         return files.observation(), sources.notes
     except EnviError as error:
@@ -202,14 +202,14 @@ def _observation(files: LineFiles, sources: SourceLine) -> tuple[EnviImage | Non
 
 
 def _bare(text: str, sources: SourceLine) -> str:
-    """A text without the folders of the line's files, which differ from machine to machine."""
+    """Return a text without the folders of the line's files, which differ between machines."""
     for folder in {file.path.parent for file in sources.files}:
         text = text.replace(f"{folder}/", "")
     return text
 
 
 def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None:
-    """The physical value that a cube's bad bands hold, if it is one in all of the sampled lines."""
+    """Return the physical value of a cube's bad bands, if it is the same in all sampled scan lines."""
     bad = ~np.asarray(axis.good)
     if image is None or not bad.any():
         return None

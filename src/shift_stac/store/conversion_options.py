@@ -1,4 +1,4 @@
-"""What a conversion is asked for: small, without Zarr and what a swath needs."""
+"""Options of a conversion, in a module with few imports."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ from shift_stac.store.chunking import DEFAULT_CHUNKS, ChunkSizes
 from shift_stac.store.store_format import STORE_FORMAT
 
 Progress = Callable[[int, int], None]
-"""Told, after each block of scan lines: blocks done, blocks in all."""
+"""Called after each block of scan lines: blocks done, blocks in all."""
 
 
 class ConversionOptions(FrozenModel):
-    """What shapes a store, besides its input.
+    """The options that shape a store, besides its input.
 
-    ``sharded`` packs a row of chunks into one object. ``threads`` (None: one a core) does not
-    shape it: it is not part of the fingerprint.
+    ``sharded`` packs a row of chunks into one object. ``threads`` (None: one for each core) does
+    not shape it, and is not part of the fingerprint.
     """
 
     level: ProductLevel = ProductLevel.ALL
@@ -29,7 +29,7 @@ class ConversionOptions(FrozenModel):
 
 
 def fingerprint(sources: SourceLine, options: ConversionOptions) -> str:
-    """SHA-256 (hex) over all that determines a store's content."""
+    """Return the SHA-256 (hex) of everything that determines a store's content."""
     wanted = set(options.level.products)
     description = {
         "format": STORE_FORMAT,

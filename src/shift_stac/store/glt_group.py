@@ -1,11 +1,10 @@
 """The group ``glt`` of a line's store: the lookup table that turns the swath into a map.
 
-Its dimensions are ``map_y`` and ``map_x``, because ``y`` and ``x`` are those of the swath. The
-place of the grid is told in three ways: as a CF grid mapping with GDAL's ``GeoTransform``, which
-rioxarray reads too; by the Zarr conventions ``spatial`` and ``proj``
-(https://github.com/zarr-conventions), as their reference library writes them; and, on
-a grid that is not rotated, by the coordinates of the cells' centres. GDAL 3.12 goes by these coordinates,
-and cannot place a rotated table.
+Its dimensions are ``map_y`` and ``map_x``, because ``y`` and ``x`` are those of the swath. The grid
+is described in three ways: as a CF grid mapping with GDAL's ``GeoTransform``, which rioxarray reads
+too; by the Zarr conventions ``spatial`` and ``proj`` (https://github.com/zarr-conventions), as
+their reference library writes them; and, on a grid that is not rotated, by the coordinates of the
+cells' centres. GDAL 3.12 uses these coordinates, and cannot place a rotated table.
 """
 
 import xarray as xr
@@ -19,7 +18,7 @@ GLT_GROUP = "glt"
 LAYERS = ("glt_sample", "glt_line")
 GRID_MAPPING = "map_ref"
 
-# The grid's CRS, under a name that no reader of maps looks for.
+# The grid's CRS, under a name that no map reader looks for.
 _HIDDEN_CRS = "map_crs"
 
 
@@ -29,7 +28,7 @@ def read_grid(dataset: xr.Dataset) -> MapGrid:
     Raises
     ------
     MapError
-        The dataset has none, or it is damaged.
+        The dataset has no grid, or a damaged one.
     """
     try:
         attributes = dataset[GRID_MAPPING].attrs
@@ -47,10 +46,10 @@ def read_grid(dataset: xr.Dataset) -> MapGrid:
 
 
 def hide_crs(table: xr.Dataset) -> xr.Dataset:
-    """A lookup table as a part of its line: :func:`read_grid` alone finds the CRS of its grid.
+    """Rename the CRS of a lookup table that is part of its line, so that only :func:`read_grid` finds it.
 
-    Beside the swath, readers that look at each coordinate for a CRS (odc-geo) would take it for that of
-    the cubes, whose x and y count pixels.
+    Readers that search each coordinate for a CRS (odc-geo) would take it as the CRS of the cubes,
+    whose x and y count pixels.
     """
     table = table.copy()
     place = table[GRID_MAPPING]

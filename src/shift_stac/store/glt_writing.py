@@ -1,4 +1,4 @@
-"""Making the group ``glt`` of a line's store: the portal's lookup table, or one made of the IGM."""
+"""Writes the group ``glt`` of a line's store: the portal's lookup table, or one computed from the IGM."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -22,33 +22,33 @@ from shift_stac.store.map_conventions import crs_code, with_conventions
 from shift_stac.store.summary import MapSummary, TableOrigin
 from shift_stac.swath.igm import InputGeometry
 
-# Rows and columns of a chunk: 1 MB, of which a window on the map needs few.
+# Rows and columns of a chunk: 1 MB, so that a window of the map needs few chunks.
 _CHUNK = 512
 
 
 def choose_table(
     glt: SourceProduct | None, igm: InputGeometry
 ) -> tuple[LookupTable, TableOrigin, str | None]:
-    """The portal's table of a line where it has one that fits the IGM, else one made of the IGM.
+    """Return the portal's table of a line if it fits the IGM, otherwise one computed from the IGM.
 
     Parameters
     ----------
     glt
-        The portal's, if it has one.
+        The portal's table, if it has one.
     igm
-        Where the line's pixels are.
+        The places of the line's pixels.
 
     Returns
     -------
     tuple
-        The table, where it comes from, and why the portal's was not taken.
+        The table, its origin, and why the portal's was not used.
 
     Raises
     ------
     EnviError
-        The portal's does not fit, and is not optional.
+        The portal's table does not fit, and is not optional.
     GeolocationError
-        No table can be made of the IGM.
+        No table can be computed from the IGM.
     """
     note = None
     if glt is not None:
@@ -68,7 +68,7 @@ def write_map_group(store: Path, glt: SourceProduct | None, igm: InputGeometry) 
     Raises
     ------
     GeolocationError
-        No table can be made of the IGM.
+        No table can be computed from the IGM.
     OSError
         The store cannot be written.
     """
@@ -129,7 +129,7 @@ def _template(grid: MapGrid, origin: TableOrigin) -> tuple[xr.Dataset, dict[str,
 def _coordinates(grid: MapGrid) -> dict[str, xr.Variable]:
     attributes = {**grid_attributes(grid), "long_name": "place of the map's grid"}
     coordinates = {GRID_MAPPING: xr.Variable((), np.int32(0), attributes)}
-    # A rotated grid's centres have no coordinate that rows or columns share.
+    # Rows and columns of a rotated grid have no common coordinate.
     if grid.is_north_up:
         for axis, values in (("x", grid.x()), ("y", grid.y())):
             coordinates[f"map_{axis}"] = xr.Variable(

@@ -1,4 +1,4 @@
-"""What a group tells of the grid of its maps by the Zarr conventions ``spatial`` and ``proj``."""
+"""Attributes of a group about the grid of its maps, by the Zarr conventions ``spatial`` and ``proj``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from shift_stac.maps.grid import MapGrid
 
 
 def crs_code(crs: CRS) -> str | None:
-    """The code of a CRS, such as ``EPSG:32610``; None of one that has none."""
+    """Return the code of a CRS, such as ``EPSG:32610``; None if it has none."""
     authority = crs.to_authority()
     return ":".join(authority) if authority else None
 
@@ -18,16 +18,16 @@ def crs_code(crs: CRS) -> str | None:
 def with_conventions(
     attributes: Mapping[str, Any], grid: MapGrid, dimensions: Sequence[str]
 ) -> dict[str, Any]:
-    """A group's attributes with the place of its grid.
+    """Return a group's attributes with the place of its grid.
 
     https://github.com/zarr-conventions, as their reference library writes them.
 
     Parameters
     ----------
     attributes
-        What the group has besides.
+        The other attributes of the group.
     grid
-        Of its arrays.
+        The grid of its arrays.
     dimensions
         The names of rows and columns.
     """

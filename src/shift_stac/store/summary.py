@@ -1,4 +1,4 @@
-"""What a conversion tells of the store that it made: small values, no pixels."""
+"""The summary of a converted store: small values, no pixels."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,17 +17,17 @@ from shift_stac.swath.observation import ObservationSummary
 
 
 class TableOrigin(StrEnum):
-    """Where a store's lookup table comes from."""
+    """The origin of a store's lookup table."""
 
     PORTAL = "portal"
     IGM = "igm"
 
 
 class MapSummary(FrozenModel):
-    """What a conversion tells of a store's lookup table.
+    """The summary of a store's lookup table.
 
     ``transform`` has the six coefficients a to f of column and row to x and y; ``shape`` rows and
-    columns. ``note`` says why the portal's table was not taken, where it has one.
+    columns. ``note`` says why the portal's table was not used, if it has one.
     """
 
     origin: TableOrigin
@@ -38,13 +38,13 @@ class MapSummary(FrozenModel):
 
 
 class VariableSummary(FrozenModel):
-    """A variable of a store, in CF's words. Without ``nodata``, NaN stands for no value.
+    """A variable of a store, in CF's terms. Without ``nodata``, NaN marks missing values.
 
     ``dtype`` and ``nodata`` are of the stored numbers; ``units`` those of the physical value, which
     is ``scale_factor`` times the number plus ``add_offset``.
     """
 
-    # NaN and infinity must survive JSON: they are nodata values like any other.
+    # NaN and infinity must survive JSON, since both can be nodata values.
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
     name: str
@@ -58,11 +58,12 @@ class VariableSummary(FrozenModel):
 
 
 class StoreSummary(FrozenModel):
-    """All that an item, a report or a later run needs to know of a converted store.
+    """The summary of a converted store for its item, reports and later runs.
 
-    ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``. ``chunks`` are those asked for;
-    the store's are no larger than its shape. Wavelengths and fwhm are in nanometres.
-    ``notes`` say which optional files were left out, and why. ``fingerprint`` is that of :func:`shift_stac.store.conversion.fingerprint`.
+    ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``. ``chunks`` are the options; the
+    store's chunks do not exceed its shape. Wavelengths and fwhm are in nanometres. ``notes`` list
+    the optional files that were left out, and why. ``fingerprint`` is that of
+    :func:`shift_stac.store.conversion.fingerprint`.
     """
 
     line: FlightLine
@@ -87,39 +88,39 @@ class StoreSummary(FrozenModel):
 
     @property
     def span(self) -> Span:
-        """When the line starts and ends, UTC; None for an end that is not known."""
+        """Start and end of the line, UTC; None for an unknown end."""
         return span_of(self.line, self.observation)
 
     @property
     def is_timed(self) -> bool:
-        """Whether more is known of the line's time than the day."""
+        """Whether the line's time of day is known."""
         return self.line.has_time or self.span != self.line.span
 
     @property
     def all_notes(self) -> tuple[str, ...]:
-        """What of the source was left out or not believed, of any of its files."""
+        """Notes on parts of the source files that were left out or not used."""
         seen = self.observation.notes if self.observation else ()
         table = (f"the lookup table (GLT) was left out: {self.map.note}",) if self.map.note else ()
         return (*self.notes, *table, *seen)
 
 
 def span_of(line: FlightLine, observation: ObservationSummary | None) -> Span:
-    """When a line starts and ends, UTC; None for an end that is not known."""
+    """Return start and end of a line, UTC; None for an unknown end."""
     return (observation.start, observation.end) if observation else line.span
 
 
 def told_span(line: FlightLine, observation: ObservationSummary | None) -> Span:
-    """As :func:`span_of`; of a line whose name tells its start, that start alone."""
+    """As :func:`span_of`; for a line whose name has its start, only that start."""
     return line.span if line.has_time else span_of(line, observation)
 
 
 def summary_path(store: Path) -> Path:
-    """Where the summary of a converted store lies: beside it."""
+    """Return the path of the summary of a converted store, beside it."""
     return store.with_name(store.name + ".summary.json")
 
 
 def converted_summary(store: Path, wanted: str) -> StoreSummary | None:
-    """The summary of a store that an earlier run converted, if its fingerprint is the wanted."""
+    """Return the summary of a store that an earlier run converted, if it has this fingerprint."""
     try:
         summary = StoreSummary.model_validate_json(summary_path(store).read_bytes())
     except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""A local Zarr store that sums up its chunks as they are written, so that none is read for it."""
+"""A local Zarr store that computes checksums of its chunks while they are written."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ from zarr.storage import LocalStore
 
 
 class SummedStore(LocalStore):
-    """A local store that sums up chunks while they are in memory.
+    """A local store that computes checksums of chunks while they are in memory.
 
     ``checksums`` has the SHA-256 (hex) of each, by its key. Threads may write into one at once.
     """
@@ -25,6 +25,6 @@ class SummedStore(LocalStore):
 
     @override
     async def set(self, key: str, value: Buffer) -> None:
-        # Metadata is written so, and may be again by others: it is read when the manifest is made.
+        # Metadata may be written again by others: it is read when the manifest is made.
         self.checksums.pop(key, None)
         await super().set(key, value)

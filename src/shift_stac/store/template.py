@@ -26,10 +26,11 @@ from shift_stac.store.store_format import BAND_DIM, CUBE_NAMES, SPECTRAL_DIM, ST
 from shift_stac.swath.observation import ObservationLayers
 from shift_stac.swath.spectral import SpectralAxis
 
-# Of Easting and Northing alone. The cubes' x and y count pixels of the swath, to which no CRS belongs: a
-# reader that found one would place the line beside the equator. Readers look for a CRS in what they are
-# pointed to, in a coordinate of the name spatial_ref (rioxarray), and in an attribute spatial_ref or
-# crs_wkt of any variable (odc-geo). So it is told by CF's parameters, and in full in the group glt.
+# The CRS belongs only to Easting and Northing. The cubes' x and y count pixels of the swath and
+# have no CRS: a reader that finds one places the line near the equator. Readers look for a CRS in
+# the grid mapping, in a coordinate of the name spatial_ref (rioxarray), and in an attribute
+# spatial_ref or crs_wkt of any variable (odc-geo). So it is given here by CF's parameters, and in
+# full in the group glt.
 _GRID_MAPPING = "projection"
 _WKT = ("crs_wkt", "spatial_ref")
 
@@ -81,9 +82,9 @@ _COORDINATES = ("longitude", "latitude", "Easting", "Northing")
 
 
 class StoreText(FrozenModel):
-    """The campaign's words in the store's attributes.
+    """The campaign's texts in the store's attributes.
 
-    ``radiance_unit`` is that of a radiance whose header tells none.
+    ``radiance_unit`` is used for a radiance whose header has no unit.
     """
 
     title: str
@@ -95,7 +96,7 @@ class StoreText(FrozenModel):
 
     @classmethod
     def of_campaign(cls, campaign: Campaign) -> Self:
-        """The words of a campaign."""
+        """Return the texts of a campaign."""
         collection = campaign.collection
         producers = [p.name for p in collection.providers if "producer" in p.roles]
         return cls(
@@ -108,7 +109,7 @@ class StoreText(FrozenModel):
         )
 
     def attributes(self, name: str) -> dict[str, str]:
-        """The global attributes that CF 1.11 asks for, of a store of that name."""
+        """Return the global attributes that CF 1.11 recommends, for a store of that name."""
         found = {
             "Conventions": "CF-1.11",
             "title": f"{self.title}: {name}",
@@ -142,17 +143,17 @@ def store_template(
     axis
         The wavelengths that they share.
     crs
-        Of the line's Easting and Northing.
+        CRS of the line's Easting and Northing.
     chunks
-        Of the cubes, not larger than they are.
+        Chunk sizes of the cubes, which do not exceed their shape.
     sharded
         Whether each row of chunks is packed into one object.
     observation
         The OBS layers, where the line has them.
     bad_band_value
-        What the reflectance's bad bands hold, if they all hold the same.
+        The value of the reflectance's bad bands, if all have the same.
     span
-        When the line starts, and when it ends where its name does not tell the start, UTC.
+        Start of the line, and its end if the name does not have the start, UTC.
     text
         Global attributes.
 
@@ -226,7 +227,7 @@ def _cube_attributes(
         attributes["comment"] = (
             f"bands that are not good_wavelength hold {bad_band_value:g}; {attributes['comment']}"
         )
-    # Without an offset of nothing, xarray reads 16 bits as float32.
+    # add_offset is left out if it is 0: with it, xarray reads 16 bits as float64.
     if cube.scale_factor != 1.0 or cube.add_offset != 0.0:
         attributes["scale_factor"] = cube.scale_factor
     if cube.add_offset != 0.0:
@@ -237,7 +238,7 @@ def _cube_attributes(
 def _lazy(
     dims: tuple[str, ...], shape: Mapping[str, int], dtype: Any, attributes: Mapping[str, Any]
 ) -> xr.Variable:
-    # One dask chunk: the pixels are written by region afterwards, and never through this array.
+    # One dask chunk: pixels are written by region later, never through this array.
     zeros = dask.array.zeros(tuple(shape[dim] for dim in dims), dtype=dtype, chunks=-1)
     return xr.Variable(dims, zeros, dict(attributes))
 
@@ -274,7 +275,7 @@ def _axis_coordinates(
             {"_FillValue": None},
         )
     if spectral == BAND_DIM:
-        # Labels must rise: those of wavelengths that fall back would be found or not by chance.
+        # Labels must increase: selection by decreasing wavelengths is not reliable.
         coordinates[BAND_DIM] = xr.Variable(
             (BAND_DIM,),
             np.arange(1, shape[BAND_DIM] + 1, dtype=np.int32),
@@ -284,7 +285,7 @@ def _axis_coordinates(
         ("x", "sample across the flight direction, counted from 0"),
         ("y", "scan line along the flight direction, counted from 0"),
     ):
-        # No standard name: these are places in the swath, not on the map.
+        # No standard name: these are positions in the swath, not on the map.
         coordinates[name] = xr.Variable(
             (name,), np.arange(shape[name], dtype=np.int32), {"long_name": meaning, "units": "1"}
         )
@@ -295,7 +296,7 @@ def _global_attributes(line: FlightLine, span: Span, text: StoreText) -> dict[st
     start, end = (moment and utc_text(moment) for moment in span)
     return {
         **text.attributes(line.id),
-        # Without a date: the same input makes the same bytes.
+        # No date: the same input makes the same bytes.
         "history": f"written from ENVI files by shift-stac {version('shift-stac')}",
         "flight_line": line.id,
         "store_format": STORE_FORMAT,

@@ -1,1 +1,1 @@
-"""What a line's files mean: wavelengths, places (IGM), observation geometry (OBS), footprint."""
+"""The meaning of a line's files: wavelengths, coordinates (IGM), observation geometry (OBS), footprint."""

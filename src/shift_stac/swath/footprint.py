@@ -16,19 +16,19 @@ from shift_stac.errors import GeolocationError
 from shift_stac.rows import row_blocks
 from shift_stac.swath.igm import mask_igm
 
-# Of the outline, in ground sampling distances: two pixels.
+# Tolerance of the outline, in ground sampling distances: two pixels.
 _TOLERANCE_PIXELS = 2.0
-# For a line of a single pixel, whose ground sampling is unknown.
+# Metres, for a line of a single pixel, whose ground sampling is unknown.
 _SINGLE_PIXEL_M = 5.0
 
 # A straight edge in UTM is not straight in longitude and latitude. At 5 km the two differ by less
 # than half a metre (length^2 / 8 R * tan(latitude), at 45 degrees).
 _LONGEST_EDGE_M = 5_000.0
 
-# About a centimetre, as RFC 7946 section 11.2 finds enough.
+# About a centimetre, as RFC 7946 section 11.2 recommends.
 _DEGREE_PRECISION = 1e-7
 
-# Scan lines that are read at once.
+# Scan lines of one read.
 _BLOCK_LINES = 128
 
 # Scan lines of a strip; strips are united. A ring of many edges is slower to make valid.
@@ -38,26 +38,25 @@ _STRIP_LINES = 128
 def footprint(
     igm: NDArray[Any], crs: CRS, gsd: float | None, *, name: str = "the IGM"
 ) -> tuple[Polygon | MultiPolygon, float]:
-    """The outline of a line's located pixels.
+    """Compute the outline of a line's located pixels.
 
     It follows the outer edges of the first and the last located pixel of every scan line, half a
     pixel outside their centres, and is then simplified. It stays within the tolerance of those
-    edges, and every located pixel's centre lies in it or within the tolerance of it, also where
-    the swath crosses itself or scan lines run backwards; this asks only that the pixels of a scan
-    line lie between its ends, as those of a line of sight that sweeps do. Holes inside a scan line
-    are bridged; where no pixel of several successive scan lines has a location, the outline has
-    parts.
+    edges, and every located pixel's centre lies in it or within the tolerance of it, even if the
+    swath crosses itself or scan lines run backwards. The only assumption is that the pixels of a
+    scan line lie between its ends. Holes inside a scan line are bridged; if no pixel of several
+    successive scan lines has a location, the outline has parts.
 
     Parameters
     ----------
     igm
         Shaped (scan lines, 3, samples), metres; may be memory-mapped.
     crs
-        Of the IGM.
+        CRS of the IGM.
     gsd
         Ground sampling distance in metres, if known.
     name
-        Of the IGM's file, for messages.
+        Name of the IGM's file, for messages.
 
     Raises
     ------
@@ -79,11 +78,11 @@ def footprint(
             "IGM again; if it stays empty, leave the line out"
         )
         raise GeolocationError(msg)
-    # A gap of so few scan lines is bridged: its middle is within the tolerance of a pixel.
+    # A gap of this many scan lines is bridged: its middle is within the tolerance of a pixel.
     largest_gap = int(_TOLERANCE_PIXELS * 2)
     pieces: list[BaseGeometry] = []
     for part in np.split(np.arange(numbers.size), _breaks(np.diff(numbers) > largest_gap + 1)):
-        # Between the first and the last scan line, the edges alone bound the swath.
+        # Only the edges bound the swath between the first and the last scan line.
         pieces += (_scan_line(igm, numbers[part[0]]), _scan_line(igm, numbers[part[-1]]))
         pieces += _strips(left[part], right[part])
     edge = shapely.union_all(pieces).buffer(
@@ -116,7 +115,7 @@ def _to_degrees(outline: BaseGeometry, crs: CRS) -> BaseGeometry:
 def _edges(
     igm: NDArray[Any],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Numbers of the scan lines that have a location, and their outermost pixels' centres.
+    """Return the numbers of the scan lines with a location, and the centres of their outermost pixels.
 
     The centres are shaped (located scan lines, 2), metres.
     """
@@ -134,34 +133,34 @@ def _edges(
 
 
 def _breaks(after: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Where to split a sequence, from whether to split after each element but the last."""
+    """Return the indices of splits, given whether to split after each element but the last."""
     return np.flatnonzero(after) + 1
 
 
 def _scan_line(igm: NDArray[Any], number: int) -> BaseGeometry:
-    """The path through a scan line's located centres."""
+    """Return the path through a scan line's located centres."""
     easting, northing, _ = mask_igm(igm[number : number + 1])
     located = np.isfinite(easting[0])
     return _path(np.column_stack((easting[0, located], northing[0, located])))
 
 
 def _path(points: NDArray[np.float64]) -> BaseGeometry:
-    # A path of one place has no direction in which a square cap could be laid.
+    # A path of one point has no direction for a square cap.
     if (points == points[0]).all():
         return Point(points[0])
     return LineString(points)
 
 
 def _strips(left: NDArray[np.float64], right: NDArray[np.float64]) -> Iterator[BaseGeometry]:
-    """The area between the edges, in strips that unite to it.
+    """Return the area between the edges, as strips whose union it is.
 
-    Where pitch or a tight turn moves scan lines backwards, a ring around them would run around
-    some places once in either sense, and lose them. Each strip therefore keeps to one sense; a
-    scan line that crosses the one before makes a strip with it alone.
+    If pitch or a tight turn moves scan lines backwards, one ring around all of them would encircle
+    some places once in each direction, and lose them. So each strip has one direction; a scan line
+    that crosses the previous one forms a strip with it.
     """
     single = (left == right).all(axis=1)
     if single.any():
-        # Scan lines of one pixel enclose no area: a ring drops them.
+        # Scan lines of one pixel enclose no area; the ring drops them.
         yield _path(left)
     if single.all():
         return
@@ -183,14 +182,15 @@ def _strips(left: NDArray[np.float64], right: NDArray[np.float64]) -> Iterator[B
 def _turn(
     a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Twice the signed area of each triangle, positive if counter-clockwise."""
+    """Return twice the signed area of each triangle, positive if counter-clockwise."""
     ab, ac = b - a, c - a
     return np.asarray(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0])
 
 
 def _cut_at_antimeridian(outline: BaseGeometry) -> BaseGeometry:
-    # The package antimeridian (0.4.9) takes from a ring's winding whether it is around a pole: of 400
-    # random lines at 180 degrees, 4 of several pieces became the whole Earth. No line is around a pole.
+    # Not the package antimeridian (0.4.9), which decides by a ring's winding whether it is around a
+    # pole: of 400 random lines at 180 degrees, 4 with several parts became the whole Earth. No line
+    # is around a pole.
     west, _, east, _ = outline.bounds
     if east - west <= 180:  # noqa: PLR2004 - half a turn: no line flies around the Earth
         return outline

@@ -1,4 +1,4 @@
-"""From a line's input geometry to places on Earth: longitude, latitude and footprint."""
+"""From a line's input geometry (IGM) to longitude, latitude and footprint."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ from shift_stac.swath.igm import ground_sampling
 
 
 class GeolocationSummary(FrozenModel):
-    """Where a line lies.
+    """The location of a line.
 
     ``crs`` is the line's own, as ``EPSG:32611``; ``gsd`` the ground sampling distance in metres
     (None for a single pixel); ``finite_share`` the share of pixels that have a location. ``bbox``
@@ -37,7 +37,7 @@ class GeolocationSummary(FrozenModel):
 def to_lonlat(
     easting: NDArray[np.float64], northing: NDArray[np.float64], crs: CRS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Longitude and latitude, WGS 84 degrees; NaN stays NaN. Shapes are kept."""
+    """Return longitude and latitude, WGS 84 degrees, in the shape of the input; NaN stays NaN."""
     longitude, latitude = transformer(crs, WGS84).transform(easting, northing)
     nowhere = ~(np.isfinite(easting) & np.isfinite(northing))
     longitude, latitude = np.asarray(longitude), np.asarray(latitude)
@@ -48,16 +48,16 @@ def to_lonlat(
 def summarize_geolocation(
     igm: NDArray[Any], crs: CRS, *, name: str, finite_share: float
 ) -> GeolocationSummary:
-    """Footprint, bounding box and ground sampling of a line.
+    """Compute footprint, bounding box and ground sampling of a line.
 
     Parameters
     ----------
     igm
         Shaped (scan lines, 3, samples), metres; may be memory-mapped.
     crs
-        Of the IGM.
+        CRS of the IGM.
     name
-        Of the IGM's file, for messages.
+        Name of the IGM's file, for messages.
     finite_share
         Share of the pixels that have a location, counted while they were converted.
 
@@ -69,7 +69,7 @@ def summarize_geolocation(
     if finite_share == 0:
         msg = f"{name}: no pixel has a location; the line cannot be placed on a map"
         raise GeolocationError(msg)
-    # STAC has no gsd of zero, which pixels that all lie in one place would have.
+    # STAC allows no gsd of zero, which pixels at a single place would have.
     gsd = ground_sampling(igm) or None
     outline, tolerance = footprint(igm, crs, gsd, name=name)
     epsg = crs.to_epsg()
@@ -78,7 +78,7 @@ def summarize_geolocation(
         gsd=gsd,
         finite_share=finite_share,
         bbox=_bounding_box(outline),
-        # Lists where shapely's own mapping has tuples, so that a summary is the same after JSON.
+        # Lists, not shapely's tuples, so that a summary is the same after JSON.
         footprint=json.loads(shapely.to_geojson(outline)),
         footprint_tolerance_m=tolerance,
     )

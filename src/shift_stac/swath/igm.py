@@ -1,6 +1,6 @@
 """A line's input geometry (IGM): easting, northing and elevation of each pixel's centre.
 
-In metres, in the CRS that the header tells, or in degrees, which become metres. Arrays are shaped
+In metres, in the CRS of the header, or in degrees, which are converted to metres. Arrays are shaped
 (scan lines, 3, samples), as :func:`shift_stac.envi.image.open_envi` maps them.
 """
 
@@ -25,22 +25,22 @@ from shift_stac.sources import Product
 from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees, tells_metres
 from shift_stac.swath.stray_pixels import RowExtents, stray_pixels
 
-# Codes that the AVIRIS-NG pipeline writes instead of a value.
+# Codes that the AVIRIS-NG pipeline writes for missing values.
 ERROR_CODES = (-9999.0, -9904.0, -9903.0, -9902.0, -9901.0, -9900.0)
 
-# A line may leave its zone by some kilometres, so eastings are bounded generously, and it may cross
-# the equator, where northings go on below 0, or beyond 10,000 km.
+# Bounds in metres. A line may leave its zone by some kilometres, and may cross the equator, where
+# northings continue below 0, or beyond 10,000 km.
 _EASTING_RANGE = (-500_000.0, 1_500_000.0)
 _NORTHING_RANGE = (-10_000_000.0, 20_000_000.0)
-# No zone has a place so near to its origin, in metres: zeros and other small numbers stand there for
-# no place.
+# Metres: no zone has a place this near to its origin. Zeros and other small numbers mark missing
+# places.
 _ORIGIN = 1000.0
 
-# No ground is so low or high, in metres or in feet: codes of no value are.
+# No ground is as low or high as this, in metres or in feet; codes of missing values are.
 _ELEVATION_RANGE = (-15_000.0, 50_000.0)
 
-# No flight line has pixels so small or so far from each other, in metres; those of a file that was
-# cut out of a line may be some of its pixels.
+# Metres: the smallest and largest distance of pixels. A subset of a line may have only some of its
+# pixels.
 _SAMPLING_RANGE = (0.01, 5000.0)
 _LEAST_OF_DEGREES = 0.2
 # Degrees from the middle of a UTM zone.
@@ -52,7 +52,7 @@ _BANDS = 3
 _IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\blon(gitude)?s?\b", re.IGNORECASE)
 _IS_NORTHING = re.compile(r"\bnorthings?\b|^north\b|\blat(itude)?s?\b", re.IGNORECASE)
 
-# A list of the bands; "Lat/Lon" alone is the name of a projection.
+# A list of the bands; "Lat/Lon" by itself is the name of a projection.
 _NORTH_FIRST = re.compile(
     r"\b(lat(itude)?|northing)s?\s*,\s*(lon(gitude)?|easting)s?\s*,", re.IGNORECASE
 )
@@ -65,11 +65,11 @@ _SAMPLED_LINES = 200
 
 @dataclass(frozen=True)
 class InputGeometry:
-    """Where a line's pixels are.
+    """The places of a line's pixels.
 
     ``data`` is shaped (scan lines, 3, samples): easting, northing and elevation in metres, in
-    ``crs``, which is projected; :func:`mask_igm` tells which of them are no location. ``notes`` say
-    which of the file's places were not believed.
+    ``crs``, which is projected; :func:`mask_igm` masks those without a location. ``notes`` list
+    places of the file that were not used.
     """
 
     name: str
@@ -79,24 +79,24 @@ class InputGeometry:
 
 
 def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
-    """Read an IGM, and refuse one whose places cannot be those of a flight line.
+    """Read an IGM, and refuse places that no flight line can have.
 
-    Degrees become metres in the UTM zone of the line's middle (WGS 84), easting before northing
-    whatever the order of the file, and what the header says is no value becomes NaN. A file that
-    needs none of this is used as it is mapped.
+    Degrees become metres in the UTM zone of the line's middle (WGS 84), easting before northing for
+    any order of the file, and the header's nodata value becomes NaN. A file that needs no change is
+    used as it is mapped.
 
     Parameters
     ----------
     image
         The IGM, shaped (scan lines, 3, samples).
     fallback
-        CRS of a file that tells none; without, such a file is to hold degrees.
+        CRS of a file without one; if None, such a file must have degrees.
 
     Raises
     ------
     GeolocationError
-        The header tells a CRS that cannot be understood, or none, no pixel has a location, or those that
-        have one are too far from each other, or too near.
+        The header has an invalid CRS, or none; no pixel has a location; or the distances of pixels
+        are too large or too small.
     """
     header, name = image.header, str(image.path)
     crs = crs_from_igm(header, fallback)
@@ -134,13 +134,13 @@ def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
 
 
 def _from_words(header: EnviHeader) -> bool:
-    """Whether the header itself tells a projected CRS."""
+    """Whether the header itself gives a projected CRS."""
     crs = crs_from_igm(header, None)
     return crs is not None and crs.is_projected and not tells_degrees(header)
 
 
 def _band_order(header: EnviHeader) -> tuple[int, int, int]:
-    """Bands of easting, northing and elevation; names of the first two, or the description, tell other orders."""
+    """Return the bands of easting, northing and elevation, in the order that the header gives."""
     names = [name.replace("_", " ") for name in header.band_names]
     east, north = (
         [band for band, name in enumerate(names) if pattern.search(name)]
@@ -152,14 +152,14 @@ def _band_order(header: EnviHeader) -> tuple[int, int, int]:
 
 
 def _is_in_degrees(image: EnviImage, order: tuple[int, int, int]) -> bool:
-    """Whether what is a place in the file is one in degrees."""
+    """Whether the places in the file are in degrees."""
     lines = image.data.shape[0]
     rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
     first, second = (np.array(image.data[rows, band], dtype=np.float64) for band in order[:2])
     known = np.isfinite(first) & np.isfinite(second) & ((first != 0) | (second != 0))
     for code in (*ERROR_CODES, image.header.nodata):
         known &= (first != code) & (second != code)
-    # Numbers of another byte order are near to nothing.
+    # Numbers of a wrong byte order are near to zero.
     known &= (np.abs(first) > 1e-12) & (np.abs(second) > 1e-12)  # noqa: PLR2004 - as said
     if not known.any():
         return False
@@ -172,11 +172,11 @@ def _converted(
     crs: CRS,
     stray: Mapping[int, NDArray[np.bool_]] = MappingProxyType({}),
 ) -> tuple[NDArray[np.float64], CRS]:
-    """The IGM in metres with NaN for no value, and its CRS; on disk, so that no memory is held.
+    """Return the IGM in metres with NaN for missing values, and its CRS; it is on disk to save memory.
 
     ``stray`` are pixels without a place, by the number of their scan line.
     """
-    # The map of a file outlives its name and its handle.
+    # A memory map stays valid after its file is deleted and closed.
     with TemporaryFile() as file:
         converted = np.memmap(file, np.float64, "w+", shape=data.shape)
     target = crs
@@ -203,41 +203,41 @@ def _converted(
 
 
 def _zone_of(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> CRS:
-    """The UTM zone, WGS 84, of the middle of places in degrees."""
+    """Return the UTM zone, WGS 84, of the middle of places in degrees."""
     return utm_zone_at(float(longitude[len(longitude) // 2]), float(np.median(latitude)))
 
 
 def _check_places(
     data: NDArray[Any], name: str, crs: CRS, *, in_degrees: bool
 ) -> dict[int, NDArray[np.bool_]]:
-    """Refuse places that are none of a flight line; which pixels are astray, by their scan line."""
+    """Refuse places that no flight line can have; return stray pixels by their scan line."""
     rows = RowExtents.joined(
         [RowExtents.of(*mask_igm(data[rows])[:2]) for rows in row_blocks(len(data), _BLOCK_LINES)]
     )
     if np.isnan(rows.west).all():
         msg = (
-            f"{name}: no pixel has a location; the line cannot be placed on a map. See whether the "
-            "header's byte order and data type are right, or download it again"
+            f"{name}: no pixel has a location; the line cannot be placed on a map. Check the "
+            "header's byte order and data type, or download it again"
         )
         raise NoLocationError(msg)
     _check_unit(rows, crs, name)
     if _has_places_as_elevation(data):
         msg = (
-            f"{name}: its elevations are numbers of {_ELEVATION_RANGE[1]:g} and more, as eastings are; see "
-            "whether the header's interleave and order of bands are right"
+            f"{name}: its elevations are numbers of {_ELEVATION_RANGE[1]:g} and more, as eastings are; check "
+            "the header's interleave and order of bands"
         )
         raise GeolocationError(msg)
     sampling = typical_distance(data)
     least, most = _SAMPLING_RANGE
     # A pixel of 5 m is 8e-7 radians, and would be 0.09 m if these were degrees.
     least = _LEAST_OF_DEGREES if in_degrees else least
-    # Also along the line alone: scan lines that all lie at one place are none of a flight.
+    # Checked along the line too: scan lines of a flight are not all at one place.
     closest = min(_typical_distances(data), default=sampling)
     if sampling is not None and closest is not None and not (least <= closest and sampling <= most):
         distance = closest if closest < least else sampling
         msg = (
-            f"{name}: neighbouring pixels are {distance:.3g} m from each other, which those of no "
-            "flight line are; see whether its unit is right, or download it again"
+            f"{name}: neighbouring pixels are {distance:.3g} m from each other, which no flight "
+            "line has; check its unit, or download it again"
         )
         raise GeolocationError(msg)
     stray: dict[int, NDArray[np.bool_]] = {}
@@ -274,7 +274,7 @@ def _check_unit(rows: RowExtents, crs: CRS, name: str) -> None:
 
 
 def _has_places_as_elevation(data: NDArray[Any]) -> bool:
-    """Whether most elevations of what is located are none of any ground, and differ as places do."""
+    """Whether most elevations of located pixels are not those of any ground, and vary as coordinates do."""
     rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), _SAMPLED_LINES), dtype=int))
     block = np.array(data[rows], dtype=np.float64)
     located = np.isfinite(mask_igm(block)[0])
@@ -291,10 +291,10 @@ def _places_of(data: NDArray[Any], row: int) -> tuple[NDArray[np.float64], NDArr
 def mask_igm(
     block: NDArray[Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Easting, northing and elevation of a block, with NaN for what is no location.
+    """Return easting, northing and elevation of a block, with NaN for missing locations.
 
-    A pixel without easting or northing has no elevation either: it is nowhere. Of a block of a
-    mapped file, the pages are given back.
+    A pixel without easting or northing has no elevation either. The pages of a mapped file are
+    released.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ def _valid(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.b
 
 
 def ground_sampling(igm: NDArray[Any]) -> float | None:
-    """Median distance of neighbouring pixel centres in metres, to the decimetre.
+    """Return the median distance of neighbouring pixel centres in metres, to the decimetre.
 
     The mean of the medians along and across the flight direction; of the one that exists for a
     line of one scan line or one sample; None for a single pixel. ``igm`` is shaped
@@ -334,13 +334,13 @@ def ground_sampling(igm: NDArray[Any]) -> float | None:
 
 
 def typical_distance(igm: NDArray[Any]) -> float | None:
-    """As :func:`ground_sampling`, and not rounded."""
+    """As :func:`ground_sampling`, not rounded."""
     distances = _typical_distances(igm)
     return float(np.mean(distances)) if distances else None
 
 
 def _typical_distances(igm: NDArray[Any]) -> list[float]:
-    """The medians across the flight direction and along it, metres, as far as there are any."""
+    """Return the medians across the flight direction and along it, in metres, where they exist."""
     lines = igm.shape[0]
     first = np.unique(np.linspace(0, max(lines - 2, 0), min(_SAMPLED_LINES, lines), dtype=int))
     easting, northing, _ = mask_igm(igm[first])

@@ -1,4 +1,4 @@
-"""The CRS that the header of a line's input geometry (IGM) tells, in any of the ways it is told."""
+"""Reads the CRS from the header of a line's input geometry (IGM), in all forms in which it is given."""
 
 import math
 import re
@@ -23,7 +23,7 @@ _ZONE = re.compile(
 )
 _PROJ = re.compile(r"\+proj=[^\n{}]+")
 _EPSG = re.compile(r"EPSG[\s:]*(?:code)?[\s:=]*(\d+)", re.IGNORECASE)
-# Words of a description that tell a CRS, in whatever way.
+# Words of a description that indicate a CRS.
 _TELLS_CRS = re.compile(
     r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
     r"|State ?Plane|\bESRI:|\bGauss\b|Kr(ue|ü|u)ger|OSGB|\b(National|Irish|Swiss) Grid|\bMGA ?\d|\bNZTM"
@@ -60,10 +60,10 @@ _ALIKE = 3.0
 
 
 class _Datum(NamedTuple):
-    """What a datum is called, and EPSG's codes of it.
+    """A datum: its spellings, and its EPSG codes.
 
-    ``degrees`` is that of its longitude and latitude; ``north`` and ``south`` are those before the
-    first of its UTM zones.
+    ``degrees`` is the code of its longitude and latitude; ``north`` and ``south`` are the codes
+    before its first UTM zones.
     """
 
     name: re.Pattern[str]
@@ -86,14 +86,14 @@ def check_line(
     fallback: str | None,
     bad_bands: Sequence[tuple[int, int]] = (),
 ) -> None:
-    """Refuse a line of which no store can be made, by what its headers say.
+    """Refuse a line if its headers show that no store can be made.
 
     Parameters
     ----------
     headers
         Of the line's cubes, of its IGM, and of its GLT.
     fallback
-        CRS of an IGM that tells none, where the campaign file has one.
+        CRS of an IGM without one, from the campaign file.
     bad_bands
         Those of the campaign file.
 
@@ -103,7 +103,8 @@ def check_line(
         As :func:`shift_stac.envi.line_headers.check_headers`, or
         :func:`shift_stac.swath.spectral.check_bad_bands`.
     GeolocationError
-        As :func:`crs_from_igm`; or the IGM tells no CRS, and the GLT another one than the fallback.
+        As :func:`crs_from_igm`; or the IGM has no CRS, and the GLT has another one than the
+        fallback.
     """
     check_headers(headers)
     cubes = [headers[product] for product in ProductLevel.ALL.cubes if product in headers]
@@ -111,34 +112,35 @@ def check_line(
     if igm := headers.get(Product.IGM):
         crs = crs_from_igm(igm, fallback)
         glt = headers.get(Product.GLT)
-        # Where the IGM tells its zone, it decides: GLTs were published whose header names another.
+        # The zone of the IGM takes precedence: some published GLTs have another zone in their
+        # header.
         if glt and crs and tells_metres(igm) and crs_from_igm(igm, None) is None:
             other = _utm_zone_of_map(glt)
             if other not in {None, crs.utm_zone}:
                 msg = (
-                    f"{igm.name} tells no zone, {glt.name} tells UTM zone {other}, and the campaign "
-                    f"file {crs.utm_zone}; tell the right one in the IGM's description"
+                    f"{igm.name} has no zone, {glt.name} has UTM zone {other}, and the campaign "
+                    f"file {crs.utm_zone}; give the right one in the IGM's description"
                 )
                 raise GeolocationError(msg)
 
 
 def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
-    """The CRS of an IGM: projected, or longitude and latitude.
+    """Return the CRS of an IGM: projected, or longitude and latitude.
 
-    What its description says, else its ``coordinate system string``, else its map info, else, where
-    it tells nothing, the fallback; None where there is none.
+    It is taken from the first of these that has it: the description, the ``coordinate system
+    string``, the map info, the fallback; None if there is none.
 
     Raises
     ------
     GeolocationError
-        The header tells a CRS that cannot be understood, or the fallback is none.
+        The header's CRS cannot be parsed, or the fallback is not a CRS.
     """
     if unit := _OTHER_UNIT.search(" ".join(header.band_names[:3]).replace("_", " ")):
         raise _not_understood(header, f"places in {unit[0]!r}")
     if west := _COUNTS_WEST.search(" ".join(header.band_names[:3])):
         raise _not_understood(header, f"places that count to the west, {west[0]!r}")
     described, in_system = _from_description(header), _from_coordinate_system(header)
-    # ENVI names a projection there whose parameters stand in the coordinate system string.
+    # ENVI names a projection there; its parameters are in the coordinate system string.
     is_told = described or in_system
     in_map = _from_map_info(header) if not is_told or _utm_zone_of_map(header) else None
     found = is_told or in_map
@@ -159,13 +161,13 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
 
 
 def tells_degrees(header: EnviHeader) -> bool:
-    """Whether words of the header say that the bands are longitude and latitude."""
+    """Whether the header says that the bands are longitude and latitude."""
     texts = (header.description, *header.band_names[:2])
     return any(_TELLS_DEGREES.search(text.replace("_", " ")) for text in texts)
 
 
 def tells_metres(header: EnviHeader) -> bool:
-    """Whether words of the header say that the bands are easting and northing."""
+    """Whether the header says that the bands are easting and northing."""
     return any(_TELLS_METRES.search(text) for text in (header.description, *header.band_names[:2]))
 
 
@@ -183,7 +185,7 @@ def _from_description(header: EnviHeader) -> CRS | None:
 
 
 def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
-    """The zone that a description tells, if it tells one, and not the letter of a latitude band."""
+    """Return the zone in a description, if it has one; a latitude band's letter is no hemisphere."""
     text = _told_in_words(header)
     number, between, hemisphere = zones[0].groups()
     if hemisphere.upper() == "S" and not between:
@@ -204,7 +206,7 @@ def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
 def _agreed(
     header: EnviHeader, found: CRS, described: CRS | None, in_system: CRS | None, in_map: CRS | None
 ) -> CRS:
-    """The CRS that was found, if no other entry contradicts it."""
+    """Return the CRS that was found, if no other entry contradicts it."""
     if described is not None:
         told = f"UTM zone {described.utm_zone} in its description, and"
         if in_system is not None and in_system.utm_zone != described.utm_zone:
@@ -216,7 +218,7 @@ def _agreed(
     for other_crs in (in_system, in_map):
         if not other_crs or _are_alike(other_crs, found):
             continue
-        # Words may tell a zone alone, and its datum stands elsewhere.
+        # A description may have only the zone, and another entry its datum.
         if found is not described or _tells_datum(header):
             both = f"{found.name} in one place, and {other_crs.name} in another"
             raise _not_understood(header, both)
@@ -225,7 +227,7 @@ def _agreed(
 
 
 def _are_alike(one: CRS, other: CRS) -> bool:
-    """Whether two CRS have one place for a pair of numbers, as those of WGS 84 and NAD 83 have."""
+    """Whether two CRS give almost the same place for the same numbers, as WGS 84 and NAD 83 do."""
     if one.equals(other, ignore_axis_order=True) or not (one.is_projected and other.is_projected):
         return one.equals(other, ignore_axis_order=True)
     place = (500_000.0, 4_000_000.0)
@@ -282,7 +284,7 @@ def _from_coordinate_system(header: EnviHeader) -> CRS | None:
 
 
 def _utm_zone_of_map(header: EnviHeader) -> str | None:
-    """Zone and hemisphere of a map info, as ``11N``; None where it tells no UTM zone."""
+    """Return zone and hemisphere of a map info, as ``11N``; None if it has no UTM zone."""
     info = header.map_info or ("",)
     if info[0].upper() != "UTM" or len(info) <= 8:  # noqa: PLR2004 - as below
         return None
@@ -344,13 +346,14 @@ def _parsed(header: EnviHeader, text: str) -> CRS:
         raise _not_understood(header, f"{text!r}") from None
     if crs.is_projected and not is_in_metres(crs):
         raise _not_understood(header, f"{text!r}, which is not in metres")
-    # PROJ is surer by half than by a name, or by the kind of projection, of which it gives some other.
+    # PROJ's confidence is about 50 where only a name or the kind of projection matches: that may be
+    # another CRS.
     epsg = crs.to_epsg(min_confidence=70)
     return CRS.from_epsg(epsg) if epsg else crs
 
 
 def _not_understood(header: EnviHeader, told: str) -> GeolocationError:
     return GeolocationError(
-        f"{header.name} tells a CRS that is not understood: {told}; correct the header, for example "
+        f"{header.name} has a CRS that is not understood: {told}; correct the header, for example "
         "to 'UTM zone 10 North' in its description"
     )

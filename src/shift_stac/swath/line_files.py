@@ -1,7 +1,7 @@
-"""What is in a flight line's files, whatever their format.
+"""The content of a flight line's files, independent of their format.
 
-Everything that reads a line's values goes through :class:`LineFiles`: the conversion, the validation
-of its store, and a dry run, which has no more of the files than their headers and a few scan lines.
+All code that reads a line's values uses :class:`LineFiles`: the conversion, the validation of its
+store, and a dry run, which has only the headers and a few scan lines.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,33 +23,33 @@ from shift_stac.swath.spectral import SpectralAxis, shared_axis
 class LineFiles(Protocol):
     """A flight line's opened files. Rasters are shaped (scan lines, bands, samples).
 
-    Each method raises :class:`~shift_stac.errors.EnviError` where a file is missing or unreadable, or
-    contradicts another of the line.
+    Each method raises :class:`~shift_stac.errors.EnviError` if a file is missing, unreadable, or
+    contradicts another file of the line.
     """
 
     def cube(self, product: Product) -> EnviImage:
-        """Radiance or reflectance, its bands in the order of rising wavelengths."""
+        """Return radiance or reflectance, with bands in the order of increasing wavelengths."""
 
     def axis(self, cubes: Sequence[Product], spectral: SpectralRange) -> SpectralAxis:
-        """The wavelengths that cubes share; see :func:`shift_stac.swath.spectral.shared_axis`."""
+        """Return the wavelengths that the cubes share; see :func:`shift_stac.swath.spectral.shared_axis`."""
 
     def places(self, fallback: str | None) -> InputGeometry:
-        """Where the pixels are; see :func:`shift_stac.swath.igm.place_igm`."""
+        """Return the places of the pixels; see :func:`shift_stac.swath.igm.place_igm`."""
 
     def observation(self) -> EnviImage | None:
-        """Angles and times, in layers that are known; None where the line has none."""
+        """Return angles and times, in known layers; None if the line has none."""
 
 
 @dataclass(frozen=True)
 class EnviFiles:
-    """A line of which each product is an ENVI raster: :class:`LineFiles`.
+    """A line whose products are ENVI rasters; implements :class:`LineFiles`.
 
     Parameters
     ----------
     line
         The line.
     open_raster
-        Opens the raster of a product; None where the line has none.
+        Opens the raster of a product; returns None if the line has none.
     """
 
     line: FlightLine
@@ -86,7 +86,7 @@ class EnviFiles:
 
 
 def open_line(sources: SourceLine) -> LineFiles:
-    """Open the files of a line; each is mapped when it is asked for."""
+    """Open the files of a line; each is mapped when it is first used."""
 
     def open_raster(product: Product) -> EnviImage | None:
         pair = sources.get(product)

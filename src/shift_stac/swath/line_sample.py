@@ -17,9 +17,9 @@ from shift_stac.swath.line_files import EnviFiles
 from shift_stac.swath.observation import summarize_observation
 from shift_stac.swath.spectral import shared_axis
 
-# A line of no more scan lines is read as a whole.
+# A line with at most this many scan lines is read as a whole.
 _FEW_LINES = 64
-# Elsewhere, at so many places, two scan lines each: neighbours tell the ground sampling.
+# Otherwise, at this many places, two scan lines each: neighbours give the ground sampling.
 _PLACES = 4
 # Where a cube has no value in the middle, at so many places.
 _PLACES_OF_VALUES = 8
@@ -38,14 +38,14 @@ def foresee_line(
     headers: Mapping[Product, EnviHeader],
     read: ReadPart,
 ) -> tuple[str, ...]:
-    """Look into files that are not here: a few scan lines of the IGM, one of each cube.
+    """Check files on the portal: a few scan lines of the IGM, one of each cube.
 
     Parameters
     ----------
     line
         The line.
     fallback
-        CRS of an IGM that tells none.
+        CRS of an IGM without one.
     spectral
         As :meth:`shift_stac.swath.line_files.LineFiles.axis`.
     headers, read
@@ -61,7 +61,7 @@ def foresee_line(
     EnviError
         A cube's numbers are none of any unit, or it has none.
     GeolocationError
-        The IGM's places cannot be those of a flight line.
+        No flight line can have the places of the IGM.
     """
     igm = headers[Product.IGM]
     said = (scale_note(product, header) for product, header in headers.items())

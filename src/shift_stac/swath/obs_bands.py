@@ -1,4 +1,4 @@
-"""The bands of an OBS file: their names, their units, and the values that they can have."""
+"""The bands of an OBS file: their names, units and possible values."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def _layer(
 
 # Azimuths are written from 0 to 360 or from -180 to 180.
 _TURN = (-360.0, 360.0)
-# Times are brought into one day where they are no more than two days off.
+# Times are wrapped into one day if they are at most two days off.
 DAY_HOURS, _MOST_HOURS_OFF = 24.0, 48.0
 
 # In the order of the file's bands. Angles in float32 are exact to 2e-5 degrees; the time of day
@@ -120,7 +120,7 @@ OBS_LAYERS = (
         standard_name="distance_from_sun",
     ),
 )
-# A unit in a band's name that is none of its layer's; radians become degrees.
+# A unit in a band's name that differs from its layer's unit; radians become degrees.
 _OTHER_UNIT = re.compile(
     r"[(\[]\s*(km|kilomet\w*|ft|feet|foot|miles?|cm|mm|%|percent|per cent|permille|mrad|millirad\w*|gons?|grads?"
     r"|s|sec\w*|min(utes?)?|days?)\s*[)\]]|\bin (percent|kilomet\w*|feet|seconds|minutes|days)\b",
@@ -134,11 +134,12 @@ _LAYERS = {layer.name: layer for layer in OBS_LAYERS}
 
 
 def known_bands(header: EnviHeader) -> dict[str, int]:
-    """The band of each layer that the file has.
+    """Return the band of each layer in the file.
 
-    ``To-sun zenith (0 to 90 degrees from zenith)`` is ``to_sun_zenith``. A name that is not known
-    tells nothing, and neither do two bands of one name, or one in a unit that is not its layer's.
-    Where no name is known, the bands are those that the campaign file tells, or stand in the order of :data:`OBS_LAYERS`, if there are as many.
+    ``To-sun zenith (0 to 90 degrees from zenith)`` is ``to_sun_zenith``. Unknown names, two bands
+    with the same name, and bands in another unit than their layer's are ignored. If no name is
+    known, the bands are those of the campaign file, or those of :data:`OBS_LAYERS` in this order,
+    if the number is the same.
     """
     spelled = [re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in header.band_names]
     found: dict[str, int] = {}
@@ -155,7 +156,7 @@ def known_bands(header: EnviHeader) -> dict[str, int]:
 
 
 def in_radians(header: EnviHeader, bands: Mapping[str, int]) -> frozenset[str]:
-    """The layers whose band's name says radians, as AVIRIS-3's ``Slope (rad)`` does."""
+    """Return the layers whose band name has radians, as ``Slope (rad)`` of AVIRIS-3."""
     return frozenset(
         name
         for name, band in bands.items()
@@ -165,30 +166,30 @@ def in_radians(header: EnviHeader, bands: Mapping[str, int]) -> frozenset[str]:
 
 
 def check_observation(header: EnviHeader, igm: EnviHeader) -> None:
-    """Refuse an OBS that is not of the IGM's line, or of which no band is known.
+    """Refuse an OBS that does not belong to the IGM's line, or has no known band.
 
     Raises
     ------
     EnviError
-        Its scan lines or samples differ, its numbers are complex, or neither names nor number
-        tell its bands.
+        Its scan lines or samples differ, its numbers are complex, or neither the names nor the
+        number of its bands are known.
     """
     if fault := swath_fault(header, igm):
         raise EnviError(fault)
     if fault := scaled_geometry_fault(header):
         raise EnviError(fault)
     if header.dtype.kind == "c":
-        msg = f"{header.name} tells of {header.dtype}: angles are real numbers"
+        msg = f"{header.name} has data type {header.dtype}: angles are real numbers"
         raise EnviError(msg)
     if not known_bands(header):
         msg = (
-            f"{header.name} has {header.bands} bands, and names none that is known; the campaign file "
-            f"tells {len(header.campaign_bands or OBS_LAYERS)} (key bands of its product obs)"
+            f"{header.name} has {header.bands} bands with no known name; the campaign file gives "
+            f"{len(header.campaign_bands or OBS_LAYERS)} (key bands of its product obs)"
         )
         raise EnviError(msg)
 
 
 def is_impossible(name: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which values the layer of that name cannot have; NaN is none of them."""
+    """Return a mask of values that the layer of that name cannot have; NaN is False."""
     low, high = _LAYERS[name].possible
     return np.asarray((values < low - _ROUNDING) | (values > high + _ROUNDING))

@@ -1,13 +1,13 @@
-"""A line's observation geometry (OBS): where sensor and sun stood, for each pixel.
+"""A line's observation geometry (OBS): the directions to sensor and sun for each pixel.
 
-Bands are known by their names in the header; where it tells none that is known, eleven bands stand
-in the order below. Values that the geometry cannot have are missing. Two defects of AVIRIS-NG's
-files are corrected: times of day outside 0 to 24, and a slope counted from the vertical with an
-aspect turned by 90 degrees. Each changed variable says so in its ``comment``.
+Bands are identified by their names in the header; if no name is known, eleven bands are in the
+order of AVIRIS-NG. Impossible values become missing. Two defects of AVIRIS-NG's files are
+corrected: times of day outside 0 to 24, and a slope counted from the vertical with an aspect turned
+by 90 degrees. Each changed variable says so in its ``comment``.
 
-The defective slope is known by its values alone. The file's cos(i) cannot tell: it was computed
-from the defective slope and aspect, agrees with them to the last digit, and is negative for level
-ground under a high sun. It is therefore computed anew.
+The defective slope is recognised by its values. The file's cos(i) does not show the defect: it was
+computed from the defective slope and aspect, agrees with them to the last digit, and is negative
+for level ground under a high sun. So it is computed again.
 """
 
 from datetime import datetime, timedelta
@@ -33,34 +33,34 @@ from shift_stac.swath.obs_bands import (
 
 # Scan lines from which a line's angles are summarised.
 _SAMPLED_LINES = 400
-# Scan lines that are read at once where all of them are.
+# Scan lines of one read when all are read.
 _BLOCK_LINES = 256
 
-# No landscape's median slope is steeper; where the file's is, it was counted from the vertical.
+# Degrees: no landscape has a steeper median slope; if the file has, it counts from the vertical.
 _STEEPEST_MEDIAN_SLOPE = 45.0
 
-# In degrees, no line has a sun so high, and to the north as the sensor is.
+# Degrees: no line has such a high sun, and to the north as the sensor is.
 _TURNING = ("to_sensor_azimuth", "to_sun_azimuth", "to_sun_zenith")
 _TURN = 2 * np.pi
 
 # Length of the mean of unit vectors, below which they have no common direction.
 _LEAST_AGREEMENT = 0.5
 
-# A flight line takes minutes. A time of day that is further from the line's name is wrong.
+# A flight line takes minutes: a time of day further from the line's name is wrong.
 _LONGEST_LINE = timedelta(hours=2)
-# Of a line's scan lines, whose time must be near its name for the others to be believed.
+# Share of scan lines whose time must be near the line's name; otherwise no time is used.
 _LEAST_CREDIBLE_SHARE = 0.5
 
 
 class ObservationSummary(FrozenModel):
-    """When a line was flown and how sun and sensor stood, over a sample of its scan lines.
+    """Time of a line and directions of sun and sensor, from a sample of its scan lines.
 
     Angles are means in degrees, as the STAC view extension defines them: ``sun_elevation`` is
     above the horizon, azimuths are clockwise from north. ``off_nadir`` and ``incidence_angle`` are
     angles from the vertical, at the sensor and at the ground, and ``view_azimuth`` is the
-    direction from the point below the sensor to the pixel; these are of the swath's middle,
-    because to its edges the sensor looks in opposite directions. ``view_azimuth`` is None where
-    the sensor looks straight down on average. ``notes`` say what of the file was not believed.
+    direction from the point below the sensor to the pixel; these are for the middle of the swath,
+    because the sensor looks in opposite directions to its edges. ``view_azimuth`` is None if the
+    sensor looks straight down on average. ``notes`` list values of the file that were not used.
     """
 
     start: datetime
@@ -99,13 +99,13 @@ class ObservationLayers:
         )
         lacking = {"to_sun_zenith", "to_sun_azimuth", "slope", "aspect"} - set(self._bands)
         if self.slope_is_offset and lacking:
-            # The file's own was computed from the defective slope.
+            # The file's own cosine was computed from the defective slope.
             self._bands.pop("cosine_i", None)
         self.layers = tuple(layer for layer in OBS_LAYERS if layer.name in self._bands)
         self._count_impossible = cache(self._count_all_impossible)
 
     def comment(self, name: str) -> str | None:
-        """What was changed in a layer, or None. The whole layer is read."""
+        """Return a note on the changes in a layer, or None. Reads the whole layer."""
         said = []
         impossible, moved = self._count_impossible(name)
         if name in self._radians:
@@ -120,7 +120,7 @@ class ObservationLayers:
         return "; ".join(said) or None
 
     def _are_small_angles(self) -> bool:
-        """Whether all azimuths and the sun's zenith are below a turn in radians: zeros are, too."""
+        """Whether all azimuths and the sun's zenith are below one turn in radians; zeros count too."""
         if not set(_TURNING) <= set(self._bands):
             return False
         angles = [np.abs(self._sampled(name)) for name in _TURNING]
@@ -128,11 +128,11 @@ class ObservationLayers:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the file was left out."""
+        """Notes on parts of the file that were left out."""
         notes = []
         if self._has_no_degrees:
             notes.append(
-                "the angles of the OBS were left out: they are so small that they may be radians, or no angles at all"
+                "the angles of the OBS were left out: they are so small that they may be radians, or not angles"
             )
         absent = [
             layer.name
@@ -153,7 +153,7 @@ class ObservationLayers:
         return tuple(notes)
 
     def read(self, name: str, rows: slice) -> NDArray[np.float64]:
-        """A block of a layer, shaped (scan lines, samples); NaN where the file has no value."""
+        """Return a block of a layer, shaped (scan lines, samples); NaN for missing values."""
         if self.slope_is_offset and name == "cosine_i":
             slope, aspect, zenith, azimuth = (
                 self._possible(other, rows)
@@ -173,7 +173,7 @@ class ObservationLayers:
         return next(layer for layer in self.layers if layer.name == name)
 
     def sampled(self, name: str) -> NDArray[np.float64] | None:
-        """A layer of evenly spread scan lines, as the file has it; None where it has none."""
+        """Return evenly spaced scan lines of a layer, unchanged; None if the file does not have it."""
         return self._sampled(name) if name in self._bands else None
 
     def _sampled(self, name: str) -> NDArray[np.float64]:
@@ -192,7 +192,7 @@ class ObservationLayers:
         return values
 
     def _count_all_impossible(self, name: str) -> tuple[int, int]:
-        """How many values of a layer are impossible, and how many lie outside of one day."""
+        """Count the impossible values of a layer, and those outside of one day."""
         impossible = moved = 0
         for rows in row_blocks(self._data.shape[0], _BLOCK_LINES):
             values = self._raw(name, rows)
@@ -229,7 +229,7 @@ def cosine_i(
     sun_zenith: NDArray[np.float64],
     sun_azimuth: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Cosine of the angle between the sun and the terrain's normal; angles in degrees.
+    """Return the cosine of the angle between the sun and the terrain's normal; angles in degrees.
 
     Teillet et al. 1982, doi:10.1080/07038992.1982.10855028, equation 1.
     """
@@ -252,9 +252,9 @@ def _mean(values: NDArray[np.float64] | None) -> float | None:
 
 
 def _mean_direction(azimuth: NDArray[np.float64] | None) -> float | None:
-    """Circular mean in degrees, 0 to 360; None where the directions cancel each other.
+    """Return the circular mean in degrees, 0 to 360; None if the directions cancel each other.
 
-    So do those of a sensor that looks to both sides: their mean is no direction.
+    Directions of a sensor that looks to both sides cancel each other.
     """
     if azimuth is None or not np.isfinite(azimuth).any():
         return None
@@ -268,15 +268,15 @@ def _mean_direction(azimuth: NDArray[np.float64] | None) -> float | None:
 def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSummary:
     """Summarise a line's OBS from a sample of its scan lines.
 
-    Start and end are those of the UTC band if it agrees with the line's name; else the start is
-    the name's, and the end unknown, or both are those of the day where the name tells no time.
+    Start and end are those of the UTC band if it agrees with the line's name. Otherwise the start
+    is that of the name, and the end is unknown; if the name has no time, both are those of the day.
 
     Parameters
     ----------
     image
         The OBS, shaped (scan lines, bands, samples); may be memory-mapped.
     line
-        Whose OBS it is; its name gives the day.
+        The line of the OBS; its name gives the day.
     """
     layers = ObservationLayers(image)
     start, end, notes = _times(layers.sampled("utc_time"), line)
@@ -305,7 +305,7 @@ def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSumm
 def _times(
     hours: NDArray[np.float64] | None, line: FlightLine
 ) -> tuple[datetime, datetime | None, tuple[str, ...]]:
-    """First and last time, and what of the times was not believed."""
+    """Return the first and the last time, and notes on times that were not used."""
     untimed = () if line.has_time else (UNTIMED,)
     if hours is None:
         return *line.span, untimed
@@ -317,9 +317,9 @@ def _times(
     valid = np.nanmedian(hours[located], axis=1)
     midnight = line.start.replace(hour=0, minute=0, second=0, microsecond=0)
     named = (line.start - midnight) / timedelta(hours=1)
-    # A line may pass midnight: take each hour of the day in the day in which it is nearest.
+    # A line may pass midnight: each time is assigned to the day in which it is nearest.
     offsets = np.mod(valid - named + 12.0, 24.0) - 12.0 if line.has_time else valid
-    # A name that tells no time is near to none: then the times are to be near to each other.
+    # If the name has no time, the times must be near to each other.
     expected = 0.0 if line.has_time else float(np.median(valid))
     credible = np.abs(offsets - expected) <= _LONGEST_LINE / timedelta(hours=1)
     if credible.mean() < _LEAST_CREDIBLE_SHARE:

@@ -12,9 +12,9 @@ from shift_stac.errors import EnviError
 
 @dataclass(frozen=True)
 class SpectralAxis:
-    """Centres and widths of the bands in nanometres, and which of them are good.
+    """Centres and widths of the bands in nanometres, and a mask of good bands.
 
-    ``good_source`` tells where the bad band list came from.
+    ``good_source`` is the origin of the bad band list.
     """
 
     wavelengths: tuple[float, ...]
@@ -24,7 +24,7 @@ class SpectralAxis:
 
     @property
     def is_rising(self) -> bool:
-        """Whether each wavelength is above the one before; detectors that overlap fall back."""
+        """Whether wavelengths increase over all bands; with overlapping detectors they do not."""
         return bool((np.diff(self.wavelengths) > 0).all())
 
 
@@ -35,20 +35,20 @@ def shared_axis(
 ) -> SpectralAxis:
     """Join the wavelength axes of a line's cubes, by position.
 
-    In rising order; detectors that overlap, one after another.
+    The order is increasing; overlapping detectors follow one another.
 
-    The first header that is given the axis; it should be the radiance's, whose wavelengths are
-    not rounded. The bad band list is that of the first header that has one.
+    The wavelengths are those of the first header; it should be the radiance's, which are not
+    rounded. The bad band list is that of the first header with one.
 
     Parameters
     ----------
     headers
-        Of one or more cubes of the same line.
+        Headers of one or more cubes of the same line.
     good_windows
         Ranges in nanometres, used where no header has a bad band list.
     bad_bands
-        First and last of bands that are bad wherever they lie, counted from 1 in the order of the
-        axis; used where no header has a bad band list.
+        Ranges of bad bands by first and last number, counted from 1 in the order of the axis; used
+        if no header has a bad band list.
 
     Raises
     ------
@@ -76,12 +76,12 @@ def shared_axis(
 
 
 def check_bad_bands(headers: Sequence[EnviHeader], bad_bands: Sequence[tuple[int, int]]) -> None:
-    """Refuse cubes that have not all of the campaign's bad bands, where no header has a bad band list.
+    """Refuse cubes without all of the campaign's bad bands, if no header has a bad band list.
 
     Raises
     ------
     EnviError
-        A number is beyond a cube's bands.
+        A number exceeds a cube's bands.
     """
     if any(header.good_bands is not None for header in headers):
         return
@@ -96,7 +96,7 @@ def check_bad_bands(headers: Sequence[EnviHeader], bad_bands: Sequence[tuple[int
 
 
 def nearest_band(wavelengths: Sequence[float], wanted: float, good: Sequence[bool]) -> int:
-    """Index of the band nearest to a wavelength in nanometres, among the good ones if any is."""
+    """Return the index of the band nearest to a wavelength in nanometres; good bands first."""
     distance = np.abs(np.asarray(wavelengths, dtype=np.float64) - wanted)
     usable = np.asarray(good, dtype=bool)
     if usable.any():

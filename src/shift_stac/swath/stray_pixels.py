@@ -1,4 +1,4 @@
-"""Pixels of an input geometry that lie far from all others of their line: they have no place."""
+"""Finds pixels of an input geometry that are far from all others of their line."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
@@ -6,8 +6,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-# From the middle of its scan line, in widths of the swath, and from the middle of the line, in its
-# lengths, as the ground sampling gives them. Whatever a line's shape, no pixel is as far.
+# Limits of the distance to the middle of the scan line, in widths of the swath, and to the middle
+# of the line, in its lengths. No pixel of a line of any shape is as far.
 _WIDTHS, _LENGTHS = 10.0, 5.0
 # Metres. A file may be cut out of the beginning and the end of a line.
 _SHORTEST = 100_000.0
@@ -23,8 +23,8 @@ class RowExtents(NamedTuple):
 
     @classmethod
     def of(cls, easting: NDArray[np.float64], northing: NDArray[np.float64]) -> Self:
-        """Those of a block, shaped (scan lines, samples), with NaN for no place."""
-        # fmin and fmax pass over NaN, and say nothing of rows that have nothing else.
+        """Return the extents of a block, shaped (scan lines, samples), with NaN for missing places."""
+        # fmin and fmax ignore NaN, and give no warning for rows of only NaN.
         return cls(
             np.fmin.reduce(easting, axis=1),
             np.fmax.reduce(easting, axis=1),
@@ -34,7 +34,7 @@ class RowExtents(NamedTuple):
 
     @classmethod
     def joined(cls, blocks: Sequence[Self]) -> Self:
-        """Those of blocks one after another."""
+        """Join the extents of successive blocks."""
         return cls(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
@@ -44,7 +44,7 @@ def stray_pixels(
     sampling: float,
     read: Callable[[int], tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> dict[int, NDArray[np.bool_]]:
-    """Which pixels are astray, by the number of their scan line.
+    """Return stray pixels by the number of their scan line.
 
     Parameters
     ----------

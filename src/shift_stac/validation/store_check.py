@@ -229,7 +229,7 @@ class _Store:
             if shares.is_absurd:
                 _fail(
                     f"{name}: {shares.absurd} of {shares.good} sampled values are beyond what any "
-                    "unit has; see whether the header's byte order and data type are right"
+                    "unit has; check the header's byte order and data type"
                 )
         source = " equal the source" if self._sources is not None else " are readable"
         return f"{self.sample.blocks} blocks{source}"

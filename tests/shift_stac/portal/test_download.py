@@ -329,7 +329,7 @@ def test_redirects_lead_to_hosts_that_are_allowed(server, tmp_path):
 def test_redirects_in_a_circle_are_an_error_of_ours(server, tmp_path):
     url, faults = server
     faults.script = [f"redirect {url}/cube.hdr"] * 30
-    with pytest.raises(TransferError, match="in a circle"):
+    with pytest.raises(TransferError, match="in a loop"):
         fetch(server, tmp_path)
 
 

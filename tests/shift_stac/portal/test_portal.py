@@ -68,7 +68,7 @@ def test_what_a_campaign_file_covers_and_leaves_over_is_told_with_the_reason(mir
         f"{folder}/ang20220224t211618_{clip}.bak": f"the file's is not {{line}}_{clip}",
         f"{folder}/ang20220224t256144_{clip}": "a date or time that does not exist",
         f"{folder}/ang20220228t195402_{clip}": "of another date than its folder",
-        "v1/readme": "folders alone",
+        "v1/readme": "only folders",
         "v1/20220224/L2a/ang20220224t213004_rfl/": "a folder",
     }.items():
         assert reason in left[path]
@@ -188,7 +188,9 @@ def test_sizes_that_head_does_not_tell_are_found_all_the_same(tells_size):
         assert found.header.size == len(faults.files[f"v1/20220224/L1/{RADIANCE}.hdr"])
         faults.files[f"v1/20220224/L1/{RADIANCE}.hdr"] = b"<html>not here</html>"
         if tells_size == "never":
-            with pytest.raises(PortalError, match="does not tell its size, and its header neither"):
+            with pytest.raises(
+                PortalError, match="neither the server nor the header gives its size"
+            ):
                 portal.find(LINE, [Product.RADIANCE])
 
 

@@ -114,4 +114,4 @@ def test_a_server_that_gives_no_parts_is_noted(tmp_path, monkeypatch):
     line = Elsewhere(tmp_path)
     monkeypatch.setattr(line, "read", lambda *_: None)
     (note,) = line.foresee()
-    assert "no value was looked at" in note
+    assert "no values were checked" in note
