@@ -1,1 +1,1 @@
-"""Map grids, and the lookup table (GLT) that puts a swath on one."""
+"""Map grids, and the lookup table (GLT) that places a swath on a grid."""

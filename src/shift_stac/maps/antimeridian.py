@@ -1,6 +1,6 @@
-"""Maps at the edge at which they cut the world, most of them at 180 degrees.
+"""Maps at the edge where they cut the world, mostly at 180 degrees.
 
-What crosses the edge goes on beyond it: a line from 179.9 to -179.9 degrees lies between 179.9 and
+Coordinates continue beyond the edge: a line from 179.9 to -179.9 degrees lies between 179.9 and
 180.1. PROJ takes such coordinates, and grids and boxes of such places are in one piece.
 """
 
@@ -18,7 +18,7 @@ _Box = tuple[float, float, float, float]
 
 TURN_DEG = 360.0
 
-# As near to the edge as rounding allows, and where a turn is measured.
+# The distance from the edge within rounding, and the place where a turn is measured.
 _EDGE_DEG = 180.0 - 1e-9
 _LATITUDES = (0.0, 45.0)
 # What is left of a turn between the two edges of a map on which the edge is not cut.
@@ -42,26 +42,26 @@ def _turn(wkt: str) -> float | None:
 
 
 def turn_of(crs: CRS) -> float | None:
-    """By how much x grows once around the Earth; None where it is not the same everywhere."""
+    """Return the growth of x once around the Earth; None if it is not the same everywhere."""
     return _turn(crs.to_wkt())
 
 
 def nearest_turn(x: NDArray[np.float64], centre: float, turn: float | None) -> NDArray[np.float64]:
-    """Coordinates moved by whole turns, to be no further than half of one from a centre."""
+    """Return coordinates moved by whole turns, to within half a turn of a centre."""
     if turn is None:
         return x
     return np.asarray(x - np.round((x - centre) / turn) * turn)
 
 
 def in_one_piece(found: _Box, box: _Box, source: CRS, target: CRS) -> _Box:
-    """A box that PROJ found in another CRS, going on beyond the edge of the map where it is cut.
+    """Return a box that PROJ computed in another CRS, continued beyond the edge of the map.
 
     Parameters
     ----------
     found
-        What PROJ made of the box.
+        The box as computed by PROJ.
     box
-        As it was, in the CRS ``source``.
+        The original box, in the CRS ``source``.
     """
     west, south, east, north = found
     turn = turn_of(target)
@@ -78,7 +78,7 @@ def in_one_piece(found: _Box, box: _Box, source: CRS, target: CRS) -> _Box:
 
 
 def overlap(wanted: _Box, whole: _Box, crs: CRS) -> _Box | None:
-    """What two boxes of a CRS have in common, whole turns apart or not; None if nothing."""
+    """Return the intersection of two boxes of a CRS, even whole turns apart; None if there is none."""
     turn = turn_of(crs)
     parts = []
     for shift in (0.0,) if turn is None else (-turn, 0.0, turn):
@@ -90,12 +90,12 @@ def overlap(wanted: _Box, whole: _Box, crs: CRS) -> _Box | None:
 
 
 def around(boxes: Iterable[_Box]) -> _Box:
-    """The box around boxes."""
+    """Return the box around boxes."""
     west, south, east, north = zip(*boxes, strict=True)
     return min(west), min(south), max(east), max(north)
 
 
 def is_beyond_edge(bounds: _Box, crs: CRS) -> bool:
-    """Whether a box goes on beyond the edge of the map."""
+    """Whether a box continues beyond the edge of the map."""
     turn = turn_of(crs)
     return turn is not None and (bounds[0] < -turn / 2 or bounds[2] > turn / 2)

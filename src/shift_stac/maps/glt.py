@@ -1,8 +1,8 @@
-"""A line's geographic lookup table (GLT): which pixel of the swath to show in a cell of the map.
+"""A line's geographic lookup table (GLT): the pixel of the swath for each cell of the map.
 
-Two layers of int32, sample and line, both counted from 1. Zero stands for a cell without a pixel;
-a negative pair for a cell in which no pixel's centre lies, and which shows its nearest pixel. This
-is the format of the GLT files of the AVIRIS family (JPL, AVIRIS-NG Data Product Readme).
+Two layers of int32, sample and line, both counted from 1. Zero marks a cell without a pixel; a
+negative pair marks a cell that contains no pixel's centre and shows the nearest pixel. This is the
+format of the GLT files of the AVIRIS family (JPL, AVIRIS-NG Data Product Readme).
 """
 
 import math
@@ -23,18 +23,18 @@ from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid, covering_grid
 from shift_stac.rows import row_blocks
 from shift_stac.swath.igm import ground_sampling, mask_igm
 
-# A pixel is offered to its own cell and to the eight around it, so it matters to rows that are
-# up to so many away.
+# A pixel is offered to its own cell and to the eight around it, so it affects rows up to this many
+# away.
 _REACH = 2
 
-# For a line of a single pixel, whose ground sampling is unknown.
+# Metres, for a line of a single pixel, whose ground sampling is unknown.
 _SINGLE_PIXEL_M = 5.0
 
-# Scan lines of the IGM that are held at once.
+# Scan lines of the IGM that are in memory at the same time.
 _BLOCK_LINES = 128
 
-# A map of a line that flies diagonally has 14 times as many cells as the line has pixels. Much
-# more than that, and a few pixels lie where the line has never been.
+# A map of a diagonal line has 14 times as many cells as the line has pixels. With far more cells,
+# some pixels are at wrong places.
 _MOST_CELLS_PER_PIXEL = 400
 _FEW_CELLS = 4_000_000
 
@@ -49,19 +49,19 @@ _MAP_INFO_ENTRIES = 7
 
 
 class LookupTable(Protocol):
-    """A GLT of any origin, read in bands of rows, so that memory does not grow with the line."""
+    """A GLT of any origin; it is read in bands of rows, so that memory does not grow with the line."""
 
     @property
     def grid(self) -> MapGrid:
-        """The cells of the table."""
+        """The grid of the table's cells."""
 
     def read(self, rows: slice) -> NDArray[np.int32]:
-        """A band of the table, shaped (2, rows, columns): sample, line."""
+        """Return a band of the table, shaped (2, rows, columns): sample, line."""
 
 
 @dataclass(frozen=True)
 class PortalTable:
-    """The GLT that the portal has of a line."""
+    """The GLT of a line on the portal."""
 
     grid: MapGrid
     image: EnviImage
@@ -97,7 +97,7 @@ class PortalTable:
                 raise EnviError(msg)
 
     def read(self, rows: slice) -> NDArray[np.int32]:
-        """A band of the table, shaped (2, rows, columns): sample, line."""
+        """Return a band of the table, shaped (2, rows, columns): sample, line."""
         bands = [self.sample_band, 1 - self.sample_band]
         layers = np.array(self.image.data[rows][:, bands].transpose(1, 0, 2), dtype=np.int32)
         give_back(self.image.data)
@@ -116,14 +116,14 @@ class BuiltTable:
     igm
         Shaped (scan lines, 3, samples), metres; may be memory-mapped.
     crs
-        Of the IGM.
+        CRS of the IGM.
     name
-        Of the IGM's file, for messages.
+        Name of the IGM's file, for messages.
 
     Raises
     ------
     GeolocationError
-        No pixel has a location, or a few lie so far away that no map can hold them.
+        No pixel has a location, or some are too far away for a map.
     """
 
     def __init__(self, igm: NDArray[Any], crs: CRS, *, name: str = "the IGM") -> None:
@@ -147,7 +147,7 @@ class BuiltTable:
             raise GeolocationError(msg)
 
     def read(self, rows: slice) -> NDArray[np.int32]:
-        """A band of the table, shaped (2, rows, columns): sample, line."""
+        """Return a band of the table, shaped (2, rows, columns): sample, line."""
         height, width = rows.stop - rows.start, self.grid.width
         nearest = np.full((height, width), _NO_PIXEL, dtype=np.int64)
         occupied = np.zeros((height, width), dtype=np.bool_)
@@ -185,7 +185,7 @@ def _scatter(
 ) -> None:
     """Offer pixels to the cell in which each lies, and to its eight neighbours.
 
-    ``nearest`` keeps the best offer, ``occupied`` which cells a pixel lies in.
+    ``nearest`` has the best offer so far, ``occupied`` the cells that contain a pixel's centre.
     """
     height, width = nearest.shape
     flat = nearest.reshape(-1)
@@ -204,7 +204,7 @@ def _scatter(
 
 
 def _block_bounds(igm: NDArray[Any]) -> Iterator[tuple[slice, tuple[float, float, float, float]]]:
-    """West, south, east and north of each block of scan lines that has a location."""
+    """Yield west, south, east and north of each block of scan lines with a location."""
     for lines in row_blocks(igm.shape[0], _BLOCK_LINES):
         easting, northing, _ = mask_igm(igm[lines])
         located = np.isfinite(easting)
@@ -214,11 +214,10 @@ def _block_bounds(igm: NDArray[Any]) -> Iterator[tuple[slice, tuple[float, float
 
 
 def portal_table(image: EnviImage, igm: NDArray[Any], crs: CRS) -> PortalTable:
-    """The portal's GLT of a line, if it fits the line's IGM.
+    """Return the portal's GLT of a line, if it fits the line's IGM.
 
-    The IGM decides: the table's places are compared with it, and the grid is taken to be in its
-    CRS. Tables whose header names another zone, though the coordinates are the IGM's, were
-    published.
+    The table's places are compared with the IGM, and the grid gets the IGM's CRS: some published
+    tables have another zone in their header, but the IGM's coordinates.
 
     Parameters
     ----------
@@ -227,13 +226,13 @@ def portal_table(image: EnviImage, igm: NDArray[Any], crs: CRS) -> PortalTable:
     igm
         Shaped (scan lines, 3, samples), metres.
     crs
-        Of the IGM.
+        CRS of the IGM.
 
     Raises
     ------
     EnviError
-        It is no GLT, has no map info, names pixels that the line has not, or puts pixels where
-        the IGM does not.
+        It is not a GLT, has no map info, contains pixels that the line does not have, or places
+        pixels differently from the IGM.
     """
     header = image.header
     grid = MapGrid(crs, table_transform(header), header.lines, header.samples)
@@ -244,7 +243,7 @@ def portal_table(image: EnviImage, igm: NDArray[Any], crs: CRS) -> PortalTable:
 
 
 def table_transform(header: EnviHeader) -> Affine:
-    """The affine transform of a GLT, by its ENVI ``map info``.
+    """Return the affine transform of a GLT from its ENVI ``map info``.
 
     Its entries: projection, reference column and row (1 is the outer corner of the first cell),
     their easting and northing, width and height of a cell. ``rotation`` is in degrees, in the
@@ -253,7 +252,7 @@ def table_transform(header: EnviHeader) -> Affine:
     Raises
     ------
     EnviError
-        It is the header of no GLT, or has no such map info.
+        It is not the header of a GLT, or has no such map info.
     """
     if header.bands != 2 or header.dtype.kind not in "iu":  # noqa: PLR2004 - sample and line
         msg = f"{header.name} has {header.bands} bands of {header.dtype}: a GLT has 2 of whole numbers"
@@ -291,9 +290,9 @@ def _check_places(table: PortalTable, igm: NDArray[Any]) -> None:
 
 
 def median_offset(table: LookupTable, igm: NDArray[Any]) -> float | None:
-    """Median distance between a cell's centre and the pixel that it shows, in cells.
+    """Return the median distance between a cell's centre and the pixel that it shows, in cells.
 
-    Over a sample of the cells in which a pixel lies; None if there are none.
+    From a sample of cells that contain a pixel; None if there are none.
     """
     height = table.grid.height
     sampled = np.unique(np.linspace(0, height - 1, min(height, 200), dtype=int))

@@ -1,4 +1,4 @@
-"""Map grids: which cell of a raster a place lies in, and where a cell's centre lies."""
+"""Map grids: conversion between places and cells of a raster."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from shift_stac.crs import transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.antimeridian import TURN_DEG, in_one_piece
 
-# A bound that lies on a cell's edge but for the last digits of a float must not add a cell.
+# A bound that is on a cell's edge except for rounding must not add a cell.
 _EDGE_TOLERANCE = 1e-6
 
 FARTHEST_PIXEL = math.sqrt(2)
-"""How many cells a pixel may be from the centre of a cell that shows it: the cell's own diagonal.
+"""The largest distance of a pixel from the centre of a cell that shows it, in cells: the cell's diagonal.
 
-Further from every pixel's centre, a cell is outside of the swath, or in a gap of the data. This
-closes gaps between scan lines that are up to 2.6 cells apart.
+A cell with no pixel within this distance is outside of the swath, or in a gap of the data. This
+closes gaps between scan lines up to 2.6 cells apart.
 """
 
 Bounds = tuple[float, float, float, float]
@@ -67,17 +67,17 @@ class MapGrid:
         return min(x), min(y), max(x), max(y)
 
     def x(self) -> NDArray[np.float64]:
-        """Coordinates of the columns' centres; of a grid that is not rotated."""
+        """Coordinates of the columns' centres, in the CRS's unit; only for grids that are not rotated."""
         return np.asarray(self.transform.c + self.transform.a * (np.arange(self.width) + 0.5))
 
     def y(self) -> NDArray[np.float64]:
-        """Coordinates of the rows' centres; of a grid that is not rotated."""
+        """Coordinates of the rows' centres, in the CRS's unit; only for grids that are not rotated."""
         return np.asarray(self.transform.f + self.transform.e * (np.arange(self.height) + 0.5))
 
     def centres(
         self, rows: slice, columns: slice
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Coordinates of the cells' centres, two arrays shaped (rows, columns)."""
+        """Return the coordinates of the cells' centres, two arrays shaped (rows, columns)."""
         row, column = np.mgrid[rows, columns] + 0.5
         x, y = self.transform @ (column, row)
         return np.asarray(x), np.asarray(y)
@@ -85,9 +85,9 @@ class MapGrid:
     def cells(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
-        """Row and column of the cells in which places lie, and whether the grid has them.
+        """Return row and column of the cells that contain places, and whether the grid contains them.
 
-        Where it has not, or a place is not finite, row and column are 0.
+        Row and column are 0 for places outside of the grid, or not finite.
         """
         column, row = (np.floor(part) for part in ~self.transform @ (x, y))
         with np.errstate(invalid="ignore"):
@@ -99,9 +99,9 @@ class MapGrid:
         )
 
     def window(self, bounds: Bounds, *, margin: int = 0) -> tuple[slice, slice]:
-        """Rows and columns of the cells that a box touches, and so many more around them.
+        """Return rows and columns of the cells that a box touches, with a margin around them.
 
-        Both are empty where it touches none.
+        Both are empty if it touches none.
         """
         west, south, east, north = bounds
         corners = [(west, north), (east, north), (east, south), (west, south)]
@@ -118,7 +118,7 @@ class MapGrid:
         return found[0], found[1]
 
     def part(self, rows: slice, columns: slice) -> "MapGrid":
-        """The grid of a window's cells."""
+        """Return the grid of a window's cells."""
         corner = Affine.translation(columns.start, rows.start)
         return MapGrid(
             self.crs,
@@ -129,28 +129,29 @@ class MapGrid:
 
 
 def covering_grid(bounds: Bounds, cell_size: float, crs: CRS) -> MapGrid:
-    """The north-up grid of square cells that covers a box.
+    """Return the north-up grid of square cells that covers a box.
 
     Its edges are multiples of the cell size, so that grids of one CRS and cell size match.
     """
     west, south, east, north = (bound / cell_size for bound in bounds)
     left, bottom = math.floor(west + _EDGE_TOLERANCE), math.floor(south + _EDGE_TOLERANCE)
     right, top = math.ceil(east - _EDGE_TOLERANCE), math.ceil(north - _EDGE_TOLERANCE)
-    # Each edge by itself: a product of whole numbers has no rounding that adds up.
+    # Each edge is computed separately, as a product of whole numbers: rounding does not add up.
     transform = Affine(cell_size, 0, left * cell_size, 0, -cell_size, top * cell_size)
     return MapGrid(crs, transform, max(top - bottom, 1), max(right - left, 1))
 
 
 def transform_bounds(bounds: Sequence[float], source: CRS, target: CRS) -> Bounds:
-    """The box in another CRS that encloses a box.
+    """Return the box in another CRS that encloses a box.
 
     A box in degrees whose west is greater than its east crosses the antimeridian, if less than half
-    of the Earth lies between. What crosses the edge of the map in the other CRS goes on beyond it.
+    of the Earth lies between. A box that crosses the edge of the map in the other CRS continues
+    beyond it.
 
     Raises
     ------
     MapError
-        The box is none, or has no place in the other CRS.
+        The box is invalid, or has no place in the other CRS.
     """
     try:
         west, south, east, north = map(float, bounds)
@@ -174,7 +175,7 @@ def transform_bounds(bounds: Sequence[float], source: CRS, target: CRS) -> Bound
 
 
 def grid_attributes(grid: MapGrid) -> Mapping[str, Any]:
-    """Attributes of a CF grid mapping variable.
+    """Return the attributes of a CF grid mapping variable.
 
     With ``spatial_ref`` and ``GeoTransform`` (west, column step x, row step x, north, column step
     y, row step y), as GDAL and rioxarray read and write them.

@@ -1,1 +1,1 @@
-"""Published flight lines, opened lazily: maps and spectra of them."""
+"""Reads published flight lines: maps, spectra, cubes and exports, computed lazily."""

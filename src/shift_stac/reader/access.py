@@ -1,7 +1,7 @@
-"""What can be asked of a published flight line: ``ds.swath``.
+"""The accessor of a published flight line: ``ds.swath``.
 
-The accessor works on lines that :func:`shift_stac.open_flightline` opened, and on parts of them: scan
-lines and samples are known by their coordinates ``y`` and ``x``.
+The accessor works on lines from :func:`shift_stac.open_flightline`, and on parts of them: the
+coordinates ``y`` and ``x`` identify scan lines and samples.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from shift_stac.reader.window import window
 from shift_stac.store.glt_group import read_grid
 
 PREFERRED = ("Reflectance", "Radiance")
-"""What is shown unless another variable is named: the first of these that a line has."""
+"""The default variable: the first of these that a line has."""
 
-# What maps and statistics tell of the line they come from.
+# Attributes that maps and statistics take from their line.
 _ORIGIN = ("flight_line", "source")
 
 
 def _without_bad_bands(variable: xr.DataArray) -> xr.DataArray:
-    """A variable whose bad bands are missing; any without wavelengths as it is."""
+    """Return a variable with bad bands masked; one without wavelengths is unchanged."""
     if "wavelength" not in variable.dims or bool((variable["good_wavelength"] == 1).all()):
         return variable
     return variable.where(variable["good_wavelength"] == 1)
@@ -43,7 +43,7 @@ class FlightLineAccessor:
 
     @property
     def crs(self) -> CRS:
-        """The CRS of Easting and Northing, and of maps unless another one is asked for.
+        """The CRS of Easting and Northing, and the default CRS of maps.
 
         Raises
         ------
@@ -65,45 +65,46 @@ class FlightLineAccessor:
         mask_bad_bands: bool = True,
         resampling: Resampling | str = Resampling.NEAREST,
     ) -> xr.DataArray:
-        """Map-projected data, lazily: computing a window reads only the chunks that it needs.
+        """Return map-projected data, lazily: computing a window reads only the chunks that it needs.
 
         Parameters
         ----------
         bands
-            Wavelengths in nanometres, of each of which the nearest band is taken; by default all.
-            One that lies further from every band than a band's width is an error.
+            Wavelengths in nanometres; the nearest band of each is taken. By default all bands. A
+            wavelength further from every band than a band's width is an error.
         bbox
             West, south, east, north, in ``bbox_crs``; by default the whole line.
         crs
-            Of the map; by default the line's own UTM zone.
+            CRS of the map; by default the line's own UTM zone.
         resolution
-            Side of a cell in units of that CRS; by default about that of the line's pixels.
-            Grids of one CRS and resolution match, also of other lines.
+            Side of a cell in units of that CRS; by default about the size of the line's pixels.
+            Grids of the same CRS and resolution match, also of different lines.
         like
-            A georeferenced array: its very grid is taken. Excludes bbox, crs and resolution.
+            A georeferenced array, whose exact grid is used. Excludes bbox, crs and resolution.
         variable
-            Any variable of the swath; by default Reflectance, or else Radiance.
+            Any variable of the swath; by default Reflectance, or Radiance if the line has no
+            Reflectance.
         bbox_crs
-            Of the box; longitude and latitude by default.
+            CRS of the box; longitude and latitude (WGS 84) by default.
         mask_bad_bands
-            Whether values of bands that are no ``good_wavelength`` are left out. A variable
-            without wavelengths has none.
+            Whether values of bands that are not a ``good_wavelength`` become NaN. It has no effect
+            on a variable without wavelengths.
         resampling
             ``nearest``: a cell shows the pixel whose centre is nearest to its own. ``average``, for
             grids that are coarser than pixels: the mean of all pixels whose centres lie in the
-            cell. A value that is missing counts in no mean, and a cell without a value is NaN.
+            cell. Missing values do not count, and a cell without a value is NaN.
 
         Returns
         -------
         xarray.DataArray
-            Shaped ([wavelength,] y, x), NaN outside of the swath, as rioxarray wants it.
-            :func:`shift_stac.write_geotiff` writes it block by block.
+            Shaped ([wavelength,] y, x), NaN outside of the swath, with CRS and transform for
+            rioxarray. :func:`shift_stac.write_geotiff` writes it block by block.
 
         Raises
         ------
         MapError
-            The line does not reach into the box, has no band of a wavelength, options contradict
-            each other, the mean is asked for on a grid finer than the pixels, or the dataset has no
+            The line does not reach into the box, has no band at a wavelength, options contradict
+            each other, ``average`` is used on a grid finer than the pixels, or the dataset has no
             lookup table.
         """
         selected = self._select(variable)
@@ -127,16 +128,17 @@ class FlightLineAccessor:
     def spectrum(
         self, lon: float, lat: float, *, variable: str | None = None, mask_bad_bands: bool = True
     ) -> xr.DataArray:
-        """The spectrum of the pixel nearest to a place; bad bands are missing.
+        """Return the spectrum of the pixel nearest to a place; bad bands are NaN by default.
 
         Parameters
         ----------
         lon, lat
             WGS 84 degrees.
         variable
-            Any variable of the swath; by default Reflectance, or else Radiance.
+            Any variable of the swath; by default Reflectance, or Radiance if the line has no
+            Reflectance.
         mask_bad_bands
-            Whether values of bands that are no ``good_wavelength`` are left out.
+            Whether values of bands that are not a ``good_wavelength`` become NaN.
 
         Raises
         ------
@@ -149,29 +151,30 @@ class FlightLineAccessor:
     def spectra(
         self, places: Any, *, variable: str | None = None, mask_bad_bands: bool = True
     ) -> xr.DataArray:
-        """The spectra of the pixels nearest to many places, read at once; bad bands are missing.
+        """Return the spectra of the pixels nearest to places; bad bands are NaN by default.
 
         Parameters
         ----------
         places
-            A GeoDataFrame or GeoSeries of points in the CRS that it tells, or longitudes and
-            latitudes in WGS 84 degrees, shaped (places, 2).
+            A GeoDataFrame or GeoSeries of points in its own CRS, or longitudes and latitudes in WGS
+            84 degrees, shaped (places, 2).
         variable
-            Any variable of the swath; by default Reflectance, or else Radiance.
+            Any variable of the swath; by default Reflectance, or Radiance if the line has no
+            Reflectance.
         mask_bad_bands
-            Whether values of bands that are no ``good_wavelength`` are left out.
+            Whether values of bands that are not a ``good_wavelength`` become NaN.
 
         Returns
         -------
         xarray.DataArray
             Shaped (point[, wavelength]). ``point`` has the index of the places; ``y``, ``x``,
-            ``longitude``, ``latitude`` and ``distance`` (m) tell the pixel. Where the line has none,
-            values and distance are missing, and ``y`` and ``x`` are -1.
+            ``longitude``, ``latitude`` and ``distance`` (m) describe the pixel. Without a pixel,
+            values and distance are NaN, and ``y`` and ``x`` are -1.
 
         Raises
         ------
         MapError
-            They are no places, or the dataset has no lookup table.
+            The places are invalid, or the dataset has no lookup table.
         """
         found = points.spectra(self._swath(), self._select(variable), places)
         return self._with_origin(_without_bad_bands(found) if mask_bad_bands else found)
@@ -179,24 +182,25 @@ class FlightLineAccessor:
     def polygon(
         self, geojson: Any, *, variable: str | None = None, mask_bad_bands: bool = True
     ) -> xr.Dataset:
-        """Mean, standard deviation and count of the pixels in a polygon; bad bands are missing.
+        """Return mean, standard deviation and count of the pixels in a polygon, without bad bands.
 
-        ``share_on_line`` tells how much of the polygon's area the line's map covers, 0 to 1.
+        ``share_on_line`` is the share of the polygon's area that the line's map covers, 0 to 1.
 
         Parameters
         ----------
         geojson
             Polygon in WGS 84 degrees: GeoJSON as a mapping or text, or a geometry of shapely; or a
-            GeoDataFrame or GeoSeries in any CRS that it tells.
+            GeoDataFrame or GeoSeries in its own CRS.
         variable
-            Any variable of the swath; by default Reflectance, or else Radiance.
+            Any variable of the swath; by default Reflectance, or Radiance if the line has no
+            Reflectance.
         mask_bad_bands
-            Whether values of bands that are no ``good_wavelength`` are left out; their count is 0.
+            Whether values of bands that are not a ``good_wavelength`` become NaN; their count is 0.
 
         Raises
         ------
         MapError
-            It is no polygon, no pixel's centre lies in it, or the dataset has no lookup table.
+            It is not a polygon, contains no pixel's centre, or the dataset has no lookup table.
         """
         found = spectra.polygon(self._swath(), self._select(variable), geojson)
         found = self._with_origin(found)
@@ -208,9 +212,9 @@ class FlightLineAccessor:
         return found[["mean", "std"]].where(good).assign(count=found["count"].where(good, 0))
 
     def window(self, bbox: Sequence[float], *, bbox_crs: Any = "EPSG:4326") -> xr.Dataset:
-        """The part of the line that shows a box: its scan lines and samples, and a few around them.
+        """Return the part of the line in a box: its scan lines and samples, and a few around them.
 
-        It is a line as any other, to be written by ``to_zarr`` or ``swath.to_envi``.
+        The part is a line too, which ``to_zarr`` and ``swath.to_envi`` can write.
 
         Parameters
         ----------
@@ -225,11 +229,12 @@ class FlightLineAccessor:
         return along_bands(window(self._swath(), bbox, bbox_crs))
 
     def to_envi(self, folder: str | Path, *, variable: str | None = None) -> list[Path]:
-        """Write the line, or the part of it that this is, as ENVI files: cube, IGM, LOC and OBS.
+        """Write this line, or part of a line, as ENVI files: cube, IGM, LOC and OBS.
 
-        Values are the source's bits, bad bands included. Where the store has scaled integers, they
-        are the physical values. What is missing is the ``data ignore value`` of the header. Of a part,
-        such as ``ds.isel(y=slice(100, 400))``, the headers tell ``x start`` and ``y start`` in the line.
+        Values are the bits of the source, including bad bands. Scaled integers of the store are
+        written as physical values. Missing values are the ``data ignore value`` of the header. Of a
+        part, such as ``ds.isel(y=slice(100, 400))``, the headers tell ``x start`` and ``y start``
+        in the line.
 
         Parameters
         ----------
@@ -250,12 +255,12 @@ class FlightLineAccessor:
         MapError
             The line has no such cube, or the dataset no lookup table, which tells its CRS.
         OSError
-            They cannot be written.
+            The files cannot be written.
         """
         return write_envi(self._swath(), self._select(variable), self.crs, Path(folder))
 
     def _with_origin[Found: (xr.DataArray, xr.Dataset)](self, found: Found) -> Found:
-        """With the line's name and the UTC time of its begin as coordinates, for stacks, and its source."""
+        """Add the line's name and its begin (UTC) as coordinates, for stacks, and its source."""
         attributes = self._dataset.attrs
         origin: dict[str, Any] = {}
         if "flight_line" in attributes:
@@ -283,6 +288,6 @@ class FlightLineAccessor:
             has = ", ".join(
                 str(n) for n, v in dataset.variables.items() if {"y", "x"} <= set(v.dims)
             )
-            msg = f"the line has no variable {wanted!r} of its pixels; it has {has}"
+            msg = f"the line has no variable {wanted!r} of pixels; it has {has}"
             raise MapError(msg)
         return along_wavelengths(dataset[wanted])

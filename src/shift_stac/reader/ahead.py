@@ -1,7 +1,7 @@
-"""Reading of a cube what is likely to be wanted, while its pixels are still being found.
+"""Reads likely parts of a cube while its pixels are still being found.
 
-The lookup table names a pixel near each place, and geometry tells which is the nearest. Both it and
-the cube are a round trip away: the cube is asked for around the pixels that the table names meanwhile.
+The lookup table gives a pixel near each place, and geometry gives the nearest one. Geometry and
+cube cost a round trip each: so the cube is read around the pixels of the table at the same time.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from shift_stac.reader.chunk_reads import StoredArray, Tile, fetch_pixels, stored_array
 from shift_stac.reader.values import pixel_values
 
-# Pixels around those that the table names: of the swath, it does not name each.
+# Pixels around those of the table, which does not contain every pixel of the swath.
 _MARGIN = 2
-# Held at once, of a polygon.
+# Values of a polygon in memory at the same time.
 _MOST_BYTES = 64_000_000
 
 
 class PixelsAhead:
-    """A variable of which boxes are read before it is known which of their pixels are wanted.
+    """A variable; boxes of it are read before the exact pixels are known.
 
-    Boxes are held whole, of 17 MB at most in the default layout: it is for few places.
+    Whole boxes are in memory, 17 MB each at most in the default layout: use it for few places.
     """
 
     def __init__(self, variable: xr.DataArray) -> None:
@@ -35,7 +35,7 @@ class PixelsAhead:
         self._read: dict[Tile, NDArray[Any]] = {}
 
     def aim(self, line: int, sample: int, around: Mapping[str, slice]) -> None:
-        """Choose a box: what of a window around a pixel lies in the same chunks as this."""
+        """Choose a box: the part of a window around a pixel that lies in the pixel's chunks."""
         if self._array is None or line < 0:
             return
         tile = line // self._array.tile[0], sample // self._array.tile[1]
@@ -50,7 +50,7 @@ class PixelsAhead:
         self._boxes[tile] = y, x
 
     def aim_at(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> None:
-        """Choose boxes around many pixels, one in each chunk; none if they are too many to be held."""
+        """Choose boxes around many pixels, one in each chunk; none if they need too much memory."""
         if self._array is None:
             return
         boxes: dict[Tile, tuple[slice, slice]] = {}
@@ -79,7 +79,7 @@ class PixelsAhead:
             await asyncio.gather(*(box(self._array, tile) for tile in self._boxes))
 
     def pixels(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> NDArray[Any]:
-        """Values of pixels, shaped ([bands,] pixels); those that no box has are read now."""
+        """Return values of pixels, shaped ([bands,] pixels); those outside of the boxes are read now."""
         array = self._array
         if array is None or not self._read:
             return pixel_values(self._variable, line, sample)

@@ -1,4 +1,4 @@
-"""An archive as one thing, from a folder, S3 or https: its lines are found, opened and read together."""
+"""An archive in a folder, on S3 or https: finds, opens and reads its lines."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -20,43 +20,42 @@ from shift_stac.reader.plots import ANGLES, nearest_rows, pixel_rows, zone_rows
 from shift_stac.reader.search import search
 from shift_stac.reader.season_cube import season_cube
 
-# Lines whose metadata and geometry need not be asked for again.
+# The number of lines whose metadata and geometry are kept.
 _KEPT_OPEN = 64
 
 
 def open_archive(
     href: str | Path, *, storage_options: Mapping[str, Any] | None = None
 ) -> "Archive":
-    """Open a published archive: its table of items is read, and nothing of the lines.
+    """Open a published archive; this reads only its table of items.
 
     Parameters
     ----------
     href
-        The archive's root: a folder, ``s3://`` or ``https://``. Or its catalog, a collection of it, or
-        its table of items.
+        The archive's root: a folder, ``s3://`` or ``https://``. Or the address of its catalog, a
+        collection, or its table of items.
     storage_options
-        For fsspec, where the standard AWS settings do not tell how to reach the bucket, such as
-        ``{"anon": True}``.
+        Options for fsspec that the standard AWS settings do not have, such as ``{"anon": True}``.
 
     Raises
     ------
     CatalogError
-        There is no such archive, it has no table of items, or one of the documents is damaged.
+        The archive does not exist, has no table of items, or one of the documents is damaged.
     """
     return Archive(str(href), read_items(href, storage_options), storage_options)
 
 
 class Archive:
-    """The lines of an archive as they were published when it was opened.
+    """The lines that an archive had when it was opened.
 
     Parameters
     ----------
     href
-        Where it was opened.
+        The address at which it was opened.
     items
-        The table of its items, hrefs absolute, with the column ``store``.
+        The table of its items, with absolute hrefs and the column ``store``.
     storage_options
-        With which its lines are opened.
+        Options with which its lines are opened.
     """
 
     def __init__(
@@ -82,20 +81,20 @@ class Archive:
         datetime: Any = None,
         bbox_crs: Any = "EPSG:4326",
     ) -> geopandas.GeoDataFrame:
-        """The lines at a place, in a time; all of them unless something is asked for.
+        """Return the lines at a place and in a time; by default all lines.
 
         Parameters
         ----------
         geometry
-            That the line's footprint meets: GeoJSON or a geometry of shapely in WGS 84 degrees, or a
-            GeoDataFrame or GeoSeries in the CRS that it tells.
+            Geometry that the line's footprint intersects: GeoJSON or a geometry of shapely in WGS
+            84 degrees, or a GeoDataFrame or GeoSeries in its own CRS.
         bbox
             West, south, east, north, in ``bbox_crs``; in degrees, west may be greater than east,
             across the antimeridian.
         datetime
-            A time in UTC or a pair of begin and end, of which one may be None. As STAC writes it
+            A time in UTC, or a pair of begin and end, one of which may be None. Written as in STAC
             (``"2022-03"``, ``"2022-03-16"``, ``"2022-03/2022-04"``, ``"2022-03-16T18:42:37Z/.."``),
-            where a month or a day is all of it, or as dates and datetimes.
+            where a month or a day means the whole of it, or as dates and datetimes.
         bbox_crs
             Of the box; longitude and latitude by default.
 
@@ -103,13 +102,13 @@ class Archive:
         -------
         geopandas.GeoDataFrame
             The items' rows by time, as in :attr:`items`: ``store`` is the address of the line's
-            store, ``assets`` tells that of each asset. More is asked by the columns, such as
-            ``found[found["view:sun_elevation"] > 40]``.
+            store, ``assets`` has the address of each asset. Filter by other columns with pandas,
+            such as ``found[found["view:sun_elevation"] > 40]``.
 
         Raises
         ------
         MapError
-            What is asked for is no place or no time.
+            The geometry, box or time is invalid.
         """
         return search(
             self.items, geometry=geometry, bbox=bbox, bbox_crs=bbox_crs, datetime=datetime
@@ -130,16 +129,16 @@ class Archive:
         bbox_crs: Any = "EPSG:4326",
         mask_bad_bands: bool = True,
     ) -> xr.Dataset:
-        """The lines at a place, in a time, as one cube shaped (time, wavelength, y, x), lazily.
+        """Return the lines at a place and in a time as one lazy cube, shaped (time, wavelength, y, x).
 
-        Each time is a day, and each cell shows the nearest pixel of one of the day's lines; the layer
-        ``line`` tells which.
+        Each time is a day, and each cell shows the nearest pixel of one of the day's lines; the
+        layer ``line`` has the line of each cell.
 
         Parameters
         ----------
         geometry, bbox, like
-            The place, of which one is given: a polygon, a box in ``bbox_crs``, or a georeferenced
-            array whose very grid is taken.
+            The place, as one of these: a polygon, a box in ``bbox_crs``, or a georeferenced array
+            whose exact grid is used.
         datetime
             As for :meth:`search`.
         bands, crs, resolution, mosaic, variable, bbox_crs, mask_bad_bands
@@ -148,9 +147,9 @@ class Archive:
         Raises
         ------
         MapError
-            No line is there in that time, or what is asked for makes no cube.
+            No line was flown there in that time, or the options make no cube.
         StoreError
-            A line does not open.
+            A line cannot be opened.
         """
         place: dict[str, Any] = {"geometry": geometry, "bbox": bbox, "bbox_crs": bbox_crs}
         if like is not None:
@@ -188,10 +187,10 @@ class Archive:
         mask_bad_bands: bool = True,
         wide: bool = False,
     ) -> pd.DataFrame:
-        """Spectra of points on all lines and dates, as one tidy table.
+        """Return the spectra of points on all lines and dates as one tidy table.
 
-        Of each point, each line that reaches it shows the pixel whose centre is nearest, if a map would
-        show it there. Lines are read several at once, each chunk once.
+        Each line that reaches a point gives the pixel whose centre is nearest, if a map would show
+        it there. Several lines are read at the same time, each chunk once.
 
         Parameters
         ----------
@@ -201,40 +200,40 @@ class Archive:
         datetime
             As for :meth:`search`; all times by default.
         variable
-            Any variable of the lines; by default Reflectance, if any of them has it, or else
-            Radiance. Lines without it are left out, with a warning.
+            Any variable of the lines; by default Reflectance if any line has it, otherwise
+            Radiance. Lines without the variable are left out, with a warning.
         bands
-            Wavelengths in nanometres, of each of which the nearest band is taken; by default all.
+            Wavelengths in nanometres; the nearest band of each is taken. By default all bands.
         crs
-            Of coordinates that tell none, in columns ``x`` and ``y`` or ``easting`` and ``northing``
-            too; longitude and latitude by default. A GeoDataFrame without a CRS needs it.
+            CRS of coordinates without one, also in columns ``x`` and ``y`` or ``easting`` and
+            ``northing``; longitude and latitude (WGS 84) by default. A GeoDataFrame without a CRS
+            needs it.
         ids
-            The column of the points' names; by default ``id``, where there is one, or else the index.
+            The column of the points' names; by default ``id`` if it exists, otherwise the index.
         also
-            Further variables of the pixel, a column each, where a line has them: angles by default,
-            degrees.
+            Further variables of the pixel, as one column each if the line has them; by default
+            angles in degrees.
         mask_bad_bands
-            Whether values of bands that are no ``good_wavelength`` are left out.
+            Whether values of bands that are not a ``good_wavelength`` become NaN.
         wide
-            Whether bands are columns, as tables of predictors have them, named by the wavelength that
-            was asked for (``"860"``), or else by their own (``"862.95"``), nm. By default each band is
-            a row.
+            Whether bands are columns, named by the given wavelengths (``"860"``), or by their own
+            (``"862.95"``) if none are given, nm. By default each band is a row.
 
         Returns
         -------
         pandas.DataFrame
             Columns ``id``, ``line``, ``time`` (the line's begin, UTC), ``y`` and ``x`` (scan line and
             sample), ``distance`` (of the pixel's centre from the point, m), those of ``also``,
-            ``wavelength`` (nm), and the variable by its name, NaN where it has no data. In the order of
+            ``wavelength`` (nm), and the variable by its name, NaN where it has no data. Sorted by
             points, times and wavelengths. A point that no line reaches has no row.
 
         Raises
         ------
         MapError
-            They are no points, a coordinate is NaN or swapped, the CRS is missing, a name occurs
-            twice, or a line has no band of a wavelength.
+            The points are invalid, a coordinate is NaN or swapped, the CRS is missing, a name
+            occurs twice, or a line has no band at a wavelength.
         StoreError
-            A line does not open.
+            A line cannot be opened.
         """
         return campaign_table(
             self.search(datetime=datetime),
@@ -261,7 +260,7 @@ class Archive:
         also: Sequence[str] = ANGLES,
         mask_bad_bands: bool = True,
     ) -> pd.DataFrame:
-        """Statistics of polygons on all lines and dates, as one tidy table.
+        """Return statistics of polygons on all lines and dates as one tidy table.
 
         Each pixel whose centre lies in a polygon counts once, as it was measured.
 
@@ -273,22 +272,23 @@ class Archive:
         datetime, variable, bands, crs, ids, mask_bad_bands
             As for :meth:`spectra`.
         also
-            Further variables, of which the mean is a column; of directions that of their vectors.
+            Further variables; the mean of each is a column. Directions are averaged as vectors.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``id``, ``line``, ``time``, ``share_on_line`` (how much of the polygon's area the
-            line's map covers, 0 to 1), those of ``also``, ``wavelength`` (nm), ``mean``, ``std`` (of
-            the population) and ``count`` of the pixels that have data. A polygon that is smaller than
-            a pixel may have a count of 0; one that a line does not reach has no row.
+            Columns ``id``, ``line``, ``time``, ``share_on_line`` (share of the polygon's area that
+            the line's map covers, 0 to 1), those of ``also``, ``wavelength`` (nm), ``mean``,
+            ``std`` (of the population) and ``count`` of the pixels that have data. A polygon
+            smaller than a pixel may have a count of 0; a polygon that a line does not reach has no
+            row.
 
         Raises
         ------
         MapError
             As for :meth:`spectra`.
         StoreError
-            A line does not open.
+            A line cannot be opened.
         """
         return campaign_table(
             self.search(datetime=datetime),
@@ -316,19 +316,19 @@ class Archive:
         mask_bad_bands: bool = True,
         wide: bool = False,
     ) -> pd.DataFrame:
-        """Every pixel in polygons, such as a lasso, on all lines and dates, as one tidy table.
+        """Return every pixel in polygons on all lines and dates as one tidy table.
 
         Parameters
         ----------
         polygons
-            As for :meth:`zonal`; one polygon has the name 0.
+            As for :meth:`zonal`; a single polygon has the name 0.
         datetime, variable, bands, crs, ids, also, mask_bad_bands, wide
             As for :meth:`spectra`.
 
         Returns
         -------
         pandas.DataFrame
-            As :meth:`spectra` gives it, with ``longitude`` and ``latitude`` of the pixel's centre
+            As from :meth:`spectra`, with ``longitude`` and ``latitude`` of the pixel's centre
             instead of ``distance``.
 
         Raises
@@ -336,7 +336,7 @@ class Archive:
         MapError
             As for :meth:`spectra`.
         StoreError
-            A line does not open.
+            A line cannot be opened.
         """
         return campaign_table(
             self.search(datetime=datetime),
@@ -359,14 +359,14 @@ class Archive:
         CatalogError
             The archive has no line of that name.
         StoreError
-            Its store does not open.
+            Its store cannot be opened.
         """
-        # What is done to one dataset is not seen in another; what was read of the line is kept for all.
+        # Each call returns a new dataset; they share the cached data of the line.
         return self._opened(line).copy()
 
     def _open(self, line: str) -> xr.Dataset:
         stores = self.items.loc[self.items["id"] == line, "store"]
         if stores.empty:
-            msg = f"{self.href} has no line {line}: its lines are in the column id of items"
+            msg = f"{self.href} has no line {line}: see the column id of items"
             raise CatalogError(msg)
         return open_flightline(stores.iloc[0], storage_options=self.storage_options)

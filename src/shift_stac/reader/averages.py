@@ -1,7 +1,7 @@
 """Maps whose cells show the mean of the pixels in them.
 
-A pixel counts in the cell in which its centre lies, by Easting and Northing: each once, however the
-cells lie to the pixels. Values that are missing count in no mean.
+A pixel counts once, in the cell that contains its centre by Easting and Northing. Missing values do
+not count.
 """
 
 import math
@@ -20,10 +20,10 @@ from shift_stac.reader.pixels import pixels_of, region_around
 from shift_stac.reader.values import in_parts, pixel_values, window_values
 from shift_stac.store.glt_group import read_grid
 
-# Pixels whose places are looked at together.
+# Pixels whose places are computed together.
 _MOST_PIXELS = 1_000_000
 
-# So many cells of the lookup table around a window may show a pixel that lies in it.
+# Cells of the lookup table this far around a window may show a pixel inside of it.
 _MARGIN = math.ceil(FARTHEST_PIXEL) + 1
 
 
@@ -34,12 +34,12 @@ def write_means(
     grid: MapGrid,
     bands: NDArray[np.intp] | None,
 ) -> None:
-    """Write to an array the means of a variable over the pixels in each cell of a grid.
+    """Write the means of a variable over the pixels in each cell of a grid to an array.
 
     Parameters
     ----------
     out
-        Shaped (bands, rows, columns), as the grid. Cells without a value are left as they are.
+        Shaped (bands, rows, columns), as the grid. Cells without a value are not changed.
     swath
         The line with its lookup table.
     variable
@@ -47,7 +47,7 @@ def write_means(
     grid
         North-up, with cells not smaller than pixels.
     bands
-        Places along ``wavelength``; all by default.
+        Indices along ``wavelength``; all by default.
     """
     region = _region(swath, grid)
     if region is None or not len(out):
@@ -85,12 +85,12 @@ def write_means(
 
 
 def _region(swath: xr.Dataset, grid: MapGrid) -> tuple[slice, slice] | None:
-    """Scan lines and samples around the pixels that may lie in a grid."""
+    """Return the scan lines and samples around the pixels that may lie in a grid."""
     table = read_grid(swath)
     try:
         box = transform_bounds(grid.bounds, grid.crs, table.crs)
     except MapError:
-        # So far away that the line's zone has no coordinates there.
+        # The place is so far away that the line's zone has no coordinates for it.
         return None
     region = region_around(swath, *pixels_of(swath, *table.window(box, margin=_MARGIN)))
     return None if region is None else (region["y"], region["x"])

@@ -1,4 +1,4 @@
-"""Finding the bands that a reader asks for by wavelength."""
+"""Finds bands by wavelength."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,18 +12,18 @@ from shift_stac.store.store_format import BAND_DIM, SPECTRAL_DIM
 
 
 def along_wavelengths[Found: (xr.DataArray, xr.Dataset)](found: Found) -> Found:
-    """With ``wavelength`` as the spectral dimension, also where bands are known by their numbers."""
+    """Return a variable with ``wavelength`` as the spectral dimension, also if bands have only numbers."""
     return found.swap_dims({BAND_DIM: SPECTRAL_DIM}) if BAND_DIM in found.dims else found
 
 
 def along_bands[Found: (xr.DataArray, xr.Dataset)](found: Found) -> Found:
-    """What :func:`along_wavelengths` made, as it was; anything else as it is."""
+    """Undo :func:`along_wavelengths`; anything else is unchanged."""
     has_numbers = BAND_DIM in found.coords and found.coords[BAND_DIM].dims == (SPECTRAL_DIM,)
     return found.swap_dims({SPECTRAL_DIM: BAND_DIM}) if has_numbers else found
 
 
 def bands_of(variable: xr.DataArray, wanted: Sequence[float]) -> list[int]:
-    """The nearest band of a variable to each wavelength; see :func:`find_bands`."""
+    """Return the nearest band of a variable to each wavelength; see :func:`find_bands`."""
     widths = variable["fwhm"].to_numpy() if "fwhm" in variable.coords else None
     return find_bands(variable["wavelength"].to_numpy(), widths, wanted)
 
@@ -31,22 +31,22 @@ def bands_of(variable: xr.DataArray, wanted: Sequence[float]) -> list[int]:
 def find_bands(
     centres: NDArray[Any], widths: NDArray[Any] | None, wanted: Sequence[float]
 ) -> list[int]:
-    """The nearest band of each wavelength.
+    """Return the nearest band to each wavelength.
 
     Parameters
     ----------
     centres
         Of the bands, nm.
     widths
-        Full widths at half maximum, nm, where they are known.
+        Full widths at half maximum, nm, if they are known.
     wanted
         Wavelengths, nm.
 
     Raises
     ------
     MapError
-        A wavelength is no number, or lies further from the nearest band than the band's width and half the
-        way to its neighbour.
+        A wavelength is not a number, or is further from the nearest band than the band's width and
+        half the distance to its neighbour.
     """
     if isinstance(wanted, str) or not np.iterable(wanted) or not len(wanted):
         msg = f"bands={wanted!r} is no list: give one of wavelengths in nanometres, such as [650]"
@@ -61,7 +61,7 @@ def find_bands(
             msg = f"{asked!r} is no wavelength: give numbers in nanometres"
             raise MapError(msg) from error
         place = int(np.argmin(np.abs(centres - nm)))
-        # Not "greater than": NaN is near to nothing.
+        # Not "greater than": comparisons with NaN are false.
         if not abs(centres[place] - nm) <= reach[place]:
             hint = (
                 f"; {nm:g} um is {nm * 1000:g} nm"

@@ -1,4 +1,4 @@
-"""Plots on all lines of an archive: which line may show which plot, and what all of them show."""
+"""Tables of plots on all lines of an archive."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,10 +20,10 @@ from shift_stac.reader.places import Places
 from shift_stac.reader.plots import Wanted
 from shift_stac.reader.tables import LineRows, build_table
 
-# Each has up to 64 chunks in flight, of some megabytes.
+# Lines at the same time: each has up to 64 chunks of some megabytes in flight.
 _LINES_AT_ONCE = 4
 
-# A footprint is simplified, and a map shows what lies a little beside its pixels.
+# A footprint is simplified, and a map extends a little beyond its pixels.
 _TOLERANCE_M = 20.0
 _PIXELS_BEYOND = 4.0
 _METRES_PER_DEGREE = 110_000.0
@@ -31,7 +31,7 @@ _LEAST_COSINE = 0.01
 _WHOLE_TURN = 360.0
 
 RowsOf = Callable[[xr.Dataset, Wanted, NDArray[Any], NDArray[np.intp]], LineRows]
-"""What makes the rows of a line: of the line, what is wanted, geometries, and their numbers."""
+"""Makes the rows of a line from the line, the request, geometries, and their numbers."""
 
 
 def campaign_table(
@@ -47,23 +47,23 @@ def campaign_table(
     mask_bad_bands: bool,
     wide: bool,
 ) -> pd.DataFrame:
-    """What all lines show at places, several lines at once.
+    """Return the table of all lines at places; several lines are read at the same time.
 
     Parameters
     ----------
     items
-        The lines, as ``Archive.search`` finds them.
+        The lines, as ``Archive.search`` returns them.
     open_line
-        Opens one by its name.
+        Opens a line by its name.
     places
         Points or polygons.
     rows_of
         Makes the rows of a line.
     columns
-        What the table has besides the names of place, line and time, if it has no rows.
+        Columns of a table without rows, besides the names of place, line and time.
     variable
-        By default Reflectance, if any of the lines has it, or else Radiance. Lines without it are left
-        out, with a warning.
+        By default Reflectance if any of the lines has it, otherwise Radiance. Lines without it are
+        left out, with a warning.
     bands, also, mask_bad_bands
         See :class:`~shift_stac.reader.plots.Wanted`.
     wide
@@ -72,7 +72,8 @@ def campaign_table(
     Raises
     ------
     MapError
-        None of the lines that reach the places has the variable, or one has no band of a wavelength.
+        None of the lines that reach the places has the variable, or a line has no band at a
+        wavelength.
     """
     reached = lines_and_places(items, places.geometries)
     with ThreadPoolExecutor(_LINES_AT_ONCE) as pool:
@@ -106,7 +107,7 @@ def _has(swath: xr.Dataset, variable: str) -> bool:
 
 
 def _tell_left_out(lines: Sequence[xr.Dataset], has: Sequence[bool], variable: str) -> None:
-    """Warn of lines that have no such variable; none at all is an error."""
+    """Warn of lines without the variable; raise an error if no line has it."""
     without = [
         str(swath.attrs.get("flight_line"))
         for swath, shown in zip(lines, has, strict=True)
@@ -124,7 +125,7 @@ def _tell_left_out(lines: Sequence[xr.Dataset], has: Sequence[bool], variable: s
 def lines_and_places(
     items: geopandas.GeoDataFrame, geometries: NDArray[Any]
 ) -> dict[int, NDArray[np.intp]]:
-    """The numbers of the places that each line may show, by the number of its row."""
+    """Return the numbers of the places that each line may show, by the number of its row."""
     tolerance, pixel = (
         items[name].fillna(default) if name in items else pd.Series(default, items.index)
         for name, default in (("shift:footprint_tolerance_m", _TOLERANCE_M), ("gsd", _TOLERANCE_M))
@@ -135,7 +136,7 @@ def lines_and_places(
     degrees = (tolerance + _PIXELS_BEYOND * pixel) / (_METRES_PER_DEGREE * cosine)
     tree = shapely.STRtree(shapely.buffer(items.geometry.to_numpy(), degrees.to_numpy()))
     pairs: set[tuple[int, int]] = set()
-    # Footprints are cut at the antimeridian, and so a place may lie a turn away.
+    # Footprints are cut at the antimeridian; so a place may be a turn away.
     for turn in (0.0, _WHOLE_TURN, -_WHOLE_TURN):
         moved = shapely.transform(geometries, partial(np.add, (turn, 0.0)))
         place, line = tree.query(moved, predicate="intersects")

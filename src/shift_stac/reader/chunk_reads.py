@@ -1,9 +1,9 @@
-"""Reading the arrays of a line's store: all chunks of a request at once, and each of them once.
+"""Reads the arrays of a line's store: all chunks of a request at the same time, each once.
 
-Dask asks for as many chunks at a time as the machine has cores, which over a network is waiting. What
-the reader itself needs, it asks of zarr directly. An array is cut into *tiles*: the scan lines and
-samples of its chunks, through all bands that are wanted. Those of geometry, of the lookup table and
-of maps are kept, up to :data:`KEPT_BYTES` for all lines that are open, for as long as the line is.
+Dask reads as many chunks at a time as the machine has cores, which is slow over a network. So the
+reader uses zarr directly. An array is cut into *tiles*: the scan lines and samples of its chunks,
+through all bands that are wanted. Those of geometry, of the lookup table and of maps are kept, up
+to :data:`KEPT_BYTES` for all lines that are open, for as long as the line is.
 
 Reads go on in zarr's own event loop, which is one thread.
 """
@@ -25,13 +25,13 @@ from zarr.core.sync import sync
 
 KEPT_BYTES = 256_000_000
 
-# Chunks of 3 MB in flight: enough to fill a line of 10 Gbit/s at 30 ms.
+# Chunks of 3 MB in flight: enough for a connection of 10 Gbit/s at 30 ms.
 _IN_FLIGHT = 64
 
 # Where one in so many pixels of a window is wanted, they are taken of the window at once.
 _DENSE = 8
 
-# What xarray decodes values by.
+# The attributes by which xarray decodes values.
 _CODING = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 
 Tile = tuple[int, int]
@@ -46,7 +46,7 @@ Beside = Callable[[asyncio.Semaphore], Coroutine[Any, Any, None]]
 
 
 class StoredArray:
-    """An array of a store, shaped ([wavelength,] y, x), as dask takes it: sliced, it is read.
+    """An array of a store, shaped ([wavelength,] y, x), for dask: slicing reads it.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class StoredArray:
         return self.decode(np.asarray(self._array[key]))
 
     def decode(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """Values as xarray gives them."""
+        """Return values decoded as in xarray."""
         if self._is_plain:
             return stored
         dims = [f"axis_{number}" for number in range(stored.ndim)]
@@ -107,7 +107,7 @@ class StoredArray:
     def tiles_at(
         self, line: NDArray[np.intp], sample: NDArray[np.intp]
     ) -> dict[Tile, NDArray[np.intp]]:
-        """Which of the pixels lie in each tile that has any."""
+        """Return the pixels in each tile that has any."""
         if not line.size:
             return {}
         rows, columns = (
@@ -116,21 +116,21 @@ class StoredArray:
         across = self.shape[-1] // self.tile[1] + 1
         code = rows * across + columns
         if code.max() <= np.iinfo(np.uint16).max:
-            # Short numbers are sorted by their digits, in a tenth of the time.
+            # Small integers are sorted by radix sort, in a tenth of the time.
             code = code.astype(np.uint16)
         order = np.argsort(code, kind="stable")
         parts = np.split(order, np.flatnonzero(code[order[1:]] != code[order[:-1]]) + 1)
         return {(int(rows[part[0]]), int(columns[part[0]])): part for part in parts}
 
     def touched(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> list[Tile]:
-        """The tiles that have any of the pixels."""
+        """Return the tiles that have any of the pixels."""
         across = self.shape[-1] // self.tile[1] + 1
         code = line // self.tile[0] * across + sample // self.tile[1]
         present = np.flatnonzero(np.bincount(code)).tolist()
         return [(number // across, number % across) for number in present]
 
     def objects(self, tiles: Sequence[Tile]) -> list[list[Tile]]:
-        """Tiles by the object that holds them: more than one where the array has shards."""
+        """Return tiles by their object; a shard has more than one."""
         outer = self._array.shards or self._array.chunks
         found: dict[Tile, list[Tile]] = defaultdict(list)
         for tile in tiles:
@@ -144,7 +144,7 @@ class StoredArray:
     async def read(
         self, bands: Bands, y: slice, x: slice, limit: asyncio.Semaphore
     ) -> NDArray[Any]:
-        """A box of the array, shaped (bands, y, x), as it is stored; one band where it has none."""
+        """Read a box of the array, shaped (bands, y, x), as it is stored; one band if the array has no wavelengths."""
 
         async def part(selection: tuple[slice, ...]) -> NDArray[Any]:
             async with limit:
@@ -168,14 +168,14 @@ class StoredArray:
 
 @dataclass(frozen=True)
 class TilesRead:
-    """What was read of an array: whole tiles, each shaped (bands, y, x), as they are stored."""
+    """Whole tiles that were read of an array, each shaped (bands, y, x), as they are stored."""
 
     array: StoredArray
     bands: Bands
     tiles: Mapping[Tile, NDArray[Any]]
 
     def pixels(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> NDArray[Any]:
-        """Values of pixels, shaped ([bands,] pixels)."""
+        """Return values of pixels, shaped ([bands,] pixels)."""
         if not line.size:
             return self._decoded(self._empty((0,)))
         y, x = (slice(int(part.min()), int(part.max()) + 1) for part in (line, sample))
@@ -215,16 +215,16 @@ class TilesRead:
 
 
 def stored_array(variable: xr.DataArray) -> StoredArray | None:
-    """The array of a store whose values these are, unaltered; None where they have become others."""
+    """Return the array of a store behind a variable; None if its values were changed."""
     data = variable.variable.data
     graph = getattr(data, "dask", None)
-    # Dask keeps what an array was made of under this name; what is made of the array has another.
+    # Dask keeps the source of an array under this name; derived arrays have another name.
     found = None if graph is None else graph.get(f"original-{data.name}")
     return found if isinstance(found, StoredArray) else None
 
 
 def tiles_of(array: StoredArray, lines: slice, samples: slice) -> list[Tile]:
-    """The tiles that a window touches."""
+    """Return the tiles that a window touches."""
     if lines.start >= lines.stop or samples.start >= samples.stop:
         return []
     rows, columns = (
@@ -238,7 +238,7 @@ def fetch_tiles(
     wanted: Sequence[tuple[StoredArray, Bands, Collection[Tile]]],
     beside: Beside | None = None,
 ) -> list[TilesRead]:
-    """Whole tiles of arrays, all of them at once; those that are kept are not read again.
+    """Read whole tiles of arrays, all at the same time; kept tiles are not read again.
 
     ``beside`` reads something else at the same time.
     """
@@ -271,7 +271,7 @@ def asked_beside(array: StoredArray, bands: Bands, tiles: Collection[Tile]) -> B
 def fetch_pixels(
     array: StoredArray, bands: Bands, line: NDArray[np.intp], sample: NDArray[np.intp]
 ) -> NDArray[Any]:
-    """Values of pixels, shaped ([bands,] pixels); nothing is kept, nor held longer than needed."""
+    """Return values of pixels, shaped ([bands,] pixels); no tile is kept."""
     out = np.empty((1 if bands is None else len(bands), line.size), array.stored_dtype)
     places = array.tiles_at(line, sample)
 
@@ -291,7 +291,7 @@ def fetch_pixels(
 
 
 class _Kept:
-    """Tiles of all arrays that are kept, the longest unused first, and those that are on their way."""
+    """The kept tiles of all arrays, the least recently used first, and tiles that are being read."""
 
     def __init__(self) -> None:
         self._used: OrderedDict[_Key, tuple[weakref.ref[StoredArray], int]] = OrderedDict()
@@ -309,7 +309,7 @@ class _Kept:
     def all_of(
         self, array: StoredArray, bands: Bands, tiles: Iterable[Tile]
     ) -> dict[Tile, NDArray[Any]] | None:
-        """All of these tiles, or None."""
+        """Return all of these tiles, or None if one is missing."""
         found = {}
         for tile in tiles:
             kept = self.get(array, bands, tile)

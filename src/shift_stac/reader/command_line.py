@@ -1,4 +1,4 @@
-"""The command ``shift-stac``: an archive searched, read and exported without a line of Python."""
+"""The command ``shift-stac``: searches, reads and exports an archive."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ from shift_stac.reader.archive import Archive, open_archive
 from shift_stac.reader.geotiff import write_geotiff
 from shift_stac.reader.mosaic_rule import MosaicRule
 
-# What a list of lines tells as text.
+# The columns of a list of lines as text.
 _TOLD = ("id", "datetime", "end_datetime", "gsd", "shift:product", "view:sun_elevation", "store")
 _TABLES = (".csv", ".parquet")
 _LISTS = (*_TABLES, ".geojson")
@@ -24,18 +24,18 @@ _GEOTIFFS = (".tif", ".tiff")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 if it did what was asked, 1 if it could not, 2 for wrong usage."""
+    """Run the command; return 0 on success, 1 after an error, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        # The web and a folder ask for none.
+        # The web and folders need no credentials.
         anonymous = options.anonymous and options.archive.startswith("s3://")
         archive = open_archive(
             options.archive, storage_options={"anon": True} if anonymous else None
         )
         options.run(archive, options)
     except BrokenPipeError:
-        # Whoever reads has had enough; what is left to be flushed has no reader.
+        # The reader of the pipe has closed it; the rest of the output is dropped.
         sys.stdout = None
     except (ShiftError, OSError) as error:
         sys.stderr.write(f"shift-stac: {error}\n")
@@ -47,12 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shift-stac",
         description="Search, read and export an archive of flight lines: a folder, s3:// or https://.",
-        epilog="shift-stac COMMAND --help tells the options of a command.",
+        epilog="shift-stac COMMAND --help explains the options of a command.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     search = _command(commands, "search", _search, "list lines by place and time")
-    _add_place(search, "lines whose footprint meets it")
+    _add_place(search, "lines whose footprint intersects it")
     _add_table(search, _LISTS)
 
     spectra = _command(commands, "spectra", _spectra, "spectra of points on all lines, as a table")
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--mosaic",
         choices=[str(rule) for rule in MosaicRule],
         default=str(MosaicRule.NADIR),
-        help="which of a day's lines a cell shows (default: %(default)s)",
+        help="line of a day that a cell shows (default: %(default)s)",
     )
     _add_output(cube, "the Zarr store to write; its folder is made")
 
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, "export", _export, "a line, or a window of it, as ENVI files or as a GeoTIFF"
     )
     export.add_argument("line", metavar="LINE", help="the name of a line")
-    _add_bbox(export, "the part of the line that shows it")
+    _add_bbox(export, "only this part of the line")
     _add_grid(export, of="GeoTIFF: ")
     _add_output(
         export,
@@ -124,7 +124,9 @@ def _add_datetime(command: argparse.ArgumentParser) -> None:
 
 
 def _add_values(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--variable", help="by default Reflectance, or else Radiance")
+    command.add_argument(
+        "--variable", help="default: Reflectance, or Radiance if the line has no Reflectance"
+    )
     command.add_argument(
         "--bands", nargs="+", type=float, metavar="NM", help="wavelengths in nm; by default all"
     )
@@ -144,7 +146,7 @@ def _add_plots(command: argparse.ArgumentParser, kind: str) -> None:
     )  # fmt: skip
     _add_datetime(command)
     _add_values(command)
-    command.add_argument("--crs", help="of coordinates that tell none; by default degrees in CSV")
+    command.add_argument("--crs", help="CRS of coordinates without one; by default degrees in CSV")
     command.add_argument(
         "--ids", metavar="COLUMN", help="of names; by default id, or the row's number"
     )
@@ -154,7 +156,7 @@ def _add_plots(command: argparse.ArgumentParser, kind: str) -> None:
 def _add_table(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None:
     def table(name: str) -> Path:
         if not name.endswith(endings):
-            msg = f"{name} ends with none of {', '.join(endings)}, which say how it is written"
+            msg = f"{name} does not end with one of {', '.join(endings)}, which give its format"
             raise argparse.ArgumentTypeError(msg)
         return Path(name)
 
@@ -203,7 +205,7 @@ def _cube(archive: Archive, options: argparse.Namespace) -> None:
         mosaic=options.mosaic,
     )
     if options.output.exists():
-        msg = f"{options.output} is there already: remove it, or name another"
+        msg = f"{options.output} already exists: remove it, or choose another name"
         raise FileExistsError(msg)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.output.parent, prefix=".cube-") as folder:
@@ -211,7 +213,7 @@ def _cube(archive: Archive, options: argparse.Namespace) -> None:
             # https cannot list: a reader over it needs consolidated metadata.
             warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
             cube.to_zarr(Path(folder) / "cube.zarr")
-        # Whoever finds it by its name finds all of it.
+        # A store under its final name is complete.
         (Path(folder) / "cube.zarr").rename(options.output)
 
 
@@ -229,7 +231,10 @@ def _export(archive: Archive, options: argparse.Namespace) -> None:
         return
     unused = [name for name in ("bands", "crs", "resolution") if getattr(options, name) is not None]
     if unused:
-        msg = f"{options.output} is a folder of ENVI files, of which --{unused[0]} is no option: name a FILE.tif"
+        msg = (
+            f"{options.output} is a folder of ENVI files, for which --{unused[0]} has no effect: "
+            "give a FILE.tif"
+        )
         raise MapError(msg)
     part = line if options.bbox is None else line.swath.window(options.bbox)
     for path in part.swath.to_envi(options.output, variable=options.variable):
@@ -242,7 +247,7 @@ def _of_plots(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _plots(path: Path) -> pd.DataFrame:
-    """A file of plots as a table."""
+    """Read a file of plots as a table."""
     if not path.is_file():
         msg = f"there is no file {path}"
         raise FileNotFoundError(msg)

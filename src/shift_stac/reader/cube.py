@@ -1,4 +1,4 @@
-"""A cube of many days of which only windows are ever computed, each by itself."""
+"""A cube of many days; windows of it are computed one by one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,11 +18,11 @@ from shift_stac.reader.map_grids import map_coordinates
 from shift_stac.reader.mosaic import NO_LINE, MosaicLine, mosaic, reaches
 from shift_stac.reader.mosaic_rule import MosaicRule
 
-# A block of the lazy result, and the longest side of it.
+# Values of a block of the lazy result, and its longest side.
 _BLOCK_BYTES = 32_000_000
 _BLOCK_CELLS = 512
 LINE_LAYER = "line"
-"""The layer that tells which line each cell of a cube shows."""
+"""The layer with the line that each cell of a cube shows."""
 
 _RULES = {
     MosaicRule.NADIR: "the line of the day that saw the cell nearest to the vertical",
@@ -32,24 +32,24 @@ _RULES = {
 
 
 class SeasonCube:
-    """A cube of which only windows are ever computed.
+    """A cube; windows of it are computed one by one.
 
     Parameters
     ----------
     swaths
-        Lines that :func:`shift_stac.open_flightline` opened. Those that do not reach the grid are
-        left out.
+        Lines from :func:`shift_stac.open_flightline`. Lines that do not reach the grid are left
+        out.
     grid
         North-up.
     bands, variable, rule, mask_bad_bands
         See :func:`~shift_stac.reader.season_cube.season_cube`.
     area
-        A polygon in the grid's CRS: cells whose centres lie outside of it are missing.
+        A polygon in the grid's CRS: cells with centres outside of it are NaN.
 
     Raises
     ------
     MapError
-        No line reaches the grid, a line lacks the variable or a band, or two lines are the same.
+        No line reaches the grid, a line lacks the variable or a band, or a line is given twice.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SeasonCube:
         area: BaseGeometry | None = None,
     ) -> None:
         self.grid, self.rule, self.area = grid, rule, area
-        # From now on in the order in which they were begun.
+        # The order is now that of their begin.
         ordered = sorted(swaths, key=lambda swath: (_begin(swath), _name(swath)))
         reaching = [swath for swath in ordered if reaches(swath, grid)]
         if not reaching:
@@ -118,16 +118,16 @@ class SeasonCube:
         return values, chosen
 
     def outside(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
-        """Which cells of a window lie outside of the area, by their centres."""
+        """Return a mask of the cells of a window with centres outside of the area."""
         part = self.grid.part(rows, columns)
         if self.area is None:
             return np.zeros(part.shape, dtype=np.bool_)
         return np.asarray(geometry_mask([self.area], part.shape, part.transform))
 
     def dataset(self, like: xr.DataArray | xr.Dataset | None = None) -> xr.Dataset:
-        """The whole cube, lazily; see :func:`~shift_stac.reader.season_cube.season_cube`.
+        """Return the whole lazy cube; see :func:`~shift_stac.reader.season_cube.season_cube`.
 
-        ``like`` is the array whose grid it is, if there is one.
+        ``like`` is the array whose grid is used, if there is one.
         """
         days, bands, height, width = self.shape
         side = _BLOCK_CELLS
@@ -137,7 +137,7 @@ class SeasonCube:
             tuple(min(side, size - start) for start in range(0, size, side))
             for size in (height, width)
         ]
-        # The numbers of the lines as one more band: a block is computed once for both.
+        # The numbers of the lines are one more band: a block is computed once for both.
         both = dask.array.map_blocks(  # type: ignore[no-untyped-call]
             self._block,
             chunks=((1,) * days, (bands + 1,), *sizes),
@@ -157,7 +157,7 @@ class SeasonCube:
         return xr.Dataset(variables, coords=self._coordinates() | map_coordinates(self.grid, like))
 
     def _block(self, block_info: Any = None) -> NDArray[np.float32]:
-        """A block of the lazy cube: values, and below them the numbers of the lines."""
+        """Compute a block of the lazy cube: values, and after them the numbers of the lines."""
         (day, _), _, *parts = block_info[None]["array-location"]
         values, chosen = self.window(day, *(slice(*part) for part in parts))
         return np.concatenate([values, chosen[None].astype(np.float32)])[None]
@@ -201,13 +201,16 @@ def _begin(swath: xr.Dataset) -> np.datetime64:
     try:
         return np.datetime64(swath.attrs["time_coverage_start"].removesuffix("Z"), "ns")
     except (KeyError, ValueError) as error:
-        msg = f"the line {_name(swath)} does not tell when it was begun (time_coverage_start)"
+        msg = f"the line {_name(swath)} has no valid attribute time_coverage_start"
         raise MapError(msg) from error
 
 
 def _variable(swath: xr.Dataset, name: str) -> xr.DataArray:
     if name not in swath.variables or swath[name].dims != ("wavelength", "y", "x"):
-        msg = f"the line {_name(swath)} has no variable {name} with bands: choose another variable, or leave the line out"
+        msg = (
+            f"the line {_name(swath)} has no variable {name} with bands: choose another variable, or "
+            "leave the line out"
+        )
         raise MapError(msg)
     return swath[name]
 

@@ -1,4 +1,4 @@
-"""The grid that lines of several days and zones are put on together."""
+"""The common grid of lines of several days and zones."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,18 +23,18 @@ def choose_grid(
     crs: Any,
     resolution: float | None,
 ) -> MapGrid:
-    """The grid of a cube, see :func:`~shift_stac.reader.season_cube.season_cube`.
+    """Return the grid of a cube, see :func:`~shift_stac.reader.season_cube.season_cube`.
 
     Parameters
     ----------
     tables
-        The grids of the lines' lookup tables; not none.
+        The grids of the lines' lookup tables; at least one.
     bbox, bbox_crs, crs, resolution
-        What was asked for.
+        The options.
     area
-        A polygon in WGS 84 degrees, the box around which is the place.
+        A polygon in WGS 84 degrees; the box around it is the place.
     like
-        A grid that is to be taken as it is.
+        A grid to use unchanged.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def choose_grid(
     """
     if like is not None:
         if bbox is not None or crs is not None or resolution is not None:
-            msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
+            msg = "like gives the whole grid: leave out bbox, crs and resolution, or like"
             raise MapError(msg)
         return like
     if bbox is not None and area is not None:
@@ -72,7 +72,7 @@ def choose_grid(
 
 
 def _crs_of_most(tables: Sequence[MapGrid]) -> CRS:
-    """The CRS of most lines; of several that are as frequent, the one that comes first by its text."""
+    """Return the CRS of most lines; of equally frequent ones, the first by its text."""
     counted = Counter(table.crs.to_wkt() for table in tables)
     most = max(counted.values())
     return CRS.from_wkt(min(wkt for wkt, count in counted.items() if count == most))
@@ -84,6 +84,6 @@ def _union(boxes: Sequence[Bounds]) -> Bounds:
 
 
 def _size(table: MapGrid, target: CRS) -> float:
-    """Side of a cell as large as that of a table; the same in any UTM zone."""
+    """Return the side of a cell as large as that of a table; it is the same in any UTM zone."""
     same_unit = table.crs.axis_info[0].unit_name == target.axis_info[0].unit_name
     return table.cell_size if same_unit else matching_size(table, target)

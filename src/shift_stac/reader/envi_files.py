@@ -1,7 +1,8 @@
-"""A line, or a part of it, as ENVI files again, for programs of the field that read nothing else.
+"""Writes a line, or a part of it, as ENVI files, for programs that read only these.
 
-Names and bands are those of JPL's products, by whose order ISOFIT and HyTools go: cube, input geometry
-(IGM), locations (LOC) and observation geometry (OBS). Format: L3Harris Geospatial, "ENVI Header Files".
+Names and bands are those of JPL's products, whose order ISOFIT and HyTools expect: cube, input
+geometry (IGM), locations (LOC) and observation geometry (OBS). Format: L3Harris Geospatial, "ENVI
+Header Files".
 """
 
 from collections.abc import Iterator
@@ -25,13 +26,13 @@ _SUFFIXES = {"Radiance": "rdn", "Reflectance": "rfl"}
 _IGM = ("Easting", "Northing", "Elevation")
 _LOC = ("longitude", "latitude", "Elevation")
 
-# Held at once; more where a row of chunks is larger.
+# Bytes in memory at the same time; more if a row of chunks is larger.
 _BLOCK_BYTES = 96_000_000
 
 
 @dataclass(frozen=True)
 class _EnviFile:
-    """A file: what its name ends with, and its variables, each shaped ([wavelength,] y, x).
+    """A file: the end of its name, and its variables, each shaped ([wavelength,] y, x).
 
     None stands for a variable that the line does not have.
     """
@@ -54,7 +55,7 @@ def write_envi(swath: xr.Dataset, cube: xr.DataArray, crs: CRS, folder: Path) ->
     crs
         Of Easting and Northing.
     folder
-        Is made where it is not there.
+        The folder; it is created if it does not exist.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def write_envi(swath: xr.Dataset, cube: xr.DataArray, crs: CRS, folder: Path) ->
         They cannot be written.
     """
     if "wavelength" not in cube.dims:
-        msg = f"{cube.name} has no wavelengths: name a cube, whose geometry is written beside it"
+        msg = f"{cube.name} has no wavelengths: choose a cube; its geometry is written beside it"
         raise MapError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     line = swath.attrs.get("flight_line", "line")
@@ -116,7 +117,7 @@ def _files(swath: xr.Dataset, cube: xr.DataArray, crs: CRS) -> Iterator[_EnviFil
 
 
 def _spectral(cube: xr.DataArray) -> dict[str, object]:
-    """What a header tells of the bands."""
+    """Return the entries of a header about the bands."""
     told = {
         "wavelength units": "Nanometers",
         "wavelength": cube["wavelength"].to_numpy().tolist(),
@@ -127,7 +128,7 @@ def _spectral(cube: xr.DataArray) -> dict[str, object]:
 
 
 def _spelled(crs: CRS) -> str:
-    """A CRS as headers of IGMs tell it in their descriptions."""
+    """Spell a CRS as in the descriptions of IGM headers."""
     code = crs.to_epsg()
     zone = crs.utm_zone if code and code // 100 in _WGS84_UTM else None
     if zone is not None:
@@ -140,7 +141,7 @@ _WGS84_UTM = (326, 327)
 
 
 def _window(swath: xr.Dataset) -> dict[str, object]:
-    """Where a part of a line begins in it, counted from 1; nothing where it is no window."""
+    """Return where a part of a line begins in it, counted from 1; empty if it is not a window."""
     told: dict[str, object] = {}
     for dim in ("x", "y"):
         present = swath[dim].to_numpy()
@@ -175,7 +176,7 @@ def _write(file: _EnviFile, path: Path, line: str, window: dict[str, object]) ->
                     "file type": "ENVI Standard",
                     "data type": data_type(dtype),
                     "interleave": "bil",
-                    # As the machine that writes: 0 is little-endian.
+                    # The byte order of this machine: 0 is little-endian.
                     "byte order": int(np.dtype("=i2") == np.dtype(">i2")),
                     "data ignore value": f"{nodata:g}",
                     **file.entries,
@@ -185,7 +186,7 @@ def _write(file: _EnviFile, path: Path, line: str, window: dict[str, object]) ->
 
 
 def _blocks(like: xr.DataArray, rows: int) -> Iterator[slice]:
-    """Scan lines in blocks of whole chunks, so that none is read twice."""
+    """Yield scan lines in blocks of whole chunks, so that no chunk is read twice."""
     chunks = like.variable.chunksizes.get("y", (like.sizes["y"],))
     start = stop = 0
     for size in chunks:
@@ -197,7 +198,7 @@ def _blocks(like: xr.DataArray, rows: int) -> Iterator[slice]:
 
 
 def _nodata(variable: xr.DataArray) -> float:
-    """What stands for nodata in the store, if that is a number; ISOFIT knows -9999 alone."""
+    """Return the nodata value of the store if it is a number; ISOFIT knows only -9999."""
     told = float(variable.encoding.get("_FillValue", DEFAULT_NODATA))
     scaled = "scale_factor" in variable.encoding or "add_offset" in variable.encoding
     return told if np.isfinite(told) and not scaled else DEFAULT_NODATA
@@ -206,7 +207,7 @@ def _nodata(variable: xr.DataArray) -> float:
 def _layers(
     variable: xr.DataArray | None, block: slice, like: xr.DataArray, nodata: float
 ) -> NDArray[Any]:
-    """Scan lines of a variable, shaped (scan lines, bands, samples), as BIL orders them."""
+    """Return scan lines of a variable, shaped (scan lines, bands, samples), the order of BIL."""
     if variable is None:
         return np.full((block.stop - block.start, 1, like.sizes["x"]), nodata)
     part = variable.isel(y=block)

@@ -1,8 +1,8 @@
-"""A variable of a line as GDAL's virtual format, with the line's places as geolocation arrays.
+"""Writes a variable of a line as a GDAL VRT, with the line's places as geolocation arrays.
 
-GDAL reads a store, and passes over its 2-D longitude and latitude. In a VRT they stand in the metadata
-domain ``GEOLOCATION`` (GDAL's RFC 4), and gdalwarp, QGIS and rasterio put the line on any map by
-them. GDAL interpolates between pixels' centres: a cell may show a neighbour of the pixel that
+GDAL reads a store, but ignores its 2-D longitude and latitude. A VRT gives them in the metadata
+domain ``GEOLOCATION`` (GDAL's RFC 4), by which gdalwarp, QGIS and rasterio put the line on any map.
+GDAL interpolates between pixels' centres: a cell may show a neighbour of the pixel that
 ``orthorectify`` shows.
 """
 
@@ -38,15 +38,15 @@ _PLACES = ("longitude", "latitude")
 def write_geolocation_vrt(
     href: Any, path: str | Path, *, variable: str = "Reflectance", base: str | Path | None = None
 ) -> None:
-    """Write a VRT by which GDAL maps a variable of a published line: ``gdalwarp -geoloc``.
+    """Write a VRT with which GDAL maps a variable of a published line: ``gdalwarp -geoloc``.
 
     Parameters
     ----------
     href, base
-        The store, as :func:`shift_stac.open_flightline` takes it. The VRT names it by its absolute
-        address, and holds no pixels.
+        The store, as :func:`shift_stac.open_flightline` takes it. The VRT has its absolute address,
+        and no pixels.
     path
-        Of the VRT, which is replaced; its folder is there.
+        Path of the VRT, which is replaced; its folder exists.
     variable
         Shaped ([wavelength,] y, x).
 
@@ -55,7 +55,7 @@ def write_geolocation_vrt(
     MapError
         The line has no such variable.
     StoreError
-        There is no such store.
+        The store does not exist.
     OSError
         The VRT cannot be written.
     """
@@ -72,7 +72,7 @@ def write_geolocation_vrt(
 
 
 def _for_gdal(address: str) -> str:
-    """An address as GDAL's file systems spell it."""
+    """Return an address as GDAL's file systems spell it."""
     parts = urlsplit(address)
     if parts.scheme == "s3":
         return f"/vsis3/{parts.netloc}{parts.path}"

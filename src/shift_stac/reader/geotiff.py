@@ -1,7 +1,7 @@
-"""Maps as GeoTIFFs, written in the blocks that they are computed in.
+"""Writes maps as GeoTIFFs, block by block.
 
-Band descriptions are wavelengths; GDAL's metadata domain ``IMAGERY`` tells them in micrometres, as
-its raster data model has it. Format of ``cog``: OGC 21-026, Cloud Optimized GeoTIFF Standard 1.0.
+Band descriptions are wavelengths; GDAL's metadata domain ``IMAGERY`` has them in micrometres, as in
+its raster data model. Format of ``cog``: OGC 21-026, Cloud Optimized GeoTIFF Standard 1.0.
 """
 
 import tempfile
@@ -31,19 +31,19 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
     Parameters
     ----------
     raster
-        Shaped ([wavelength,] y, x), as ``ds.swath.orthorectify`` makes it, or what was computed from
-        that with its CRS kept.
+        Shaped ([wavelength,] y, x), from ``ds.swath.orthorectify``, or computed from such a map
+        with its CRS.
     path
-        Of the file, which is replaced when the new one is whole; its folder is there.
+        Path of the file, which is replaced when the new one is complete; its folder exists.
     cog
-        Whether to make it cloud-optimized: with overviews, of the nearest cells.
+        Whether to write it cloud-optimized, with overviews by nearest neighbour.
 
     Raises
     ------
     MapError
-        It is no map: it has other dimensions, or no CRS.
+        It is not a map: it has other dimensions, or no CRS.
     OSError
-        It cannot be written.
+        The file cannot be written.
     """
     raster = along_wavelengths(raster)
     if raster.dims not in (("y", "x"), ("wavelength", "y", "x")) or raster.rio.crs is None:
@@ -66,7 +66,7 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
 
 
 def copy_as_cog(tif: Path, cog: Path, *, resampling: str) -> None:
-    """Copy a GeoTIFF to a cloud-optimized one, whose overviews GDAL makes by such a resampling."""
+    """Copy a GeoTIFF to a cloud-optimized one; GDAL makes its overviews by this resampling."""
     rasterio.shutil.copy(
         tif,
         cog,
@@ -81,12 +81,12 @@ def copy_as_cog(tif: Path, cog: Path, *, resampling: str) -> None:
 
 def _write_tiles(raster: xr.DataArray, tif: Path) -> None:
     sides = {dim: sizes[0] for dim, sizes in raster.chunksizes.items()}
-    # A tile that two blocks share would be written twice.
+    # Blocks are whole tiles, so that no tile is written twice.
     tile = {
         axis: sides[dim] if sides.get(dim, 1) % _TILE_STEP == 0 else _TILE
         for axis, dim in (("blockysize", "y"), ("blockxsize", "x"))
     }
-    # What is as small as a tile, or has other blocks.
+    # A map as small as a tile, or with other blocks.
     whole = raster.chunk(
         {"y": tile["blockysize"], "x": tile["blockxsize"]}
         | ({"wavelength": -1} if "wavelength" in raster.dims else {})

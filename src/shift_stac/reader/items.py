@@ -1,4 +1,4 @@
-"""The table of an archive's items, found and read from a folder, S3 or https, its hrefs absolute."""
+"""Finds and reads the table of an archive's items in a folder, on S3 or https."""
 
 import io
 import json
@@ -14,14 +14,14 @@ import pandas as pd
 from shift_stac.errors import CatalogError
 from shift_stac.reader.store_address import joined, store_address
 
-# What the table's asset in a collection is known by (stac-geoparquet-spec 1.1).
+# The role of the table's asset in a collection (stac-geoparquet-spec 1.1).
 _TABLE_ROLE = "stac-items"
 
 
 def read_items(
     href: str | Path, storage_options: Mapping[str, Any] | None
 ) -> geopandas.GeoDataFrame:
-    """All items of an archive, one a row, in the order of their times.
+    """Return all items of an archive, one in each row, sorted by time.
 
     Parameters
     ----------
@@ -29,18 +29,18 @@ def read_items(
         The archive's root (a folder, ``s3://`` or ``https://``), its catalog, a collection of it, or the
         table itself.
     storage_options
-        For fsspec.
+        Options for fsspec.
 
     Returns
     -------
     geopandas.GeoDataFrame
-        The columns of the table, in WGS 84 degrees; every href is absolute, and the column ``store`` tells
-        the address of the line's store.
+        The columns of the table, in WGS 84 degrees; every href is absolute, and the column
+        ``store`` has the address of the line's store.
 
     Raises
     ------
     CatalogError
-        There is no such archive, it has no table, or one of the documents is damaged.
+        The archive does not exist, has no table, or one of the documents is damaged.
     """
     tables = [
         _read_table(table, storage_options) for table in _tables(_place(href), storage_options)
@@ -51,7 +51,7 @@ def read_items(
 
 
 def begins(items: geopandas.GeoDataFrame) -> pd.Series:
-    """When each line was begun, UTC: the first moment of its day where no more is known."""
+    """Return the begin of each line, UTC: the begin of its day if no time is known."""
     moments = pd.to_datetime(items["datetime"], utc=True)
     if "start_datetime" not in items:
         return moments
@@ -59,7 +59,7 @@ def begins(items: geopandas.GeoDataFrame) -> pd.Series:
 
 
 def _place(href: str | Path) -> str:
-    """A document of the archive: the catalog, where its root is given."""
+    """Return a document of the archive: the catalog if its root is given."""
     place = str(href) if "://" in str(href) else str(Path(href).absolute())
     if place.endswith((".json", ".parquet")):
         return place
@@ -67,7 +67,7 @@ def _place(href: str | Path) -> str:
 
 
 def _tables(place: str, storage_options: Mapping[str, Any] | None) -> list[str]:
-    """The addresses of the tables that a document leads to, at least one."""
+    """Return the addresses of the tables that a document links to, at least one."""
     if place.endswith(".parquet"):
         return [place]
     document = _read_json(place, storage_options)
@@ -79,7 +79,7 @@ def _tables(place: str, storage_options: Mapping[str, Any] | None) -> list[str]:
             if link.get("rel") == "child"
         ]
         collections = [(_read_json(child, storage_options), child) for child in children]
-    # A collection of products that were made of lines has no table of lines.
+    # Collections of derived products have no table of lines.
     found = [
         _absolute(asset["href"], where)
         for collection, where in collections
@@ -88,8 +88,8 @@ def _tables(place: str, storage_options: Mapping[str, Any] | None) -> list[str]:
     ]
     if not found:
         msg = (
-            f"{place} leads to no table of items, which is a collection's asset of the role {_TABLE_ROLE}: "
-            "give the address of an archive's root, or of its table"
+            f"{place} has no table of items (an asset of a collection with the role "
+            "{_TABLE_ROLE}): give the address of an archive's root, or of its table"
         )
         raise CatalogError(msg)
     return found
@@ -109,7 +109,7 @@ def _read_table(place: str, storage_options: Mapping[str, Any] | None) -> geopan
 
 
 def _with_absolute_hrefs(things: Any, place: str) -> Any:
-    """The assets or links of an item; an asset that it does not have is left out."""
+    """Return the assets or links of an item; missing assets are left out."""
     if isinstance(things, Mapping):
         present = {name: asset for name, asset in things.items() if asset is not None}
         return {name: {**a, "href": _absolute(a["href"], place)} for name, a in present.items()}
@@ -117,7 +117,7 @@ def _with_absolute_hrefs(things: Any, place: str) -> Any:
 
 
 def _absolute(href: str, document: str) -> str:
-    """An href in a document as an address. Its ``..`` are of its text, as in any URL (RFC 3986)."""
+    """Return an href in a document as an address. ``..`` is resolved as text, as in any URL (RFC 3986)."""
     address = joined(href, document)
     return address if "://" in address else os.path.normpath(address)
 
@@ -145,9 +145,9 @@ def _read(place: str, storage_options: Mapping[str, Any] | None) -> bytes:
         )
         raise CatalogError(msg) from error
     except Exception as error:
-        # Every file system has errors of its own.
+        # Each file system raises different errors.
         msg = (
             f"{place} cannot be read ({type(error).__name__}: {error}): give the address of an archive's "
-            "root, and what the bucket asks for as the standard AWS settings or storage_options"
+            "root, and credentials for the bucket as standard AWS settings or storage_options"
         )
         raise CatalogError(msg) from error

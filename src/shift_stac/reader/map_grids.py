@@ -1,4 +1,4 @@
-"""The grid of a map: the one that is asked for, the line's own, or that of another array."""
+"""The grid of a map: from options, from the line, or from another array."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,19 +16,19 @@ from shift_stac.maps.antimeridian import is_beyond_edge, nearest_turn, overlap, 
 from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, grid_attributes, transform_bounds
 from shift_stac.store.glt_group import read_grid
 
-# A resolution finer than such a part of a pixel is a mistake.
+# A resolution finer than this part of a pixel is a mistake.
 _FINEST_PART = 1000
 
 
 def north_up_grid(swath: xr.Dataset) -> MapGrid:
-    """The grid of the line's lookup table; where that is rotated, one as fine that is not."""
+    """Return the grid of the line's lookup table; if it is rotated, an equally fine north-up one."""
     return target_grid(read_grid(swath), None, WGS84, None, None)
 
 
 def target_grid(
     table: MapGrid, bbox: Sequence[float] | None, bbox_crs: CRS, crs: Any, resolution: float | None
 ) -> MapGrid:
-    """The grid of a box of a line, in a CRS and with cells of a size; each may be left to the line.
+    """Return the grid of a box of a line; CRS and cell size are the line's by default.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def target_grid(
 
 
 def _check_size(size: float, whole: Bounds, table: MapGrid, target: CRS) -> None:
-    """A cell of a whole line, or of a thousandth of a pixel, is meant in another unit."""
+    """Refuse cells of a whole line, or of a thousandth of a pixel: they are in another unit."""
     west, south, east, north = whole
     finest = matching_size(table, target) / _FINEST_PART
     if finest <= size <= max(east - west, north - south):
@@ -76,7 +76,7 @@ def _check_size(size: float, whole: Bounds, table: MapGrid, target: CRS) -> None
 
 
 def check_reach(table: MapGrid, grid: MapGrid) -> None:
-    """Look whether a given grid has room for any of the line."""
+    """Check that a given grid covers some of the line."""
     line = transform_bounds(table.bounds, table.crs, grid.crs)
     if overlap(grid.bounds, line, grid.crs) is None:
         msg = (
@@ -87,15 +87,15 @@ def check_reach(table: MapGrid, grid: MapGrid) -> None:
 
 
 def outside(bbox: Sequence[float]) -> MapError:
-    """What to raise of a box that the line does not reach."""
+    """Return the error for a box that the line does not reach."""
     return MapError(
         f"the line does not reach into the box {tuple(bbox)}: give west, south, east, north in "
-        "degrees, or say in which bbox_crs they are"
+        "degrees, or give their CRS as bbox_crs"
     )
 
 
 def matching_size(table: MapGrid, target: CRS) -> float:
-    """Side of a cell in another CRS that is as large as that of a table."""
+    """Return the side of a cell in another CRS that is as large as a cell of the table."""
     if target == table.crs:
         return table.cell_size
     if is_beyond_edge(transform_bounds(table.bounds, table.crs, target), target):
@@ -107,7 +107,7 @@ def matching_size(table: MapGrid, target: CRS) -> float:
 
 
 def _size_in_the_middle(table: MapGrid, target: CRS) -> float:
-    """As :func:`matching_size`, by the cells around the middle of the table alone."""
+    """As :func:`matching_size`, from the cells around the middle of the table."""
     column, row = table.width / 2, table.height / 2
     corners = (column, column + 1, column), (row, row, row + 1)
     x, y = transformer(table.crs, target).transform(*(table.transform @ np.array(corners)))
@@ -117,7 +117,7 @@ def _size_in_the_middle(table: MapGrid, target: CRS) -> float:
 
 
 def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
-    """The grid of a georeferenced array.
+    """Return the grid of a georeferenced array.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
         It has no CRS, or is not north-up.
     """
     if like.rio.crs is None:
-        msg = "like has no CRS: give an array that orthorectify made, or use rio.write_crs"
+        msg = "like has no CRS: give an array from orthorectify, or use rio.write_crs"
         raise MapError(msg)
     grid = MapGrid(
         parse_crs(like.rio.crs.to_wkt()),
@@ -142,15 +142,15 @@ def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
 def map_coordinates(
     grid: MapGrid, like: xr.DataArray | xr.Dataset | None = None
 ) -> dict[str, xr.Variable]:
-    """Coordinates of a map: ``y`` and ``x`` of the cells' centres, and ``spatial_ref``.
+    """Return the coordinates of a map: ``y`` and ``x`` of the cells' centres, and ``spatial_ref``.
 
     Parameters
     ----------
     grid
         North-up.
     like
-        The array whose grid it is: the very same labels are taken, so that arrays on one grid are
-        aligned to the last bit.
+        The array whose grid is used: its labels are copied, so that arrays on one grid are aligned
+        exactly.
     """
     if like is None:
         axes = {"y": grid.y(), "x": grid.x()}

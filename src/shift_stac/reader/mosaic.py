@@ -1,4 +1,4 @@
-"""One map of several lines: of the pixels that are nearest to a cell, the one that a rule chooses."""
+"""One map of several lines: a rule chooses among the pixels nearest to a cell."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from shift_stac.reader.pixels import nearest_pixels, read_pixels
 from shift_stac.store.glt_group import read_grid
 
 NO_LINE = -1
-"""Stands where no line has a pixel."""
+"""Marks cells without a pixel of any line."""
 
 VIEW_ANGLE = "to_sensor_zenith"
-"""The layer of the observation geometry (OBS) that tells how far from the vertical a pixel was seen."""
+"""The layer of the observation geometry (OBS) with the view angle from the vertical."""
 
 
 @dataclass(frozen=True, eq=False)
 class MosaicLine:
-    """A line as a mosaic reads it.
+    """A line of a mosaic.
 
     Parameters
     ----------
     name
-        The flight line's name, or its address where it tells none.
+        The flight line's name, or its address if it has none.
     begin
         UTC.
     swath
@@ -35,9 +35,9 @@ class MosaicLine:
     variable
         A variable of it, shaped (wavelength, y, x).
     bands
-        Places of the mosaic's bands along its wavelength, in the mosaic's order.
+        Indices of the mosaic's bands along its wavelength, in the mosaic's order.
     usable
-        Which of these bands are read; the others are missing.
+        Mask of the bands that are read; the others are NaN.
     """
 
     name: str
@@ -55,28 +55,28 @@ def mosaic(
     columns: slice,
     rule: MosaicRule,
 ) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
-    """Put lines together in a window of a grid.
+    """Compute a window of a grid from several lines.
 
-    A line shows in a cell the pixel whose centre is nearest to the cell's, as
-    :func:`~shift_stac.reader.pixels.nearest_pixels` finds it. A pixel that has no value in any usable
-    band is passed over.
+    The pixel of a line for a cell is the one whose centre is nearest to the cell's, see
+    :func:`~shift_stac.reader.pixels.nearest_pixels`. A pixel without a value in any usable band is
+    ignored.
 
     Parameters
     ----------
     lines
-        By the number that stands for each, in the order in which they were begun; not none.
+        Lines by number, in the order of their begin; at least one.
     grid
         North-up.
     rows, columns
         The window.
     rule
-        Which line is shown where several have a value.
+        The rule that chooses if several lines have a value.
 
     Returns
     -------
     tuple
-        Values shaped (wavelength, rows, columns), NaN where there is none; and the number of the
-        line that each cell shows, :data:`NO_LINE` where there is none.
+        Values shaped (wavelength, rows, columns), NaN without data; and the number of the line that
+        each cell shows, :data:`NO_LINE` if there is none.
     """
     bands = next(iter(lines.values())).usable.size
     shape = rows.stop - rows.start, columns.stop - columns.start
@@ -105,12 +105,12 @@ def mosaic(
 
 
 def reaches(swath: xr.Dataset, window: MapGrid) -> bool:
-    """Whether a line may show a pixel in a grid: by the boxes around both."""
+    """Whether a line may have a pixel in a grid, by the boxes around both."""
     table = read_grid(swath)
     try:
         west, south, east, north = transform_bounds(window.bounds, window.crs, table.crs)
     except MapError:
-        # So far away that the line's zone has no coordinates there.
+        # The grid is so far away that the line's zone has no coordinates for it.
         return False
     left, bottom, right, top = table.bounds
     room = 2 * table.cell_size
@@ -122,7 +122,7 @@ def reaches(swath: xr.Dataset, window: MapGrid) -> bool:
 def _rank(
     line: MosaicLine, rule: MosaicRule, order: int, pixel: tuple[NDArray[np.intp], NDArray[np.intp]]
 ) -> NDArray[np.float64]:
-    """What of each cell's pixel the rule goes by; the lowest is shown."""
+    """Return the rank of each cell's pixel by the rule; the lowest is shown."""
     shape = pixel[0].shape
     if rule is not MosaicRule.NADIR:
         return np.full(shape, float(order if rule is MosaicRule.FIRST else -order))

@@ -1,14 +1,14 @@
-"""Which line of a day a cell shows: the rules, small, so that whoever names one needs no reader."""
+"""The rules for the line of a day that a cell shows, in a module with few imports."""
 
 from enum import StrEnum
 
 
 class MosaicRule(StrEnum):
-    """Which line a cell shows where several of a day have a pixel with a value.
+    """The line that a cell shows if several lines of a day have a pixel with a value.
 
-    ``nadir``: the one that looked at it nearest to the vertical, by the view angle of its OBS; lines
-    without OBS come last. ``first`` and ``newest``: the one that was begun first, or last. The earlier
-    line decides where the rule does not.
+    ``nadir``: the one with the view nearest to the vertical, by the view angle of its OBS; lines
+    without OBS come last. ``first`` and ``newest``: the one that began first, or last. If the rule
+    does not decide, the earlier line is shown.
     """
 
     NADIR = "nadir"

@@ -1,7 +1,7 @@
-"""Opening a published flight line: its metadata and its small arrays, all of them asked for at once.
+"""Opens a published flight line: reads its metadata and small arrays, all at the same time.
 
-Large arrays stay where they are. They are dask arrays of :class:`StoredArray`, by which the reader
-knows where it may read without dask.
+Large arrays are not read. They are dask arrays of :class:`StoredArray`, which tells the reader
+where it may read without dask.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs
 from shift_stac.store.store_format import STORE_FORMAT
 
-# Encodings that to_zarr would hold a part of a line to, however it is chunked.
+# Encodings that are dropped: to_zarr would apply them to a part of a line with other chunks.
 _LAYOUT = ("chunks", "preferred_chunks", "shards")
 _SETTING = Lock()
 
-# Small arrays of any line, which are asked for with its metadata: one round trip instead of two.
+# Small arrays of every line, which are requested with its metadata: one round trip instead of two.
 _ASKED_AHEAD = (
     *(f"{name}/c/0" for name in ("wavelength", "good_wavelength", "fwhm", "y", "x")),
     "projection/c",
@@ -49,31 +49,32 @@ def open_flightline(
     Parameters
     ----------
     href
-        The store: a folder, ``s3://`` or ``https://``. Or what tells it: an item or asset, of pystac
-        or as a mapping, or a row of the table of items.
+        The store: a folder, ``s3://`` or ``https://``. Or an item or asset, of pystac or as a
+        mapping, or a row of the table of items.
     base
-        The address of the document that a relative href stands in, such as the table of items.
+        The address of the document with a relative href, such as the table of items.
     storage_options
-        For fsspec, where the standard AWS settings do not tell how to reach the bucket, such as
-        ``{"anon": True}``.
+        Options for fsspec that the standard AWS settings do not have, such as ``{"anon": True}``.
 
     Returns
     -------
     xarray.Dataset
-        The swath, with the lookup table of its map as ``glt_sample`` and ``glt_line``. Arrays are
-        read when they are used, chunk by chunk.
+        The swath, with dimensions (wavelength, y, x) and the lookup table of its map, shaped
+        (map_y, map_x), as ``glt_sample`` and ``glt_line``. Arrays are read when they are used,
+        chunk by chunk.
 
     Raises
     ------
     StoreError
-        No store is told, there is no such store, it has no lookup table, or a newer version of this package wrote it.
+        ``href`` names no store, the store does not exist, has no lookup table, or was written by a
+        newer version of this package.
     """
     address = store_address(href, base)
     try:
         root = _open_group(address, storage_options)
         swath, table = _load([root, cast("zarr.Group", root[GLT_GROUP])])
     except (OSError, KeyError, ValueError) as error:
-        msg = f"{address} does not open as a flight line ({type(error).__name__}: {error})"
+        msg = f"{address} cannot be opened as a flight line ({type(error).__name__}: {error})"
         raise StoreError(msg) from error
     written = int(swath.attrs.get("store_format", STORE_FORMAT))
     if written > STORE_FORMAT:
@@ -92,7 +93,7 @@ def open_flightline(
 
 
 def _open_group(address: str, options: Mapping[str, Any] | None) -> zarr.Group:
-    """The store's root group with its consolidated metadata, of the first store that serves it."""
+    """Return the store's root group with its consolidated metadata, from the first client that can read it."""
     stores = stores_of(address, options)
     while True:
         store, path = next(stores)
@@ -101,13 +102,13 @@ def _open_group(address: str, options: Mapping[str, Any] | None) -> zarr.Group:
         try:
             return zarr.open_group(store, path=path, mode="r", zarr_format=3, use_consolidated=True)
         except ObjectReadError:
-            # obstore follows a bucket to no other region, and knows fewer ways to log in.
+            # obstore does not follow a bucket to another region, and knows fewer ways to log in.
             continue
 
 
 def _load(groups: Sequence[zarr.Group]) -> list[xr.Dataset]:
-    """Groups as datasets: their small arrays loaded, all at once, and the large ones for dask."""
-    # Lines are opened in many threads, and zarr's settings are those of all of them.
+    """Return groups as datasets: small arrays are loaded together, large ones are dask arrays."""
+    # Lines are opened in many threads, which share zarr's settings.
     with _SETTING, zarr.config.set({"codec_pipeline.path": FUSED_PIPELINE}):
         stores = [ZarrStore(group, mode="r") for group in groups]
     encoded = [
@@ -147,7 +148,7 @@ def _decoded(encoded: xr.Dataset, arrays: Mapping[str, Any]) -> xr.Dataset:
 
 
 def _without_misleading_crs(swath: xr.Dataset) -> xr.Dataset:
-    """A store of format 2 or older gave its cubes the CRS of Easting and Northing."""
+    """Remove the CRS of Easting and Northing from the cubes of stores of format 2 or older."""
     for variable in swath.variables.values():
         variable.attrs.pop("grid_mapping", None)
         variable.encoding.pop("grid_mapping", None)

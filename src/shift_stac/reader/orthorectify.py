@@ -1,8 +1,8 @@
-"""Swath variables on a map grid, computed window by window.
+"""Puts swath variables on a map grid, window by window.
 
-A cell of the map takes the value of the pixel that the line's lookup table names: nearest
-neighbour, no value is invented. On a grid other than the table's, it takes that of the pixel whose
-centre is nearest to its own. On a coarser grid, it may show the mean of the pixels in it.
+A cell of the map gets the value of the pixel in the line's lookup table (nearest neighbour). On
+another grid, it gets the value of the pixel whose centre is nearest to its own. On a coarser grid,
+it may get the mean of the pixels in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,15 +30,15 @@ from shift_stac.reader.map_grids import (
 from shift_stac.reader.pixels import pixels_on, read_pixels, whole_beside
 from shift_stac.store.glt_group import LAYERS, read_grid
 
-# A block of the lazy result, and the longest side of it.
+# Values of a block of the lazy result, and its longest side.
 _BLOCK_BYTES = 16_000_000
 _BLOCK_CELLS = 1024
-# Cells that differ from pixels by such a part are as large.
+# Cells whose size differs from that of pixels by at most this part count as equal.
 _SAME_SIZE = 1e-6
 
 
 class Resampling(StrEnum):
-    """What a cell shows: the ``nearest`` pixel, or the ``average`` of all whose centres lie in it."""
+    """The value of a cell: the ``nearest`` pixel, or the ``average`` of all pixels with centres in it."""
 
     NEAREST = "nearest"
     AVERAGE = "average"
@@ -46,7 +46,7 @@ class Resampling(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class MapView:
-    """A swath variable as an array on a map grid, of which only windows are ever computed.
+    """A swath variable as an array on a map grid; windows of it are computed one by one.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ class MapView:
     variable
         A variable of it, shaped ([wavelength,] y, x).
     bands
-        Places of the bands wanted along its ``wavelength``; one, and nothing to choose, without.
+        Indices of the bands along its ``wavelength``; one index for a variable without wavelengths.
     hidden
-        Which of them are shown as missing, shaped (bands,).
+        Mask of the bands that are shown as NaN, shaped (bands,).
     grid
-        Where to put it.
+        The grid of the map.
     resampling
         How.
     """
@@ -83,7 +83,7 @@ class MapView:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The variable's; NaN stands for cells without a pixel."""
+        """The variable's dtype; cells without a pixel are NaN."""
         return np.result_type(self.variable.dtype, np.float32)
 
     def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[Any]:
@@ -104,7 +104,7 @@ class MapView:
                 part = self.grid.part(rows, columns)
                 write_means(read, self.swath, self.variable, part, wanted)
             else:
-                # All of the line is wanted, wherever its pixels lie.
+                # The whole line is read, wherever its pixels lie.
                 is_whole = wanted.size > 0 and out.shape[1:] == read_grid(self.swath).shape
                 beside = whole_beside(self.variable, wanted) if is_whole else None
                 line, sample = pixels_on(self.swath, self.grid, rows, columns, beside)
@@ -132,23 +132,23 @@ def orthorectify(
     Parameters
     ----------
     swath
-        A line that :func:`shift_stac.open_flightline` opened, or a part of it.
+        A line from :func:`shift_stac.open_flightline`, or a part of it.
     variable
         A variable of it, shaped ([wavelength,] y, x).
     bands
-        Places of the bands wanted along its ``wavelength``; all by default.
+        Indices of the bands along its ``wavelength``; all by default.
     hidden
-        Which bands of the variable are shown as missing; none by default.
+        Mask of the bands that are shown as NaN; none by default.
     bbox
         West, south, east, north; by default the whole line.
     bbox_crs
-        Of the box; WGS 84 longitude and latitude by default.
+        CRS of the box; WGS 84 longitude and latitude by default.
     crs
-        Of the map; by default the line's own UTM zone.
+        CRS of the map; by default the line's own UTM zone.
     resolution
-        Side of a cell in units of that CRS; by default about that of the line's pixels.
+        Side of a cell in units of that CRS; by default about the size of the line's pixels.
     like
-        A georeferenced array or dataset: its grid is taken, for stacks over dates. Excludes the
+        A georeferenced array or dataset whose grid is used, for stacks over dates. Excludes the
         options of the grid.
     resampling
         See :class:`Resampling`.
@@ -157,8 +157,8 @@ def orthorectify(
     -------
     xarray.DataArray
         Shaped ([wavelength,] y, x), with the coordinates of the cells' centres, CRS and
-        transform; NaN where the line has no pixel. Each block is computed from those chunks of
-        the store that it needs.
+        transform; NaN where the line has no pixel. Each block reads only the chunks of the store
+        that it needs.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def orthorectify(
         grid = grid_of(like)
         check_reach(table, grid)
     else:
-        msg = "like gives the whole grid: leave bbox, crs and resolution out, or like"
+        msg = "like gives the whole grid: leave out bbox, crs and resolution, or like"
         raise MapError(msg)
     way = _understand(resampling, table, grid)
     is_flat = "wavelength" not in variable.dims
@@ -204,17 +204,17 @@ def orthorectify(
 
 
 def _understand(resampling: Resampling | str, table: MapGrid, grid: MapGrid) -> Resampling:
-    """A way of resampling that makes a map on such a grid."""
+    """Check that a resampling is known and works on this grid, and return it."""
     try:
         way = Resampling(resampling)
     except ValueError as error:
-        msg = f"there is no resampling {resampling!r}: choose one of {', '.join(Resampling)}"
+        msg = f"{resampling!r} is no resampling: choose one of {', '.join(Resampling)}"
         raise MapError(msg) from error
     pixel = matching_size(table, grid.crs)
     if way is Resampling.AVERAGE and grid.cell_size < pixel * (1 - _SAME_SIZE):
         msg = (
-            f"cells of {grid.cell_size:.3g} are finer than the line's pixels of about {pixel:.3g}, and most "
-            "would hold none: give a coarser resolution, or resampling='nearest'"
+            f"cells of {grid.cell_size:.3g} are finer than the line's pixels of about {pixel:.3g}, and "
+            "most would be empty: give a coarser resolution, or resampling='nearest'"
         )
         raise MapError(msg)
     return way
@@ -243,5 +243,5 @@ def _as_map(
 
 
 def has_table(swath: xr.Dataset) -> bool:
-    """Whether a dataset carries the line's lookup table."""
+    """Whether a dataset has the line's lookup table."""
     return all(name in swath.variables for name in LAYERS)

@@ -1,6 +1,6 @@
-"""Which pixel of the swath a cell of a map shows.
+"""Finds the pixel of the swath for each cell of a map.
 
-In the grid of the line's lookup table, the pixel that the table names. In any other grid, the pixel
+In the grid of the line's lookup table, the pixel in the table. In any other grid, the pixel
 whose centre is nearest to that of the cell, by Easting and Northing, if a map of the line would show
 it there: no further than :data:`~shift_stac.maps.grid.FARTHEST_PIXEL` cells of the table.
 """
@@ -21,33 +21,33 @@ from shift_stac.reader.chunk_reads import Beside, asked_beside, stored_array, ti
 from shift_stac.reader.values import Window, pixel_values, window_values
 from shift_stac.store.glt_group import LAYERS, read_grid
 
-# A cell of the table names one pixel; others may lie in it where the aircraft was slow. So many
-# scan lines and samples are looked at besides those that the cells name.
+# A cell of the table has one pixel; others may lie in it where the aircraft was slow. This many
+# more scan lines and samples are searched.
 _MARGIN = 8
 
-# Pixels among which the nearest is looked for at once: 100 MB with their tree.
+# Pixels in one search for the nearest: 100 MB with their tree.
 _MOST_PIXELS = 1_000_000
 
-# Of a cell: by what the edges of a grid of the table's cells may differ from the table's.
+# Part of a cell by which the edges of a grid may differ from the table's to count as equal.
 _SAME_CELL = 1e-6
 
-# What is read of a cube at once. Pixels that lie far apart, or of many bands, are read in parts.
+# Values of a cube in one read. Pixels that are far apart, or many bands, are read in parts.
 _READ_BYTES = 48_000_000
 
-# How many cells of the table a pixel may be away from a cell that shows it, to each side.
+# Cells of the table between a pixel and a cell that shows it, at most, to each side.
 _REACH = math.ceil(FARTHEST_PIXEL)
 
 
 def pixels_of(
     swath: xr.Dataset, rows: slice, columns: slice, beside: Beside | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Scan line and sample that each cell of a window of the lookup table shows.
+    """Return scan line and sample of each cell of a window of the lookup table.
 
     Returns
     -------
     tuple
-        Two arrays shaped (rows, columns): places along ``y`` and ``x`` of the dataset, from 0,
-        also where it is a part of the line; -1 where there is no pixel.
+        Two arrays shaped (rows, columns): indices along ``y`` and ``x`` of the dataset, from 0,
+        also in a part of the line; -1 without a pixel.
     """
     return pixels_in(swath, [(rows, columns)], beside)[0]
 
@@ -55,12 +55,12 @@ def pixels_of(
 def pixels_in(
     swath: xr.Dataset, windows: Sequence[Window], beside: Beside | None = None
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """As :func:`pixels_of`, for many windows at once; ``beside`` reads something else meanwhile."""
+    """As :func:`pixels_of`, for many windows; ``beside`` reads something else at the same time."""
     places = [_places_along(swath[dim].to_numpy()) for dim in ("y", "x")]
     found = []
     for sample, line in window_values([swath[name] for name in LAYERS], windows, beside):
         numbers = [
-            # The dataset may be a part of the line, and end before what the table names.
+            # The dataset may be a part of the line, without some pixels of the table.
             place.take(np.abs(part), mode="clip")
             for part, place in zip((line, sample), places, strict=True)
         ]
@@ -73,8 +73,8 @@ def pixels_in(
 
 
 def _places_along(present: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
-    """Where each scan line or sample lies along its dimension, by the table's number; else -1."""
-    # The table counts from 1, the coordinates from 0; what lies behind the last is nowhere.
+    """Return the index of each scan line or sample along its dimension, by the table's number; -1 if it is missing."""
+    # The table counts from 1, the coordinates from 0; numbers after the last are missing.
     place = np.full(int(present.max(initial=0)) + 3, -1)
     place[present + 1] = np.arange(present.size)
     return place
@@ -85,7 +85,7 @@ def pixels_on(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """As :func:`pixels_of`, for a window of any grid.
 
-    On the lookup table's own grid, ``beside`` reads something else meanwhile.
+    On the lookup table's own grid, ``beside`` reads something else at the same time.
     """
     table = read_grid(swath)
     offset = _offset(table, grid)
@@ -111,7 +111,7 @@ def pixels_on(
 def nearest_pixels(
     swath: xr.Dataset, grid: MapGrid, rows: slice, columns: slice
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """As :func:`pixels_on`, but the nearest of all pixels also on the lookup table's own grid."""
+    """As :func:`pixels_on`, but with the nearest of all pixels also on the lookup table's own grid."""
     table = read_grid(swath)
     shape = rows.stop - rows.start, columns.stop - columns.start
     found = np.full(shape, -1), np.full(shape, -1)
@@ -121,7 +121,7 @@ def nearest_pixels(
 
 
 def _offset(table: MapGrid, grid: MapGrid) -> tuple[int, int] | None:
-    """By how many rows and columns of the table a grid of its cells begins after it, or None."""
+    """Return the offset of a grid from the table in whole rows and columns, or None."""
     if table.crs != grid.crs:
         return None
     step = ~table.transform @ grid.transform
@@ -131,7 +131,7 @@ def _offset(table: MapGrid, grid: MapGrid) -> tuple[int, int] | None:
 
 
 def _overlap(part: slice, offset: int, size: int) -> tuple[slice, slice]:
-    """What of a window lies on the table: counted in the window, and counted in the table."""
+    """Return the part of a window on the table, as slices of the window and of the table."""
     start = min(max(part.start + offset, 0), size)
     stop = max(min(part.stop + offset, size), start)
     return slice(start - offset - part.start, stop - offset - part.start), slice(start, stop)
@@ -140,7 +140,7 @@ def _overlap(part: slice, offset: int, size: int) -> tuple[slice, slice]:
 def region_around(
     swath: xr.Dataset, line: NDArray[np.intp], sample: NDArray[np.intp]
 ) -> dict[str, slice] | None:
-    """Scan lines and samples around pixels, which :func:`pixels_of` found; None if there is none."""
+    """Return scan lines and samples around pixels from :func:`pixels_of`; None if there are none."""
     shown = line >= 0
     if not shown.any():
         return None
@@ -154,9 +154,9 @@ def region_around(
 
 
 def whole_beside(variable: xr.DataArray, bands: NDArray[np.intp]) -> Beside | None:
-    """What reads bands of a whole variable while it is being found where its pixels lie on a map.
+    """Return a function that reads bands of a whole variable while its pixels are located on a map.
 
-    None of what is not read from a store, or more than may be read at once.
+    None for a variable that is not in a store, or too large for one read.
     """
     array = stored_array(variable)
     if array is None:
@@ -175,20 +175,20 @@ def read_pixels(
     sample: NDArray[np.intp],
     bands: NDArray[np.intp] | None = None,
 ) -> None:
-    """Write to an array what a variable has at pixels, which :func:`pixels_of` found.
+    """Write the values of a variable at pixels from :func:`pixels_of` to an array.
 
-    What is read is kept: a window beside this one shows pixels of the same chunks.
+    Chunks are kept: the next window has pixels of the same chunks.
 
     Parameters
     ----------
     out
-        Shaped (bands, rows, columns). Cells without a pixel are left as they are.
+        Shaped (bands, rows, columns). Cells without a pixel are not changed.
     variable
         Shaped ([wavelength,] y, x).
     line, sample
-        Shaped (rows, columns); -1 where there is no pixel.
+        Shaped (rows, columns); -1 without a pixel.
     bands
-        Places along ``wavelength``; all by default.
+        Indices along ``wavelength``; all by default.
     """
     shown = line >= 0
     if not shown.any() or not len(out):
@@ -215,7 +215,7 @@ def _nearest(
     places: NDArray[np.float64],
     found: tuple[NDArray[np.intp], NDArray[np.intp]],
 ) -> None:
-    """Write to ``found`` the pixels that are nearest to places in the table's CRS."""
+    """Write the pixels nearest to places in the table's CRS to ``found``."""
     usable: NDArray[np.bool_] = np.isfinite(places).all(axis=-1)
     if not usable.any():
         return
@@ -241,7 +241,7 @@ def _nearest(
     located = np.nonzero(np.isfinite(centres).all(axis=-1))
     if not located[0].size:
         return
-    # The pixels lie in order, in which a tree need not be balanced.
+    # The pixels are in spatial order; so the tree need not be balanced.
     tree: Any = KDTree(centres[located], balanced_tree=False, compact_nodes=False)
     reach = FARTHEST_PIXEL * table.cell_size
     away, which = tree.query(places[near], distance_upper_bound=np.nextafter(reach, np.inf))
@@ -255,9 +255,9 @@ def _nearest(
 def _near_a_pixel(
     shown: NDArray[np.bool_], table: MapGrid, places: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which places lie so near to a cell that shows a pixel that they may show one."""
+    """Return a mask of places near enough to a cell with a pixel to show one."""
     padded = np.pad(shown, 2 * _REACH)
-    # A square's shadow is that of its rows, then that of its columns.
+    # Dilation by a square: first along rows, then along columns.
     for axis in (0, 1):
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _REACH + 1, axis=axis)
         padded = windows.any(axis=-1)

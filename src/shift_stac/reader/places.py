@@ -1,4 +1,4 @@
-"""Plots that a reader asks for, points or polygons, each with a name: as longitude and latitude."""
+"""Parses plots (points or polygons with names) to longitude and latitude."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from shift_stac.crs import WGS84, parse_crs, transformer
 from shift_stac.errors import MapError
 from shift_stac.reader.polygons import NO_CRS, check_degrees, check_finite, reproject
 
-# How tables of plots name the two coordinates; the first pair that is there is taken.
+# Names of the coordinates in tables of plots; the first pair in the table is used.
 _DEGREES = (("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"))
 _METRES = (("easting", "northing"), ("x", "y"))
 _PAIR = 2
@@ -34,28 +34,28 @@ class Places:
 
     @property
     def degrees(self) -> NDArray[np.float64]:
-        """Longitude and latitude of points, shaped (places, 2)."""
+        """Longitude and latitude of points in WGS 84 degrees, shaped (places, 2)."""
         return np.asarray(shapely.get_coordinates(self.geometries))
 
 
 def parse_points(points: Any, *, crs: Any = None, ids: str | None = None) -> Places:
-    """Understand what describes points.
+    """Parse a description of points.
 
     Parameters
     ----------
     points
         A GeoDataFrame or GeoSeries of points; a DataFrame with columns ``longitude`` and ``latitude``,
         ``lon`` and ``lat``, or, with ``crs``, ``easting`` and ``northing`` or ``x`` and ``y``; GeoJSON;
-        or what makes an array shaped (points, 2), longitude first.
+        or an array-like shaped (points, 2), longitude first.
     crs
-        Of coordinates that tell none; longitude and latitude by default.
+        CRS of coordinates without one; longitude and latitude (WGS 84) by default.
     ids
-        The column of names; by default ``id``, where there is one, or else the index.
+        The column of names; by default ``id`` if it exists, otherwise the index.
 
     Raises
     ------
     MapError
-        They are no points, a coordinate is none, a name occurs twice, or the CRS is missing.
+        These are not points, a coordinate is invalid, a name occurs twice, or the CRS is missing.
     """
     found = _parse(points, crs, ids)
     wrong = shapely.get_type_id(found.geometries) != shapely.GeometryType.POINT
@@ -70,14 +70,14 @@ def parse_points(points: Any, *, crs: Any = None, ids: str | None = None) -> Pla
 
 
 def parse_polygons(polygons: Any, *, crs: Any = None, ids: str | None = None) -> Places:
-    """Understand what describes polygons; as :func:`parse_points`, and geometries of shapely.
+    """Parse a description of polygons: as :func:`parse_points`, or geometries of shapely.
 
-    Each is one valid polygon or multipolygon.
+    Each result is one valid polygon or multipolygon.
 
     Raises
     ------
     MapError
-        They are no polygons, a coordinate is none, a name occurs twice, or the CRS is missing.
+        These are not polygons, a coordinate is invalid, a name occurs twice, or the CRS is missing.
     """
     found = _parse(polygons, crs, ids)
     areas = np.asarray(shapely.make_valid(found.geometries))
@@ -85,7 +85,7 @@ def parse_polygons(polygons: Any, *, crs: Any = None, ids: str | None = None) ->
     if flat.any():
         msg = f"{_named(found.ids[flat][0])} has no area: give polygons, or ask for the spectra of points"
         raise MapError(msg)
-    # Of what a twisted ring becomes, the edges that enclose nothing go.
+    # Edges of a self-crossing ring that enclose no area are removed.
     whole = [
         area
         if area.geom_type != "GeometryCollection"
@@ -121,7 +121,7 @@ def _parse(places: Any, crs: Any, ids: str | None) -> Places:
 
 
 def _as_frame(places: Any, crs: Any) -> geopandas.GeoDataFrame:
-    """Places with the CRS of their coordinates."""
+    """Return places with the CRS of their coordinates."""
     if isinstance(places, str | bytes):
         places = json.loads(places)
     if isinstance(places, geopandas.GeoSeries):
@@ -158,7 +158,7 @@ def _with_crs(frame: geopandas.GeoDataFrame, crs: Any) -> geopandas.GeoDataFrame
 def _of_columns(table: pd.DataFrame, crs: Any) -> geopandas.GeoDataFrame:
     columns = {str(name).lower(): name for name in table.columns}
     source = WGS84 if crs is None else parse_crs(crs)
-    # Without a CRS, x and y may be anything; and longitudes are none of a projected one.
+    # Without a CRS, x and y have no meaning, and longitudes are not projected coordinates.
     known = (
         _METRES
         if not source.is_geographic
@@ -209,14 +209,14 @@ def _names(frame: geopandas.GeoDataFrame, column: str | None) -> NDArray[Any]:
 
 
 def _moved(geometry: Any, source: CRS) -> Any:
-    """A geometry in degrees, the long edges of a polygon bent as they are there."""
+    """Return a geometry in degrees; long edges of polygons get more points."""
     if geometry.geom_type == "Point":
         return shapely.Point(transformer(source, WGS84).transform(geometry.x, geometry.y))
     return reproject(geometry, source, WGS84)
 
 
 def _in_half_turn(geometry: Any) -> Any:
-    """A geometry in degrees where lines have theirs: longitudes from -180 to 180."""
+    """Return a geometry in degrees with longitudes from -180 to 180, as those of lines."""
     west, _, east, _ = geometry.bounds
     turn = -_TURN if west > _HALF_TURN else _TURN if east < -_HALF_TURN else 0.0
     return translate(geometry, turn) if turn else geometry
@@ -225,7 +225,7 @@ def _in_half_turn(geometry: Any) -> Any:
 def _check(
     geometries: NDArray[Any], names: NDArray[Any], check: Callable[[NDArray[np.float64]], None]
 ) -> None:
-    """Check all coordinates at once, and where they are wrong, find whose they are."""
+    """Check all coordinates together; if one is wrong, find its place."""
     try:
         check(shapely.get_coordinates(geometries))
     except MapError:

@@ -1,4 +1,4 @@
-"""What one line shows at plots: the nearest pixel of each point, the pixels in each polygon."""
+"""Reads one line at plots: the nearest pixel of each point, the pixels in each polygon."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from shift_stac.reader.values import pixel_values
 from shift_stac.reader.zones import Zone, find_zones, pixels_together, statistics
 
 ANGLES = ("to_sensor_zenith", "to_sensor_azimuth", "to_sun_zenith", "to_sun_azimuth")
-"""What tables tell of each pixel besides its values."""
+"""Columns of each pixel in tables, besides its values."""
 
 # Variables whose names end so are directions, clockwise from north.
 _DIRECTIONS = ("azimuth", "aspect")
@@ -27,7 +27,7 @@ _TURN = 360.0
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a line.
+    """The values to read from a line.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class Wanted:
     bands
         Wavelengths, nm; None for all.
     also
-        Names of variables without wavelengths that each row tells besides, if the line has them.
+        Names of further variables without wavelengths in each row, if the line has them.
     mask_bad_bands
-        Whether values of bands that are no ``good_wavelength`` are left out.
+        Whether values of bands that are not a ``good_wavelength`` become NaN.
     """
 
     variable: str
@@ -50,7 +50,7 @@ class Wanted:
 def nearest_rows(
     swath: xr.Dataset, wanted: Wanted, points: NDArray[Any], numbers: NDArray[np.intp]
 ) -> LineRows:
-    """Of each point, the nearest pixel, if a map would show it there.
+    """Return the nearest pixel of each point, if a map would show it there.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def nearest_rows(
     points
         Geometries in WGS 84 degrees, shaped (points,).
     numbers
-        Of the points among the places, shaped (points,).
+        Numbers of the points among the places, shaped (points,).
     """
     nearest = find_pixels(swath, shapely.get_coordinates(points))
     line, sample = nearest.line[nearest.found], nearest.sample[nearest.found]
@@ -75,7 +75,7 @@ def nearest_rows(
 def pixel_rows(
     swath: xr.Dataset, wanted: Wanted, areas: NDArray[Any], numbers: NDArray[np.intp]
 ) -> LineRows:
-    """Of each polygon in degrees, every pixel whose centre lies in it."""
+    """Return every pixel whose centre lies in a polygon, for polygons in degrees."""
     zones = [zone or _NOWHERE for zone in find_zones(swath, areas.tolist())]
     line, sample = pixels_together(zones)
     where = replace(wanted, also=("longitude", "latitude", *wanted.also))
@@ -86,7 +86,7 @@ def pixel_rows(
 def zone_rows(
     swath: xr.Dataset, wanted: Wanted, areas: NDArray[Any], numbers: NDArray[np.intp]
 ) -> LineRows:
-    """Of each polygon in degrees that the line's map reaches, statistics of its pixels."""
+    """Return statistics of the pixels in each polygon (in degrees) that the line's map reaches."""
     found = {
         number: zone
         for number, zone in zip(numbers, find_zones(swath, areas.tolist()), strict=True)
@@ -130,7 +130,7 @@ def _pixel_rows(
     variable, bands, usable = _selected(swath, wanted)
     names = [name for name in wanted.also if name in swath.variables]
     with ThreadPoolExecutor(1 + len(names)) as pool:
-        # What is asked of a line is in flight together.
+        # All reads of a line are in flight together.
         jobs = {
             name: pool.submit(pixel_values, swath[name], *pixels, is_kept=True) for name in names
         }
@@ -152,7 +152,7 @@ def _pixel_rows(
 def _selected(
     swath: xr.Dataset, wanted: Wanted
 ) -> tuple[xr.DataArray, Sequence[int] | None, NDArray[np.bool_]]:
-    """The variable, its bands, and which of them are to be shown."""
+    """Return the variable, its bands, and a mask of the bands to show."""
     variable = swath[wanted.variable]
     if "wavelength" not in variable.dims:
         return variable, None, np.ones(1, dtype=np.bool_)
@@ -173,12 +173,12 @@ def _wavelengths(variable: xr.DataArray, bands: Sequence[int] | None) -> NDArray
 def _numbers(
     swath: xr.Dataset, line: NDArray[np.intp], sample: NDArray[np.intp]
 ) -> dict[str, NDArray[Any]]:
-    """Scan line and sample in the whole line."""
+    """Return scan line and sample in the whole line."""
     return {"y": swath["y"].to_numpy()[line], "x": swath["x"].to_numpy()[sample]}
 
 
 def _zone_means(variable: xr.DataArray, zones: Sequence[Zone]) -> NDArray[np.float64]:
-    """The mean in each zone; of a direction, that of its vectors, since 359 degrees are near 1."""
+    """Return the mean in each zone; directions are averaged as vectors, since 359 degrees are near 1."""
     line, sample = pixels_together(zones)
     values = pixel_values(variable, line, sample, is_kept=True).astype(np.float64)
     is_direction = str(variable.name).endswith(_DIRECTIONS)
@@ -197,7 +197,7 @@ def _zone_means(variable: xr.DataArray, zones: Sequence[Zone]) -> NDArray[np.flo
 
 
 def _with_origin(swath: xr.Dataset, rows: LineRows) -> LineRows:
-    """Rows that tell the line and when it was begun, UTC."""
+    """Add the line and its begin (UTC) to rows."""
     begin = pd.to_datetime(swath.attrs.get("time_coverage_start"), utc=True)
     told = rows.told.copy()
     told.insert(1, "line", swath.attrs.get("flight_line"))

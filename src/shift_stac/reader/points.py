@@ -1,4 +1,4 @@
-"""Spectra of places: each of the pixel whose centre is nearest, all of them read at once."""
+"""Spectra of places, from the pixels whose centres are nearest; all are read together."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +17,10 @@ from shift_stac.reader.polygons import check_degrees
 from shift_stac.reader.values import pixel_values, window_values
 from shift_stac.store.glt_group import read_grid
 
-# What tells where a pixel lies, read with what finds it.
+# Coordinates of a pixel, which are read together with its location.
 _PLACE = ("longitude", "latitude")
-# Of so few, the cube is read while they are found: of more, a round trip is a small part.
+# For at most this many places, the cube is read while pixels are found; for more, a round trip is a
+# small part.
 _FEW = 16
 _DISTANCE = {"long_name": "from the place asked for", "units": "m"}
 
@@ -28,8 +29,8 @@ _DISTANCE = {"long_name": "from the place asked for", "units": "m"}
 class NearestPixels:
     """The pixels nearest to places, arrays shaped (places,).
 
-    ``line`` and ``sample`` are places along ``y`` and ``x`` of the dataset, -1 where the line has no
-    pixel so near that a map would show it; ``distance`` is in metres, NaN there.
+    ``line`` and ``sample`` are indices along ``y`` and ``x`` of the dataset, -1 if the line has no
+    pixel near enough for a map to show it; then ``distance`` (metres) is NaN.
     """
 
     line: NDArray[np.intp]
@@ -38,14 +39,14 @@ class NearestPixels:
 
     @property
     def found(self) -> NDArray[np.bool_]:
-        """Where there is a pixel."""
+        """Mask of the places with a pixel."""
         return self.line >= 0
 
 
 def find_pixels(
     swath: xr.Dataset, places: NDArray[np.float64], ahead: PixelsAhead | None = None
 ) -> NearestPixels:
-    """The pixel of a line whose centre is nearest to each place.
+    """Find the pixel of a line whose centre is nearest to each place.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def find_pixels(
     places
         Longitudes and latitudes in WGS 84 degrees, shaped (places, 2).
     ahead
-        What is read around the pixels meanwhile.
+        Reads around the pixels at the same time.
     """
     grid = read_grid(swath)
     east, north = (np.asarray(part) for part in transformer(WGS84, grid.crs).transform(*places.T))
@@ -79,7 +80,7 @@ def find_pixels(
             line_here, sample_here = named[number]
             if place in regions and min(at) >= 0 and (np.array(at) < line_here.shape).all():
                 ahead.aim(int(line_here[at]), int(sample_here[at]), regions[place])
-    # The coordinates are wanted of the pixels that are found, and lie in the same chunks.
+    # The coordinates of the found pixels lie in the same chunks.
     names = ("Easting", "Northing", *(name for name in _PLACE if name in swath.variables))
     centres = window_values(
         [swath[name] for name in names],
@@ -97,7 +98,7 @@ def find_pixels(
 
 
 def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataArray:
-    """Spectra of the pixels whose centres are nearest to places.
+    """Return the spectra of the pixels whose centres are nearest to places.
 
     Parameters
     ----------
@@ -112,13 +113,13 @@ def spectra(swath: xr.Dataset, variable: xr.DataArray, points: Any) -> xr.DataAr
     -------
     xarray.DataArray
         Shaped (point[, wavelength]), with the coordinates ``y``, ``x``, ``longitude`` and
-        ``latitude`` of the pixel and its ``distance`` from the place in metres. Missing where the
-        line has no pixel, which has the numbers -1.
+        ``latitude`` of the pixel and its ``distance`` from the place in metres. NaN if the line has
+        no pixel there; then ``y`` and ``x`` are -1.
 
     Raises
     ------
     MapError
-        They are no places.
+        The places are invalid.
     """
     asked = parse_points(points)
     return _spectra(swath, variable, asked.degrees, asked.ids)
@@ -164,17 +165,17 @@ def _spectra(
 
 
 def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) -> xr.DataArray:
-    """The spectrum of the pixel whose centre is nearest to a place, in WGS 84 degrees.
+    """Return the spectrum of the pixel whose centre is nearest to a place in WGS 84 degrees.
 
     Returns
     -------
     xarray.DataArray
-        As :func:`spectra` gives it, of one point: shaped (wavelength,), or a scalar.
+        As from :func:`spectra`, for one point: shaped (wavelength,), or a scalar.
 
     Raises
     ------
     MapError
-        No pixel of the line is so near that a map would show it there, or the place is none.
+        No pixel of the line is near enough for a map to show it there, or the place is invalid.
     """
     place = np.array([[lon, lat]], dtype=float)
     check_degrees(place)

@@ -1,4 +1,4 @@
-"""Places that a reader asks for: GeoJSON, shapely and geopandas, in any CRS that they tell."""
+"""Parses places from GeoJSON, shapely and geopandas, in their CRS."""
 
 import json
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ from shift_stac.crs import WGS84, parse_crs, transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.antimeridian import TURN_DEG
 
-# An edge that is straight in one CRS is bent in another: between points so far apart, by less than
-# a metre.
+# A straight edge in one CRS is curved in another: between points at this distance, by less than a
+# metre.
 LONGEST_EDGE_DEG = 0.05
 _EDGES_OF_A_SIDE = 64
 
-NO_CRS = "these geometries tell no CRS: set it, such as by set_crs('EPSG:4326')"
+NO_CRS = "these geometries have no CRS: set it, for example by set_crs('EPSG:4326')"
 
 
 def parse_polygon(geometry: Any) -> BaseGeometry:
-    """Understand what describes a polygon as one valid polygon or multipolygon in WGS 84 degrees.
+    """Parse a description of a polygon to one valid polygon or multipolygon in WGS 84 degrees.
 
     Parameters
     ----------
     geometry
-        As :func:`parse_geometry` takes it.
+        As for :func:`parse_geometry`.
 
     Raises
     ------
     MapError
-        It is none, or its coordinates are none.
+        It is not a polygon, or its coordinates are invalid.
     """
     area = parse_geometry(geometry)
     if area.geom_type not in ("Polygon", "MultiPolygon"):
@@ -45,19 +45,21 @@ def parse_polygon(geometry: Any) -> BaseGeometry:
 
 
 def parse_geometry(geometry: Any) -> BaseGeometry:
-    """Understand what describes a place as one valid geometry in WGS 84 degrees.
+    """Parse a description of a place to one valid geometry in WGS 84 degrees.
 
     Parameters
     ----------
     geometry
         GeoJSON as a mapping or as text (a geometry, a feature, or a collection of features, which is
-        united), or anything with a ``__geo_interface__``. In WGS 84 degrees, longitude first, unless
-        it tells another CRS: as the attribute ``crs`` (geopandas), or as GeoJSON's old member ``crs``.
+        united), or anything with a ``__geo_interface__``. In WGS 84 degrees, longitude first,
+        unless it has another CRS: as the attribute ``crs`` (geopandas), or as GeoJSON's old member
+        ``crs``.
 
     Raises
     ------
     MapError
-        It is none, it is empty, its coordinates are none, or its attribute ``crs`` is not set.
+        It is not a geometry, it is empty, its coordinates are invalid, or its attribute ``crs`` is
+        not set.
     """
     try:
         if isinstance(geometry, str | bytes):
@@ -75,10 +77,10 @@ def parse_geometry(geometry: Any) -> BaseGeometry:
     except MapError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
-        msg = f"this is no GeoJSON geometry ({type(error).__name__}: {error})"
+        msg = f"this is not a GeoJSON geometry ({type(error).__name__}: {error})"
         raise MapError(msg) from error
     if area.is_empty:
-        msg = "the geometry is empty: give one that has a place"
+        msg = "the geometry is empty: give one with coordinates"
         raise MapError(msg)
     if source != WGS84:
         area = reproject(area, source, WGS84)
@@ -87,12 +89,12 @@ def parse_geometry(geometry: Any) -> BaseGeometry:
 
 
 def _told_crs(geometry: Any) -> Any:
-    """What geopandas tells as the CRS; None for what has no such attribute.
+    """Return the attribute ``crs`` of geopandas; None if there is no such attribute.
 
     Raises
     ------
     MapError
-        It has, and it is not set.
+        The attribute exists, and is not set.
     """
     if not hasattr(geometry, "crs"):
         return None
@@ -108,7 +110,7 @@ def _geometries(geometry: Mapping[str, Any]) -> list[Any]:
 
 
 def reproject(area: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
-    """A geometry in another CRS, its long edges bent as they are there."""
+    """Return a geometry in another CRS; long edges get more points."""
     west, south, east, north = area.bounds
     longest = max(east - west, north - south) / _EDGES_OF_A_SIDE
     if source.is_geographic:
@@ -121,9 +123,9 @@ def reproject(area: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
 
 
 def turned_to(area: BaseGeometry, place: BaseGeometry) -> BaseGeometry:
-    """A geometry in degrees, moved by whole turns to where another lies, which may be beyond 180.
+    """Return a geometry in degrees, moved by whole turns to the place of another one, which may be beyond 180.
 
-    What is half a turn away from there is cut off.
+    Parts that are more than half a turn away are cut off.
     """
     middle, half = place.centroid.x, TURN_DEG / 2
     west, _, east, _ = area.bounds
@@ -135,31 +137,31 @@ def turned_to(area: BaseGeometry, place: BaseGeometry) -> BaseGeometry:
 
 
 def check_degrees(places: NDArray[np.float64]) -> None:
-    """Look whether places, shaped (places, 2), can be longitudes and latitudes.
+    """Check that places, shaped (places, 2), can be longitudes and latitudes in degrees.
 
     Raises
     ------
     MapError
-        They are not finite, or beyond what degrees there are.
+        They are not finite, or out of range.
     """
     check_finite(places)
     wrong = (np.abs(places) > (360, 90)).any(axis=1)
     if wrong.any():
         lon, lat = places[int(np.argmax(wrong))]
         msg = (
-            f"longitude {lon:g}, latitude {lat:g} is no place: give WGS 84 degrees, longitude first, "
-            "or a GeoDataFrame that tells its CRS"
+            f"longitude {lon:g}, latitude {lat:g} is no place: give WGS 84 degrees, longitude "
+            "first, or a GeoDataFrame with a CRS"
         )
         raise MapError(msg)
 
 
 def check_finite(places: NDArray[np.float64]) -> None:
-    """Look whether all coordinates are numbers.
+    """Check that all coordinates are finite numbers.
 
     Raises
     ------
     MapError
-        One is not.
+        A coordinate is not finite.
     """
     if not np.isfinite(places).all():
         msg = "a coordinate is NaN or infinite: give a finite longitude and latitude for each point"

@@ -1,4 +1,4 @@
-"""Which items of a table lie at a place and in a time."""
+"""Selects items of a table by place and time."""
 
 import re
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from shift_stac.reader.polygons import parse_geometry, reproject
 
 _CORNERS = 4
 _OPEN = ("", "..")
-# A year, a month or a day; pandas would take words too, and today's year for them.
+# A year, a month or a day. pandas would accept words too, and complete them with the present year.
 _CALENDAR = re.compile(r"\d{4}(-\d\d(-\d\d)?|\d{4})?")
-# ISO 8601, as RFC 3339 narrows it.
+# ISO 8601 in the profile of RFC 3339.
 _MOMENT = re.compile(r"\d{4}-?\d\d-?\d\d[Tt ].+")
 
 
@@ -32,7 +32,7 @@ def search(
     bbox_crs: Any,
     datetime: Any,
 ) -> geopandas.GeoDataFrame:
-    """The rows whose footprint meets a geometry and a box, flown in a time; see ``Archive.search``."""
+    """Return the rows whose footprint intersects a geometry and a box, flown in a time; see ``Archive.search``."""
     chosen = np.ones(len(items), dtype=bool)
     if geometry is not None:
         chosen &= items.intersects(parse_geometry(geometry)).to_numpy()
@@ -64,7 +64,7 @@ def _box(bbox: Sequence[float], crs: Any) -> BaseGeometry:
 
 
 def _flown(items: geopandas.GeoDataFrame, wanted: Any) -> NDArray[np.bool_]:
-    """Which items' times overlap a time."""
+    """Return a mask of the items whose times overlap a time."""
     begin, end = _interval(wanted)
     moments = items["datetime"]
     first, last = (
@@ -80,12 +80,12 @@ def _flown(items: geopandas.GeoDataFrame, wanted: Any) -> NDArray[np.bool_]:
 
 
 def _interval(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    """First and last moment of a time, in UTC; None where it is open."""
+    """Return begin and end of a time, in UTC; None if it is open."""
     parts = wanted.split("/") if isinstance(wanted, str) else wanted
     if isinstance(parts, date | datetime | np.datetime64):
         parts = [parts]
     if not 1 <= len(parts) <= 2:  # noqa: PLR2004 - a moment, or begin and end
-        msg = f"datetime={wanted!r} is no time: give one, or a begin and an end"
+        msg = f"datetime={wanted!r} is no time: give one time, or a begin and an end"
         raise MapError(msg)
     begin, end = _moments(parts[0])[0], _moments(parts[-1])[1]
     if begin is not None and end is not None and begin > end:
@@ -95,7 +95,7 @@ def _interval(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
 
 
 def _moments(told: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    """First and last moment of a year, month, day or second, as it is told."""
+    """Return begin and end of a year, month, day or second, as given."""
     if told is None or told in _OPEN:
         return None, None
     is_text = isinstance(told, str)

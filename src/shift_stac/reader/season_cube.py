@@ -1,6 +1,6 @@
-"""A season on one grid: a cube shaped (time, wavelength, y, x), each time a day's mosaic.
+"""A season on one grid: a cube shaped (time, wavelength, y, x); each time is the mosaic of a day.
 
-The day of a line is that of its name, in UTC.
+The day of a line is the UTC day in its name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,36 +39,36 @@ def season_cube(
     base: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Lines of many days on one grid, lazily: a block is read when it is used.
+    """Return lines of many days on one grid, lazily: a block is read when it is used.
 
     Parameters
     ----------
     lines
-        Whatever :func:`shift_stac.open_flightline` opens, or lines that it has opened. Those that do
-        not reach the grid are left out.
+        Anything that :func:`shift_stac.open_flightline` accepts, or lines that it has opened. Lines
+        that do not reach the grid are left out.
     bbox
         West, south, east, north, in ``bbox_crs``; by default the box around all lines.
     geometry
-        A polygon, as ``ds.swath.polygon`` takes it: the box around it, in which cells whose centres
-        lie outside of it are missing. Excludes bbox.
+        A polygon, as for ``ds.swath.polygon``: the box around it; cells with centres outside of the
+        polygon are NaN. Excludes bbox.
     like
-        A georeferenced array, whose very grid is taken. Excludes bbox, crs and resolution.
+        A georeferenced array, whose exact grid is used. Excludes bbox, crs and resolution.
     crs
-        Of the grid; by default that of most lines.
+        CRS of the grid; by default the CRS of most lines.
     resolution
-        Side of a cell in units of that CRS; by default that of the coarsest line. Grids of one CRS
-        and resolution match.
+        Side of a cell in units of that CRS; by default the pixel size of the coarsest line. Grids
+        of the same CRS and resolution match.
     bbox_crs
-        Of the box; longitude and latitude by default.
+        CRS of the box; longitude and latitude (WGS 84) by default.
     bands
-        Wavelengths in nanometres, of each of which each line's nearest band is taken; by default all
-        of the first line's.
+        Wavelengths in nanometres; each line's nearest band of each is taken. By default all
+        wavelengths of the first line.
     variable
-        Of the lines; by default Reflectance, or else Radiance.
+        Variable of the lines; by default Reflectance, or Radiance if they have no Reflectance.
     mosaic
-        Which line of a day a cell shows, see :class:`~shift_stac.reader.mosaic_rule.MosaicRule`.
+        The line of a day that a cell shows, see :class:`~shift_stac.reader.mosaic_rule.MosaicRule`.
     mask_bad_bands
-        Whether bands that are no ``good_wavelength`` of a line are left out of it.
+        Whether values of a line in bands that are not a ``good_wavelength`` become NaN.
     base, storage_options
         See :func:`shift_stac.open_flightline`.
 
@@ -76,17 +76,17 @@ def season_cube(
     -------
     xarray.Dataset
         The variable, shaped (time, wavelength, y, x), float32, NaN where no line has a value; and
-        ``line``, shaped (time, y, x): the line that each cell shows, as a number whose meaning its
-        attributes ``flag_values`` and ``flag_meanings`` tell, -1 for none. ``time`` is the begin of
-        the day's first line. Each cell shows the pixel that is nearest to its centre.
+        ``line``, shaped (time, y, x): the number of the line that each cell shows, explained by its
+        attributes ``flag_values`` and ``flag_meanings``, -1 for none. ``time`` is the begin of the
+        day's first line (UTC). Each cell shows the pixel that is nearest to its centre.
 
     Raises
     ------
     MapError
         Options contradict each other, no line reaches the grid, a line lacks the variable or a band,
-        or two lines are the same.
+        or a line is given twice.
     StoreError
-        A line does not open.
+        A line cannot be opened.
     """
     cube = make_cube(
         lines,
@@ -122,7 +122,7 @@ def make_cube(
     base: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> SeasonCube:
-    """What :func:`season_cube` shows lazily: a cube of which any window can be computed."""
+    """Return the cube behind :func:`season_cube`; any window of it can be computed."""
     opened = open_lines(lines, base=base, storage_options=storage_options)
     area = None if geometry is None else parse_polygon(geometry)
     grid = choose_grid(
@@ -151,14 +151,14 @@ def open_lines(
     base: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> list[xr.Dataset]:
-    """Open lines, several at once; those that are open are taken as they are.
+    """Open lines, several at the same time; opened lines are used unchanged.
 
     Raises
     ------
     MapError
-        There is none.
+        There are no lines.
     StoreError
-        A line does not open.
+        A line cannot be opened.
     """
     if not len(lines):
         msg = "a cube needs lines: give at least one, such as those that a search found"

@@ -11,7 +11,7 @@ from shift_stac.reader.zones import find_zones, statistics
 
 
 def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Dataset:
-    """Statistics over the pixels whose centres lie in a polygon.
+    """Return statistics over the pixels whose centres lie in a polygon.
 
     Each pixel of the swath counts once, as it was measured; nothing is resampled.
 
@@ -22,19 +22,19 @@ def polygon(swath: xr.Dataset, variable: xr.DataArray, geometry: Any) -> xr.Data
     variable
         A variable of it, shaped ([wavelength,] y, x).
     geometry
-        Polygon or multipolygon, as :func:`~shift_stac.reader.polygons.parse_polygon` takes it.
+        Polygon or multipolygon, as for :func:`~shift_stac.reader.polygons.parse_polygon`.
 
     Returns
     -------
     xarray.Dataset
         ``mean``, ``std`` (of the population) and ``count`` of the pixels that have data, shaped
-        (wavelength,), or scalars, float64. The coordinate ``share_on_line`` tells how much of the
-        polygon's area the line's map covers, 0 to 1.
+        (wavelength,), or scalars, float64. The coordinate ``share_on_line`` is the share of the
+        polygon's area that the line's map covers, 0 to 1.
 
     Raises
     ------
     MapError
-        The geometry is no polygon, or no pixel's centre lies in it.
+        The geometry is not a polygon, or contains no pixel's centre.
     """
     ahead = PixelsAhead(variable)
     (zone,) = find_zones(swath, [parse_polygon(geometry)], ahead)

@@ -1,7 +1,7 @@
-"""Where a line's store lies: by its address, or by what a STAC catalog tells of it.
+"""Finds the address of a line's store, also from STAC items and assets.
 
-Items and assets are known by their attributes, so that those of pystac, their dictionaries, and rows
-of the table of items all serve.
+Items and assets are recognised by their attributes: objects of pystac, their dictionaries, and rows
+of the table of items all work.
 """
 
 import posixpath
@@ -16,7 +16,7 @@ _IN_TABLE = "zarr"
 
 
 def store_address(source: Any, base: str | Path | None = None) -> str:
-    """The address of a line's store.
+    """Return the address of a line's store.
 
     Parameters
     ----------
@@ -24,17 +24,18 @@ def store_address(source: Any, base: str | Path | None = None) -> str:
         An address; an asset or an item, of pystac or as a mapping; or a row of the table of items
         (pandas, or a named tuple of it).
     base
-        The document that a relative href stands in: the table, or the item's file.
+        The document with a relative href: the table, or the item's file.
 
     Returns
     -------
     str
-        A path, or an address with a scheme, in which no ``..`` is left: in a bucket it is no way up.
+        A path, or a URL without ``..``, which has no meaning in a bucket.
 
     Raises
     ------
     StoreError
-        It is none of these, no asset of it is a store, or its href is relative to what is not told.
+        It is none of these, has no asset that is a store, or its href is relative and ``base`` is
+        missing.
     """
     if isinstance(source, str | Path):
         return joined(str(source), base)
@@ -43,10 +44,10 @@ def store_address(source: Any, base: str | Path | None = None) -> str:
     absolute = getattr(asset, "get_absolute_href", None)
     href = (absolute() if callable(absolute) else None) or _get(asset, "href")
     if not isinstance(href, str):
-        msg = f"{type(source).__name__} tells no store: give an address, a STAC item or asset, or a row of the table"
+        msg = f"{type(source).__name__} names no store: give an address, a STAC item or asset, or a row of the table"
         raise StoreError(msg)
     if base is None and not _is_absolute(href):
-        msg = f"{href} is relative to the document that it stands in: give that document's address as base"
+        msg = f"{href} is relative to its document: give the document's address as base"
         raise StoreError(msg)
     return joined(href, base)
 
@@ -80,7 +81,7 @@ def _is_absolute(href: str) -> bool:
 
 
 def joined(href: str, base: str | Path | None) -> str:
-    """The address that an href in a document leads to; in one with a scheme, no ``..`` is left."""
+    """Resolve an href in a document; a URL has no ``..`` afterwards."""
     if base is None or _is_absolute(href):
         return _normal(href)
     return _normal(posixpath.join(posixpath.dirname(str(base)), href))

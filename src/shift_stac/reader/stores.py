@@ -1,8 +1,7 @@
-"""Which store of zarr serves an address.
+"""Chooses the zarr store for an address.
 
-obstore asks once for an object, where s3fs asks twice, and has any number of requests in flight. It
-serves https and S3 where it knows all that the AWS settings and the options say; whatever else they
-ask for is fsspec's.
+obstore needs one request for an object, s3fs two, and obstore has any number of requests in flight.
+It is used for https and S3 if it supports all AWS settings and options; otherwise fsspec is used.
 """
 
 import asyncio
@@ -21,23 +20,23 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import FsspecStore, LocalStore, ObjectStore
 
-# As many as s3fs makes: a few seconds.
+# As many as s3fs makes, within a few seconds.
 _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 _TIMEOUT = timedelta(seconds=60)
-# How long keys of the standard chain are kept before it is asked again: it renews them itself.
+# Time after which keys are taken again from the standard chain, which renews them itself.
 _KEYS_KEPT = timedelta(minutes=5)
-# Buckets and servers to which connections are kept.
+# Buckets and servers with open connections.
 _CLIENTS_KEPT = 32
-# Paths that are the same as an address and as a key.
+# Paths that are spelled in the same way as an address and as a key.
 _PLAIN_PATH = re.compile(r"[\w./-]*", re.ASCII)
 
 
 class ObjectReadError(OSError):
-    """An object that obstore could not read; one that is not there is no error."""
+    """An object that obstore could not read; a missing object is no error."""
 
 
 class Objects(ObjectStore[Any]):
-    """zarr's store of obstore, with fsspec for ranges of a server that sends them as if they were the whole.
+    """zarr's store on obstore, with fsspec for ranges of servers that send them as whole files.
 
     Shards are read by ranges. rclone's server answers with the status 200, which obstore refuses.
     """
@@ -52,9 +51,9 @@ class Objects(ObjectStore[Any]):
         self._ahead: dict[str, asyncio.Future[Buffer | BaseException | None]] = {}
 
     async def ask_ahead(self, keys: Iterable[str]) -> None:
-        """Ask for objects that are likely to be wanted next, and do not wait for them.
+        """Request objects that are likely to be read next, without waiting.
 
-        Each answer serves once. What fails is asked for again when it is wanted, if ever.
+        Each answer is used once. A failed request is repeated when the object is read.
         """
 
         async def one(key: str) -> Buffer | BaseException | None:
@@ -78,7 +77,7 @@ class Objects(ObjectStore[Any]):
                 return await super().get(key, prototype, byte_range)
             except BaseError as error:
                 if byte_range is None or not isinstance(error, GenericError):
-                    # What follows is the structure of the error's parts, which the text tells already.
+                    # The rest repeats the text as the structure of the error.
                     text = str(error).partition("\n\nDebug source:")[0]
                     msg = f"{self._address}/{key} cannot be read: {text}"
                     raise ObjectReadError(msg) from error
@@ -87,16 +86,16 @@ class Objects(ObjectStore[Any]):
 
 
 def stores_of(address: str, options: Mapping[str, Any] | None) -> Iterator[tuple[Store, str]]:
-    """The stores that may serve an address, best first, each made when it is asked for, and its path there.
+    """Yield the stores that may serve an address, best first, with the path in each.
 
-    Those of obstore are of a whole bucket or server, so that lines share their connections.
+    Stores of obstore cover a whole bucket or server, so that lines share connections.
 
     Parameters
     ----------
     address
-        Of a line's store: a path, or an address with a scheme.
+        Address of a line's store: a path or a URL.
     options
-        For fsspec, as s3fs and others take them.
+        Options for fsspec, as s3fs and others accept them.
     """
     scheme, mark, place = address.rpartition("://")
     if not mark or scheme == "file":
@@ -114,16 +113,16 @@ def stores_of(address: str, options: Mapping[str, Any] | None) -> Iterator[tuple
 
 @lru_cache(_CLIENTS_KEPT)
 def _server(root: str) -> HTTPStore:
-    """The client of a web server."""
+    """Return the client of a web server."""
     client: Any = {"allow_http": root.startswith("http://"), "timeout": _TIMEOUT}
     return HTTPStore(root, client_options=client, retry_config=_RETRIES)
 
 
 @dataclass(frozen=True)
 class StandardKeys:
-    """Keys of AWS's standard chain (a profile, a role of the machine, a login), as obstore asks for them.
+    """Keys of AWS's standard chain (a profile, a role of the machine, a login) for obstore.
 
-    ``first`` is the access key that the chain gave first: after another login it is another.
+    ``first`` is the access key that the chain gave first; it changes after another login.
     """
 
     profile: str | None
@@ -131,11 +130,11 @@ class StandardKeys:
 
     @cached_property
     def session(self) -> botocore.session.Session:
-        """Where they come from."""
+        """The botocore session of the keys."""
         return botocore.session.Session(profile=self.profile)
 
     def __call__(self) -> dict[str, Any]:
-        """The keys of now."""
+        """Return the present keys."""
         keys = self.session.get_credentials().get_frozen_credentials()
         return {
             "access_key_id": keys.access_key,
@@ -150,7 +149,7 @@ class StandardKeys:
 
 
 def _bucket(name: str, options: Mapping[str, Any]) -> S3Store | None:
-    """Obstore's client of a bucket, or None where s3fs is told or finds what obstore does not know."""
+    """Return obstore's client of a bucket, or None if s3fs has settings that obstore does not support."""
     given = dict(options)
     client = dict(given.pop("client_kwargs", None) or {})
     endpoint = given.pop("endpoint_url", None) or client.pop("endpoint_url", None)
@@ -196,7 +195,7 @@ def _client(
     chain: Any,
     environment: tuple[tuple[str, str], ...],
 ) -> S3Store:
-    """A client, the same for the same settings, of which obstore finds more in the environment."""
+    """Return a client, the same one for the same settings; obstore reads further settings from the environment."""
     del environment
     endpoint = dict(config).get("endpoint")
     return S3Store(

@@ -1,4 +1,4 @@
-"""Tables of plots and dates: what each line shows at each place, tidy, for pandas, CSV and Parquet."""
+"""Tidy tables of plots and dates, for pandas, CSV and Parquet."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# What a row tells before its values.
+# The columns of a row before its values.
 _FIRST = ("id", "line", "time")
 
 
 @dataclass(frozen=True)
 class LineRows:
-    """What one line shows at some places.
+    """The rows of one line at some places.
 
     Parameters
     ----------
     told
-        A row for each place or pixel: number of the place, and whatever else is known of it.
+        A row for each place or pixel: number of the place, and further columns.
     values
         By name, each shaped (rows, bands), or (rows,) of a variable without wavelengths.
     wavelengths
-        Of the bands, nm; None of a variable without.
+        Wavelengths of the bands, nm; None for a variable without wavelengths.
     asked
-        The wavelengths that were asked for, nm, of each band; None where all bands were.
+        The given wavelength of each band, nm; None if all bands are read.
     """
 
     told: pd.DataFrame
@@ -34,7 +34,7 @@ class LineRows:
     asked: Sequence[float] | None = None
 
     def long(self) -> pd.DataFrame:
-        """A row for each place and band."""
+        """Return a row for each place and band."""
         if self.wavelengths is None:
             return self.told.assign(**self.values)
         rows, bands = len(self.told), self.wavelengths.size
@@ -45,14 +45,14 @@ class LineRows:
         )
 
     def wide(self) -> pd.DataFrame:
-        """A row for each place; of each band a column, by the wavelength that was asked for or its own."""
+        """Return a row for each place, with a column for each band, named by the given wavelength or its own."""
         if self.wavelengths is None:
             return self.long()
         (values,) = self.values.values()
         names = (
             [f"{nm:.2f}" for nm in self.wavelengths]
             if self.asked is None
-            # Also where lines have other bands nearest to it.
+            # The same for all lines, even if their nearest bands differ.
             else [f"{nm:g}" for nm in self.asked]
         )
         bands = pd.DataFrame(values, columns=names, index=self.told.index)
@@ -62,20 +62,20 @@ class LineRows:
 def build_table(
     parts: Sequence[LineRows], ids: NDArray[Any], columns: Sequence[str], *, wide: bool
 ) -> pd.DataFrame:
-    """The table of all lines: in the order of places, of times, and of pixels.
+    """Return the table of all lines, sorted by places, times and pixels.
 
     Parameters
     ----------
     parts
-        Of each line. Their rows tell ``place``, the number of a place.
+        Rows of each line, with ``place``, the number of a place.
     ids
         Names of the places.
     columns
-        What the table has also where no line shows anything.
+        Columns of a table without rows.
     wide
         Whether bands are columns.
     """
-    # Of nothing, pandas takes columns of no type.
+    # Without rows, pandas would give the columns no type.
     shown = [part for part in parts if len(part.told)]
     tables = [part.wide() if wide else part.long() for part in shown]
     if not tables:

@@ -1,7 +1,7 @@
-"""Values of a line's variables in windows and at pixels.
+"""Reads values of a line's variables in windows and at pixels.
 
-Where a variable is still what lies in a store, its chunks are read at once; where it was computed,
-or is a part of the line, xarray gives its values in the ordinary way.
+The chunks of an unchanged variable of a store are read together; xarray computes the values of
+other variables.
 """
 
 import itertools
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from shift_stac.reader.chunk_reads import Beside, fetch_pixels, fetch_tiles, stored_array, tiles_of
 
 Window = tuple[slice, slice]
-"""Of the last two dimensions of a variable: scan lines and samples, or rows and columns."""
+"""Slices of the last two dimensions of a variable: scan lines and samples, or rows and columns."""
 
-# Of a variable, in memory at once.
+# Bytes of a variable in memory at the same time.
 _READ_BYTES = 48_000_000
 
 
@@ -27,10 +27,10 @@ def window_values(
     windows: Sequence[Window],
     beside: Beside | None = None,
 ) -> list[list[NDArray[Any]]]:
-    """Values in windows: of each, those of each variable, shaped as the window.
+    """Return the values of each variable in each window, shaped as the window.
 
-    Variables that a store has are read at once, and their chunks kept: they are two-dimensional.
-    ``beside`` reads something else at the same time.
+    Variables of a store, which are two-dimensional here, are read together, and their chunks are
+    kept. ``beside`` reads something else at the same time.
     """
     arrays = [stored_array(variable) for variable in variables]
     found = iter(
@@ -61,7 +61,7 @@ def pixel_values(
     *,
     is_kept: bool = False,
 ) -> NDArray[Any]:
-    """Values of pixels, by their places along ``y`` and ``x``.
+    """Return values of pixels, by their indices along ``y`` and ``x``.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def pixel_values(
     bands
         Places along ``wavelength``; all by default.
     is_kept
-        Whether chunks are kept, of these bands, for what asks for their other pixels.
+        Whether chunks of these bands are kept for reads of their other pixels.
 
     Returns
     -------
@@ -92,9 +92,9 @@ def pixel_values(
 def in_parts(
     variable: xr.DataArray, line: NDArray[np.intp], sample: NDArray[np.intp], bands: int
 ) -> Iterator[NDArray[np.intp]]:
-    """Which pixels to read at once, so that so many bands of them may be held.
+    """Yield pixels to read together, so that this many bands of them fit into memory.
 
-    Each part is of whole chunks, so that none is read twice.
+    Each part has whole chunks, so that no chunk is read twice.
     """
     if not line.size:
         return
@@ -115,9 +115,9 @@ def in_parts(
 
 
 def _computed(variable: xr.DataArray, window: Window) -> NDArray[Any]:
-    """A window of a lazy variable, computed in this thread."""
+    """Compute a window of a lazy variable in this thread."""
     found = variable.isel(dict(zip(variable.dims[-2:], window, strict=True)))
-    # Also within a block of another dask graph, whose threads must not wait for each other.
+    # It may run within a block of another dask graph, whose threads must not wait for each other.
     return np.asarray(found.compute(scheduler="synchronous").to_numpy())
 
 

@@ -1,4 +1,4 @@
-"""The part of a swath that a box on the map shows."""
+"""Cuts the part of a swath in a box on the map."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +13,12 @@ from shift_stac.store.glt_group import read_grid
 
 
 def window(swath: xr.Dataset, bbox: Sequence[float], bbox_crs: Any) -> xr.Dataset:
-    """Scan lines and samples around the pixels in a box; see ``ds.swath.window``.
+    """Return scan lines and samples around the pixels in a box; see ``ds.swath.window``.
 
     Raises
     ------
     MapError
-        The line does not reach into the box, or it is none.
+        The line does not reach into the box, or the box is invalid.
     """
     grid = read_grid(swath)
     found = region_around(

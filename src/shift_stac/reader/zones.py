@@ -1,7 +1,6 @@
 """The pixels of a line in polygons, and statistics of them.
 
-Each pixel of the swath whose centre lies in a polygon counts once, as it was measured; nothing is
-resampled.
+Each pixel of the swath whose centre lies in a polygon counts once; nothing is resampled.
 """
 
 from collections.abc import Sequence
@@ -27,8 +26,8 @@ from shift_stac.store.glt_group import read_grid
 class Zone:
     """The pixels of a line in a polygon.
 
-    ``line`` and ``sample``, shaped (pixels,), are places along ``y`` and ``x`` of the dataset. ``share`` is
-    how much of the polygon's area the line's map covers, 0 to 1.
+    ``line`` and ``sample``, shaped (pixels,), are indices along ``y`` and ``x`` of the dataset.
+    ``share`` is the share of the polygon's area that the line's map covers, 0 to 1.
     """
 
     line: NDArray[np.intp]
@@ -38,9 +37,9 @@ class Zone:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of zones: mean, standard deviation of the population, and count of the pixels that have data.
+    """Mean, standard deviation of the population, and count of the pixels with data in zones.
 
-    Shaped (zones, bands), float64 and int64; of a variable without wavelengths there is one band.
+    Shaped (zones, bands), float64 and int64; a variable without wavelengths has one band.
     """
 
     mean: NDArray[np.float64]
@@ -51,9 +50,10 @@ class Statistics:
 def find_zones(
     swath: xr.Dataset, areas: Sequence[BaseGeometry], ahead: PixelsAhead | None = None
 ) -> list[Zone | None]:
-    """The pixels in polygons in WGS 84 degrees; None of one that the line's map does not reach.
+    """Return the pixels in polygons in WGS 84 degrees; None for a polygon that the line's map does not reach.
 
-    A polygon that is smaller than a pixel may have none. ``ahead`` is read around the pixels meanwhile.
+    A polygon smaller than a pixel may have none. ``ahead`` is read around the pixels at the same
+    time.
     """
     grid = read_grid(swath)
     line_box = _around_line(grid)
@@ -97,18 +97,18 @@ def statistics(
     bands: Sequence[int] | None = None,
     ahead: PixelsAhead | None = None,
 ) -> Statistics:
-    """Statistics of a variable in zones; each chunk is read once.
+    """Return statistics of a variable in zones; each chunk is read once.
 
     Parameters
     ----------
     variable
         Shaped ([wavelength,] y, x).
     zones
-        As :func:`find_zones` finds them.
+        Zones from :func:`find_zones`.
     bands
         Places along ``wavelength``; all by default.
     ahead
-        What was read of the variable, all bands, while the pixels were being found.
+        All bands of the variable that were read while the pixels were found.
     """
     depth = variable.sizes.get("wavelength", 1) if bands is None else len(bands)
     count, total, squares, shift = (np.zeros((len(zones), depth)) for _ in range(4))
@@ -129,7 +129,7 @@ def statistics(
             if not is_whole:
                 values[missing] = 0
             if not begun[zone]:
-                # Around a first mean, the sum of squares loses no digits.
+                # The sum of squares around a first mean loses no digits.
                 begun[zone] = True
                 shift[zone] = values.sum(axis=1) / np.maximum(counted, 1)
             values -= shift[zone][:, None]
@@ -145,7 +145,7 @@ def statistics(
 
 
 def pixels_together(zones: Sequence[Zone]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Scan lines and samples of the pixels of all zones, one zone after another."""
+    """Return scan lines and samples of the pixels of all zones, one zone after another."""
     if not zones:
         return np.empty(0, np.intp), np.empty(0, np.intp)
     return (
@@ -157,27 +157,27 @@ def pixels_together(zones: Sequence[Zone]) -> tuple[NDArray[np.intp], NDArray[np
 def _cells_in(
     grid: MapGrid, on_map: BaseGeometry, rows: slice, columns: slice
 ) -> NDArray[np.bool_]:
-    """Which cells of a window have their centre in a polygon on the map."""
+    """Return a mask of the cells of a window with centres in a polygon on the map."""
     shapely.prepare(on_map)
     found: NDArray[np.bool_] = shapely.contains_xy(on_map, *grid.centres(rows, columns))
     return found
 
 
 def _on_map(grid: MapGrid, area: BaseGeometry) -> BaseGeometry | None:
-    """What of a polygon in degrees lies near the line, in the CRS of the line's map."""
-    # Far from its zone, UTM has no coordinates.
+    """Return the part of a polygon in degrees near the line, in the CRS of the line's map."""
+    # UTM has no coordinates far from its zone.
     near = area.intersection(_around_line(grid))
     return None if near.is_empty else reproject(near, WGS84, grid.crs)
 
 
 def _around_line(grid: MapGrid) -> BaseGeometry:
-    """A box around the line in degrees, somewhat too large."""
+    """Return a box around the line in degrees, somewhat too large."""
     box = shapely.box(*transform_bounds(grid.bounds, grid.crs, WGS84))
     return box.buffer(LONGEST_EDGE_DEG, join_style="mitre")
 
 
 def _share(swath: xr.Dataset, area: BaseGeometry, on_map: BaseGeometry) -> float:
-    """How much of a polygon the map's cells cover: of its area, cells by their centres."""
+    """Return the share of a polygon's area that the map's cells cover, by their centres."""
     grid = read_grid(swath)
     rows, columns = grid.window(on_map.bounds)
     cells = _cells_in(grid, on_map, rows, columns)
@@ -186,7 +186,7 @@ def _share(swath: xr.Dataset, area: BaseGeometry, on_map: BaseGeometry) -> float
     beside = area.intersection(_around_line(grid)).area / area.area
     covered = beside * on_grid.area / on_map.area
     if not cells.any():
-        # No cell's centre lies in it, but a pixel's: it lies on the line, and is small.
+        # It contains a pixel's centre but no cell's centre: it is on the line, and small.
         return min(float(covered), 1.0)
     line, _ = pixels_of(swath, rows, columns)
     return min(float(covered * (line[cells] >= 0).mean()), 1.0)

@@ -147,7 +147,7 @@ def test_values_span_lines_and_keys_are_case_blind():
         (MINIMAL.replace("bil", "bob"), "interleave 'bob'"),
         (MINIMAL + "byte order = 2", "byte order 2"),
         (MINIMAL + "wavelength = {400, 500}", "'wavelength' has 2 entries for 4 bands"),
-        (MINIMAL + "wavelength = {400, 500, x, 700}", "no number"),
+        (MINIMAL + "wavelength = {400, 500, x, 700}", "not a number"),
         (MINIMAL + "wavelength = {400, 500, nan, 700}", "not finite"),
         (MINIMAL + "bbl = {1, 1}", "'bbl' has 2 entries for 4 bands"),
         (MINIMAL + "wavelength = {400, 500,", "never closed"),

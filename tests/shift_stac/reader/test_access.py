@@ -442,11 +442,11 @@ def test_no_spectrum_of_what_is_no_place(opened, place):
     [
         ({"type": "Polygon", "coordinates": [[(0, 1), (float("nan"), 2), (2, 0), (0, 1)]]}, "NaN"),
         (shapely.box(34.4, -120.1, 34.5, -120.0), "longitude first"),
-        ("no json", "no GeoJSON geometry"),
+        ("no json", "not a GeoJSON geometry"),
         ({"type": "Point", "coordinates": [0, 0]}, "not a polygon with an area"),
         ({"type": "Polygon", "coordinates": []}, "is empty"),
-        ({"features": []}, "no GeoJSON geometry"),
-        (7, "no GeoJSON geometry"),
+        ({"features": []}, "not a GeoJSON geometry"),
+        (7, "not a GeoJSON geometry"),
         (shapely.box(10, 50, 11, 51), "no pixel in the polygon"),
     ],
     ids=str,
@@ -585,10 +585,10 @@ def test_a_rotated_table_of_the_portal_is_kept_and_its_maps_are_north_up(rotated
 
 def test_what_is_no_store_is_named(tmp_path):
     for href in (tmp_path / "nothing.zarr", f"file://{tmp_path}/nothing.zarr"):
-        with pytest.raises(StoreError, match=r"nothing\.zarr does not open as a flight line"):
+        with pytest.raises(StoreError, match=r"nothing\.zarr cannot be opened as a flight line"):
             open_flightline(href)
     zarr.create_group(tmp_path / "other.zarr")
-    with pytest.raises(StoreError, match="does not open as a flight line"):
+    with pytest.raises(StoreError, match="cannot be opened as a flight line"):
         open_flightline(tmp_path / "other.zarr")
 
 

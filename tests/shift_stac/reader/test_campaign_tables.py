@@ -222,7 +222,7 @@ def test_points_are_told_in_many_ways(published, lines):
         ([(-120.0, np.nan)], "the place 0: a coordinate is NaN"),
         ([(34.4, -120.0)], "the place 0: longitude 34.4, latitude -120 is no place"),
         ([(770000.0, 3818000.0)], "the place 0: .* is no place: give WGS 84 degrees"),
-        (geopandas.GeoSeries([shapely.Point(-120, 34)]), "tell no CRS"),
+        (geopandas.GeoSeries([shapely.Point(-120, 34)]), "have no CRS"),
         (
             geopandas.GeoSeries([None, shapely.Point(1, 1)], crs=4326),
             "the place 0 is missing or empty",

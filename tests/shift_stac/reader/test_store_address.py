@@ -63,7 +63,7 @@ def test_other_addresses_stay_as_they_are():
     ("source", "says"),
     [
         (7, "int tells no store"),
-        (table().iloc[0], "give that document's address as base"),
+        (table().iloc[0], "give the document's address as base"),
         ({"id": "a", "assets": {"picture": PICTURE}}, "0 of the role data.*picture"),
     ],
 )
