@@ -155,11 +155,11 @@ def test_a_campaign_file_and_a_settings_file_are_not_taken_for_each_other(tmp_pa
     campaign = (files("shift_stac.campaigns") / "shift.toml").read_text()
     (tmp_path / "shift.toml").write_text(campaign)
     with pytest.raises(
-        SettingsError, match=r"/shift\.toml is read as the settings file.*--campaign"
+        SettingsError, match=r"/shift\.toml is a campaign file.*settings file.*--campaign"
     ):
         ingest_options([*DATE, "--campaign", "shift.toml"])
     (tmp_path / "shift.toml").rename(tmp_path / "mine.toml")
-    with pytest.raises(SettingsError, match=r"mine\.toml is named as the settings.*--campaign"):
+    with pytest.raises(SettingsError, match=r"mine\.toml is given as the settings.*--campaign"):
         ingest_options([*DATE, "--settings", "mine.toml"])
     (tmp_path / "mine.toml").write_text('store = "s3://bucket/a"\n[catalog]\nhrefs = "absolute"\n')
     with pytest.raises(

@@ -127,9 +127,9 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
         (
             '"{line}_igm"',
             '"{line}_igm", scale = 2.0',
-            "igm.scale means nothing: .* of radiance, ref",
+            "igm.scale has no meaning: .* to radiance, ref",
         ),
-        ('"{line}_rfl"', '"{line}_rfl", scale = 0', r"reflectance\.scale: 0 leaves no value"),
+        ('"{line}_rfl"', '"{line}_rfl", scale = 0', r"reflectance\.scale: a scale of 0"),
         (
             '"{line}_obs"',
             '"{line}_obs", bands = ["wind"]',

@@ -1,1 +1,1 @@
-"""What is published: in which order it is put there, planned, listed, checked and removed."""
+"""The published archive: plans, publication in a safe order, lists, checks and removal."""

@@ -1,4 +1,4 @@
-"""What was found in a look through an archive's lines: small values."""
+"""The result of a check of an archive's lines, as small values."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from shift_stac.validation.result import Check, Validation
 
 
 class LineCheck(FrozenModel):
-    """What was found of a published line; without ``validation`` there was no item to go by."""
+    """The result for a published line; without ``validation`` the line has no item."""
 
     line: str
     checks: tuple[Check, ...]
@@ -17,20 +17,20 @@ class LineCheck(FrozenModel):
 
     @property
     def passed(self) -> bool:
-        """Whether everything is as it should be."""
+        """Whether all checks passed."""
         store = self.validation is not None and self.validation.passed
         return store and all(check.passed for check in self.checks)
 
     @property
     def sentence(self) -> str:
-        """How many checks passed, or what is wrong."""
+        """The number of checks that passed, or the faults."""
         checks = (*self.checks, *(self.validation.checks if self.validation else ()))
         wrong = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
         return "; ".join(wrong) or f"{len(checks)} checks passed"
 
 
 class ArchiveReport(FrozenModel):
-    """What was found in an archive: one entry for each line."""
+    """The result for an archive, with one entry for each line."""
 
     started: datetime
     finished: datetime
@@ -40,16 +40,16 @@ class ArchiveReport(FrozenModel):
 
     @property
     def bad(self) -> int:
-        """How many lines are not right."""
+        """The number of lines with faults."""
         return sum(not line.passed for line in self.lines)
 
     @property
     def sentence(self) -> str:
-        """The counts as a phrase, such as ``5 good, 1 bad``."""
+        """The counts, such as ``5 good, 1 bad``."""
         return f"{len(self.lines) - self.bad} good, {self.bad} bad"
 
     def rows(self) -> list[dict[str, Any]]:
-        """The table that people read: one row a line."""
+        """Rows of the table that people read, one for each line."""
         return [
             {
                 "line": line.line,

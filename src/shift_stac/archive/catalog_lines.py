@@ -1,4 +1,4 @@
-"""What the catalog tells of each published line, read for figures about all of them."""
+"""Reads the catalog's entries of all published lines, for statistics."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ _COLUMNS = ("id", "published", "updated", "shift:store_bytes")
 
 
 class CatalogLine(FrozenModel):
-    """A published line: when it was first published and last replaced, bytes of its store."""
+    """A published line: times of its first publication and of its last replacement, bytes of its store."""
 
     line: str
     published: datetime
@@ -27,18 +27,18 @@ class CatalogLine(FrozenModel):
 
 
 def catalog_lines(storage: Storage, campaign: Campaign) -> list[CatalogLine]:
-    """All published lines.
+    """Return all published lines.
 
-    The table of items is read, at the cost of one request. Where there is none, or one that is
-    damaged or of another program, the items are read one by one. An archive that holds nothing of
-    the campaign has no lines.
+    Reads the table of items, in one request. If there is no table, or it is damaged or written by
+    another program, the items are read one by one. An archive without anything of the campaign has
+    no lines.
 
     Raises
     ------
     StorageError
         The archive cannot be read.
     CatalogError
-        There is no table, and an item is no JSON.
+        There is no table, and an item is not JSON.
     """
     try:
         table = read_index(storage.read(index_path(campaign)))
@@ -71,7 +71,7 @@ def _of_table(table: pa.Table) -> list[CatalogLine] | None:
 def _of_items(items: Iterator[Mapping[str, Any]]) -> Iterator[CatalogLine]:
     for item in items:
         told = item.get("properties", {})
-        # An item of another program may tell neither; its line was not published by a run.
+        # An item of another program may have neither; its line was not published by a run.
         if "published" not in told:
             continue
         try:

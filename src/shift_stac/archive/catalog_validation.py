@@ -1,4 +1,4 @@
-"""Whether the catalog is valid STAC: every document against its schemas, every link to its end."""
+"""Validates the catalog: every document against its STAC schemas, and every link."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,21 +18,21 @@ from shift_stac.stac.paths import CATALOG_PATH
 from shift_stac.storage.base import Storage
 from shift_stac.store.store_format import ROOT_METADATA
 
-# The addresses under which STAC's core schemas refer to each other; common.json tells a wrong one.
+# The addresses by which STAC's core schemas refer to each other; the one in common.json is wrong.
 _CORE = "https://schemas.stacspec.org/{version}/{part}/json-schema/{name}"
 _PARENTS = {"root", "parent", "collection", "self"}
 _CORE_PARTS = ("item-spec", "collection-spec", "catalog-spec")
 
 
 class CatalogFault(FrozenModel):
-    """What is wrong with a document of the catalog."""
+    """A fault of a document of the catalog."""
 
     path: str
     detail: str
 
 
 class CatalogCheck(FrozenModel):
-    """What was found in a catalog; ``unknown_schemas`` were not at hand, and are not counted."""
+    """The result for a catalog; ``unknown_schemas`` were not available, and do not count as faults."""
 
     documents: int
     items: int
@@ -41,7 +41,7 @@ class CatalogCheck(FrozenModel):
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no faults."""
         return not self.findings
 
 
@@ -56,9 +56,9 @@ def validate_catalog(
         The archive; every collection in it is validated.
     schemas
         Folder of JSON schemas of STAC's extensions, found by their ``$id``. The core schemas come
-        with pystac. Extensions without a schema at hand are told in the result.
+        with pystac. The result lists extensions without a schema.
     hrefs
-        How the catalog spells its links, if not as a relative or local one.
+        The form of the catalog's links, if they are not relative or local.
     """
     validator = _OfflineValidator(schemas)
     hrefs = hrefs or Hrefs.of(storage)
@@ -94,7 +94,7 @@ def validate_catalog(
 
 
 class _Target(NamedTuple):
-    """What a document leads to: an asset's file or store, or a parent."""
+    """The target of a link: an asset's file or store, or a parent."""
 
     document: str
     what: str
@@ -114,7 +114,7 @@ def _leads_to(stac: dict[str, Any], document: str, hrefs: Hrefs) -> Iterator[_Ta
 
 
 def _broken(storage: Storage, targets: Sequence[_Target]) -> Iterator[CatalogFault]:
-    """Targets that are not there. Millions of objects pass here, and only targets are kept."""
+    """Return missing targets. Millions of objects pass here; only targets are kept in memory."""
     missing = {target.path for target in targets}
     for path, _ in storage.walk():
         missing.discard(path)
@@ -126,7 +126,7 @@ def _broken(storage: Storage, targets: Sequence[_Target]) -> Iterator[CatalogFau
 
 
 class _OfflineValidator:
-    """pystac's validator with the schemas of a folder, and no others."""
+    """pystac's validator with only the schemas of a folder."""
 
     def __init__(self, schemas: Path | None) -> None:
         self.unknown: set[str] = set()
@@ -142,7 +142,7 @@ class _OfflineValidator:
                 cache.setdefault(url, schema)
 
     def complaints(self, stac: dict[str, Any]) -> Iterator[str]:
-        """What the schemas say against a document, a sentence each."""
+        """Return the faults of a document by the schemas, one sentence each."""
         known: list[str] = []
         for uri in stac.get("stac_extensions", ()):
             (known.append if uri in self._validator.schema_cache else self.unknown.add)(uri)

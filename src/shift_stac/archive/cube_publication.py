@@ -1,7 +1,7 @@
-"""Publishing a cube: first its store, then what lies beside it, its item, collection and catalog.
+"""Publishes a cube: first its store, then its companion files, its item, collection and catalog.
 
-Each version has a folder of its own, named by the checksum of its files: whoever reads another one
-goes on reading it. A reader never follows a link to nothing.
+Each version has its own folder, named by the checksum of its files: readers of another version can
+continue. No link ever leads to a missing file.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from shift_stac.validation.result import Validation
 
 
 class PublishedCube(NamedTuple):
-    """Paths relative to the archive's root: of the item, and of the files beside the store by their assets."""
+    """Paths relative to the archive's root: of the item, and of the companion files by their assets."""
 
     item: str
     files: Mapping[str, str]
@@ -42,12 +42,12 @@ _MADE_BY = ("shift-stac", "zarr", "xarray", "numpy", "scipy")
 
 
 def published_fingerprint(storage: Storage, campaign: Campaign, name: str) -> str | None:
-    """The fingerprint of the cube that is published under a name; None where none opens.
+    """Return the fingerprint of the cube published under a name; None if no cube can be opened.
 
     Raises
     ------
     CatalogError
-        The published item is no JSON.
+        The published item is not JSON.
     """
     item = read_stac(storage, cube_item_path(campaign, name))
     properties = {} if item is None else item.get("properties", {})
@@ -67,27 +67,27 @@ def publish_cube(
     hrefs: Hrefs,
     progress: Progress | None = None,
 ) -> PublishedCube:
-    """Publish a cube. Doing it again completes what was interrupted, and sends nothing twice.
+    """Publish a cube. A repeated call completes an interrupted one, and sends nothing twice.
 
     Parameters
     ----------
     storage, campaign
         The archive.
     summary, validation
-        What is known of the cube, and of how it was tested.
+        The summary of the cube, and the result of its validation.
     store
         The local store.
     files
-        What goes beside it, by the name of its asset; the manifest is among them.
+        The companion files, including the manifest, by the name of their asset.
     hrefs
-        How the catalog spells its links.
+        The form of the catalog's links.
     progress
-        Told while the store is sent.
+        Called while the store is sent.
 
     Raises
     ------
     StorageError
-        The archive refuses.
+        The archive cannot be written.
     CatalogError
         A published document is not STAC.
     """
@@ -115,12 +115,12 @@ def publish_cube(
 
 
 def link_published(storage: Storage, campaign: Campaign, name: str, hrefs: Hrefs) -> None:
-    """Let collection and catalog lead to a published cube: a run may have died before they did.
+    """Link a published cube in collection and catalog, if a run died before that.
 
     Raises
     ------
     StorageError
-        The archive refuses.
+        The archive cannot be written.
     CatalogError
         A published document is not STAC.
     """

@@ -1,4 +1,4 @@
-"""STAC documents as they lie in an archive."""
+"""Reads and updates the STAC documents of an archive."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,24 +12,24 @@ from shift_stac.storage.base import Storage
 
 
 def read_stac(storage: Storage, path: str) -> dict[str, Any] | None:
-    """A STAC object of the archive, None where there is none.
+    """Return a STAC object of the archive; None if it does not exist.
 
     Raises
     ------
     CatalogError
-        What lies there is not STAC; the message names it.
+        The document is not STAC; the message names it.
     """
     content = storage.read(path)
     return None if content is None else parse_stac(content, storage.href(path))
 
 
 def read_item(storage: Storage, path: str) -> dict[str, Any] | None:
-    """An item of the archive, None where there is none.
+    """Return an item of the archive; None if it does not exist.
 
     Raises
     ------
     CatalogError
-        What lies there is no item; the message names it.
+        The document is not an item; the message names it.
     """
     content = storage.read(path)
     return None if content is None else parse_item(content, storage.href(path))
@@ -38,12 +38,12 @@ def read_item(storage: Storage, path: str) -> dict[str, Any] | None:
 def update_stac(
     storage: Storage, path: str, change: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
 ) -> None:
-    """Make a STAC object of what it was, None where there was none, whoever else changes it.
+    """Replace a STAC object by a function of it (None if it does not exist), by compare and swap.
 
     Raises
     ------
     CatalogError
-        What lies there is not STAC; the message names it.
+        The document is not STAC; the message names it.
     """
     storage.update(
         path,
@@ -56,12 +56,12 @@ def update_stac(
 def read_published(
     storage: Storage, campaign: Campaign, line: FlightLine
 ) -> tuple[PublishedState | None, bool]:
-    """What is published of a line: what its item tells, and whether its store is there.
+    """Return the published state of a line from its item, and whether its store exists.
 
     Raises
     ------
     CatalogError
-        What is published as the line's item is none.
+        The document published as the line's item is not an item.
     """
     item = read_item(storage, item_path(campaign, line))
     state = None if item is None else published_state(item)

@@ -1,4 +1,4 @@
-"""What lies in an archive: what the catalog leads to, and what lies there besides."""
+"""Inventory of an archive: data that the catalog links to, and other data."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,16 +33,16 @@ _IN_STORE = ".zarr/"
 def published_lines(
     storage: Storage, campaign: Campaign, hrefs: Hrefs | None = None
 ) -> list[FlightLine]:
-    """The lines that a campaign's collection leads to, in the order in which they were flown.
+    """Return the lines that a campaign's collection links to, in the order in which they were flown.
 
-    ``hrefs`` tells how the catalog spells its links, if not as a relative or local one.
+    ``hrefs`` is the form of the catalog's links, if they are not relative or local.
 
     Raises
     ------
     NothingPublishedError
-        There is no such collection.
+        The collection does not exist.
     CatalogError
-        It, or what it leads to, is not STAC.
+        The collection, or a document that it links to, is not STAC.
     """
     top = collection_path(campaign)
     hrefs = hrefs or Hrefs.of(storage)
@@ -73,7 +73,7 @@ def _leads_to(storage: Storage, path: str, hrefs: Hrefs) -> set[str]:
 
 
 def item_paths(files: Iterable[str], campaign: Campaign) -> dict[FlightLine, str]:
-    """Items among the files of an archive, linked or not."""
+    """Return the items among the files of an archive, linked or not."""
     pattern = re.compile(rf"{re.escape(campaign.collection.id)}/([^/]+)/\1\.json")
     found = {}
     for path in files:
@@ -84,7 +84,7 @@ def item_paths(files: Iterable[str], campaign: Campaign) -> dict[FlightLine, str
 
 
 def read_items(storage: Storage, paths: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Read items, several at once; those that have gone in the meantime are left out."""
+    """Read items, several at the same time; items that were removed meanwhile are left out."""
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
         for item in pool.map(lambda path: read_item(storage, path), paths):
             if item is not None:
@@ -92,18 +92,18 @@ def read_items(storage: Storage, paths: Sequence[str]) -> Iterator[dict[str, Any
 
 
 class Inventory(FrozenModel):
-    """What does not fit together in an archive. Sizes are bytes.
+    """Items and data of an archive that do not match. Sizes are in bytes.
 
     Parameters
     ----------
     without_data
-        Items whose store is not there, or does not open.
+        Items whose store is missing, or cannot be opened.
     superseded
-        Stores, and files beside them, that an item led to before its line was replaced.
+        Stores and companion files of replaced versions of lines.
     orphans
-        Stores and files that look like a campaign's data, and that no item leads to.
+        Stores and files of the campaign that no item links to.
     older_than
-        What changed later was left out; None where nothing was.
+        Data that changed later were left out; None if there is no such limit.
     """
 
     items: int
@@ -119,27 +119,26 @@ def take_inventory(
     hrefs: Hrefs | None = None,
     older_than: datetime | None = None,
 ) -> Inventory:
-    """Compare a campaign's items with the data that lie in the archive.
+    """Compare a campaign's items with the data in the archive.
 
-    Only files below the campaign's data folders whose names begin with a flight line's are looked
-    at: whatever else lies in the archive is none of our business.
+    Only files below the campaign's data folders whose names begin with a flight line's name are
+    examined; all other files of the archive are ignored.
 
     Parameters
     ----------
     hrefs
-        How the catalog spells its links, if not as a relative or local one.
+        The form of the catalog's links, if they are not relative or local.
     older_than
-        Stores in which something changed later are taken for somebody's work in progress, and left
-        out, and so are files.
+        Stores and files that changed later count as work in progress, and are left out.
 
     Raises
     ------
     StorageError
         The archive cannot be read.
     ForeignLinkError
-        An item leads to what is not known to be in the archive.
+        An item links to an address that is not known to be in the archive.
     CatalogError
-        An item or the table of items is damaged: nothing can be said about what is unused.
+        An item or the table of items is damaged: unused data cannot be found.
     """
     paths = item_paths((path for path, _ in storage.walk(campaign.collection.id)), campaign)
     hrefs = hrefs or Hrefs.of(storage)
@@ -148,19 +147,19 @@ def take_inventory(
     for item in read_items(storage, list(paths.values())):
         document = item_path(campaign, campaign.lines.read(item["id"]))
         found = {_within(hrefs, asset["href"], document) for asset in item["assets"].values()}
-        # A store is used as a whole, whatever in it an asset leads to.
+        # A store is used as a whole, even if an asset links to a part of it.
         used |= found | {_place_of(path) for path in found}
         state = published_state(item)
         if state is not None:
             roots[f"{state.store_path}/{ROOT_METADATA}"] = item["id"]
-    # A reader of the table still finds a store, even if the item of its line leads elsewhere by now.
+    # Readers of the table still find a store, even if its item now links to another one.
     table = index_path(campaign)
     for name, told in indexed_assets(storage.read(table)).items():
         if campaign.lines.find(name) in paths:
             used |= {_within(hrefs, href, table) for href in told}
     superseded: dict[str, int] = {}
     orphans: dict[str, int] = {}
-    # Millions of objects pass here, those of a store one after another.
+    # Millions of objects pass here; the objects of a store come one after another.
     for place, files in groupby(storage.walk(), key=lambda entry: _place_of(entry[0])):
         version = _version_of(place, campaign)
         is_used = version is None or any(part in used for part in _prefixes(place))
@@ -182,32 +181,32 @@ def take_inventory(
 
 
 def _place_of(path: str) -> str:
-    """The store in which a file lies, or the file itself."""
+    """Return the store of a file, or the file itself."""
     store, ending, _ = path.partition(_IN_STORE)
     return f"{store}{ending}".removesuffix("/")
 
 
 def _within(hrefs: Hrefs, href: str, document: str) -> str:
-    """The path in the archive that an asset leads to."""
+    """Return the path in the archive that an asset links to."""
     path = hrefs.path_of(href, document)
     if "://" in path or path.startswith("/"):
         msg = (
             f"{document} leads to {href}, which is not known to be in this archive: the public "
-            "address under which the archive is read is missing, or is another"
+            "address of the archive is missing or wrong"
         )
         raise ForeignLinkError(msg)
     return path
 
 
 class _Version(NamedTuple):
-    """A line, and how the paths of one version of its data begin."""
+    """A line, and the common beginning of the paths of one version of its data."""
 
     line: FlightLine
     beginning: str
 
 
 def _version_of(path: str, campaign: Campaign) -> _Version | None:
-    """The version whose data a file is, by its place: data, never items or catalogs."""
+    """Return the version that a data file belongs to, by its path; items and catalogs belong to none."""
     for part in path.split("/"):
         line = campaign.lines.find(campaign.lines.pattern.beginning(part))
         if line is None:
@@ -229,16 +228,16 @@ def _prefixes(path: str) -> Iterator[str]:
 
 
 def prune(storage: Storage, campaign: Campaign, inventory: Inventory) -> int:
-    """Remove what an inventory found that no item leads to; returns the bytes that are free now.
+    """Remove the data without items of an inventory; return the bytes that were freed.
 
-    Items without data are left: whoever has them is to decide between the line's ingest and
-    the item's removal. A store that somebody has claimed or begun to write since the inventory is
-    left too, and a version to which an item has come to lead since.
+    Items without data stay: an operator decides whether to ingest the line or to remove the item.
+    Stores that a run has claimed or begun to write since the inventory stay too, and so do versions
+    that an item has linked since.
 
     Raises
     ------
     StorageError
-        Something cannot be removed; doing it again goes on.
+        Something cannot be removed; a repeated call continues.
     CatalogError
         A line's item is damaged.
     """
@@ -263,14 +262,14 @@ def prune(storage: Storage, campaign: Campaign, inventory: Inventory) -> int:
 
 
 def _remove(storage: Storage, place: str, size: int, until: datetime | None) -> int:
-    """Remove a store, or a file beside one; returns the bytes that are free now."""
+    """Remove a store, or a companion file; return the bytes that were freed."""
     if not f"{place}/".endswith(_IN_STORE):
         storage.remove([place])
         return size
     files = storage.find(place)
     if until is not None and any(file.modified > until for file in files.values()):
         return 0
-    # A store without its root metadata does not open: what is left of it looks like no store.
+    # The root metadata is removed last: without it the rest would not look like a store.
     roots = [path for path in files if path.endswith(f"/{ROOT_METADATA}")]
     storage.remove(sorted(roots, key=lambda path: (path.count("/"), path)))
     storage.remove(sorted(files.keys() - set(roots)))

@@ -1,4 +1,4 @@
-"""Whether what is published of a flight line is whole: its item, its store, the files beside it."""
+"""Checks the published files of a flight line: its item, its store, and its companion files."""
 
 import hashlib
 import json
@@ -27,20 +27,20 @@ def check_line(
     blocks: int | None = SAMPLED_BLOCKS,
     hrefs: Hrefs | None = None,
 ) -> LineCheck:
-    """Look into what is published of a line. What is wrong is told in the result.
+    """Check the published files of a line. The result has the faults.
 
     Parameters
     ----------
     storage
         The archive.
     campaign
-        For the archive's layout.
+        Gives the archive's layout.
     line
         The flight line.
     blocks
         Chunks of each cube that are read; None for all.
     hrefs
-        How the catalog spells its links, if not as a relative or local one.
+        The form of the catalog's links, if they are not relative or local.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def check_line(
 def _check_files(
     storage: Storage, item: Mapping[str, Any], document: str, hrefs: Hrefs
 ) -> Iterator[Check]:
-    """Compare the files beside the store with the sizes and checksums that the item tells."""
+    """Compare the companion files with the sizes and checksums in the item."""
     for name, asset in item["assets"].items():
         checksum = asset.get("file:checksum", "")
         if not checksum.startswith(_SHA256):

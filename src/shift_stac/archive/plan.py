@@ -1,4 +1,4 @@
-"""What has to be done for a flight line: compare the portal with what is published."""
+"""Plans the work on a flight line: compares the portal with the published line."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -12,7 +12,7 @@ from shift_stac.store.store_format import STORE_FORMAT
 
 
 class Action(StrEnum):
-    """What a run does with a line."""
+    """The action of a run on a line."""
 
     INGEST = "ingest"
     NOTHING = "up to date"
@@ -21,8 +21,8 @@ class Action(StrEnum):
 class LinePlan(FrozenModel):
     """The decision for one line, and why.
 
-    With ``unless_same`` the portal tells that files changed, and nothing else is to be done: if
-    their content turns out to be the published one, the line is up to date.
+    With ``unless_same`` the only reason is that files changed on the portal: if their content is
+    the published one, the line is up to date.
     """
 
     action: Action
@@ -31,11 +31,11 @@ class LinePlan(FrozenModel):
 
 
 class Wanted(Protocol):
-    """Those of an ingest's options that decide whether a published line will do."""
+    """The options of an ingest that decide whether a published line is up to date."""
 
     @property
     def product(self) -> ProductLevel:
-        """The cubes that the store must hold."""
+        """The cubes that the store must have."""
 
     @property
     def portal_version(self) -> str:
@@ -47,30 +47,30 @@ class Wanted(Protocol):
 
     @property
     def requested_chunks(self) -> dict[str, int]:
-        """Chunk sizes that were asked for, by axis; others may be as they are."""
+        """Requested chunk sizes, by axis; other axes may have any size."""
 
     @property
     def shard(self) -> bool:
-        """Whether shards were asked for; a sharded store does in any case."""
+        """Whether shards are requested; a sharded store is up to date in any case."""
 
     @property
     def conversion(self) -> ConversionOptions:
-        """What shapes a store of which nothing is published."""
+        """The options that shape the store of a new line."""
 
 
 def level_to_hold(wanted: ProductLevel, published: PublishedState | None) -> ProductLevel:
-    """What a line's store shall hold: what is wanted, and what it has already.
+    """Return the cubes of a line's next store: the requested ones, and those that it has already.
 
-    Reflectance is delivered later than radiance: ingesting the one must not lose the other.
+    Reflectance is delivered later than radiance: the ingest of one must not lose the other.
     """
     return wanted if published is None else wanted.union(published.level)
 
 
 def conversion_to_make(wanted: Wanted, published: PublishedState | None) -> ConversionOptions:
-    """What shapes a line's next store: what is asked for, and else what it is published with.
+    """Return the options that shape a line's next store: requested ones, or those of the published one.
 
-    A line that was published in another layout keeps it when its files change, until another one
-    is asked for. Shards are given up by force alone, for nothing else asks for none.
+    A published line keeps its layout when its files change, until another one is requested. Only
+    ``force`` removes shards.
     """
     if published is None:
         return wanted.conversion
@@ -86,18 +86,18 @@ def conversion_to_make(wanted: Wanted, published: PublishedState | None) -> Conv
 def plan_line(
     remote: RemoteLine, published: PublishedState | None, *, has_store: bool, wanted: Wanted
 ) -> LinePlan:
-    """Decide what to do with a line.
+    """Decide whether to ingest a line, and why.
 
-    A published line will do if its store is there and holds at least the cubes wanted, in the
-    chunks asked for, and the portal's files are those that it was made from: of the same size
-    and, as far as the portal tells, the same ETag or else date.
+    A published line is up to date if its store exists, has at least the requested cubes in the
+    requested chunks, and was made from the portal's present files: of the same size and, if the
+    portal gives them, the same ETag or date.
     """
     if wanted.force:
         return _ingest("forced")
     if published is None:
         return _ingest("not published yet")
     if not has_store:
-        return _ingest("its item is published, but its store is not there")
+        return _ingest("its item is published, but its store is missing")
     if reason := _unfit(published, wanted):
         return _ingest(reason)
     if reason := _changed(remote, published):
@@ -113,7 +113,9 @@ def _unfit(published: PublishedState, wanted: Wanted) -> str | None:
     if published.store_format != STORE_FORMAT:
         return f"published in store format {published.store_format}, and {STORE_FORMAT} is current"
     if published.portal_version != wanted.portal_version:
-        return f"published from {published.portal_version}, and {wanted.portal_version} is wanted"
+        return (
+            f"published from {published.portal_version}, and {wanted.portal_version} is requested"
+        )
     lacking = set(wanted.product.cubes) - set(published.level.cubes)
     if lacking:
         return f"published without {' and '.join(sorted(lacking))}"

@@ -1,6 +1,6 @@
-"""Publishing a line: in such an order that a reader never follows a link to nothing.
+"""Publishes a line in an order in which no link ever leads to a missing file.
 
-Data first, then pictures, then the item, and last its day, month, collection and catalog.
+The order is: data, pictures, item, and last its day, month, collection and catalog.
 """
 
 import posixpath
@@ -39,11 +39,10 @@ def publish_data(
     companions: Companions,
     progress: Progress | None = None,
 ) -> str:
-    """Publish the store, then its companions beside it.
+    """Publish the store, then its companion files.
 
-    Every version goes to a place of its own (see :mod:`shift_stac.archive.versions`): until the
-    item says so, and after, whoever reads another one goes on reading it. What no item leads to
-    any more is for ``prune`` to remove.
+    Every version has its own path (see :mod:`shift_stac.archive.versions`), so that readers of
+    another version can continue. ``prune`` removes data that no item links to any more.
 
     Returns
     -------
@@ -64,19 +63,19 @@ def refresh_item(
     level: ProductLevel,
     planned_from: PublishedState,
 ) -> None:
-    """Note in a published item that its source files are the same under another date or ETag.
+    """Update date and ETag of the source files in a published item, if their content is the same.
 
     Parameters
     ----------
     planned_from
-        What was published when the files were compared.
+        The published state with which the files were compared.
 
     Raises
     ------
     CatalogError
-        There is no such item, or it is no JSON.
+        The item does not exist, or is not JSON.
     PublishedMeanwhileError
-        It tells of another version now.
+        The item has another version now.
     """
     path = item_path(campaign, sources.line)
 
@@ -110,16 +109,16 @@ def publish_item(
 ) -> str:
     """Publish the item, then link it from its day, and so on up to the catalog.
 
-    Items of other lines are neither read nor written. The item is changed only if it still tells
-    what the line was planned from, or this version already: whatever another run published
-    meanwhile may hold what this version does not.
+    Items of other lines are not read or written. The item is changed only if it still has the state
+    from which the line was planned, or this version: a version that another run published meanwhile
+    may have data that this one lacks.
 
     Parameters
     ----------
     planned_from
-        What was published of the line when it was decided what this version shall hold.
+        The published state of the line when this version was planned.
     store
-        What :func:`publish_data` returned; the place of a first version by default.
+        The path from :func:`publish_data`; by default that of a first version.
 
     Returns
     -------
@@ -129,7 +128,7 @@ def publish_item(
     Raises
     ------
     PublishedMeanwhileError
-        The item tells of another version now: it was left so, and the line is to be planned again.
+        The item has another version now: it was not changed; plan the line again.
     """
     line = summary.line
     hrefs = hrefs or Hrefs.of(storage)
@@ -160,10 +159,10 @@ def link_missing(
     lines: Sequence[FlightLine],
     hrefs: Hrefs | None = None,
 ) -> list[FlightLine]:
-    """Link those lines that are published, and that the catalog does not lead to.
+    """Link the lines that are published without a link in the catalog.
 
-    A run that dies between an item and its parents leaves such lines; they are up to date, and
-    nobody finds them. Lines that are not published are passed over.
+    A run that dies between an item and its parents leaves such lines. Lines that are not published
+    are ignored.
 
     Returns
     -------
@@ -191,7 +190,7 @@ def link_missing(
 def link_items(
     storage: Storage, campaign: Campaign, items: Sequence[Mapping[str, Any]], hrefs: Hrefs
 ) -> None:
-    """Make catalog, collection, months and days lead to items, whoever else changes them."""
+    """Link items in catalog, collection, months and days, safely beside other writers."""
     if not items:
         return
     for parent in parents_of(items, campaign, hrefs):

@@ -1,4 +1,4 @@
-"""Regenerate the parents from the items: what they lead to, and extents that are exact."""
+"""Regenerates the parents from the items: their links, and exact extents."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,12 +16,12 @@ from shift_stac.stac.paths import CATALOG_PATH
 from shift_stac.stac.serialization import parse_stac, render
 from shift_stac.storage.base import Storage, StoredFile
 
-# From a month to its days, and from those to items.
+# Levels from a month to its items.
 _DEPTH = 2
 
 
 class Rebuilt(FrozenModel):
-    """What a rebuild did: items found, documents that differ now, documents removed."""
+    """The result of a rebuild: items found, documents changed, documents removed."""
 
     items: int
     changed: tuple[str, ...]
@@ -34,16 +34,16 @@ def rebuild_catalog(
     hrefs: Hrefs | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Rebuilt:
-    """Regenerate collection, months and days from the items that lie in the archive.
+    """Regenerate collection, months and days from the items in the archive.
 
-    Items that are published meanwhile are not lost: what a document leads to stays as long as it
-    is there, and what has come or changed since the items were listed is linked once more at the
-    end. Other campaigns' collections stay in the catalog. Doing it twice changes nothing.
+    Items that are published meanwhile are not lost: a link stays while its target exists, and items
+    that were added or changed since the listing are linked again at the end. Other campaigns'
+    collections stay in the catalog. A second call changes nothing.
 
     Raises
     ------
     NothingPublishedError
-        The archive holds no item of the campaign.
+        The archive has no item of the campaign.
     CatalogError
         An item is damaged; the message names it.
     """
@@ -51,7 +51,7 @@ def rebuild_catalog(
     files = storage.find(campaign.collection.id)
     paths = item_paths(files, campaign)
     if not paths:
-        msg = f"{storage.url} holds no item of {campaign.collection.id}: nothing to rebuild from"
+        msg = f"{storage.url} has no item of {campaign.collection.id}: there is nothing to rebuild from"
         raise NothingPublishedError(msg)
     items = list(read_items(storage, list(paths.values())))
     parents = list(parents_of(items, campaign, hrefs))
@@ -62,7 +62,8 @@ def rebuild_catalog(
             was = None if before is None else parse_stac(before, storage.href(parent.path))
             if was is None or parent.path == CATALOG_PATH:
                 return render(parent.change(was))
-            # Only what the items say. What else the collection tells, its assets, stays.
+            # Only fields from the items are replaced. Others, such as the collection's assets,
+            # stay.
             told = parent.change({"assets": was.get("assets"), "links": []})
             newer = _newer_links(storage, parent.path, was, told, hrefs)
             if newer:
@@ -81,7 +82,7 @@ def rebuild_catalog(
         if path.startswith(dates) and path not in ours and not _leads_to_item(storage, path, hrefs)
     ]
     storage.remove(stale)
-    # Also what was linked from a day that has just been removed: it is found now.
+    # Includes items linked from a day that has just been removed.
     recent = _changed_since(files, storage.find(campaign.collection.id), campaign)
     link_items(storage, campaign, list(read_items(storage, recent)), hrefs)
     return Rebuilt(items=len(items), changed=tuple(changed), removed=tuple(stale))
@@ -90,10 +91,10 @@ def rebuild_catalog(
 def _changed_since(
     before: Mapping[str, StoredFile], now: Mapping[str, StoredFile], campaign: Campaign
 ) -> list[str]:
-    """Items that came, or may have been replaced, since an earlier listing.
+    """Return the items that were added, or may have been replaced, since an earlier listing.
 
-    Listings of a bucket tell whole seconds: what was written in the last one of the earlier listing
-    may have been written again in it.
+    Listings of a bucket have whole seconds: an item may have been written twice in the last second
+    of the earlier listing.
     """
     newest = max(file.modified for file in before.values())
     return [
@@ -110,7 +111,7 @@ def _newer_links(
     told: Mapping[str, Any],
     hrefs: Hrefs,
 ) -> list[Mapping[str, Any]]:
-    """Links of a document to what is there, and was not listed: others have published it since."""
+    """Return the links of a document to existing items that were not listed: other runs have published them since."""
     known = linked_children(told, path, hrefs)
     there = {
         child
@@ -125,7 +126,7 @@ def _newer_links(
 
 
 def _leads_to_item(storage: Storage, path: str, hrefs: Hrefs, depth: int = _DEPTH) -> bool:
-    """Whether a document is an item, or leads down to one, that is there."""
+    """Whether a document is an existing item, or leads to one."""
     try:
         stac = read_stac(storage, path)
         if stac is None or stac.get("type") == "Feature":

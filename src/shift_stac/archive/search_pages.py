@@ -1,4 +1,4 @@
-"""What is made anew once a run, since it grows with the catalog: table of items, and page."""
+"""Table of items and page for people: both grow with the catalog, and are written once in each run."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -33,23 +33,23 @@ def refresh_search_pages(
     lines: Iterable[FlightLine],
     settled: Iterable[FlightLine] = (),
 ) -> int:
-    """Bring table and page up to the catalog.
+    """Update table and page to the catalog.
 
-    Also what earlier runs left undone, because they were killed, or failed before they came so far.
+    This includes lines of earlier runs that were killed or failed before this step.
 
     Parameters
     ----------
     storage, campaign, hrefs
         The archive.
     lines
-        Lines that the run dealt with: the table's row of each is compared with its item.
+        Lines of the run: the table's row of each is compared with its item.
     settled
-        Further lines that are published: those of them are added that the table lacks.
+        Further published lines, which are added if the table lacks them.
 
     Returns
     -------
     int
-        How many items were brought into the table.
+        The number of items that were added or updated in the table.
     """
     known = indexed_lines(storage.read(index_path(campaign)))
     wanted = sorted({*lines, *(line for line in settled if line.id not in known)})
@@ -74,9 +74,9 @@ def refresh_search_pages(
 
 
 def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
-    """Make table and page from the items that lie in the archive, and from nothing else.
+    """Make table and page from the items in the archive, without the published table.
 
-    Rows that other runs write meanwhile stay as long as their items do.
+    Rows that other runs write meanwhile stay if their items exist.
     """
     paths = list(item_paths(storage.find(campaign.collection.id), campaign).values())
     items: dict[str, dict[str, Any] | None] = {
@@ -87,7 +87,7 @@ def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> 
         try:
             known = indexed_lines(before)
         except CatalogError:
-            # It is made anew for that.
+            # A damaged table is made again here.
             known = {}
         others = dict.fromkeys(
             name for name in known if name not in items and campaign.lines.find(name)
@@ -100,7 +100,7 @@ def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> 
 
 
 def bring_up_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
-    """Bring table and page up to all items, and let go of the rows whose items are gone."""
+    """Update table and page to all items, and remove the rows of missing items."""
     lines = item_paths(storage.find(campaign.collection.id), campaign)
     known = indexed_lines(storage.read(index_path(campaign)))
     if lines and known.keys() - {line.id for line in lines}:
@@ -115,9 +115,9 @@ def _reread(
     items: Mapping[str, Mapping[str, Any] | None],
     known: Mapping[str, datetime | None],
 ) -> dict[str, Mapping[str, Any]]:
-    """Items as they are now, where the table tells of another moment of theirs; without the gone.
+    """Return the present items whose time of update differs from the table's; missing items are left out.
 
-    To be called while the table is changed: an item that is replaced later is brought in later.
+    Call it while the table is locked: a later call adds items that are replaced later.
     """
     doubtful = [
         name
@@ -132,7 +132,7 @@ def _reread(
 
 
 def _updated(item: Mapping[str, Any]) -> datetime | None:
-    """The moment of an item's latest publication; none in an item of another program."""
+    """Return the time of an item's latest publication; None for an item of another program."""
     told = item["properties"].get("updated")
     try:
         return str_to_datetime(told)
@@ -142,7 +142,7 @@ def _updated(item: Mapping[str, Any]) -> datetime | None:
 
 def _show(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
     def page(before: bytes | None) -> bytes:
-        # Read within the update: a page never goes back behind one that another run made.
+        # Read within the update, so that a page never replaces a newer one of another run.
         table = read_index(storage.read(index_path(campaign)))
         return (before or b"") if table is None else render_page(table, campaign)
 

@@ -1,10 +1,10 @@
-"""Where each version of a line's store stands: in a place that no other version takes.
+"""The path of each version of a line's store, which no other version uses.
 
-The first version of a line stands at the line's own path, where a reader finds it without the
-catalog; every other one in a folder of its own beside it. Whoever publishes claims a place before
-anything is put there, and whoever prunes condemns it before anything is taken away: both change
-one small file of the line, by compare and swap. So two runs that publish a new line at once never
-write into the same store, and none is published into a place that is being emptied.
+The first version has the line's own path, where readers find it without the catalog; every later
+one has its own folder beside it. A publication claims a place before it writes there, and prune
+condemns it before it removes anything: both change one small file of the line by compare and swap.
+So two runs that publish a new line at the same time never write into the same store, and no run
+publishes into a place that is being emptied.
 """
 
 import hashlib
@@ -30,23 +30,23 @@ from shift_stac.storage.base import WORKING, Storage
 from shift_stac.store.companions import Companions
 
 VERSION_PREFIX = "version-"
-"""How the folder of a store begins that is not at its line's own path."""
+"""Prefix of the folder of a store that is not at its line's own path."""
 
 
 class _Claims(FrozenModel):
-    """What is claimed of a line.
+    """The claims on a line.
 
     Parameters
     ----------
     first
         The version that has the line's own path: the checksum over its files.
     owners
-        Who makes that version.
+        The owners of that version.
     since
-        When each place was last claimed.
+        The time of the last claim of each place.
     condemned
-        Places that are being emptied, each with the names of those who empty it. The name of a
-        process that died stays, and nothing is published there again.
+        Places that are being emptied, each with the names of its processes. The name of a process
+        that died stays, and nothing is published there again.
     """
 
     first: str | None = None
@@ -58,14 +58,14 @@ class _Claims(FrozenModel):
 def choose_place(
     storage: Storage, campaign: Campaign, line: FlightLine, store: Path, companions: Companions
 ) -> str:
-    """The path in the archive for a converted store; the same each time it is asked for.
+    """Return the path in the archive for a converted store; repeated calls return the same path.
 
     Parameters
     ----------
     storage, campaign, line
-        The archive, and whose store it is.
+        The archive, the campaign and the line of the store.
     store, companions
-        The local store, and the files beside it; their manifest tells its content.
+        The local store and its companion files; the manifest identifies its content.
 
     Raises
     ------
@@ -100,16 +100,16 @@ def choose_place(
 
 
 def _describes(item: Mapping[str, Any], checksums: Mapping[str, str]) -> bool:
-    """Whether an item's files, the manifest of its store among them, are those of a version."""
+    """Whether an item's files, including the manifest of its store, are those of a version."""
     told = {name: asset.get("file:checksum") for name, asset in item["assets"].items()}
     return all(told.get(name) == multihash(checksum) for name, checksum in checksums.items())
 
 
 def _claim_own_path(before: _Claims, version: str, owner: str) -> _Claims:
-    """Claims in which a version has the line's own path, if it can have it.
+    """Return claims in which a version has the line's own path, if that is possible.
 
-    A claim by the same owner, and by no other, is replaced: an owner makes one version at a time,
-    so that it has given up that one.
+    Only a claim of the same owner is replaced: an owner makes one version at a time, and has given
+    up that one.
     """
     if before.first in {None, version}:
         owners = tuple(sorted({*before.owners, owner}))
@@ -120,7 +120,7 @@ def _claim_own_path(before: _Claims, version: str, owner: str) -> _Claims:
 
 
 def _places(own: str, version: str) -> Iterable[str]:
-    """Folders for a version beside a line's own path: the first, and what to take in its stead."""
+    """Yield folders for a version beside a line's own path: the first, and alternatives."""
     home, _, name = own.rpartition("/")
     for again in count():
         yield f"{home}/{VERSION_PREFIX}{_sha256(f'{version} {again}'.encode())[:12]}/{name}"
@@ -133,10 +133,10 @@ def condemn(
     place: str,
     older_than: datetime | None = None,
 ) -> str | None:
-    """Keep every run from publishing into a place, so that it can be emptied.
+    """Keep all runs from publishing into a place, so that it can be emptied.
 
-    Returns the word by which it is released; None if it was claimed later than ``older_than``, so
-    that somebody may be at work there.
+    Return the token for its release; None if it was claimed later than ``older_than``, so that a
+    run may be at work there.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def condemn(
 
 
 def release(storage: Storage, campaign: Campaign, line: FlightLine, place: str, word: str) -> None:
-    """Take back a condemnation; when nobody else empties the place, it can be claimed again.
+    """Withdraw a condemnation; if no other process empties the place, it can be claimed again.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def _change_claims(
         try:
             claims = _Claims() if before is None else _Claims.model_validate_json(before)
         except ValidationError as error:
-            msg = f"{storage.href(path)} is damaged: remove it while no run is at work, and go on"
+            msg = f"{storage.href(path)} is damaged: remove it while no run is at work, then try again"
             raise StorageError(msg) from error
         return change(claims).model_dump_json(indent=1).encode()
 
@@ -201,7 +201,7 @@ def _change_claims(
 
 
 def _owner(store: Path) -> str:
-    """Who makes a version: by machine and local path, which nobody can read from it."""
+    """Return the owner of a version: a hash of machine and local path."""
     return _sha256(f"{platform.node()} {os.path.realpath(store)}".encode())[:16]
 
 

@@ -1,4 +1,4 @@
-"""STAC documents: items, their parents, the table and the page made of them. No I/O on the archive."""
+"""STAC documents: items, their parents, the table and the page. No I/O on the archive."""
 
 from shift_stac.extras import require_extra
 

@@ -1,4 +1,4 @@
-"""The facts of a file that is published beside a store, as its asset tells them."""
+"""Size, checksum and other fields of a companion file for its asset."""
 
 import hashlib
 from pathlib import Path
@@ -24,7 +24,7 @@ def describe_file(local: Path, path: str) -> AssetFile:
 
 
 def describe_overview(tif: Path) -> dict[str, Any]:
-    """Where an overview lies and what its bands are, in the words of STAC.
+    """Describe the place and the bands of an overview for STAC.
 
     Fields of the projection extension 2.0, and of the bands of STAC 1.1 with eo 2.0.
     """

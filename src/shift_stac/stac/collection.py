@@ -1,4 +1,4 @@
-"""The collection: its texts, its extents, and the way to the months of its items."""
+"""The collection: its texts, its extents, and the links to the months of its items."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -24,9 +24,9 @@ from shift_stac.stac.links import (
 from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path, month_path, spell_date
 
 UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
-"""What looking for a box or a moment in something else ends with."""
+"""Errors from reading a box or a time from an invalid document."""
 
-# Of a box in two dimensions, and in three.
+# Numbers of a box in two dimensions, and in three.
 _EDGES = (4, 6)
 
 
@@ -36,21 +36,21 @@ def add_items(
     campaign: Campaign,
     hrefs: Hrefs | None = None,
 ) -> dict[str, Any]:
-    """A collection whose extents hold these items too, and that leads to their months.
+    """Return a collection whose extents include these items, with links to their months.
 
-    Extents only grow here; where an item was replaced by a smaller one, regenerating the
-    collection from all items makes them exact again. Adding the same items twice changes nothing.
+    Extents only grow here; if an item was replaced by a smaller one, a rebuild from all items makes
+    them exact again. Adding the same items twice changes nothing.
 
     Parameters
     ----------
     collection
-        The published collection, or None where there is none yet.
+        The published collection, or None if there is none.
     items
         Items as dictionaries, with a bbox and a datetime or interval.
     campaign
-        For every text: what the campaign file says replaces what the collection said.
+        Gives every text: texts of the campaign file replace those of the collection.
     hrefs
-        How links are spelled; relative by default.
+        The form of links; relative by default.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def add_items(
     built["links"] += own_link(hrefs, path)
     built["links"] += child_links(hrefs, path, "child", JSON, months, collection)
     if collection is not None:
-        # Items that are linked directly, by hand or by an earlier release, until days lead to them.
+        # Items that are linked directly, by hand or by an earlier release, until days link to them.
         direct = linked(collection, path, "item", hrefs)
         moved = {item_path(campaign, campaign.lines.read(name)) for name in added}
         built["links"] += [link for place, link in sorted(direct.items()) if place not in moved]
@@ -94,7 +94,7 @@ def add_items(
 
 
 def extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[datetime]]:
-    """The overall bounding box of a collection, and the known ends of its overall interval.
+    """Return the overall bounding box of a collection, and the known ends of its overall interval.
 
     Raises
     ------
@@ -111,9 +111,9 @@ def extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[date
 
 
 def read_box(told: Any) -> list[float]:
-    """West, south, east and north of a bounding box, which may have heights too.
+    """Return west, south, east and north of a bounding box, which may have heights too.
 
-    Raises what :data:`UNREADABLE` has of what is no box.
+    Raise an error of :data:`UNREADABLE` if it is not a box.
     """
     edges = [float(edge) for edge in told]
     if len(edges) not in _EDGES or not all(map(math.isfinite, edges)):
@@ -124,11 +124,11 @@ def read_box(told: Any) -> list[float]:
 
 
 def _union(boxes: list[list[float]]) -> list[float]:
-    """The box around boxes (west, south, east, north); around none of them, the world.
+    """Return the box around boxes (west, south, east, north); the world if there are none.
 
     A box whose west is greater than its east crosses the antimeridian (RFC 7946 section 5.2).
-    Together with others that do not, the whole turn is taken: it holds every item, in whatever
-    order they were added.
+    Together with boxes that do not, the box is the whole turn: it contains every item, in any order
+    of addition.
     """
     if not boxes:
         return [-180.0, -90.0, 180.0, 90.0]
@@ -148,20 +148,20 @@ def build_collection(
     times: list[datetime],
     hrefs: Hrefs,
 ) -> dict[str, Any]:
-    """A collection of a campaign that leads to nothing yet.
+    """Return a collection of a campaign without links.
 
     Parameters
     ----------
     text
         Its texts.
     path
-        Where it stands, relative to the archive's root.
+        Its path, relative to the archive's root.
     campaign
-        For platform, instruments and the catalog.
+        Gives platform, instruments and the catalog.
     boxes, times
-        What its extents hold.
+        The boxes and times of its extents.
     hrefs
-        How links are spelled.
+        The form of links.
     """
     box = _union(boxes)
     interval: list[datetime | None] = [min(times), max(times)] if times else [None, None]

@@ -1,4 +1,4 @@
-"""What an item tells of a store's bands, axes and variables."""
+"""Fields of an item about a store's bands, axes and variables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from shift_stac.swath.spectral import nearest_band
 
 
 def band_fields(summary: StoreSummary, campaign: Campaign) -> list[dict[str, Any]]:
-    """A store's bands, those of its true-colour picture by their common names."""
+    """Return a store's bands; the bands of its true-colour picture have common names."""
     common = {
         nearest_band(summary.wavelengths, wavelength, summary.good_bands): name
         for name, wavelength in zip(("red", "green", "blue"), campaign.quicklook.rgb, strict=True)
@@ -25,12 +25,12 @@ def describe_bands(
     fwhm: Sequence[float] | None,
     common: Mapping[int, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
-    """Bands with centre and width in micrometres, as the eo extension counts.
+    """Return bands with centre and width in micrometres, as in the eo extension.
 
     Parameters
     ----------
     wavelengths, fwhm
-        Of the bands, nm.
+        Centres and widths of the bands, nm.
     common
         Common names of some of them.
     """
@@ -49,10 +49,10 @@ def describe_bands(
 
 
 def cube_dimensions(summary: StoreSummary) -> dict[str, Any]:
-    """The store's axes, as the datacube extension describes them."""
+    """Return the store's axes, as in the datacube extension."""
     places = {"x": "sample, across the flight direction", "y": "scan line, along the flight"}
     dimensions: dict[str, Any] = {
-        # Not of type "spatial": these count pixels, and no reference system does.
+        # Not of type "spatial": these axes count pixels, and have no reference system.
         name: {
             "type": "pixel",
             "description": f"{meaning}, counted from 0",
@@ -67,7 +67,7 @@ def cube_dimensions(summary: StoreSummary) -> dict[str, Any]:
 
 
 def spectral_dimension(wavelengths: Sequence[float]) -> dict[str, Any]:
-    """The axis of wavelengths, nm."""
+    """Return the axis of wavelengths, nm."""
     return {
         "type": "spectral",
         "description": "centre of the band",
@@ -77,7 +77,7 @@ def spectral_dimension(wavelengths: Sequence[float]) -> dict[str, Any]:
 
 
 def cube_variables(summary: StoreSummary) -> dict[str, Any]:
-    """The store's variables, as the datacube extension describes them."""
+    """Return the store's variables, as in the datacube extension."""
     described = {}
     for variable in summary.variables:
         entry: dict[str, Any] = {
@@ -96,7 +96,7 @@ def cube_variables(summary: StoreSummary) -> dict[str, Any]:
 
 
 def _nodata(value: float | None) -> float | str:
-    """A nodata value as STAC spells it: JSON has no NaN and no infinity."""
+    """Return a nodata value as STAC spells it, since JSON has no NaN and no infinity."""
     if value is None or math.isnan(value):
         return "nan"
     return value if math.isfinite(value) else str(value)

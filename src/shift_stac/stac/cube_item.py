@@ -1,4 +1,4 @@
-"""The STAC item of a season's cube, and the collection that leads to such items."""
+"""The STAC item of a season's cube, and the collection of such items."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ _FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "thumbnail": ("The season in pictures", ("thumbnail",)),
     "manifest": ("Checksum of each of the store's objects, for sha256sum", ("metadata",)),
 }
-# Of degrees: a hundredth of a metre.
+# Decimal places of degrees: about a centimetre.
 _DIGITS = 7
 
 
@@ -56,19 +56,19 @@ def build_cube_item(
     Parameters
     ----------
     summary, validation
-        What is known of the cube, and of how it was tested.
+        The summary of the cube, and the result of its validation.
     campaign
-        For texts, and the places of the lines' items.
+        Gives texts, and the paths of the lines' items.
     files
         Files beside the store, by the name of their asset.
     store
         The store's path relative to the archive's root.
     version
-        Of the cube: another one has another.
+        Version of the cube; each version is different.
     software
-        Versions of what made it.
+        Versions of the software that made it.
     hrefs
-        How links and assets are spelled.
+        The form of links and assets.
     """
     recipe = summary.recipe
     here = cube_item_path(campaign, recipe.name)
@@ -141,7 +141,7 @@ def build_cube_item(
 
 
 def _footprint(recipe: CubeRecipe) -> BaseGeometry:
-    """The place of a cube in WGS 84 degrees, its rings as RFC 7946 has them."""
+    """Return the outline of a cube in WGS 84 degrees, with rings as in RFC 7946."""
     if recipe.area is not None:
         place = shapely.from_wkt(recipe.area).intersection(shapely.box(*recipe.grid.bounds))
     else:
@@ -215,18 +215,18 @@ def add_cubes(
     campaign: Campaign,
     hrefs: Hrefs,
 ) -> dict[str, Any]:
-    """The collection of cubes whose extents hold these items too, and that leads to them.
+    """Return the collection of cubes with extents that include these items, and links to them.
 
     Parameters
     ----------
     published
-        The collection as it is, or None where there is none yet.
+        The published collection, or None if there is none.
     items
         Items of cubes.
     campaign
-        For every text.
+        Gives every text.
     hrefs
-        How links are spelled.
+        The form of links.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def add_cubes(
 
 
 def cubes_text(campaign: Campaign) -> CollectionText:
-    """Id and texts of the collection of cubes, made of those of the campaign's collection."""
+    """Return id and texts of the collection of cubes, made from those of the campaign's collection."""
     text = campaign.collection
     return text.model_copy(
         update={

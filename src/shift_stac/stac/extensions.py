@@ -1,4 +1,4 @@
-"""The STAC extensions that the archive's documents use, each in the version whose schema they follow."""
+"""The STAC extensions of the archive's documents, with the version of each schema."""
 
 from collections.abc import Iterable
 
@@ -22,11 +22,11 @@ OF_STORES = (
     *("datacube", "eo", "file", "processing", "projection", "raster", "timestamps", "version"),
     "zarr",
 )
-"""What every item uses that leads to a store."""
+"""Extensions of every item with a store."""
 
 
 def schema_urls(names: Iterable[str]) -> list[str]:
-    """The addresses of extensions' schemas, by which documents say that they use them; sorted."""
+    """Return the addresses of extensions' schemas, which documents list; sorted."""
     return sorted(
         f"https://stac-extensions.github.io/{name}/{_VERSIONS[name]}/schema.json" for name in names
     )

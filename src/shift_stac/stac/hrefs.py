@@ -1,4 +1,4 @@
-"""Where links point: relative or absolute, over https and S3."""
+"""Links of the archive: relative or absolute, over https and S3."""
 
 import posixpath
 from typing import Any, Literal
@@ -8,19 +8,19 @@ from pydantic import Field
 from shift_stac.model import FrozenModel
 from shift_stac.storage.base import Storage
 
-# The name under which items tell how the archive's bucket is reached.
+# The name of the scheme with which items describe the archive's bucket.
 _SCHEME = "archive"
 
 
 class HrefOptions(FrozenModel):
-    """How the catalog leads to things."""
+    """Options of links in the catalog."""
 
     hrefs: Literal["relative", "absolute"] = Field(
         default="relative",
         description="relative: the archive can be copied anywhere; absolute: an item can be",
     )
     public_url: str | None = Field(
-        default=None, description="https address under which the archive's root is read"
+        default=None, description="https address of the archive's root for readers"
     )
     zarr_media_type: str = Field(
         default="application/vnd.zarr",
@@ -36,7 +36,7 @@ class Hrefs:
     url
         The archive's root: a folder's path or an S3 address.
     options
-        Which hrefs are wanted.
+        The form of hrefs.
     scheme
         The storage extension's description of the bucket, if the archive is in one.
     """
@@ -53,27 +53,27 @@ class Hrefs:
 
     @classmethod
     def of(cls, storage: Storage, options: HrefOptions | None = None) -> "Hrefs":
-        """The hrefs of an archive."""
+        """Return the hrefs of an archive."""
         return cls(storage.url, options, storage.stac_scheme)
 
     @property
     def schemes(self) -> dict[str, Any] | None:
-        """The ``storage:schemes`` of an item; None where the archive is no bucket."""
+        """Return the ``storage:schemes`` of an item; None if the archive is not in a bucket."""
         return {_SCHEME: self._scheme} if self._scheme else None
 
     def absolute(self, path: str) -> str:
-        """The address of a path relative to the root: the public one, if there is one."""
+        """Return the address of a path relative to the root: the public one, if there is one."""
         return f"{(self.options.public_url or self._url).rstrip('/')}/{path}"
 
     def to(self, path: str, document: str) -> str:
-        """The href of a path in a document; both are relative to the root."""
+        """Return the href of a path in a document; both are relative to the root."""
         if self.options.hrefs == "absolute":
             return self.absolute(path)
         relative = posixpath.relpath(path, posixpath.dirname(document) or ".")
         return relative if relative.startswith("../") else f"./{relative}"
 
     def path_of(self, href: str, document: str) -> str:
-        """The path relative to the root that an href in a document leads to.
+        """Return the path relative to the root that an href in a document leads to.
 
         An href that leads out of the archive is returned as it is.
         """
@@ -85,7 +85,7 @@ class Hrefs:
         return posixpath.normpath(posixpath.join(posixpath.dirname(document), href))
 
     def other_ways(self, path: str) -> dict[str, Any]:
-        """The fields of an asset that tell the other ways to it, and through which storage."""
+        """Return the fields of an asset with its alternate addresses and its storage."""
         fields: dict[str, Any] = {}
         alternate: dict[str, Any] = {}
         if self.options.public_url and self.options.hrefs == "relative":

@@ -1,6 +1,6 @@
 """The STAC item of a flight line.
 
-STAC 1.1. The item tells what the store holds, and from which files it was made.
+STAC 1.1. The item describes the store, and the files from which it was made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _COMPANIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "thumbnail": ("True-colour quicklook", ("thumbnail",)),
     "quicklook-bright": ("True-colour quicklook, higher exposure", ("overview",)),
     "quicklook-bands": ("Red, green and blue band on the map", ("overview",)),
-    # It has the map's own resolution. odc-stac takes what has the role "overview" for no data.
+    # It has the map's full resolution. odc-stac ignores assets with the role "overview".
     "overview": ("True colour on the map", ("visual",)),
     "footprint": ("Outline of the line", ("metadata",)),
     "manifest": ("Checksum of each of the store's objects, for sha256sum", ("metadata",)),
@@ -34,7 +34,7 @@ _COMPANIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 class AssetFile(FrozenModel):
-    """A published file beside a store: its path relative to the archive's root, and its facts.
+    """A companion file of a store: its path relative to the archive's root, size and checksum.
 
     ``fields`` are further fields of its asset.
     """
@@ -58,21 +58,21 @@ def build_item(
 ) -> pystac.Item:
     """Build the item of a converted line. No I/O; the same input gives the same item.
 
-    The store is a swath: ``proj:code`` is null, because its rows and columns follow the flight and
-    no CRS; ``shift:crs`` is that of Easting and Northing.
+    The store is a swath: ``proj:code`` is null, because its rows and columns follow the flight, not
+    a CRS; ``shift:crs`` is the CRS of Easting and Northing.
 
     Parameters
     ----------
     summary, sources, validation
-        What is known of the store, of what it was made from, and of how it was tested.
+        The summary of the store, its source files, and the result of its validation.
     campaign
-        For every text.
+        Gives every text.
     files
         Files beside the store, by the name of their asset.
     store
         The store's path relative to the archive's root; that of the first version by default.
     hrefs
-        How links and assets are spelled; relative by default.
+        The form of links and assets; relative by default.
     """
     line, observation = summary.line, summary.observation
     hrefs = hrefs or Hrefs()
@@ -129,7 +129,7 @@ def build_item(
             "view:incidence_angle": observation.incidence_angle,
             "view:azimuth": observation.view_azimuth,
         }
-        # The extension is not valid without any of its fields: an OBS may be all nodata.
+        # Listed only with fields, without which it is not valid: an OBS may be all nodata.
         if any(angle is not None for angle in view.values()):
             extensions.append("view")
         properties |= view
@@ -138,7 +138,7 @@ def build_item(
         id=line.id,
         geometry=summary.geolocation.footprint,
         bbox=list(summary.geolocation.bbox),
-        # Of a line of which no more is known than the day, no moment is told.
+        # A line of which only the day is known has an interval and no datetime.
         datetime=start if summary.is_timed else None,
         start_datetime=start if end else None,
         end_datetime=end,
@@ -196,7 +196,7 @@ def store_asset(
     resolution: float | None,
     bands: Sequence[Mapping[str, Any]],
 ) -> pystac.Asset:
-    """The asset of a Zarr store in a document; both at paths relative to the archive's root.
+    """Return the asset of a Zarr store in a document; both paths are relative to the archive's root.
 
     ``resolution`` is the side of a pixel in the unit of its CRS.
     """
@@ -226,7 +226,7 @@ def _cube(summary: StoreSummary) -> VariableSummary:
 def file_asset(
     file: AssetFile, document: str, title: str, roles: Sequence[str], hrefs: Hrefs
 ) -> pystac.Asset:
-    """The asset of a file in a document at a path relative to the archive's root."""
+    """Return the asset of a file in a document at a path relative to the archive's root."""
     return pystac.Asset(
         href=hrefs.to(file.path, document),
         media_type=file.media_type,

@@ -1,8 +1,8 @@
-"""Search without a server: a table of all items, as stac-geoparquet, that is an asset too.
+"""The table of all items as stac-geoparquet, an asset of the collection, for search without a server.
 
-The table holds each item without what only its store's reader needs (bands, cube variables,
-sources); hrefs in it are relative to the table. It is written once a run, not once a line, since
-it grows with the catalog. See https://github.com/radiantearth/stac-geoparquet-spec (1.1).
+The table leaves out fields that only readers of a store need (bands, cube variables, sources); its
+hrefs are relative to the table. It is written once in each run, not once for each line, since it
+grows with the catalog. See https://github.com/radiantearth/stac-geoparquet-spec (1.1).
 """
 
 import io
@@ -24,24 +24,24 @@ from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.paths import item_path
 
 STORE_ASSET = "zarr"
-"""The name of the store's asset in the table: in items it is the line's, and no column could be."""
+"""The name of the store's asset in the table, the same for all lines; items use the line's name."""
 
 _LEFT_OUT = ("bands", "cube:dimensions", "cube:variables")
 _KEPT_LINKS = {"root", "parent", "collection", "cite-as"}
 
 
 def index_path(campaign: Campaign) -> str:
-    """Where the table stands, relative to the archive's root."""
+    """Return the path of the table, relative to the archive's root."""
     return f"{campaign.collection.id}/items.parquet"
 
 
 def read_index(content: bytes | None) -> pa.Table | None:
-    """The table as it is published, None where there is none.
+    """Parse the published table; None if there is none.
 
     Raises
     ------
     DamagedTableError
-        It is damaged.
+        The table is damaged.
     """
     if content is None:
         return None
@@ -53,9 +53,9 @@ def read_index(content: bytes | None) -> pa.Table | None:
 
 
 def indexed_lines(content: bytes | None) -> dict[str, datetime | None]:
-    """When each item in the table was last updated, by its id; see :func:`read_index`.
+    """Return the time of the last update of each item in the table, by its id; see :func:`read_index`.
 
-    None for an item of another program, which may not tell.
+    None for an item of another program without this time.
     """
     table = read_index(content)
     if table is None:
@@ -64,7 +64,7 @@ def indexed_lines(content: bytes | None) -> dict[str, datetime | None]:
 
 
 def indexed_assets(content: bytes | None) -> dict[str, set[str]]:
-    """The hrefs of each item's assets in the table, by its id; see :func:`read_index`."""
+    """Return the hrefs of each item's assets in the table, by its id; see :func:`read_index`."""
     table = read_index(content)
     rows = [] if table is None else table.select(["id", "assets"]).to_pylist()
     return {
@@ -76,7 +76,7 @@ def indexed_assets(content: bytes | None) -> dict[str, set[str]]:
 def merge_items(
     content: bytes | None, items: Iterable[Mapping[str, Any]], campaign: Campaign, hrefs: Hrefs
 ) -> bytes:
-    """The table with these items in place of what it had of them; the same if it has them.
+    """Return the table with these items added or replaced; the same bytes if it has them.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def merge_items(
         if content is not None and _moments(before) == _moments(new):
             return content
         kept = table.filter(pc.invert(replaced))
-        # `permissive` unites structs whose fields differ: not every line has every asset.
+        # `permissive` merges structs with different fields: not every line has every asset.
         new = pa.concat_tables([kept, new], promote_options="permissive") if len(kept) else new
     if new is None:
         msg = "a table of no items cannot be written: ingest a line first"
@@ -113,10 +113,10 @@ def merge_items(
 def _tabulate(entries: list[dict[str, Any]]) -> pa.Table:
     try:
         return pa.table(parse_stac_items_to_arrow(entries).read_all())
-    except Exception as error:  # what its parts raise about what is not as STAC has it
+    except Exception as error:  # the errors of its parts about invalid STAC
         if len(entries) == 1:
             raise CatalogError(_not_stac(entries[0], repr(error))) from error
-        # One by one, the first that is at fault is found.
+        # One by one, to find the first invalid item.
         for entry in entries:
             _tabulate([entry])
         msg = f"these items do not go into one table: {error}"
@@ -130,7 +130,7 @@ def _not_stac(item: Mapping[str, Any], why: str) -> str:
 
 
 def _moments(table: pa.Table) -> dict[str, datetime | None]:
-    # Where all items are another program's, there may be no such column.
+    # If all items are from another program, the column may be missing.
     told = "updated" in table.schema.names
     moments = table["updated"].to_pylist() if told else [None] * len(table)
     return dict(zip(table["id"].to_pylist(), moments, strict=True))
@@ -171,10 +171,10 @@ def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[st
 
 
 def _covering(bbox: Sequence[float]) -> list[float]:
-    """A box by whose numbers alone an item is found.
+    """Return the box that filters of readers use to find an item.
 
-    Readers pass over rows whose box does not overlap theirs, and take a west that is greater than the
-    east, of an item that crosses the antimeridian, for a box of nothing.
+    Readers skip rows whose box does not overlap theirs, and treat a box with west greater than
+    east, of an item that crosses the antimeridian, as empty.
     """
     west, south, east, north = bbox
     return [-180.0, south, 180.0, north] if west > east else [west, south, east, north]

@@ -1,4 +1,4 @@
-"""Links of a document to those above it, and down to those that it leads to."""
+"""Links of a document to its parents and to its children."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +13,12 @@ GEOJSON = "application/geo+json"
 
 
 def document_link(relation: str, href: str, title: str) -> pystac.Link:
-    """A link to another document of the archive."""
+    """Return a link to another document of the archive."""
     return pystac.Link(relation, href, JSON, title)
 
 
 def own_link(hrefs: Hrefs, path: str) -> list[dict[str, Any]]:
-    """Where a document is, if it is to know that: STAC's best practice for absolute hrefs."""
+    """Return the self link of a document with absolute hrefs, a best practice of STAC."""
     if hrefs.options.hrefs == "relative":
         return []
     return [{"rel": "self", "href": hrefs.absolute(path), "type": JSON}]
@@ -32,9 +32,9 @@ def child_links(
     children: Mapping[str, str],
     published: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
-    """Links to children, new ones and those that the published document has."""
+    """Return links to children: new ones and those of the published document."""
     links = {} if published is None else linked(published, document, relation, hrefs)
-    # Those that are linked by another program, under an address of their own, are not doubled.
+    # Children that another program has linked by another address are not linked twice.
     ours = tuple(f"/{path}" for path in children)
     links = {path: link for path, link in links.items() if not path.endswith(ours)}
     for path, title in children.items():
@@ -50,7 +50,7 @@ def child_links(
 def linked(
     parent: Mapping[str, Any], document: str, relation: str, hrefs: Hrefs
 ) -> dict[str, dict[str, Any]]:
-    """A document's links of a kind, by the path that they lead to; spelled as hrefs are now."""
+    """Return a document's links of a type, by the path of their target; hrefs get the present form."""
     try:
         links = [link for link in parent["links"] if link["rel"] == relation]
         paths = [hrefs.path_of(link["href"], document) for link in links]
@@ -63,7 +63,7 @@ def linked(
 
 
 def linked_children(parent: Mapping[str, Any], document: str, hrefs: Hrefs) -> set[str]:
-    """Paths of the documents that a catalog or collection leads down to.
+    """Return the paths of the children of a catalog or collection.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def linked_children(parent: Mapping[str, Any], document: str, hrefs: Hrefs) -> s
 
 
 def not_stac(parent: Mapping[str, Any], error: Exception) -> str:
-    """The message about a published document that cannot be read."""
+    """Return the message about a published document that cannot be read."""
     return (
         f"what is published as catalog or collection {parent.get('id')!r} is not STAC ({error!r}): "
         "restore it, or remove it and ingest again"

@@ -1,8 +1,8 @@
-"""The parents that lead to the items: catalog, collection, and a catalog for each month and day.
+"""The parents of the items: catalog, collection, and a catalog for each month and day.
 
-The collection leads to months, those to days, and those to the items of their lines. So each of
-these documents stays small, and adding a line to ten thousand others reads and writes as much as
-adding it to ten.
+The collection links to months, months link to days, and days link to the items of their lines. So
+each document stays small, and a new line costs the same reads and writes among ten thousand lines
+as among ten.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,9 +29,10 @@ from shift_stac.stac.paths import (
 
 @dataclass(frozen=True)
 class Parent:
-    """A document that leads to others: where it stands, and how it is made from what it was.
+    """A document with links to children: its path, and the function that updates it.
 
-    ``change`` raises :class:`~shift_stac.errors.CatalogError` if what it was is not STAC.
+    ``change`` raises :class:`~shift_stac.errors.CatalogError` if the published document is not
+    STAC.
     """
 
     path: str
@@ -41,10 +42,10 @@ class Parent:
 def parents_of(
     items: Sequence[Mapping[str, Any]], campaign: Campaign, hrefs: Hrefs
 ) -> Iterator[Parent]:
-    """The parents of items, from the nearest to the catalog: in the order of their publication.
+    """Return the parents of items, from the nearest to the catalog, in the order of publication.
 
-    A reader, who comes the other way, never follows a link to nothing. Other items are not needed;
-    what the documents lead to besides is kept. Adding the same items twice changes nothing.
+    In this order no link ever leads to a missing document. Other items are not needed; other links
+    of the documents are kept. Adding the same items twice changes nothing.
     """
     lines = sorted(campaign.lines.read(item["id"]) for item in items)
     days = sorted({line.date for line in lines})
@@ -79,7 +80,7 @@ def _dates(
     children: Mapping[str, str],
     published: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """The catalog of a month or a day. Children are titles by path."""
+    """Return the catalog of a month or a day. Children are titles by path."""
     is_day = len(name) > len("YYYY-MM")
     parent = month_path(campaign, name.replace("-", "")) if is_day else collection_path(campaign)
     text = campaign.collection
@@ -105,18 +106,18 @@ def build_catalog(
     *,
     others: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The catalog that leads to the collection, and to what the published one leads to besides.
+    """Return the catalog with a link to the collection, and the other links of the published one.
 
     Several campaigns may share an archive; the texts are those of the last that was ingested.
 
     Parameters
     ----------
     campaign
-        For every text, and the collection's place.
+        Gives every text, and the collection's path.
     published
-        The catalog as it was, or None where there is none yet.
+        The published catalog, or None if there is none.
     hrefs
-        How links are spelled; relative by default.
+        The form of links; relative by default.
     others
         Titles of further collections by their paths.
 

@@ -1,6 +1,6 @@
-"""What an item tells a later run: how its store was made, from which files, and when.
+"""Fields of an item for later runs: how its store was made, from which files, and when.
 
-A run can tell from the item alone whether a line is up to date.
+The item alone shows a run whether a line is up to date.
 """
 
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from shift_stac.model import FrozenModel
 from shift_stac.sources import ProductLevel, RemoteFile, SourceFile, SourceLine
 from shift_stac.store.chunking import ChunkSizes
 
-# When a thing was done is no part of what it is: these change only together with something else.
+# Times do not make a new version: these fields change only together with others.
 _MOMENTS = ("created", "updated", "published")
 
-# IANA's link relation for the source of what a document tells.
+# IANA's link relation for the source of a document.
 _SOURCE_RELATION = "via"
 
 
 class PublishedState(FrozenModel):
-    """What an item tells of the run that published it."""
+    """The fields of an item about the run that published it."""
 
     fingerprint: str
     store_format: int
@@ -38,7 +38,7 @@ class PublishedState(FrozenModel):
 
 
 def published_state(item: Mapping[str, Any]) -> PublishedState | None:
-    """Read back what :func:`shift_stac.stac.item.build_item` noted; None for an item that another program wrote."""
+    """Read the fields that :func:`shift_stac.stac.item.build_item` wrote; None for an item of another program."""
     try:
         properties = item["properties"]
         return PublishedState(
@@ -67,11 +67,11 @@ def published_state(item: Mapping[str, Any]) -> PublishedState | None:
 
 
 def stamped(item: Mapping[str, Any], published: Mapping[str, Any] | None, now: datetime) -> Any:
-    """An item with the moments of its first and latest publication.
+    """Return an item with the times of its first and latest publication.
 
-    One that says what is published already is that one, to the byte. Two items of a line never
-    have the same moment of update, and the later one has the later: where writers' clocks do not
-    agree, or are not fine enough, it is a second after that of the item before.
+    An unchanged item stays the same to the byte. Two items of a line never have the same time of
+    update, and the later item has the later time: if clocks differ or are too coarse, it is a
+    second after that of the previous item.
     """
     before = dict(published["properties"]) if published else {}
     bare = {key: value for key, value in before.items() if key not in _MOMENTS}
@@ -84,25 +84,25 @@ def stamped(item: Mapping[str, Any], published: Mapping[str, Any] | None, now: d
 
 
 def _later(now: datetime, before: Any) -> datetime:
-    """Now, or the second after an earlier moment as STAC spells it, whichever is later."""
+    """Return the later of now and a second after an earlier time in STAC's spelling."""
     try:
         return max(now, str_to_datetime(before) + timedelta(seconds=1))
     except (AttributeError, OverflowError, TypeError, ValueError):
-        # There is none, or another program wrote something else there.
+        # The time is missing, or another program wrote something else there.
         return now
 
 
 def refresh_sources(
     item: Mapping[str, Any], sources: SourceLine, level: ProductLevel
 ) -> dict[str, Any]:
-    """An item whose source files are told anew: the portal's dates changed, and no content."""
+    """Return an item with new dates of its source files, whose content is unchanged."""
     others = [link for link in item["links"] if link["rel"] != _SOURCE_RELATION]
     now = [link.to_dict(transform_href=False) for link in source_links(sources, level)]
     return {**item, "links": others + now}
 
 
 def source_links(sources: SourceLine, level: ProductLevel) -> list[pystac.Link]:
-    """Links to the files of the portal that a store was made from, with what is known of each."""
+    """Return links to the portal's files from which a store was made, with size, checksum and date."""
     return [
         _source_link(file)
         for pair in sources.products
@@ -122,5 +122,5 @@ def _source_link(file: SourceFile) -> pystac.Link:
 
 
 def multihash(sha256: str) -> str:
-    """A SHA-256 as multihash (code 0x12, 32 bytes), as the file extension asks for."""
+    """Return a SHA-256 as multihash (code 0x12, 32 bytes), as in the file extension."""
     return f"1220{sha256}"

@@ -1,4 +1,4 @@
-"""STAC objects as the bytes that are published, and read back from them."""
+"""Serializes STAC objects, and parses them."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from shift_stac.errors import CatalogError
 
 
 class _Target(BaseModel):
-    """A link or an asset; the rest of it may be anything."""
+    """A link or an asset; other fields may be anything."""
 
     href: str
 
@@ -20,7 +20,7 @@ class _Link(_Target):
 
 
 class _Document(BaseModel):
-    """What is relied upon in a document, whoever wrote it."""
+    """The fields that every document must have."""
 
     id: str
     links: list[_Link]
@@ -29,39 +29,39 @@ class _Document(BaseModel):
 
 
 class _Item(_Document):
-    """What is relied upon in an item."""
+    """The fields that every item must have."""
 
     assets: dict[str, _Target]
     properties: dict[str, Any]
 
 
 def render(stac: Mapping[str, Any]) -> bytes:
-    """A STAC object as the bytes that are published: the same object, the same bytes."""
+    """Return the bytes of a STAC object; the same object gives the same bytes."""
     return (json.dumps(stac, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def parse_stac(content: bytes, where: str) -> dict[str, Any]:
-    """A published STAC object; ``where`` is for the message.
+    """Parse a published STAC object; ``where`` is for the message.
 
-    It has an id, its links and assets lead somewhere, and every text in it can be written as UTF-8.
+    It must have an id, links and assets with hrefs, and texts that can be written as UTF-8.
 
     Raises
     ------
     CatalogError
-        It is no JSON, or not such an object.
+        It is not JSON, or not such an object.
     """
     return _parse(content, where, _Document)
 
 
 def parse_item(content: bytes, where: str) -> dict[str, Any]:
-    """A published item: a STAC object with id, properties, links and assets; see :func:`parse_stac`."""
+    """Parse a published item: a STAC object with id, properties, links and assets; see :func:`parse_stac`."""
     return _parse(content, where, _Item)
 
 
 def _parse(content: bytes, where: str, shape: type[_Document]) -> dict[str, Any]:
     try:
         parsed = json.loads(content)
-        # Half of a character that UTF-16 spells in two.
+        # A lone surrogate of UTF-16.
         json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         msg = f"{where} is no JSON ({error}): restore it, or remove it and ingest again"

@@ -1,1 +1,1 @@
-"""Whether a store is what it should be."""
+"""Validation of stores."""

@@ -1,4 +1,4 @@
-"""What is expected of a store, and what its validation found: small values, no pixels."""
+"""Expectations of a store, and the result of its validation: small values, no pixels."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -7,17 +7,17 @@ from shift_stac.errors import InvalidStoreError
 from shift_stac.model import FrozenModel
 
 if TYPE_CHECKING:
-    # It needs what a swath needs; results are read without.
+    # This import is slow, and reading results does not need it.
     from shift_stac.store.summary import StoreSummary
 
 SAMPLED_BLOCKS = 8
-"""Chunks of each cube that are read, of the thousands that a long line has."""
+"""Chunks of each cube that are read; a long line has thousands."""
 
 
 class Expectations(FrozenModel):
-    """What is known of a store beforehand, from its conversion or from its item.
+    """The expected properties of a store, from its conversion or from its item.
 
-    ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``; ``located_share`` is that of the
+    ``shape`` gives the extent of ``wavelength``, ``y`` and ``x``; ``located_share`` is the share of
     pixels with a location.
     """
 
@@ -29,7 +29,7 @@ class Expectations(FrozenModel):
 
     @classmethod
     def of_summary(cls, summary: "StoreSummary") -> "Expectations":
-        """What a conversion told."""
+        """Return the expectations from a conversion's summary."""
         return cls(
             shape=summary.shape,
             size_bytes=summary.size_bytes,
@@ -40,12 +40,12 @@ class Expectations(FrozenModel):
 
     @classmethod
     def of_item(cls, item: Mapping[str, Any]) -> "Expectations":
-        """What a published item tells.
+        """Return the expectations from a published item.
 
         Raises
         ------
         InvalidStoreError
-            It does not tell it.
+            The item lacks them.
         """
         try:
             properties = item["properties"]
@@ -64,7 +64,7 @@ class Expectations(FrozenModel):
 
 
 class Check(FrozenModel):
-    """One thing that was looked at, and what was found."""
+    """One check and its result."""
 
     name: str
     passed: bool
@@ -72,11 +72,11 @@ class Check(FrozenModel):
 
 
 class Validation(FrozenModel):
-    """What the validation of a store found.
+    """The result of the validation of a store.
 
     Shares are of the values in the sampled blocks, by cube; negative ones of the good bands'.
-    Negative reflectance is valid: noise makes it, over dark water above all. ``warnings`` tell what
-    of the values is odd, and need not be wrong.
+    Negative reflectance is valid: noise makes it, over dark water above all. ``warnings`` list
+    unusual values, which may be correct.
     """
 
     store: str
@@ -94,13 +94,13 @@ class Validation(FrozenModel):
 
     @property
     def sentence(self) -> str:
-        """How many checks passed, or what is wrong, and what is odd."""
+        """The number of checks that passed, or the faults, and the warnings."""
         wrong = [f"{check.name}: {check.detail}" for check in self.checks if not check.passed]
         found = "; ".join(wrong) or f"{len(self.checks)} checks passed"
         return "; ".join((found, *self.warnings))
 
     def figures(self) -> dict[str, Any]:
-        """What an item tells of it."""
+        """Return the fields of an item about it."""
         return {
             "passed": self.passed,
             "checks": [check.name for check in self.checks if check.passed],

@@ -1,4 +1,4 @@
-"""Sampled blocks of a store: what their values are like, and whether they are the source's."""
+"""Checks sampled blocks of a store: plausible values, and equality with the source."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _DARKEST_REFLECTANCE = 1e-4
 
 @dataclass
 class Shares:
-    """Counted values of a cube, and how many of them are nodata, and negative in good bands."""
+    """Counts of a cube's values: all, nodata, and negative ones in good bands."""
 
     values: int = 0
     nodata: int = 0
@@ -58,18 +58,18 @@ class Shares:
         self.far_below += int((known < scaling.far_below).sum())
         absurd = absurd_values(known)
         self.absurd += absurd.size
-        # One value may be a fill; two are enough to know that it is none.
+        # A single value may be a fill value; two different values are not.
         self.absurd_kinds |= set(np.unique(absurd)[:2].tolist())
         if known.size:
             self.medians.append(float(np.median(known)))
 
     @property
     def is_absurd(self) -> bool:
-        """Whether there are values beyond any unit, and not one value that stands for none."""
+        """Whether there are several values that are too large or too small for any unit."""
         return len(self.absurd_kinds) > 1
 
     def warnings(self, name: str) -> list[str]:
-        """What is odd about the values, and need not be wrong."""
+        """Unusual properties of the values, which may be correct."""
         found = []
         for count, what in (
             (self.far_below, "are further below zero than noise is"),
@@ -79,25 +79,25 @@ class Shares:
             share = count / max(self.good, 1)
             if share > _NOTED_SHARE:
                 found.append(
-                    f"{name}: {share:.1%} of the values {what}; they may be a fill value that no "
-                    "header tells"
+                    f"{name}: {share:.1%} of the values {what}; they may be a fill value that "
+                    "the header does not give"
                 )
         typical = float(np.median(self.medians)) if self.medians else 0.0
         if name == CUBE_NAMES[Product.REFLECTANCE] and typical > _BRIGHTEST_REFLECTANCE:
             found.append(
                 f"{name}: half of the values are above {typical:.3g}, and a reflectance is below 1; "
-                "they may be percent, or have a scale that no header tells"
+                "they may be percent, or have a scale that the header does not give"
             )
         if name == CUBE_NAMES[Product.REFLECTANCE] and 0 < abs(typical) < _DARKEST_REFLECTANCE:
             found.append(
-                f"{name}: half of the values are below {typical:.3g}, which no ground is; the header "
-                "may tell a scale that their numbers have no more"
+                f"{name}: half of the values are below {typical:.3g}, less than any ground; the "
+                "numbers may already be scaled, although the header gives a scale"
             )
         return found
 
 
 class PhysicalScale(NamedTuple):
-    """From a cube's stored numbers to physical values, and how low these can be."""
+    """The scaling from a cube's stored numbers to physical values, and their lower bound."""
 
     factor: float
     offset: float
@@ -105,7 +105,7 @@ class PhysicalScale(NamedTuple):
 
     @classmethod
     def of(cls, name: str, array: zarr.Array[Any]) -> "PhysicalScale":
-        """What an array's attributes tell."""
+        """Return the scaling from an array's attributes."""
         attributes: Mapping[str, Any] = array.attrs
         return cls(
             float(attributes.get("scale_factor", 1.0)),
@@ -114,7 +114,7 @@ class PhysicalScale(NamedTuple):
         )
 
     def physical(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """Physical values of stored numbers."""
+        """Return the physical values of stored numbers."""
         if (self.factor, self.offset) == (1.0, 0.0):
             return numbers
         return numbers * self.factor + self.offset
@@ -122,14 +122,14 @@ class PhysicalScale(NamedTuple):
 
 @dataclass
 class Sample:
-    """What the sampled blocks of a store told; by the cube's name."""
+    """The result of the sampled blocks of a store, by the cube's name."""
 
     blocks: int = 0
     shares: dict[str, Shares] = field(default_factory=dict)
 
 
 def chunk_corners(array: zarr.Array[Any], count: int | None) -> list[tuple[slice, ...]]:
-    """Chunks of an array: the first, the last and evenly spread others; None for all of them."""
+    """Return chunks of an array: the first, the last, and evenly spaced others; None for all."""
     grid = [-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True)]
     total = int(np.prod(grid))
     wanted = total if count is None else min(count, total)
@@ -147,12 +147,12 @@ def chunk_corners(array: zarr.Array[Any], count: int | None) -> list[tuple[slice
 def sample_cubes(
     group: zarr.Group, good: NDArray[np.bool_], blocks: int | None, sources: SourceLine | None
 ) -> Sample:
-    """Read blocks of each cube, and compare them with the source where it is at hand.
+    """Read blocks of each cube, and compare them with the source if it is given.
 
     Raises
     ------
     InvalidStoreError
-        A value is not the source's.
+        A value differs from the source.
     """
     sample = Sample()
     files = None if sources is None else open_line(sources)
@@ -178,16 +178,16 @@ def sample_cubes(
 def compare_geometry(group: zarr.Group, sources: SourceLine, crs: str) -> int:
     """Compare the first, the middle and the last rows of chunks of the geometry with the source.
 
-    Returns the number of variables that were compared.
+    Return the number of variables that were compared.
 
     Raises
     ------
     InvalidStoreError
-        A value is not the source's.
+        A value differs from the source.
     """
     files = open_line(sources)
     located = files.places(crs).data
-    # A conversion leaves a damaged OBS out.
+    # The conversion has left out a damaged OBS.
     obs = files.observation() if any(layer.name in group for layer in OBS_LAYERS) else None
     layers = None if obs is None else ObservationLayers(obs)
     easting_array = group["Easting"]
@@ -226,7 +226,7 @@ def _compare_layers(group: zarr.Group, expected: Mapping[str, NDArray[Any]], lin
 def _compare_bits(
     name: str, block: NDArray[Any], source: NDArray[Any], where: Sequence[slice]
 ) -> None:
-    """NaN payloads and signs of zero too."""
+    """Bits are compared, including NaN payloads and signs of zero."""
     ours, theirs = (
         np.ascontiguousarray(values, dtype=block.dtype).view(f"<u{block.dtype.itemsize}")
         for values in (block, source)

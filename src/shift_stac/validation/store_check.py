@@ -1,6 +1,6 @@
-"""Whether a flight line's store is what it should be: before it is published, and afterwards.
+"""Validates a flight line's store, before and after its publication.
 
-Each check is by itself, so that a report names all that is wrong.
+Checks are independent, so that a report lists all faults.
 """
 
 import math
@@ -35,7 +35,7 @@ def validate_store(
     blocks: int | None = SAMPLED_BLOCKS,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Validation:
-    """Look into a store. What is wrong with it is told in the result, and raises nothing.
+    """Validate a store. The result has the faults; they raise no error.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def validate_store(
         A folder, ``s3://`` or ``https://``. Over https, chunks are not counted, because a web
         server does not list them.
     expected
-        What is known of the store.
+        The expected properties of the store.
     sources
-        The line's files, where they are at hand: values are compared with them.
+        The line's files, if given: values are compared with them.
     blocks
         Chunks of each cube that are read; None for all.
     storage_options
-        For fsspec, as for :func:`shift_stac.open_flightline`.
+        Options for fsspec, as for :func:`shift_stac.open_flightline`.
     """
     address = str(href)
     options = dict(storage_options or {})
@@ -90,7 +90,7 @@ def validate_store(
 
 
 class _Store:
-    """The checks of one store. Each returns what it found, or raises what is wrong."""
+    """The checks of one store. Each returns its result, or raises the fault."""
 
     def __init__(
         self,
@@ -108,12 +108,12 @@ class _Store:
         self.sample = Sample()
 
     def open(self) -> str:
-        """It opens as a flight line, with consolidated metadata."""
+        """The store can be opened as a flight line, with consolidated metadata."""
         remote = "://" in self._address
         self._swath = open_flightline(
             self._address, storage_options=self._options if remote else None
         )
-        # A folder's name may have what means something in an address.
+        # A folder's name may have characters with a meaning in a URL.
         self._group = zarr.open_group(
             self._address if remote else Path(self._address),
             mode="r",
@@ -127,10 +127,10 @@ class _Store:
                 yield member
 
     def structure(self) -> str:
-        """Cubes and geometry have the shapes that were told."""
+        """Cubes and geometry have the expected shapes."""
         cubes = [name for name in CUBE_NAMES.values() if name in self._swath]
         if not cubes:
-            _fail("it holds neither radiance nor reflectance")
+            _fail("it has no radiance and no reflectance")
         for name in (*cubes, "longitude", "latitude", "Easting", "Northing"):
             if name not in self._swath.variables:
                 _fail(f"it has no {name}")
@@ -141,7 +141,7 @@ class _Store:
         return f"{' and '.join(cubes)}: " + " x ".join(map(str, self._swath[cubes[0]].shape))
 
     def chunks(self) -> str:
-        """Every chunk has its object, and all of them together the size that was told."""
+        """Every chunk has its object, and all objects together have the expected size."""
         filesystem, root = fsspec.core.url_to_fs(self._address, **self._options)
         filesystem.invalidate_cache()
         sizes = {
@@ -164,7 +164,7 @@ class _Store:
         return f"{len(wanted)} chunks, {found[1]} bytes"
 
     def wavelengths(self) -> str:
-        """One for each band, and ascending, where bands are not known by their numbers."""
+        """There is one for each band, and they increase, unless bands have only numbers."""
         found = self._swath["wavelength"].to_numpy()
         labels = self._swath[self._swath["wavelength"].dims[0]].to_numpy()
         if not np.isfinite(found).all() or not (np.diff(labels) > 0).all():
@@ -175,7 +175,7 @@ class _Store:
         return f"{found[0]:.1f} to {found[-1]:.1f} nm, {int((good == 1).sum())} good"
 
     def geolocation(self) -> str:
-        """As many pixels have a location as were told, and it is one on Earth."""
+        """The expected number of pixels has a location, and all locations are on Earth."""
         located, (west, south, east, north) = 0, (math.inf, math.inf, -math.inf, -math.inf)
         lines, samples = self._swath["longitude"].shape
         for rows in row_blocks(lines, _BAND_ROWS):
@@ -201,7 +201,7 @@ class _Store:
         return f"{self.located_share:.2%} located"
 
     def map(self) -> str:
-        """The lookup table names pixels of the line, and puts them where they are."""
+        """The lookup table has pixels of the line, at their places."""
         grid = read_grid(self._swath)
         if grid.crs != parse_crs(self._expected.crs):
             _fail(f"it is in {grid.crs.name}, not in {self._expected.crs}")
@@ -220,7 +220,7 @@ class _Store:
         return f"{shown} of {grid.height * grid.width} cells show a pixel"
 
     def values(self, blocks: int | None) -> str:
-        """Sampled blocks decode, hold data, and are the source's where it is at hand."""
+        """Sampled blocks can be decoded, have data, and equal the source if it is given."""
         good = self._swath["good_wavelength"].to_numpy() == 1
         self.sample = sample_cubes(self._group, good, blocks, self._sources)
         for name, shares in self.sample.shares.items():
@@ -228,16 +228,16 @@ class _Store:
                 _fail(f"{name}: no sampled value is data")
             if shares.is_absurd:
                 _fail(
-                    f"{name}: {shares.absurd} of {shares.good} sampled values are beyond what any "
-                    "unit has; check the header's byte order and data type"
+                    f"{name}: {shares.absurd} of {shares.good} sampled values are too large or "
+                    "too small for any unit; check the header's byte order and data type"
                 )
         source = " equal the source" if self._sources is not None else " are readable"
         return f"{self.sample.blocks} blocks{source}"
 
     def geometry(self) -> str:
-        """Sampled scan lines of locations and angles are those of the source."""
+        """Sampled scan lines of locations and angles equal the source."""
         if self._sources is None:
-            return "no source is at hand"
+            return "no source is given"
         count = compare_geometry(self._group, self._sources, self._expected.crs)
         return f"{count} variables equal the source"
 
@@ -247,7 +247,7 @@ def _fail(reason: str) -> None:
 
 
 def _chunk_keys(array: zarr.Array[Any]) -> Iterator[str]:
-    """Keys of an array's stored objects: its chunks, or the shards that hold them."""
+    """Return the keys of an array's stored objects: its chunks, or its shards."""
     encode = array.metadata.encode_chunk_key
     counts = [
         -(-size // chunk)

@@ -50,7 +50,7 @@ def test_a_line_that_is_published_from_these_files_is_up_to_date():
     ("state", "more", "reason"),
     [
         (None, {}, "not published yet"),
-        (published(), {"has_store": False}, "its item is published, but its store is not there"),
+        (published(), {"has_store": False}, "its item is published, but its store is missing"),
         (published(), {"force": True}, "forced"),
         (published(), {"x_chunk": 50}, "published with a x chunk of 100, not 50"),
         (published(), {"layout": "map"}, "published with a x chunk of 100, not 598"),

@@ -150,7 +150,7 @@ def test_values_span_lines_and_keys_are_case_blind():
         (MINIMAL + "wavelength = {400, 500, x, 700}", "not a number"),
         (MINIMAL + "wavelength = {400, 500, nan, 700}", "not finite"),
         (MINIMAL + "bbl = {1, 1}", "'bbl' has 2 entries for 4 bands"),
-        (MINIMAL + "wavelength = {400, 500,", "never closed"),
+        (MINIMAL + "wavelength = {400, 500,", "no closing brace"),
         (MINIMAL + "data ignore value = none", "not a number"),
     ],
 )

@@ -162,7 +162,7 @@ def test_a_folder_may_have_any_name(tmp_path):
 def test_a_data_type_without_the_nodata_value_is_refused(tmp_path):
     sources = small_line(tmp_path, dtype="<u2")
     with pytest.raises(
-        EnviError, match=r"rdn\.hdr tells of uint16, which has no -9999 for missing"
+        EnviError, match=r"rdn\.hdr has data type uint16, which cannot represent -9999"
     ):
         convert(sources, tmp_path / "line.zarr")
 

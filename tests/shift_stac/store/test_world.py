@@ -79,7 +79,7 @@ def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
         ({"wavelength units": "Index"}, "'Index'"),
         ({"wavelength": [450, 500, 600, 590, 700, 800]}, "fall back"),
         ({"wavelength": [450, 500, 600, 600, 700, 800]}, "have the same wavelength"),
-        ({"wavelength units": "Micrometers"}, "no nanometres of light"),
+        ({"wavelength units": "Micrometers"}, "no wavelengths of light"),
     ],
 )
 def test_what_no_store_can_tell_is_refused_by_its_header(tmp_path, fields, message):
@@ -173,7 +173,7 @@ def test_a_damaged_optional_file_is_left_out_and_noted(tmp_path, damage):
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, 0.0, data), "exactly zero"),
         (lambda data: data * 100, "percent"),
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, 1e30, data), "fill value"),
-        (lambda data: data / 10_000, "a scale that their numbers have no more"),
+        (lambda data: data / 10_000, "the numbers may already be scaled"),
     ],
 )
 def test_odd_values_are_noted_and_pass(tmp_path, change, message):

@@ -143,7 +143,7 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
     ],
 )
 def test_a_crs_that_is_told_and_not_understood_is_never_replaced_by_the_campaigns(fields):
-    with pytest.raises(GeolocationError, match=r"some_igm\.hdr tells a CRS that is not understood"):
+    with pytest.raises(GeolocationError, match=r"some_igm\.hdr has a CRS that is not understood"):
         crs_from_igm(header(**fields), FALLBACK)
 
 
@@ -275,7 +275,7 @@ def test_pixels_far_from_all_others_have_no_place_and_are_noted(change):
     [
         ({"fields": {"data gain values": "{0.1, 0.1, 0.1}"}}, "'data gain values' is .* physical"),
         ({"fields": {"data offset values": "{5e5, 0, 0}"}}, "'data offset values' is .* physical"),
-        ({"description": "IGM (easting, northing)"}, "tells UTM zone 11N, .* campaign file 10N"),
+        ({"description": "IGM (easting, northing)"}, "has UTM zone 11N, .* campaign file 10N"),
     ],
 )
 def test_what_headers_say_of_places_that_cannot_be_taken_is_refused(igm, message):

@@ -1,8 +1,8 @@
-"""A page for people: a map and a list of the flight lines, in one file that asks nobody outside.
+"""A page for people: a map and a list of the flight lines, in one file without requests to other hosts.
 
-It works from a folder, by double click, as from a web server or a bucket: style, scripts, outlines, coast and
-places are within; pictures and links are relative. Spectra and pictures on the map are read from the
-archive itself, which a browser does over http alone.
+It works from a folder, a web server or a bucket: style, scripts, outlines, coast and places are in
+the file; pictures and links are relative. Spectra and pictures on the map are read from the
+archive, which browsers allow only over http.
 """
 
 from shift_stac.stac.page.rendering import (

@@ -1,4 +1,4 @@
-"""Coast and places around a campaign, from data that come with the package.
+"""Coast and places around a campaign, from data of the package.
 
 Land: Natural Earth, 1:10m, public domain. Places: GeoNames, cities of more than 15,000 people, CC BY 4.0.
 ``tools/make-basemap`` made the files.
@@ -19,18 +19,18 @@ from shapely.geometry import box
 _PER_DEGREE = 500
 _DECIMALS = 3
 _TURN = 360.0
-# What is shown around the lines: as much as they extend, and never less than this, degrees.
+# The margin around the lines: their extent, and at least this, in degrees.
 _LEAST_MARGIN = 0.5
-# Mercator's map ends before the poles.
+# The Mercator map ends before the poles.
 _NORTHERNMOST = 85.0
-# Corners nearer to a straight line than this part of the area's side are left out.
+# Simplification: corners nearer to a straight line than this part of the area's side are left out.
 _DETAIL = 1 / 3000
-# Names beyond these could not be told apart on the map; the largest places are kept.
+# More names would overlap on the map; the largest places are kept.
 _MOST_PLACES = 150
 
 
 def basemap_around(rings: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]:
-    """Land and places around outlines of longitude and latitude, as values that JSON has.
+    """Return land and places around outlines of longitude and latitude, as JSON values.
 
     ``area`` is west, south, east, north in degrees; ``land`` has the rings of the land within it, to be filled
     by the even-odd rule; ``places`` are name, longitude, latitude and people, the largest first.
@@ -49,7 +49,7 @@ def basemap_around(rings: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]
     side = max(east - west, north - south)
     land = [
         np.round(ring, _DECIMALS).tolist()
-        # Across 180 degrees, the land goes on at the other end of the file.
+        # Across 180 degrees, the land continues at the other end of the file.
         for turn in (-_TURN, 0.0, _TURN)
         for ring in _land_within(west - turn, south, east - turn, north, turn, side * _DETAIL)
     ]
@@ -74,7 +74,7 @@ def _land_within(
 def _places_within(west: float, south: float, east: float, north: float) -> list[list[Any]]:
     table = _read("places.parquet")
     x, y = (table[axis].to_numpy() / _PER_DEGREE for axis in ("x", "y"))
-    # The longitude that lies in the area, of those that are the same place.
+    # Return the longitude in the area, among those of the same place.
     x = x + _TURN * np.ceil((west - x) / _TURN)
     inside = np.flatnonzero((x <= east) & (y >= south) & (y <= north))[:_MOST_PLACES]
     names, people = table["name"].take(inside).to_pylist(), table["population"].take(inside)
@@ -86,7 +86,7 @@ def _places_within(west: float, south: float, east: float, north: float) -> list
 
 @cache
 def _land() -> NDArray[np.object_]:
-    """The world's land, one polygon an island or a continent, degrees."""
+    """Return the world's land in degrees, one polygon for each island or continent."""
     table = _read("land.parquet")
     x, y, ring = (table[name].combine_chunks() for name in ("x", "y", "polygon"))
     corners = np.column_stack((x.flatten(), y.flatten())) / _PER_DEGREE

@@ -1,4 +1,4 @@
-"""What the page tells of each flight line, taken from the table of items."""
+"""The values of each flight line on the page, from the table of items."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ from pyproj import CRS
 from shift_stac.crs import WGS84, parse_crs, transformer
 from shift_stac.errors import MapError
 
-# A ten-thousandth of a degree is 11 m: no outline is drawn so large that it shows.
+# A ten-thousandth of a degree is 11 m, which is not visible on the map.
 _DECIMALS = 4
 _OUTLINE_TOLERANCE = 1e-4
-# The places of a map's cells are told at three by three of them, and are a polynomial of second degree in
-# between: over 100 km of a UTM zone, that differs by less than a metre.
+# The places of a map's cells are given at three by three cells, with a polynomial of second degree
+# between them: over 100 km of a UTM zone, the error is less than a metre.
 _NODES = (0.0, 0.5, 1.0)
 _NODE_DECIMALS = 6
 _TURN = 360.0
-# From the first second of a day to its last.
+# From the first to the last second of a day.
 _WHOLE_DAY = ("T00:00:00Z", "T23:59:59Z")
 
-# Columns of the table that an item of another program may lack, and what the page calls them.
+# Columns of the table that an item of another program may lack, and their names on the page.
 _FACTS = {
     "gsd": "gsd",
     "start_datetime": "start",
@@ -40,10 +40,10 @@ _FACTS = {
 
 
 def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
-    """The lines of a table of items, in its order, as values that JSON has.
+    """Return the lines of a table of items, in its order, as JSON values.
 
-    Outlines are outer rings of longitude and latitude. ``map`` tells the overview's rows and columns,
-    and the longitude and latitude of its corners, its centre, and the middles of its sides, row by row.
+    Outlines are outer rings of longitude and latitude. ``map`` has the overview's rows and columns,
+    and longitude and latitude of its corners, its centre, and the middles of its sides, row by row.
     """
     columns = table.select(["id", "datetime", "geometry", "assets", "links"]).to_pydict()
     names = set(table.schema.names)
@@ -65,12 +65,12 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
             "nodata": (checked[row] or {}).get("nodata_share") if checked else None,
             **{key: values[row] for key, values in facts.items()},
         }
-        # STAC asks for a begin and an end of items that have no moment.
+        # STAC requires begin and end of items without a datetime.
         start = line.pop("start")
         line["time"] = _moment(columns["datetime"][row] or start)
         line["end"] = line["end"] and _moment(line["end"])
         if line["end"] == line["time"].replace(*_WHOLE_DAY):
-            # The time of day is not known: the day alone is shown.
+            # The time of day is not known: only the day is shown.
             line["time"], line["end"] = line["time"][:10], None
         lines.append(line)
     _join_across_antimeridian(lines)
@@ -78,7 +78,7 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def _join_across_antimeridian(lines: list[dict[str, Any]]) -> None:
-    """Count longitudes on beyond 180 degrees, where lines lie on both sides of it."""
+    """Continue longitudes beyond 180 degrees if lines lie on both sides of it."""
     places = [place for line in lines for ring in line["outline"] for place in ring]
     longitudes = [place[0] for place in places]
     if not places or max(longitudes) - min(longitudes) <= _TURN / 2:
@@ -89,7 +89,7 @@ def _join_across_antimeridian(lines: list[dict[str, Any]]) -> None:
 
 
 def asset_titles(table: pa.Table) -> dict[str, str]:
-    """What the items call their assets, by the assets' names."""
+    """Return the titles of assets in the items, by the assets' names."""
     return {
         name: asset["title"]
         for assets in reversed(table["assets"].to_pylist())
@@ -103,7 +103,7 @@ def _moment(moment: Any) -> str:
 
 
 def _rings(outline: Any) -> list[list[list[float]]]:
-    """The outer rings of a polygon or of several, as longitude and latitude; none of no outline."""
+    """Return the outer rings of one or several polygons, as longitude and latitude; empty without an outline."""
     parts: Any = [] if outline is None else shapely.get_parts(outline)
     return [
         np.round(shapely.get_coordinates(part.exterior), _DECIMALS).tolist()
@@ -113,7 +113,7 @@ def _rings(outline: Any) -> list[list[list[float]]]:
 
 
 def _map(overview: dict[str, Any]) -> dict[str, Any] | None:
-    """Where the cells of an overview lie; None where its asset does not tell."""
+    """Return the places of an overview's cells; None if its asset does not have them."""
     shape, transform = overview.get("proj:shape"), overview.get("proj:transform")
     crs = _crs_of(overview)
     if not shape or not transform or crs is None:

@@ -1,4 +1,4 @@
-"""The pages' files, filled with what a table of items or a catalog tells."""
+"""Renders the pages from a table of items or a catalog."""
 
 import base64
 import gzip
@@ -17,7 +17,7 @@ from shift_stac.stac.page.basemap import basemap_around
 from shift_stac.stac.page.lines import asset_titles, describe_lines
 from shift_stac.stac.paths import CATALOG_PATH
 
-# In the order in which they run, as one script: each has one subject, which its first line tells.
+# In the order in which they run, as one script; the first line of each names its subject.
 _SCRIPTS = (
     "elements.js",
     "campaign.js",
@@ -37,12 +37,12 @@ _SCRIPTS = (
 
 
 def page_path(campaign: Campaign) -> str:
-    """Where the page stands, relative to the archive's root: beside the table of items."""
+    """Return the path of the page, relative to the archive's root: beside the table of items."""
     return f"{campaign.collection.id}/index.html"
 
 
 def render_page(table: pa.Table, campaign: Campaign) -> bytes:
-    """The page of a table of items (see :mod:`shift_stac.stac.item_table`). Same table, same bytes."""
+    """Render the page of a table of items (see :mod:`shift_stac.stac.item_table`). Same table, same bytes."""
     lines = describe_lines(table)
     text = campaign.collection
     return render_html(
@@ -67,7 +67,7 @@ def render_page(table: pa.Table, campaign: Campaign) -> bytes:
 
 
 def render_entrance(catalog: dict[str, Any], hrefs: Hrefs) -> bytes:
-    """The page in the archive's root: it leads to the page of each collection."""
+    """Render the page in the archive's root, with links to the page of each collection."""
     children = {
         hrefs.path_of(link["href"], CATALOG_PATH).rpartition("/")[0] + "/index.html": link.get(
             "title", link["href"]
@@ -84,12 +84,12 @@ def render_entrance(catalog: dict[str, Any], hrefs: Hrefs) -> bytes:
 
 
 def _part(name: str) -> Markup:
-    """A file of this package, which goes into the page as it is."""
+    """Return a file of this package, which is copied into the page unchanged."""
     return Markup((files(__package__) / name).read_text(encoding="utf-8"))  # noqa: S704 - it is ours
 
 
 @cache
 def _packed(name: str) -> str:
-    """A file of this package as gzip and base64, for what few visitors need: same file, same text."""
+    """Return a file of this package as gzip and base64, for scripts that few visitors need: same file, same text."""
     content = (files(__package__) / name).read_bytes()
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()
