@@ -153,7 +153,7 @@ def test_a_form_offers_lists_defaults_and_descriptions(service, page):
         "Days of flight (UTC); at least one.",
         "Radiance (L1), reflectance (L2), or both, as far as the campaign file describes them.",
         "Where conversions run: a cluster profile's name or path.",
-        "Publish nothing; tell what would be done, and why.",
+        "Publish nothing; print what would be done, and why.",
     ):
         expect(page.get_by_text(text)).to_be_visible()
     # What a site decides once is not asked.
@@ -288,7 +288,7 @@ def test_where_nobody_answers_the_run_ends_in_time_and_says_what_to_do(service):
     waits = service.start("nightly", s3={"code_wait_minutes": 0.2})
     at_once = service.start("validate", s3={"code_wait_minutes": 0})
     for started, cause in (
-        (at_once, "nobody here to ask for a code"),
+        (at_once, "no way to ask for a code here"),
         (waits, "no code of MFA device"),
     ):
         run = service.wait(started)

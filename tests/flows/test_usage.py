@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (INGEST, (*DATE, "--settings", "absent.toml"), "absent.toml does not exist"),
         (INGEST, (*DATE, "--unknown"), "--unknown"),
         (INGEST, (*DATE, "--dry-run", "--portal", "nowhere"), "nowhere is no folder"),
-        (INGEST, (*DATE, "--dry-run", "--store", __file__), "is no folder: name one"),
+        (INGEST, (*DATE, "--dry-run", "--store", __file__), "is not a folder: give the path"),
         (CAMPAIGN, ("--max-lines", "0"), "--max-lines: "),
         (CAMPAIGN, ("--cluster", "nowhere"), "nowhere"),
         (VALIDATE, ("--date", "20220230"), "--date: "),

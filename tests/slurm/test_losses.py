@@ -146,4 +146,4 @@ def test_a_worker_that_is_terminated_ends_at_once(slurm, run, profile, tmp_path,
         os.kill(process, signal.SIGTERM)
         slurm.wait_for("the worker ends", lambda: not is_running(process), 5)
         error, _ = _lost(line)
-    assert "ends before its function did" in error.log_tail
+    assert "ends before its function" in error.log_tail

@@ -1,4 +1,4 @@
-"""Run functions in cluster jobs: one function, one job, and the truth about how it ended."""
+"""Runs functions in cluster jobs: each function in its own job, with a report of how the job ended."""
 
 from shift_stac.cluster.engine import Engine, JobInfo
 from shift_stac.cluster.errors import (

@@ -1,7 +1,7 @@
 """The engine whose functions run in the jobs of a Dask cluster class.
 
-All clusters of a run live on one event loop in a thread of its own; the threads that run flight
-lines wait for it.
+All clusters of a run share one event loop in its own thread; the threads of flight lines wait for
+it.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from shift_stac.cluster.slurm_job import SlurmJob
 from shift_stac.errors import RunCancelledError
 
 _logger = logging.getLogger(__name__)
-# Jobs that do not end in this time are told, by their worker's own rules, that the flow is gone.
+# Seconds for jobs to end; later, their workers notice by themselves that the flow is gone.
 _CLOSE_TIMEOUT = 120.0
 
 
 class DaskEngine(AbstractContextManager["DaskEngine"]):
-    """Runs each function on a Dask cluster of its own, with one worker in one job.
+    """Runs each function on its own Dask cluster, with one worker in one job.
 
     Parameters
     ----------
@@ -48,23 +48,24 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
     def __init__(self, profile: ClusterProfile, *, run_name: str, work_dir: Path) -> None:
         self._profile = profile
         self._work_dir = work_dir
-        # Jobs of a run are found by their names: no two runs may have the same.
+        # Jobs of a run are found by their names; so each run has its own.
         self._run = f"{job_part(run_name)}-{secrets.token_hex(3)}"
-        # Held while work is handed to the loop: once closing, nothing is.
+        # Held while work is given to the loop: a closing engine accepts none.
         self._gate = threading.Lock()
         self._closing = False
-        # Held while closing: who comes second waits until all is closed.
+        # Held while closing: a second call waits until all is closed.
         self._closed = threading.Lock()
         self._is_slurm = issubclass(find_class(profile), SLURMCluster)
         self._thread: threading.Thread | None = None
-        # Only touched in the loop's thread.
+        # Only used in the loop's thread.
         self._slots = asyncio.Semaphore(profile.max_jobs)
         self._tasks: set[asyncio.Task[Any] | None] = set()
         self._jobs: set[SlurmJob] = set()
         self._watch: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
-        # A scheduler's every warning, about a worker that is gone, is told by the engine itself.
+        # Warnings of schedulers about lost workers are dropped: the engine reports these losses
+        # itself.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         dask.config.update(dask.config.config, self._profile.dask, priority="new")
         self._loop = asyncio.new_event_loop()
@@ -108,7 +109,7 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
             self._loop.close()
 
     def _wait_for(self, work: Coroutine[Any, Any, Any], name: str) -> Any:
-        """Run work on the loop; when this returns or raises, all that it cleans up is clean."""
+        """Run work on the loop; its clean-up is complete when this returns or raises."""
         clean = threading.Event()
 
         async def tracked() -> Any:
@@ -130,7 +131,7 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
         except concurrent.futures.CancelledError:
             raise _cancelled(name) from None
         except BaseException:
-            # Ctrl-C, or an exception that another thread sent: no job may outlive it.
+            # Ctrl-C, or an exception from another thread: the job must end too.
             outcome.cancel()
             clean.wait(_CLOSE_TIMEOUT)
             raise
@@ -158,7 +159,7 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
             self._watch = asyncio.create_task(self._watch_slurm())
 
     async def _preflight(self) -> None:
-        """Start a scheduler here, and let Slurm look at the script of a job."""
+        """Start a scheduler here, and let Slurm check the script of a job."""
         name = self._job_name("preflight")
         with secured_options(self._profile, name, self._work_dir) as options:
             cluster = make_cluster(self._profile, options)
@@ -173,7 +174,7 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
                     await slurm.check_script(cluster.job_script(), what)
 
     async def _watch_slurm(self) -> None:
-        """Ask Slurm about all jobs, in one command, as long as there are any."""
+        """Ask Slurm about all jobs, in one command, while there are any."""
         while True:
             await asyncio.sleep(self._profile.poll_seconds)
             jobs = {job.job_id: job for job in self._jobs if job.job_id is not None}
@@ -186,7 +187,9 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
             except ClusterUnavailableError as error:
                 _logger.warning("%s; it is asked again", error)
             except Exception as error:  # noqa: BLE001 - whose watch ends waits for ever
-                _logger.warning("what Slurm says is not understood (%r); it is asked again", error)
+                _logger.warning(
+                    "the answer of Slurm is not understood (%r); it is asked again", error
+                )
 
     async def _shut(self) -> None:
         tasks = {task for task in self._tasks if task is not None}
@@ -200,4 +203,4 @@ class DaskEngine(AbstractContextManager["DaskEngine"]):
 
 
 def _cancelled(name: str) -> RunCancelledError:
-    return RunCancelledError(f"{name} was given up: the run ended")
+    return RunCancelledError(f"{name} was stopped: the run ended")

@@ -1,4 +1,4 @@
-"""The engine: run a function, each time in a job of its own, and wait for its result."""
+"""The engine runs each function in its own job, and waits for its result."""
 
 import logging
 import re
@@ -10,11 +10,11 @@ from shift_stac.model import FrozenModel
 
 
 class JobInfo(FrozenModel):
-    """A job, as people look it up.
+    """A job, with what people need to find it.
 
-    ``number`` is the job's in its queue; ``dashboard`` the address of its Dask dashboard, as long as
-    it runs. ``node``, and seconds in the queue and on the node, are known when it has ended. What a
-    cluster does not have is None, or empty.
+    ``number`` is the job's number in its queue; ``dashboard`` the address of its Dask dashboard
+    while it runs. ``node``, and seconds in the queue and on the node, are known when it has ended.
+    Values that a cluster does not have are None or empty.
     """
 
     name: str
@@ -33,10 +33,10 @@ Told = Callable[[JobInfo], None]
 
 
 class Engine(Protocol):
-    """Runs functions for many threads at once; a context manager.
+    """Runs functions for many threads; a context manager.
 
-    Leaving the context, from whatever thread, cancels what still runs and waits until its jobs
-    have ended.
+    Leaving the context, in any thread, cancels running functions and waits until their jobs have
+    ended.
     """
 
     def __enter__(self) -> Self: ...
@@ -54,8 +54,8 @@ class Engine(Protocol):
     ) -> Any:
         """Run a function to its end.
 
-        Blocks until one of the profile's jobs is free, and then until the function has ended in
-        it. Nothing is held by those who wait.
+        Blocks until one of the profile's jobs is free, and then until the function has ended in it.
+        Waiting calls hold no resources.
 
         Parameters
         ----------
@@ -64,12 +64,11 @@ class Engine(Protocol):
         args
             Its arguments, small enough to be sent.
         name
-            What it works on, for example the flight line; part of the job's name.
+            Its subject, for example the flight line; part of the job's name.
         log
-            Told the job's id, node and log, and every record that the function logs.
+            Gets the job's id, node and log, and every record that the function logs.
         progress
-            If given, the function gets a keyword ``progress``; what it calls that with arrives
-            here.
+            If given, the function gets a keyword ``progress``; its calls arrive here.
         told
             If given, called with each job that is submitted for the function, and again when a
             job with a number has ended.
@@ -84,23 +83,23 @@ class Engine(Protocol):
         RunCancelledError
             The engine was closed.
         JobRefusedError
-            The cluster does not take the job.
+            The cluster refuses the job.
         ClusterUnavailableError
             The cluster does not answer.
         QueueTimeoutError
-            The job was not started in time.
+            The job did not start in time.
         JobLostError
-            The job ended before the function did.
+            The job ended before the function.
         Exception
-            Whatever the function raised, as it is.
+            Any error of the function, unchanged.
         """
         ...
 
     def close(self) -> None:
-        """Cancel what runs, wait until its jobs have ended; may be called more than once."""
+        """Cancel running functions, and wait until their jobs have ended; may be called more than once."""
         ...
 
 
 def job_part(text: str) -> str:
-    """A text as a part of a job's name, which is also a part of file names."""
+    """Return a text as a part of a job's name, which is also a part of file names."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60] or "run"

@@ -1,4 +1,4 @@
-"""What can go wrong between a function and the job that it should run in."""
+"""The errors of clusters and their jobs."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from shift_stac.errors import ShiftError
 
 
 class ClusterError(ShiftError):
-    """A cluster that did not do its part; the function itself did not fail."""
+    """A fault of the cluster, not of the function."""
 
     is_of_the_place = True
 
@@ -16,15 +16,15 @@ class ProfileError(ClusterError, ValueError):
 
 
 class JobRefusedError(ClusterError):
-    """A job that the cluster does not take; it will not take it at the next try either."""
+    """A job that the cluster refuses; another try does not help."""
 
 
 class ClusterUnavailableError(ClusterError):
-    """A cluster that does not answer. Trying again may help."""
+    """A cluster that does not answer. Another try may help."""
 
 
 class QueueTimeoutError(ClusterError):
-    """A job that was not started within the time that its profile allows."""
+    """A job that did not start within the time that its profile allows."""
 
 
 class JobLostError(ClusterError):
@@ -33,13 +33,13 @@ class JobLostError(ClusterError):
     Parameters
     ----------
     message
-        The whole story, in words.
+        The full message.
     job_id
         The job's id; None if the cluster has no jobs, or none was known.
     node
-        Where it ran; None if it never did.
+        Its node; None if it never ran.
     state
-        How it ended, in the cluster's own word, for example ``TIMEOUT``.
+        The cluster's state of the job, for example ``TIMEOUT``.
     log_path
         The job's log.
     log_tail

@@ -26,16 +26,16 @@ from shift_stac.cluster.profile import ClusterProfile
 from shift_stac.cluster.secured import secured_options
 
 _logger = logging.getLogger(__name__)
-# A worker sends a heartbeat every half second. One that has been silent for so long is lost; it is
-# looked for as often, so that twice this time may pass.
+# A worker sends a heartbeat every half second, and counts as lost after this silence. The check has
+# the same interval: so the loss is noticed after at most twice this time.
 _WORKER_TTL = "20s"
-# An idle worker leaves within a second; the rest is a slow node.
+# An idle worker ends within a second; the rest is for slow nodes.
 _LEAVE_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
 class Call:
-    """What is to be done: a function, its arguments, what it works on, and who is told."""
+    """A call: a function, its arguments, its subject, and the callbacks."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -46,7 +46,7 @@ class Call:
 
 
 class _WorkerWatch(SchedulerPlugin):
-    """Tells a job that its worker came, and that it went, for whatever reason."""
+    """Informs a job that its worker has connected, or is gone."""
 
     def __init__(self, job: "DaskJob") -> None:
         self._job = job
@@ -61,8 +61,8 @@ class _WorkerWatch(SchedulerPlugin):
 class DaskJob:
     """A cluster of any Dask class, with one worker.
 
-    A scheduler of its own for each job costs some hundredths of a second, and keeps what happens
-    to one job from every other.
+    A separate scheduler for each job costs some hundredths of a second, and isolates jobs from each
+    other.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class DaskJob:
     name
         The job's name, unique among all that run.
     work_dir
-        Where the job's log goes if the profile names no folder.
+        Folder of the job's log if the profile has none.
     """
 
     def __init__(self, profile: ClusterProfile, name: str, work_dir: Path) -> None:
@@ -83,16 +83,16 @@ class DaskJob:
         self._lost = asyncio.Event()
 
     def worker_came(self, address: str) -> None:
-        """Take note of the worker."""
+        """Note that the worker has connected."""
         self._address = address
         self._came.set()
 
     def worker_went(self) -> None:
-        """Take note that the worker is gone."""
+        """Note that the worker is gone."""
         self._lost.set()
 
     async def carry_out(self, call: Call) -> Any:
-        """Run the call to its end. Whatever happens, the job has ended afterwards."""
+        """Run the call to its end. The job has ended afterwards in any case."""
         with secured_options(self.profile, self.name, self._work_dir) as options:
             return await self._carry_out(call, options)
 
@@ -117,7 +117,7 @@ class DaskJob:
             await uninterrupted(self._end(cluster, call, finished=finished))
 
     def _listen(self, client: Any, call: Call) -> None:
-        """Hand what the worker logs, and how far it is, to those who asked."""
+        """Pass log records and progress of the worker to the callbacks."""
 
         def log(event: tuple[float, dict[str, Any]]) -> None:
             record = event[1]
@@ -131,7 +131,7 @@ class DaskJob:
         client.subscribe_topic(PROGRESS_TOPIC, progress)
 
     async def _submit(self, cluster: Any, call: Call) -> None:
-        """Ask for the worker. A submission is never left half done: its job would be nobody's."""
+        """Request the worker. A submission is always completed: otherwise its job would be lost."""
         cluster.worker_spec.update(cluster.new_worker_spec())
         try:
             await uninterrupted(_as_coroutine(cluster))
@@ -167,7 +167,7 @@ class DaskJob:
         call.log.info("%s runs on %s", call.name, self._address)
 
     async def _prepare_worker(self, client: Any, call: Call) -> None:
-        """Give the worker its attendant, which is also the first that it imports of ours."""
+        """Install the attendant on the worker; this is also its first import of this package."""
         try:
             await client.register_plugin(Attendant(call.log.getEffectiveLevel()))
         except OSError:
@@ -175,8 +175,8 @@ class DaskJob:
         except Exception as error:  # Dask raises the worker's error as a bare Exception
             msg = (
                 f"cluster profile {self.profile.name}: the jobs' Python lacks this software "
-                f"({error}); set `python` to that of an environment that has it, or activate one "
-                "in `job_script_prologue`"
+                f"({error}); set `python` to that of an environment with it, or activate one in "
+                "`job_script_prologue`"
             )
             raise ProfileError(msg) from error
 
@@ -203,17 +203,17 @@ class DaskJob:
         finally:
             lost.cancel()
             result.cancel()
-            # A worker that still holds a result would refuse to leave.
+            # A worker that still has a result would refuse to end.
             future.release()
         raise await self._loss(call)
 
     async def _loss(self, call: Call) -> JobLostError:
-        """Find out what became of the job."""
-        msg = f"the worker of {call.name} ended before the conversion did"
+        """Return the error that describes how the job was lost."""
+        msg = f"the worker of {call.name} ended before the conversion"
         return JobLostError(msg)
 
     async def _end(self, cluster: Any, call: Call, *, finished: bool) -> None:
-        """Let the worker leave if it is done, else end it; then close the cluster."""
+        """Let the worker end by itself if it is done, otherwise end it; then close the cluster."""
         try:
             if finished:
                 cluster.scheduler.close_worker(self._address)
@@ -225,39 +225,39 @@ class DaskJob:
                 cluster.worker_spec.clear()
                 await cluster
                 for worker in workers:
-                    # Dask-jobqueue leaves it at "running", which the cluster takes for a fault.
+                    # Dask-jobqueue leaves the state "running", which the cluster treats as a fault.
                     worker.status = Status.closed
             await cluster.close()
         except Exception as error:  # noqa: BLE001 - how the function ended is what counts
             call.log.warning("%s: its job could not be ended cleanly: %s", call.name, error)
 
     async def _end_job(self, *, finished: bool) -> None:
-        """See that nothing of the job is left on its node, where the class leaves that open."""
+        """Make sure that nothing of the job remains on its node, if the class does not do so."""
 
     async def _tell_end(self, cluster: Any, call: Call) -> None:
-        """Tell what is known of the job now that it has ended, where the cluster keeps account."""
+        """Report the facts of the ended job, if the cluster keeps them."""
 
 
 def make_cluster(profile: ClusterProfile, options: Mapping[str, Any]) -> Any:
-    """A cluster of a profile's class, for one worker and one task; it is started when it is awaited."""
-    # Dask's own annotations leave out much of what is used here.
+    """Return a cluster of a profile's class, for one worker and one task; awaiting starts it."""
+    # Dask's annotations are incomplete.
     cluster: Any = find_class(profile)(**options)
     _set_scheduler_defaults(cluster.scheduler_spec["options"])
     return cluster
 
 
 def _set_scheduler_defaults(options: dict[str, Any]) -> None:
-    """Settings for a scheduler with one worker and one task, where the profile has none."""
-    # A task whose worker died is not tried on another: there is none, and never will be.
+    """Set defaults for a scheduler with one worker and one task, where the profile has no setting."""
+    # A task of a dead worker is not tried on another one: there is no other worker.
     options.setdefault("allowed_failures", 0)
     options.setdefault("worker_ttl", _WORKER_TTL)
     if options.get("dashboard_address") == ":8787":
-        # Dask's default, which only the first of several schedulers would get.
+        # Dask's default, which otherwise only the first of several schedulers gets.
         options |= {"dashboard": False, "dashboard_address": ":0"}
 
 
 def submission_words(error: RuntimeError) -> str:
-    """What the submission command said, of all that dask-jobqueue quotes."""
+    """Return the message of the submission command from dask-jobqueue's error."""
     return " ".join(str(error).rpartition("stderr:")[2].split())
 
 
@@ -277,7 +277,7 @@ async def _any_set(*events: asyncio.Event, timeout: float) -> bool:  # noqa: ASY
 
 
 async def uninterrupted[T](work: Awaitable[T]) -> T:
-    """Await something to its end, and only then give way to a cancellation that came meanwhile."""
+    """Await something to its end; a cancellation takes effect after that."""
     task = asyncio.ensure_future(work)
     cancelled = False
     while not task.done():

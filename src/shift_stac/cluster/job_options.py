@@ -1,4 +1,4 @@
-"""The values of dask-jobqueue's keywords in a cluster profile, which it takes as they come."""
+"""Checks the values of dask-jobqueue's keywords in a cluster profile."""
 
 from typing import Annotated, Any
 
@@ -34,7 +34,7 @@ _Count = Annotated[int, Field(gt=0)]
 
 
 class _JobOptions(BaseModel):
-    """Those of the keywords whose wrong values would be met only when a job is written."""
+    """Keywords whose wrong values would otherwise be found only when a job script is written."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -59,12 +59,12 @@ class _JobOptions(BaseModel):
 
 
 def check_job_options(profile: ClusterProfile) -> None:
-    """Look whether the values of a profile's options are such that a job can be written.
+    """Check that a job script can be written from the values of a profile's options.
 
     Raises
     ------
     ProfileError
-        One is missing or of another kind; the message names its key.
+        A value is missing or of a wrong type; the message names its key.
     """
     try:
         _JobOptions.model_validate(dict(profile.options))
@@ -75,6 +75,6 @@ def check_job_options(profile: ClusterProfile) -> None:
 def _told(profile: ClusterProfile, fault: Any) -> str:
     key = f"options.{fault['loc'][0]}"
     if fault["type"] == "missing":
-        return f"cluster profile {profile.name}: {key} is missing: say what a job needs"
+        return f"cluster profile {profile.name}: {key} is missing: give what a job needs"
     words = fault["msg"].removeprefix("Value error, ")
     return f"cluster profile {profile.name}: {key} is {fault['input']!r}: {words}"

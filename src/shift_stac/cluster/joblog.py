@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 _LINES = 15
-# More than these lines ever are, far less than a log may have grown to.
+# Bytes: more than these lines have, far less than the size of a long log.
 _LONGEST_TAIL = 64 * 1024
 
 
 def read_tail(path: Path) -> str:
-    """The last lines of a log that may still be written, or why it cannot be read."""
+    """Return the last lines of a log, or the reason why it cannot be read."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

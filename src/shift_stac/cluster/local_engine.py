@@ -10,12 +10,12 @@ from shift_stac.errors import RunCancelledError
 
 
 class LocalEngine(AbstractContextManager["LocalEngine"]):
-    """Runs functions in the thread that asks, at most so many at once.
+    """Runs functions in the calling thread, with a limit of functions at the same time.
 
     Parameters
     ----------
     limit
-        How many.
+        The limit.
     """
 
     def __init__(self, limit: int) -> None:
@@ -50,7 +50,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
                 self._changed.notify()
 
     def close(self) -> None:
-        """Begin nothing more. A thread cannot be stopped: what runs is waited for by its owner."""
+        """Begin no more functions. Threads cannot be stopped: their owners wait for running functions."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""The part of the engine that runs inside a job: it carries out the function.
+"""The part of the engine that runs inside a job: it calls the function.
 
-A node needs nothing but the shared file system and a way to the flow's scheduler: what is logged
-and how far the function is go home over the connection that Dask has anyway.
+A node needs only the shared file system and a connection to the flow's scheduler: log records and
+progress use Dask's connection.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 LOG_TOPIC = "shift-log"
 PROGRESS_TOPIC = "shift-progress"
 
-# A worker that has nothing to do any more ends within a second.
+# A worker without work ends within a second.
 _EXIT_TIMEOUT = 10.0
 
 
@@ -47,12 +47,12 @@ class LogSender(logging.Handler):
 
 
 class Attendant(WorkerPlugin):
-    """Sends log records home, and ends the process when its worker ends in mid-work.
+    """Sends log records to the flow, and ends the process when its worker ends during work.
 
-    A worker that is told to close because the flow is gone would wait 30 s for its function while
-    the flow retries it elsewhere: two processes would write one store. One that gets Slurm's SIGTERM
-    cancels the tasks of its event loop instead of closing, and now and then waits for ever for one
-    that does not end.
+    A worker that closes because the flow is gone would wait 30 s for its function while the flow
+    retries it elsewhere: two processes would write one store. After Slurm's SIGTERM a worker
+    cancels the tasks of its event loop instead of closing, and sometimes waits forever for one of
+    them.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ class Attendant(WorkerPlugin):
         self._watch: asyncio.Task[None] | None = None
 
     def setup(self, worker: Worker) -> None:
-        """Begin to forward; Dask's own loggers do not reach the root logger."""
+        """Begin to forward records; Dask's own loggers do not reach the root logger."""
         if _this_process() == self._flow:
-            # A cluster of threads: records are in the flow already.
+            # The cluster consists of threads: records are in the flow already.
             return
         self._sender = LogSender(worker, self.level)
         logging.getLogger().addHandler(self._sender)
@@ -81,14 +81,14 @@ class Attendant(WorkerPlugin):
         self._watch = asyncio.get_running_loop().create_task(self._leave_with_the_loop())
 
     async def _leave_with_the_loop(self) -> None:
-        """Wait for what never comes: only the end of the event loop cancels this."""
+        """Wait forever: only the end of the event loop cancels this."""
         try:
             await asyncio.Event().wait()
         finally:
             self._leave()
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002
-        """Leave, at once if the function has not ended."""
+        """End the process, at once if the function has not ended."""
         if self._sender is not None:
             logging.getLogger().removeHandler(self._sender)
         if _this_process() != self._flow:
@@ -96,7 +96,7 @@ class Attendant(WorkerPlugin):
 
     def _leave(self) -> None:
         if self.busy:
-            sys.stderr.write("The worker ends before its function did: the process exits.\n")
+            sys.stderr.write("The worker ends before its function: the process exits.\n")
             sys.stderr.flush()
             os._exit(1)
         last_resort = threading.Timer(_EXIT_TIMEOUT, os._exit, (1,))
@@ -113,7 +113,7 @@ def carry_out(
 ) -> Any:
     """Call the function in the job.
 
-    ``tell_progress`` gives it a ``progress`` keyword whose calls go home.
+    ``tell_progress`` gives it a ``progress`` keyword whose calls are sent to the flow.
     """
     worker = get_worker()
     attendant = worker.plugins[Attendant.name]

@@ -19,14 +19,15 @@ def load_profile(name_or_path: str | Path, folder: Path) -> ClusterProfile:
     Parameters
     ----------
     name_or_path
-        The name of a profile in the folder (``local``), or the path of a TOML file of one's own.
+        The name of a profile in the folder (``local``), or the path of a TOML file.
     folder
-        Where the named profiles lie.
+        Folder of the named profiles.
 
     Raises
     ------
     ProfileError
-        There is no such file, or something in it does not exist; the message names the key.
+        The file does not exist, or has an unknown class, option or setting; the message names the
+        key.
     """
     path = at_home(name_or_path)
     named = folder / f"{name_or_path}.toml"
@@ -74,12 +75,12 @@ def check_profile(profile: ClusterProfile) -> None:
 
 
 def open_engine(profile: ClusterProfile, *, run_name: str, work_dir: Path) -> Engine:
-    """Make the engine of a profile; entering its context asks the cluster if it takes such jobs.
+    """Make the engine of a profile; entering its context asks the cluster whether it accepts such jobs.
 
     Parameters
     ----------
     profile
-        Where to run.
+        The profile.
     run_name
         The run's name, part of the jobs' names; it need not be unique.
     work_dir

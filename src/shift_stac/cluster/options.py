@@ -1,4 +1,4 @@
-"""A profile's options against what the cluster's class accepts, and what the engine adds."""
+"""Checks a profile's options against the cluster's class, and adds those of the engine."""
 
 import difflib
 import inspect
@@ -20,7 +20,7 @@ from shift_stac.cluster.jobqueue import JobQueueCluster, SLURMCluster
 from shift_stac.cluster.profile import ClusterProfile
 from shift_stac.files import at_home
 
-# What the engine decides, and why a profile cannot.
+# Options that the engine sets, and why a profile cannot set them.
 _RESERVED = {
     "asynchronous": "the engine awaits its clusters",
     "job_cls": "it belongs to the class",
@@ -37,7 +37,7 @@ def find_class(profile: ClusterProfile) -> type[SpecCluster]:
     Raises
     ------
     ProfileError
-        There is none, or it is not a Dask cluster that takes the specification of each worker.
+        The class does not exist, or is not a Dask cluster with specifications of its workers.
     """
     name = profile.cluster_class or ""
     module, _, attribute = name.rpartition(".")
@@ -59,7 +59,7 @@ def find_class(profile: ClusterProfile) -> type[SpecCluster]:
 
 
 def accepted_options(cluster_class: type[SpecCluster]) -> set[str] | None:
-    """Every keyword that a class accepts, also those that it hands on; None if any will do."""
+    """Return every keyword that a class accepts or passes on; None if it accepts any."""
     sources: list[type] = list(cluster_class.__mro__)
     if issubclass(cluster_class, JobQueueCluster):
         # Keywords that the cluster does not know go to its jobs.
@@ -96,7 +96,7 @@ def check_options(profile: ClusterProfile) -> None:
     Raises
     ------
     ProfileError
-        An option does not exist, is not the profile's to set, or has a value of another kind.
+        An option does not exist, cannot be set by a profile, or has a value of a wrong type.
     """
     cluster_class = find_class(profile)
     accepted = accepted_options(cluster_class)
@@ -144,7 +144,7 @@ def _similar(key: str, known: Iterable[str]) -> str:
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dotted keys."""
+    """Return nested tables as one table with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
@@ -155,11 +155,11 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def cluster_options(profile: ClusterProfile, job_name: str, work_dir: Path) -> dict[str, Any]:
-    """The keyword arguments for the cluster of one job.
+    """Return the keyword arguments for the cluster of one job.
 
-    A job has one worker process without a nanny, which would double its start-up and restart what
-    should be seen to fail; no dashboard; and no memory limit of Dask's own, whose measure counts
-    the pages of mapped files: the cluster watches over the job's memory.
+    A job has one worker process without a nanny, which would double the start-up time and restart a
+    worker whose failure should be reported; no dashboard; and no memory limit of Dask, which counts
+    the pages of mapped files: the cluster limits the job's memory.
 
     Raises
     ------
@@ -186,10 +186,11 @@ def cluster_options(profile: ClusterProfile, job_name: str, work_dir: Path) -> d
     ]
     options |= {"worker_extra_args": arguments, "job_script_prologue": prologue}
     if issubclass(cluster_class, SLURMCluster):
-        # Slurm starts a job again whose node failed; by then the line is tried in a job of its own.
+        # Slurm starts a job again after a failure of its node; but the flow has already started
+        # another job for the line.
         directives = [*(options.get("job_extra_directives") or ()), "--no-requeue"]
         if _has_space(logs):
-            # Dask-jobqueue writes the path as it is, and Slurm would read its first word.
+            # Dask-jobqueue does not quote the path; Slurm would read only its first word.
             skipped = ("#SBATCH -e ", "#SBATCH -o ")
             options["job_directives_skip"] = [*(options.get("job_directives_skip") or ()), *skipped]
             directives += [f'-e "{logs}/{job_name}-%J.err"', f'-o "{logs}/{job_name}-%J.out"']
@@ -200,7 +201,7 @@ def cluster_options(profile: ClusterProfile, job_name: str, work_dir: Path) -> d
             f"{profile.cluster_class} does not quote: set options.log_directory to another"
         )
         raise ProfileError(msg)
-    # A part of the job's script.
+    # Part of the job's script.
     defaults = {"cores": 1, "processes": 1, "nanny": False, "python": shlex.quote(sys.executable)}
     return defaults | options | common | {"job_name": job_name, "log_directory": str(logs)}
 
@@ -214,7 +215,7 @@ def _log_folder(profile: ClusterProfile, work_dir: Path) -> Path:
     if unset := re.findall(r"\$\{?(\w+)", text):
         msg = f"cluster profile {profile.name}: log_directory uses ${unset[0]}, which is not set"
         raise ProfileError(msg)
-    # Absolute, because the tail of a log is read from wherever the flow is by then.
+    # Absolute, because the flow may read the log from another working directory.
     folder = at_home(text).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +226,7 @@ def _log_folder(profile: ClusterProfile, work_dir: Path) -> Path:
 
 
 def _dask_environment(profile: ClusterProfile) -> dict[str, str]:
-    """Dask's settings as the environment variables in which a worker looks for them."""
+    """Return Dask's settings as environment variables for a worker."""
     return {
         "DASK_" + key.replace(".", "__").replace("-", "_").upper(): str(value)
         for key, value in flatten(profile.dask).items()

@@ -1,4 +1,4 @@
-"""Cluster profiles: where functions run and what their jobs ask for, as data."""
+"""Cluster profiles: the cluster on which functions run, and the resources of its jobs, as data."""
 
 from collections.abc import Mapping
 from string import Formatter
@@ -13,7 +13,7 @@ _JOB_NAME_FIELDS = {"line", "run"}
 
 
 class ClusterProfile(FrozenModel):
-    """Where functions run.
+    """The place where functions run.
 
     Parameters
     ----------
@@ -22,25 +22,25 @@ class ClusterProfile(FrozenModel):
     cluster_class
         Dotted name of a Dask cluster class (``class`` in the file); None: the flow's own process.
     max_jobs
-        How many functions run at once, each in a job of its own.
+        The number of functions at the same time, each in its own job.
     retries
-        How often a function whose job was lost is tried again, in another job.
+        The number of retries of a function whose job was lost, each in another job.
     job_name
         Name of a job. ``{line}`` and ``{run}`` are filled in; both are needed, because a job whose
-        id never became known is found and cancelled by its name.
+        id is unknown is found and cancelled by its name.
     options
         Keyword arguments of the class.
     dask
-        Settings of Dask that differ from its defaults, as nested tables. They hold in the flow's
+        Settings of Dask that differ from its defaults, as nested tables. They apply in the flow's
         process and in the jobs.
     preflight
-        Whether the cluster is asked, before any work is done, if it would take such a job.
+        Whether the cluster is asked, before any work, whether it accepts such a job.
     poll_seconds
-        How often Slurm is asked about all jobs of the run, in one command.
+        Seconds between two queries of Slurm about all jobs of the run, in one command.
     queue_report_minutes
-        How often a job that waits in the queue is reported.
+        Minutes between two reports of a job that waits in the queue.
     queue_timeout_minutes
-        How long a job may wait in the queue.
+        Longest wait of a job in the queue, in minutes.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -73,10 +73,10 @@ class ClusterProfile(FrozenModel):
 
     @property
     def cpus(self) -> int | None:
-        """CPUs of a job, all of which its function may use; None: as many as it finds."""
+        """CPUs of a job, all for its function; None: as many as the machine has."""
         cpus = self.options.get("job_cpu") or self.options.get("cores")
         return int(cpus) if cpus is not None else None
 
     def with_options(self, **options: Any) -> "ClusterProfile":
-        """The same profile with some options of its class changed."""
+        """Return the profile with some options of its class changed."""
         return self.model_copy(update={"options": {**self.options, **options}})

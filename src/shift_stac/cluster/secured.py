@@ -1,7 +1,7 @@
-"""What keeps others out of a job's cluster, and the flow's secrets out of the job.
+"""Protects a job's cluster from other users, and keeps the flow's secrets out of the job.
 
-A Dask scheduler runs what a client sends it. So a cluster whose workers connect over the network
-speaks TLS with a key that is made for it alone, and both sides refuse whoever has no certificate of
+A Dask scheduler runs any code that a client sends. So a cluster whose workers connect over the
+network uses TLS with its own new key, and both sides refuse connections without a certificate of
 that key.
 """
 
@@ -23,26 +23,26 @@ from shift_stac.cluster.jobqueue import JobQueueCluster
 from shift_stac.cluster.options import cluster_options, find_class
 from shift_stac.cluster.profile import ClusterProfile
 
-# A job converts files that it finds: it needs no server, no bucket and no setting of the flow's.
+# A job converts local files: it needs no server, no bucket and no settings of the flow.
 _SECRET_NAME = re.compile(
     r"^(SHIFT|PREFECT|AWS)_|PASSW|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|WEBHOOK|AUTH"
     r"|(API|ACCESS|PRIVATE)_?KEY"
 )
-# An address with a password in it, such as that of a proxy.
+# A URL with a password, such as that of a proxy.
 _SECRET_VALUE = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 class _FileSecurity(Security):
-    """Keys that the flow holds in memory, and that a job reads from files.
+    """Keys that the flow has in memory, and that a job reads from files.
 
-    Dask-jobqueue would write such files too, but put their paths into the job's script unquoted.
+    Dask-jobqueue writes such files too, but does not quote their paths in the job's script.
 
     Parameters
     ----------
     keys
-        What ``Security.temporary`` made.
+        Keys from ``Security.temporary``.
     folder
-        Where the files are written, readable by their owner alone. Nodes must see it.
+        Folder of the files, which only their owner can read. Nodes must see it.
     """
 
     def __init__(self, keys: Security, folder: Path) -> None:
@@ -60,7 +60,7 @@ class _FileSecurity(Security):
 
     @override
     def get_tls_config_for_role(self, role: str) -> dict[str, Any]:
-        """What a role needs; of a worker, words of the job's script."""
+        """Return the TLS settings of a role; for a worker, arguments in the job's script."""
         of_role: Any = super().get_tls_config_for_role
         found: dict[str, Any] = of_role(role)
         return found | self._words if role == "worker" else found
@@ -70,15 +70,15 @@ class _FileSecurity(Security):
 def secured_options(
     profile: ClusterProfile, job_name: str, work_dir: Path, *, many_jobs: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """The keyword arguments for the cluster of one job, with TLS unless the profile has its own.
+    """Give the keyword arguments for the cluster of one job, with TLS unless the profile has its own.
 
-    The keys' files lie beside the job's log, and are removed at the end of the context. With
-    ``many_jobs`` the cluster may have more than one: none of them takes the keys away at its end.
+    The files of the keys are beside the job's log, and are removed at the end of the context. With
+    ``many_jobs`` the cluster may have several jobs, which do not remove the keys at their end.
 
     Raises
     ------
     ProfileError
-        The class leaves its security to the profile, which says nothing of it; or see
+        The class needs security settings, and the profile has none; or see
         :func:`shift_stac.cluster.options.cluster_options`.
     """
     options = cluster_options(profile, job_name, work_dir)
@@ -88,24 +88,25 @@ def secured_options(
         options["job_cls"] = _without_secrets(cluster_class)
     given = options.get("security")
     if given is False:
-        # Dask-jobqueue takes whatever is not None for keys.
+        # Dask-jobqueue treats any value but None as keys.
         options["security"] = None
     elif is_batch and (given is None or "shared_temp_directory" not in options):
         with _keys(Path(options["log_directory"]), job_name) as (security, folder):
             if not many_jobs:
-                # Also of a job that outlives the flow.
+                # Includes the keys of a job that outlives the flow.
                 leave = f"trap {shlex.quote(f'rm -rf {shlex.quote(str(folder))}')} EXIT"
                 options["job_script_prologue"] = [leave, *options["job_script_prologue"]]
             yield options | {"security": security}
         return
     elif given is None and issubclass(cluster_class, LocalCluster):
-        # Other users of the machine reach its loopback too; threads are reached by nobody.
+        # Other users of the machine reach its loopback too, but not threads.
         if options.get("processes", True):
             options["security"] = True
     elif given is None:
         msg = (
-            f"cluster profile {profile.name}: options.security is missing: say how "
-            f"{profile.cluster_class} keeps others from its scheduler, which runs what it is sent"
+            f"cluster profile {profile.name}: options.security is missing: set how "
+            f"{profile.cluster_class} protects its scheduler, which runs any code that it is "
+            f"sent"
         )
         raise ProfileError(msg)
     yield options
@@ -113,11 +114,11 @@ def secured_options(
 
 @contextmanager
 def _keys(parent: Path, job_name: str) -> Iterator[tuple[Security, Path]]:
-    """New keys, and the folder of their files, which is there as long as the context."""
+    """Give new keys, and the folder of their files, which exists while the context lasts."""
     make: Any = Security.temporary
     with ExitStack() as stack:
         try:
-            # For its owner alone.
+            # Only for its owner.
             folder = Path(tempfile.mkdtemp(prefix=f".{job_name}-", dir=parent))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             security = _FileSecurity(make(), folder)
@@ -128,7 +129,7 @@ def _keys(parent: Path, job_name: str) -> Iterator[tuple[Security, Path]]:
 
 
 def secret_names(environment: Mapping[str, str]) -> list[str]:
-    """The variables that a job must not have: ours, and whatever looks like a secret."""
+    """Return the variables that a job must not have: ours, and those that look like secrets."""
     return sorted(
         name
         for name, value in environment.items()
@@ -137,10 +138,10 @@ def secret_names(environment: Mapping[str, str]) -> list[str]:
 
 
 def _without_secrets(cluster_class: Any) -> type:
-    """The class of a cluster's jobs, whose submission leaves the secrets of this process behind.
+    """Return the class of a cluster's jobs, with a submission that removes the secrets of this process.
 
-    sbatch and its like hand the environment that they are started in to the job. Slurm's own
-    ``--export=NONE`` would have each job wait for a login, and leave out what the site has set.
+    sbatch passes its environment to the job. Slurm's ``--export=NONE`` makes each job wait for a
+    login, and drops the variables of the site.
     """
     job_class = cluster_class.job_cls
     unset = " ".join(f"-u {shlex.quote(name)}" for name in secret_names(os.environ))

@@ -1,4 +1,4 @@
-"""A cluster whose workers share many pieces of work, each pure and safe to do twice.
+"""A cluster whose workers share many pieces of work, each of which can safely be done twice.
 
 Unlike an engine's jobs, which carry out one function each, jobs of workers come and go with the work: the
 cluster adapts, and what a lost worker had begun, another one does. Processes of this machine have no
@@ -23,7 +23,8 @@ from shift_stac.cluster.options import find_class, flatten
 from shift_stac.cluster.profile import ClusterProfile
 from shift_stac.cluster.secured import secured_options
 
-# A queue that adapts looks as if it were empty until the first piece is done, unless it is told.
+# Expected duration of a piece: without it, the scheduler sees no work to adapt to until the first
+# piece is done.
 _EXPECTED_PIECE = "30s"
 # A process of a worker sets up its log when it imports Dask, before its nanny could tell it a level.
 _QUIET_PROCESSES = {"DASK_LOGGING__DISTRIBUTED": "warning"}
@@ -49,7 +50,7 @@ class SharedWorkers:
 
 
 def shared_profile(profile: ClusterProfile) -> ClusterProfile:
-    """The profile of a cluster of workers; one without a class has a process for each core here."""
+    """Return the profile of a cluster of workers; without a class, one process for each core here."""
     if not profile.is_local:
         return profile
     return profile.model_copy(
@@ -62,12 +63,12 @@ def shared_profile(profile: ClusterProfile) -> ClusterProfile:
 
 
 def worker_memory(profile: ClusterProfile) -> int | None:
-    """Bytes that a worker of a cluster may use; None where the profile does not tell.
+    """Return the bytes that a worker of a cluster may use; None if the profile has no limit.
 
     Parameters
     ----------
     profile
-        What :func:`shared_profile` returned.
+        The profile from :func:`shared_profile`.
     """
     if issubclass(find_class(profile), LocalCluster):
         told = profile.options.get("memory_limit", "auto")
@@ -82,16 +83,16 @@ def worker_memory(profile: ClusterProfile) -> int | None:
 def shared_workers(
     profile: ClusterProfile, *, run_name: str, work_dir: Path, piece: str, pieces: int
 ) -> Iterator[SharedWorkers]:
-    """Make a profile ready for a cluster of workers; Dask's settings hold within the context.
+    """Prepare a profile for a cluster of workers; Dask's settings apply within the context.
 
     Parameters
     ----------
     profile
-        What :func:`shared_profile` returned: the class, its options, and how many jobs there may be.
+        The profile from :func:`shared_profile`: the class, its options, and the limit of jobs.
     run_name
         Part of the jobs' names.
     work_dir
-        Where logs go if the profile names no folder.
+        Folder of logs if the profile has none.
     piece
         Name of the function that does a piece of the work.
     pieces
@@ -107,9 +108,9 @@ def shared_workers(
     name = profile.job_name.format(line=job_part(piece), run=job_part(run_name))
     settings = {
         "distributed.scheduler.default-task-durations": {piece: _EXPECTED_PIECE},
-        # A worker that is lost holds one piece, and takes no other's blame.
+        # A lost worker has only one piece, so that no other piece counts as failed.
         "distributed.scheduler.worker-saturation": 1.0,
-        # Of a job that never leaves the queue, its work tells, instead of waiting for ever.
+        # Work fails if its job never leaves the queue, instead of waiting forever.
         "distributed.scheduler.no-workers-timeout": f"{profile.queue_timeout_minutes} minutes",
     } | {
         f"distributed.nanny.pre-spawn-environ.{name}": value
@@ -121,7 +122,7 @@ def shared_workers(
         dask.config.set(settings),
         dask.config.set(flatten(profile.dask)),
     ):
-        # Of what goes well, a scheduler tells more than a run does.
+        # A scheduler logs more about normal events than a run needs.
         logging.getLogger("distributed").setLevel(logging.WARNING)
         options.pop("asynchronous", None)
         adapt = {"minimum": 0, "maximum": most}

@@ -1,7 +1,7 @@
-"""What Slurm says about jobs, and the few things that are asked of it directly.
+"""Queries Slurm about jobs, and runs the few commands that dask-jobqueue does not.
 
-Jobs are submitted by dask-jobqueue. Its commands are awaited, so that a slow controller holds up
-nobody but the line that asked.
+dask-jobqueue submits the jobs. Commands are awaited, so that a slow controller delays only the line
+that waits for it.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ _COMMAND_TIMEOUT = 60.0
 _WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "RESV_DEL_HOLD"})
 _ON_A_NODE = frozenset({"RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING"})
 _ENDING = frozenset({"COMPLETING", "STAGE_OUT"})
-# Slurm has forgotten the job, which it does some minutes (MinJobAge) after its end.
+# Slurm forgets a job some minutes (MinJobAge) after its end.
 FORGOTTEN = "UNKNOWN"
-# Words with which sbatch says that the controller, not the job, is at fault.
+# Messages of sbatch about a fault of the controller, not of the job.
 _PASSING = ("unable to contact slurm controller", "timed out", "temporarily", "connection refused")
 
-# Kinds of lines of squeue's that were not understood, and told of.
+# Kinds of lines of squeue that were not understood and have been reported.
 _told_of: set[str] = set()
 
 
@@ -53,7 +53,7 @@ class JobState:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of the job is left on any node."""
+        """Whether nothing of the job remains on any node."""
         return not (self.is_waiting or self.is_running or self.word in _ENDING)
 
 
@@ -61,8 +61,8 @@ class JobState:
 class JobFacts:
     """A job as ``scontrol show job`` describes it.
 
-    ``submitted``, ``started`` and ``ended`` are None where Slurm does not know; those of a job that
-    has not begun, or not ended, are what Slurm expects.
+    ``submitted``, ``started`` and ``ended`` are None if Slurm does not know them; for a job that
+    has not begun or ended, they are Slurm's estimates.
     """
 
     state: str = FORGOTTEN
@@ -88,12 +88,12 @@ class JobFacts:
 
 
 async def run_command(*command: str) -> tuple[int, str, str]:
-    """Run a command of Slurm's: its return code, output and error output.
+    """Run a command of Slurm; return its return code, output and error output.
 
     Raises
     ------
     ClusterUnavailableError
-        The command does not exist here, or does not come back.
+        The command does not exist here, or does not end.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -103,7 +103,7 @@ async def run_command(*command: str) -> tuple[int, str, str]:
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        msg = f"{command[0]} cannot be run: {error}; run this where Slurm's commands are"
+        msg = f"{command[0]} cannot be run: {error}; run this on a machine with Slurm's commands"
         raise ClusterUnavailableError(msg) from error
     try:
         async with asyncio.timeout(_COMMAND_TIMEOUT):
@@ -119,24 +119,24 @@ async def run_command(*command: str) -> tuple[int, str, str]:
 
 
 def refusal(words: str, what: str) -> JobRefusedError | ClusterUnavailableError:
-    """The error for words that sbatch ended with: of the job's making, or of the controller's."""
+    """Return the error for a message of sbatch: the fault of the job, or of the controller."""
     if any(word in words.lower() for word in _PASSING):
         return ClusterUnavailableError(f"Slurm does not answer {what}: {words}")
     return JobRefusedError(f"Slurm refuses {what}: {words}; change the cluster profile's options")
 
 
 async def check_script(script: str, what: str) -> None:
-    """Let Slurm say whether it would take a job script, without queueing it.
+    """Ask Slurm whether it accepts a job script, without queueing it.
 
     Raises
     ------
     JobRefusedError
-        It would not; the message has its own words.
+        Slurm refuses the script; the message has its reason.
     ClusterUnavailableError
         There is no Slurm here, or it does not answer.
     """
     if shutil.which("sbatch") is None:
-        msg = "sbatch is not on the PATH: run this where Slurm's commands are"
+        msg = "sbatch is not on the PATH: run this on a machine with Slurm's commands"
         raise ClusterUnavailableError(msg)
     with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as file:
         file.write(script)
@@ -146,13 +146,13 @@ async def check_script(script: str, what: str) -> None:
         raise refusal(" ".join(err.split()), what)
 
 
-# Text, and no JSON: squeue and scontrol have --json only where their plugin for it is installed, and its
-# form changed from release to release (numbers are plain in 22.05, and objects with "set" and "number"
+# Text, not JSON: squeue and scontrol have --json only if its plugin is installed, and its form
+# changed from release to release (numbers are plain in 22.05, and objects with "set" and "number"
 # since 23.02). The fields that are asked for here have been the same in all of them.
 async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
-    """The states of jobs; a job that Slurm has forgotten is over (:data:`FORGOTTEN`).
+    """Return the states of jobs; a job that Slurm has forgotten is over (:data:`FORGOTTEN`).
 
-    If there is a line that is not understood, nothing is said of jobs that no other line names.
+    If a line is not understood, jobs without another line are left out of the result.
 
     Raises
     ------
@@ -162,7 +162,7 @@ async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
     code, out, err = await run_command(
         "squeue", "--noheader", "--states=all", f"--jobs={','.join(jobs)}", "--format=%i|%T|%N|%r"
     )
-    # It is an error to ask for one job that is forgotten, but not for several.
+    # A query for one forgotten job is an error, a query for several is not.
     if code != 0 and "invalid job id" not in err.lower():
         msg = f"squeue failed: {' '.join(err.split())}"
         raise ClusterUnavailableError(msg)
@@ -179,16 +179,16 @@ async def list_states(jobs: Collection[str]) -> dict[str, JobState]:
 
 
 def _warn_of(line: str) -> None:
-    """Tell of a line that is not understood, once of those that differ in numbers alone."""
+    """Warn of a line that is not understood, once for lines that differ only in numbers."""
     kind = re.sub(r"\d+", "0", line)
-    # Every poll brings it again, for as long as a run lasts.
+    # Every poll of a run repeats it.
     if kind not in _told_of:
         _told_of.add(kind)
-        _logger.warning("squeue says what is not understood: %s", line)
+        _logger.warning("a line of squeue is not understood: %s", line)
 
 
 async def read_facts(job: str) -> JobFacts:
-    """All that Slurm still knows of a job.
+    """Return everything that Slurm still knows of a job.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def parse_facts(text: str) -> JobFacts:
 
 
 def _moment(text: str) -> datetime | None:
-    """A time of this machine's zone, as Slurm's commands show it unless ``SLURM_TIME_FORMAT`` is set."""
+    """Parse a time in this machine's zone, as Slurm's commands show it unless ``SLURM_TIME_FORMAT`` is set."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
@@ -232,10 +232,10 @@ def _span(begin: datetime | None, end: datetime | None) -> float | None:
 
 
 async def cancel_job(job: str) -> None:
-    """Cancel a job; that it is gone already is no error."""
+    """Cancel a job; a job that is already gone is no error."""
     await run_command("scancel", job)
 
 
 async def cancel_named(name: str) -> None:
-    """Cancel a job whose id never became known. Names are unique to a line and a run."""
+    """Cancel a job whose id is unknown. Names are unique to a line and a run."""
     await run_command("scancel", f"--user={getpass.getuser()}", f"--name={name}")

@@ -12,10 +12,10 @@ from shift_stac.cluster.job import Call, DaskJob, submission_words
 from shift_stac.cluster.joblog import read_tail
 from shift_stac.cluster.profile import ClusterProfile
 
-# Slurm sends SIGKILL its KillWait (30 s) after SIGTERM; on a node that does not answer a job may
-# stay "completing" for ever.
+# Slurm sends SIGKILL its KillWait (30 s) after SIGTERM; on a node that does not answer, a job may
+# stay "completing" forever.
 _END_TIMEOUT = 60.0
-# A job that is lost here but runs on for Slurm has a node that cannot be reached.
+# If a lost job still runs for Slurm, its node cannot be reached.
 _SILENT_AFTER = 10.0
 
 _ADVICE = {
@@ -26,12 +26,12 @@ _ADVICE = {
     "NODE_FAIL": "its node failed",
     "PREEMPTED": "a job of higher priority took its node",
 }
-# Where jobs are not confined by cgroups, Slurm says so in the log only.
+# Without cgroups, Slurm reports this only in the log.
 _MEMORY_WORDS = ("exceeded memory limit", "exceeded job memory limit", "oom-kill", "oom_kill")
 
 
 class SlurmJob(DaskJob):
-    """A worker in a Slurm job, and what Slurm says about it.
+    """A worker in a Slurm job, and the job's state in Slurm.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class SlurmJob(DaskJob):
     name
         The job's name, unique among all that run.
     work_dir
-        Where the job's log goes if the profile names no folder.
+        Folder of the job's log if the profile has none.
     """
 
     def __init__(self, profile: ClusterProfile, name: str, work_dir: Path) -> None:
@@ -53,7 +53,7 @@ class SlurmJob(DaskJob):
         self._log_path: Path | None = None
 
     def told(self, state: slurm.JobState) -> None:
-        """Take note of what Slurm says."""
+        """Take the job's state from Slurm."""
         self._state = state
         if state.is_over:
             self._lost.set()
@@ -65,7 +65,7 @@ class SlurmJob(DaskJob):
         try:
             await super()._submit(cluster, call)
         finally:
-            # Also of a submission that went on while the run was cancelled.
+            # Includes a submission that continued while the run was cancelled.
             for worker in cluster.workers.values():
                 self.job_id = worker.job_id
         self._log_path = (await slurm.read_facts(self.job_id or "")).log_path
@@ -94,7 +94,7 @@ class SlurmJob(DaskJob):
         return slurm.refusal(submission_words(error), f"the job of {call.name}")
 
     def _check_queue(self, seconds: float, call: Call) -> None:
-        """Report a job that waits, and give it up when it waited too long."""
+        """Report a job that waits, and cancel it after too long a wait."""
         if self._state is None or not self._state.is_waiting:
             return
         if seconds > self.profile.queue_timeout_minutes * 60:
@@ -122,7 +122,7 @@ class SlurmJob(DaskJob):
         if any(word in tail.lower() for word in _MEMORY_WORDS):
             advice = _ADVICE["OUT_OF_MEMORY"]
         elif silent:
-            advice = "its node or the network to it was silent, so that it was cancelled from here"
+            advice = "its node or the network to it was silent, and the run cancelled it"
         elif not self._came.is_set() and state != "CANCELLED":
             advice = (
                 f"its worker never reached the flow at {self._scheduler_address}: nodes must be "
@@ -148,7 +148,7 @@ class SlurmJob(DaskJob):
         )
 
     async def _end_job(self, *, finished: bool) -> None:
-        """Cancel the job unless it is gone; a job that was done is given time to end by itself.
+        """Cancel the job unless it is gone; a complete job gets time to end by itself.
 
         Then Slurm's own records show it as completed.
         """
@@ -161,8 +161,8 @@ class SlurmJob(DaskJob):
             await self._is_over(_END_TIMEOUT)
 
     async def _tell_end(self, cluster: Any, call: Call) -> None:
-        # Asked at once: the controller itself knows a job for some minutes after its end, and not
-        # every cluster keeps accounts for longer.
+        # Asked at once: the controller knows a job only some minutes after its end, and not every
+        # cluster has longer accounts.
         if call.told is None or self.job_id is None:
             return
         facts = await slurm.read_facts(self.job_id)
@@ -179,7 +179,7 @@ class SlurmJob(DaskJob):
         )
 
     async def _see_it_end(self) -> bool:
-        """Wait until nothing of the job is left; whether it had to be cancelled for that."""
+        """Wait until nothing of the job remains; return whether it had to be cancelled."""
         if await self._is_over(_SILENT_AFTER):
             return False
         silent = self._state is not None and self._state.is_running
@@ -188,7 +188,7 @@ class SlurmJob(DaskJob):
         return silent
 
     async def _is_over(self, seconds: float) -> bool:
-        """Wait until Slurm says that nothing of the job is left, but not longer."""
+        """Wait, with a limit, until Slurm reports that nothing of the job remains."""
         job = self.job_id or ""
         deadline = time.monotonic() + seconds
         pause = 0.25

@@ -1,1 +1,1 @@
-"""Cubes of a season as Zarr stores: described, written block by block, and looked into."""
+"""Cubes of a season as Zarr stores: plans, writes block by block, and checks."""

@@ -1,7 +1,7 @@
-"""One block of a cube: rows and columns of the grid, of all days and bands.
+"""One block of a cube: rows and columns of the grid, for all days and bands.
 
-A block is a pure function of the cube's recipe. It writes whole chunks that no other block writes, so
-that it may be computed twice, by two workers at once, or again after a worker was lost.
+A block is a pure function of the cube's recipe. It writes whole chunks that no other block writes.
+So it may be computed twice, by two workers at the same time, or again after the loss of a worker.
 """
 
 import json
@@ -26,30 +26,30 @@ _KILOBYTE = 1024
 
 
 def sealed(storage_options: Mapping[str, Any] | None) -> SecretStr:
-    """Options for fsspec as an argument of a block: Dask writes the arguments of what fails to its log."""
+    """Hide options for fsspec in the arguments of a block: Dask logs the arguments of failed tasks."""
     return SecretStr(json.dumps(storage_options))
 
 
 def write_block(
     folder: Path, fingerprint: str, number: int, storage_options: SecretStr
 ) -> BlockNote:
-    """Compute a block, write it, and note it; one that is noted already is not computed again.
+    """Compute a block, write it, and note it; a noted block is not computed again.
 
     Parameters
     ----------
     folder
-        Where the cube grows, absolute.
+        The cube's working folder, absolute.
     fingerprint
-        Of the recipe that is to be there.
+        Fingerprint of the recipe in the folder.
     number
-        The block's.
+        The block's number.
     storage_options
-        What :func:`sealed` made of the options for fsspec.
+        Options for fsspec from :func:`sealed`.
 
     Raises
     ------
     StoreError
-        A line does not open.
+        A line cannot be opened.
     OSError
         The block cannot be written.
     """
@@ -60,7 +60,7 @@ def write_block(
     began = time.monotonic()
     recipe = read_recipe(work.recipe)
     if recipe.fingerprint != fingerprint:
-        msg = f"{work.recipe} is that of another cube: another run is at work in its folder"
+        msg = f"{work.recipe} belongs to another cube: another run is at work in this folder"
         raise OSError(msg)
     cube = _open(recipe, storage_options.get_secret_value())
     rows, columns = recipe.block(number)
@@ -69,7 +69,7 @@ def write_block(
     chosen = np.empty((recipe.days, *shape), dtype=np.int16)
     for day in range(recipe.days):
         values[day], chosen[day] = cube.window(day, rows, columns)
-    # Also chunks without any value are written: a missing object is an error.
+    # Chunks without any value are written too: a missing object is an error.
     with zarr.config.set({"array.write_empty_chunks": True}):
         for name, block in ((recipe.variable, values), (LINE_LAYER, chosen)):
             zarr.open_array(work.growing / name, mode="r+")[..., rows, columns] = block
@@ -86,7 +86,7 @@ def write_block(
 
 
 def block_files(recipe: CubeRecipe, number: int) -> list[str]:
-    """The files of the store that a block writes."""
+    """Return the files of the store that a block writes."""
     rows, columns = (
         range(part.start // recipe.chunk_side, -(-part.stop // recipe.chunk_side))
         for part in recipe.block(number)
@@ -101,5 +101,5 @@ def block_files(recipe: CubeRecipe, number: int) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _open(recipe: CubeRecipe, options: str) -> SeasonCube:
-    """The cube of a recipe, whose lines a process opens once. ``options`` are JSON."""
+    """Return the cube of a recipe; a process opens its lines once. ``options`` are JSON."""
     return recipe.open(json.loads(options))

@@ -1,6 +1,6 @@
-"""Making the store of a cube: begun, or taken up again, and made whole when all blocks are there.
+"""Makes the store of a cube: begins or continues it, and completes it when all blocks are written.
 
-Until then it has no root metadata, so that it does not open.
+Until then it has no root metadata, and cannot be opened.
 """
 
 import warnings
@@ -33,10 +33,10 @@ _WITHHELD = f"{ROOT_METADATA}.withheld"
 
 
 class CubeSummary(FrozenModel):
-    """What is known of a cube that is whole: small values, no pixels.
+    """The summary of a complete cube: small values, no pixels.
 
     ``times`` are the begins of the days' first lines, UTC; wavelengths and fwhm are nanometres.
-    ``shown_share`` is that of the cells that show a line, over all days.
+    ``shown_share`` is the share of cells that show a line, over all days.
     """
 
     recipe: CubeRecipe
@@ -53,12 +53,12 @@ class CubeSummary(FrozenModel):
 def begin_store(
     work: WorkFolder, recipe: CubeRecipe, cube: SeasonCube, text: StoreText
 ) -> CubeRecipe:
-    """Begin the store of a cube, or take up the one that an earlier run began.
+    """Begin the store of a cube, or continue the one of an earlier run.
 
     Returns
     -------
     CubeRecipe
-        The recipe to go by. That of the earlier run divides the work as it did then.
+        The recipe to use. The recipe of an earlier run keeps its division of the work.
 
     Raises
     ------
@@ -78,11 +78,11 @@ def begin_store(
             zarr_format=3,
             encoding=encoding,
             compute=False,
-            # Values are written block by block, and never through the template's arrays.
+            # Values are written block by block, never through the template's arrays.
             safe_chunks=False,
         )
         (work.growing / ROOT_METADATA).rename(work.growing / _WITHHELD)
-        # Last: without it, what lies here is begun again.
+        # Written last: without it, the next run begins again.
         write_whole(work.recipe, recipe.model_dump_json(indent=1))
     except OSError as error:
         msg = f"{work.path} cannot be written: {error}; make room, or choose another folder"
@@ -91,7 +91,7 @@ def begin_store(
 
 
 def missing_blocks(work: WorkFolder, recipe: CubeRecipe) -> tuple[list[BlockNote], list[int]]:
-    """The notes of the blocks that are written, and the numbers of the others."""
+    """Return the notes of the written blocks, and the numbers of the others."""
     if work.store(recipe.name).exists():
         return [], []
     found = {number: work.note_of(number) for number in range(recipe.block_count)}
@@ -102,7 +102,7 @@ def missing_blocks(work: WorkFolder, recipe: CubeRecipe) -> tuple[list[BlockNote
 
 
 def finish_store(work: WorkFolder, recipe: CubeRecipe) -> CubeSummary:
-    """Make a store whole whose blocks are all written, and list its checksums.
+    """Complete a store whose blocks are all written, and list its checksums.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def finish_store(work: WorkFolder, recipe: CubeRecipe) -> CubeSummary:
 
 
 def _close(work: WorkFolder, recipe: CubeRecipe) -> None:
-    """Give a store its root metadata, and let go of what writers that were killed left in it."""
+    """Write the root metadata of a store, and remove remains of killed writers."""
     expected = {
         name for number in range(recipe.block_count) for name in block_files(recipe, number)
     }
@@ -153,11 +153,11 @@ def _files(folder: Path) -> Iterator[Path]:
 def _template(
     recipe: CubeRecipe, cube: SeasonCube, text: StoreText
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
-    """The structure of a cube's store, without values: CF-1.11, and the Zarr conventions of maps."""
+    """Return the structure of a cube's store, without values: CF-1.11, and the Zarr conventions of maps."""
     dataset = cube.dataset()
     attributes = {
         **text.attributes(recipe.name),
-        # Without a date: the same lines make the same bytes.
+        # No date: the same lines make the same bytes.
         "history": f"put together from {len(recipe.sources)} flight lines by shift-stac "
         f"{version('shift-stac')}",
         "cube_format": recipe.format,

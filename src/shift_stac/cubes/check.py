@@ -1,6 +1,6 @@
-"""Whether a cube shows what its lines have: sampled cells against all pixels of the day's lines.
+"""Checks a cube: compares sampled cells with all pixels of the day's lines.
 
-The nearest pixel is found anew, among every pixel of a line, without lookup table or tree.
+The nearest pixel is searched among all pixels of a line, without lookup table or tree.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from shift_stac.validation.result import Check, Validation
 SAMPLED_CELLS = 24
 """Cells of each day that are compared."""
 
-# Scan lines whose places are read at once.
+# Scan lines of one read.
 _SCAN_LINES = 512
 
 
@@ -44,19 +44,18 @@ def check_cube(
     store
         The local store.
     summary
-        What is known of it.
+        The summary of the cube.
     storage_options
-        For fsspec, where the lines lie in a bucket.
+        Options for fsspec, for lines in a bucket.
     cells
-        How many of each day: half of them among those that show a line.
+        Number of cells of each day: half of them among cells that show a line.
 
     Raises
     ------
     InvalidStoreError
-        A cell shows another line than it should, or another value, or the store is not what the
-        recipe tells.
+        A cell shows a wrong line or value, or the store does not match the recipe.
     StoreError
-        A line does not open.
+        A line cannot be opened.
     """
     recipe = summary.recipe
     cube = recipe.open(storage_options)
@@ -109,7 +108,7 @@ def _compare_day(
 def _sample(
     chosen: NDArray[np.int16], day: int, cells: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of cells: half of any, and half of those that show a line."""
+    """Return rows and columns of cells: half of any cells, half of cells that show a line."""
     random = np.random.default_rng(day)
     flat = chosen.ravel()
     shown = np.nonzero(flat != NO_LINE)[0]
@@ -123,7 +122,7 @@ def _sample(
 def _brute_force(
     cube: SeasonCube, day: int, places: NDArray[np.float64]
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    """The line that each place, shaped (places, 2), is to show, and its values (bands, places)."""
+    """Return the correct line for each place, shaped (places, 2), and its values (bands, places)."""
     count = len(places)
     shown = np.full(count, NO_LINE, dtype=np.int16)
     values = np.full((cube.shape[1], count), np.nan, dtype=np.float32)
@@ -159,7 +158,7 @@ def _brute_force(
 def _nearest(
     line: MosaicLine, cube: SeasonCube, places: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Scan line, sample and distance (m) of the pixel nearest to each place, of all pixels."""
+    """Return scan line, sample and distance (m) of the pixel nearest to each place, among all pixels."""
     swath = line.swath
     way = transformer(cube.grid.crs, read_grid(swath).crs)
     x, y = (np.asarray(part)[:, None] for part in way.transform(places[:, 0], places[:, 1]))

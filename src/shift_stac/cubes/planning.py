@@ -1,4 +1,4 @@
-"""From what a person asks for to a cube's recipe: which lines of an archive, on which grid."""
+"""Makes a cube's recipe from a request: selects lines of an archive and the grid."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,18 +18,18 @@ from shift_stac.reader.season_cube import make_cube
 
 
 class CubeRequest(FrozenModel):
-    """What a person asks for; see :func:`~shift_stac.reader.season_cube.season_cube`.
+    """A request for a cube; see :func:`~shift_stac.reader.season_cube.season_cube`.
 
     Parameters
     ----------
     name
-        What the cube shall be called.
+        The cube's name.
     bbox
-        West, south, east, north, degrees; the box around all lines without.
+        West, south, east, north in degrees; None for the box around all lines.
     geometry
         GeoJSON of a polygon, instead of the box.
     dates
-        Flight dates YYYYMMDD; all without.
+        Flight dates YYYYMMDD; empty for all.
     first_date, last_date
         The first and the last flight date, YYYYMMDD.
     """
@@ -56,25 +56,25 @@ def plan_cube(
     memory: int | None = None,
     workers: int = 1,
 ) -> tuple[CubeRecipe, SeasonCube]:
-    """Find the lines that were asked for, and describe the cube that they make.
+    """Find the requested lines, and describe their cube.
 
     Parameters
     ----------
     archive
-        Where the lines are.
+        The archive of the lines.
     campaign
-        The one that flew them.
+        Their campaign.
     request
-        What was asked for.
+        The request.
     memory, workers
-        Of a worker in bytes, and how many there may be: they divide the work.
+        Memory of a worker in bytes, and the limit of workers: they determine the blocks.
 
     Raises
     ------
     MapError
-        No line is there, or what was asked for makes no cube.
+        No line was found, or the request makes no cube.
     StoreError
-        A line does not open.
+        A line cannot be opened.
     """
     found = archive.search(bbox=request.bbox, geometry=request.geometry)
     found = found[found["collection"] == campaign.collection.id]

@@ -1,4 +1,4 @@
-"""What a cube is made of: all that decides its bytes, and how its making is divided."""
+"""The recipe of a cube: everything that determines its bytes, and the division of the work."""
 
 import hashlib
 import math
@@ -18,22 +18,24 @@ from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.reader.season_cube import open_lines
 
 CUBE_FORMAT = 1
-"""Raised when the structure or the values of a cube change for the same lines."""
+"""Version of the format. Raise it when the structure or the values of a cube change for the same lines."""
 
 _VALUE_BYTES = 4
-# All times, and so many bands: a spectrum's season is in few chunks, and a band's too.
+# A chunk has all times and this many bands: the season of a spectrum, or of a band, is in few
+# chunks.
 _CHUNK_BANDS = 85
 _CHUNK_BYTES = 4_000_000
 _CHUNK_STEP, _LARGEST_CHUNK = 8, 256
-# A worker holds its programs (450 MB) and what the reader keeps of lines (256 MB); and a block's values,
-# a day of them as it is read, and what of them is being written: 940 MB were seen with a block of 88 MB.
+# A worker needs memory for its programs (450 MB), the reader's cache (256 MB), a block's values, a
+# day of them while it is read, and the part that is being written: 940 MB were measured with a
+# block of 88 MB.
 _BESIDE_BLOCKS, _TIMES_A_BLOCK = 800_000_000, 4
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 16_000_000, 512_000_000
 _BLOCKS_A_WORKER = 4
 
 
 class CubeSource(FrozenModel):
-    """A line of a cube: where its store is, and by what another version of it is told."""
+    """A line of a cube: the address of its store, and the identity of its version."""
 
     line: str
     store: str
@@ -41,24 +43,24 @@ class CubeSource(FrozenModel):
 
 
 class CubeRecipe(FrozenModel):
-    """A cube, described so that each of its blocks can be computed anywhere, and again.
+    """A description of a cube from which each block can be computed anywhere, and again.
 
     Parameters
     ----------
     name
-        The cube's.
+        The cube's name.
     sources
-        The lines that reach its grid, in the order in which they were begun.
+        The lines that reach its grid, in the order of their begin.
     crs, transform, height, width
         Its grid: WKT, and the coefficients a to f of column and row to x and y.
     bands
-        Wavelengths asked for, nm; None for all of the first line's.
+        Requested wavelengths, nm; None for all of the first line.
     variable, rule, mask_bad_bands
         See :func:`~shift_stac.reader.season_cube.season_cube`.
     area
         WKT of a polygon in the grid's CRS, outside of which cells are missing.
     days, band_count
-        What the lines make of it.
+        Numbers of days and bands of the cube.
     chunk_bands, chunk_side
         Bands, and rows and columns of a chunk, which has all days.
     block_side
@@ -95,22 +97,22 @@ class CubeRecipe(FrozenModel):
         memory: int | None,
         workers: int,
     ) -> Self:
-        """Describe a cube, and divide its making among workers.
+        """Describe a cube, and divide the work among workers.
 
         Parameters
         ----------
         cube
             The cube.
         name
-            What it shall be called.
+            The cube's name.
         sources
-            Lines by their names; those that do not reach the cube are left out.
+            Lines by their names; lines that do not reach the cube are left out.
         bands, mask_bad_bands
-            With which the cube was made.
+            Options of the cube.
         memory
-            Of a worker, bytes; None where it is not known.
+            Memory of a worker, bytes; None if it is unknown.
         workers
-            How many there may be.
+            The limit of workers.
         """
         days, band_count, height, width = cube.shape
         chunk_bands = min(band_count, _CHUNK_BANDS)
@@ -143,19 +145,19 @@ class CubeRecipe(FrozenModel):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides the cube's bytes, wherever its lines lie."""
+        """SHA-256 of everything that determines the cube's bytes, independent of the lines' addresses."""
         left_out: Any = {"block_side": True, "sources": {"__all__": {"store"}}}
         told = self.model_dump_json(exclude=left_out)
         return hashlib.sha256(told.encode()).hexdigest()
 
     @property
     def size_bytes(self) -> int:
-        """Of the values, before they are compressed."""
+        """Bytes of the values before compression."""
         return self.days * self.band_count * self.height * self.width * _VALUE_BYTES
 
     @property
     def block_count(self) -> int:
-        """How many blocks there are."""
+        """The number of blocks."""
         return math.prod(self._blocks)
 
     @property
@@ -163,7 +165,7 @@ class CubeRecipe(FrozenModel):
         return -(-self.height // self.block_side), -(-self.width // self.block_side)
 
     def block(self, number: int) -> tuple[slice, slice]:
-        """Rows and columns of a block, counted from 0."""
+        """Return rows and columns of a block, counted from 0."""
         row, column = divmod(number, self._blocks[1])
         side = self.block_side
         return (
@@ -172,14 +174,14 @@ class CubeRecipe(FrozenModel):
         )
 
     def open(self, storage_options: Mapping[str, Any] | None = None) -> SeasonCube:
-        """Open the lines, and make the cube of them.
+        """Open the lines, and return their cube.
 
         Raises
         ------
         StoreError
-            A line does not open.
+            A line cannot be opened.
         MapError
-            Lines are not what they were when they were described.
+            Lines have changed since they were described.
         """
         stores = [source.store for source in self.sources]
         return SeasonCube(
@@ -199,9 +201,9 @@ def read_recipe(path: Path) -> CubeRecipe:
     Raises
     ------
     OSError
-        It cannot be read.
+        The file cannot be read.
     pydantic.ValidationError
-        It is none.
+        The file is not a recipe.
     """
     return CubeRecipe.model_validate_json(path.read_text(encoding="utf-8"))
 
@@ -221,7 +223,7 @@ def _block_side(
     room = min(max(room, _SMALLEST_BLOCK), _LARGEST_BLOCK)
     chunks = max(1, int(math.sqrt(room / cell_bytes)) // chunk)
     chunks = min(chunks, -(-max(shape) // chunk))
-    # Few blocks leave workers with nothing to do while the last is computed.
+    # With few blocks, workers are idle while the last is computed.
     while chunks > 1 and math.prod(-(-s // (chunks * chunk)) for s in shape) < (
         _BLOCKS_A_WORKER * workers
     ):

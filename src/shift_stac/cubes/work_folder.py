@@ -1,7 +1,7 @@
-"""The folder in which a cube grows: where things are in it, and what of them is done.
+"""The working folder of a cube: its files, and the progress of the work.
 
-Every process that computes a block sees it. A block is written to the store whole, and then noted in
-a file of its own: a later run goes on from the blocks that are noted.
+Every process that computes a block sees it. A block is written completely, and then noted in its
+own file: a later run continues from the noted blocks.
 """
 
 import shutil
@@ -17,18 +17,18 @@ from shift_stac.store.checksums import MANIFEST_SUFFIX
 
 
 class BlockNote(FrozenModel):
-    """A block that is written.
+    """The note of a written block.
 
     Parameters
     ----------
     number
-        The block's.
+        The block's number.
     seconds
-        It took.
+        Duration of its computation.
     shown
         Cells that show a line, over all days.
     peak_bytes
-        The most memory that the worker's process has held so far.
+        Largest memory of the worker's process so far.
     worker
         Machine and process.
     files
@@ -50,14 +50,14 @@ class WorkFolder:
     Parameters
     ----------
     path
-        It, absolute: workers have working directories of their own.
+        The folder, absolute: workers have other working directories.
     """
 
     path: Path
 
     @property
     def recipe(self) -> Path:
-        """What the cube is made of, as JSON."""
+        """The recipe of the cube, as JSON."""
         return self.path / "recipe.json"
 
     @property
@@ -67,11 +67,11 @@ class WorkFolder:
 
     @property
     def growing(self) -> Path:
-        """The store while blocks are missing: it does not open."""
+        """The incomplete store, which cannot be opened."""
         return self.path / "store.part"
 
     def store(self, name: str) -> Path:
-        """The store when it is whole."""
+        """The complete store."""
         return self.path / f"{name}.zarr"
 
     def manifest(self, name: str) -> Path:
@@ -83,11 +83,11 @@ class WorkFolder:
         return self.path / f"{name}.png"
 
     def note_path(self, number: int) -> Path:
-        """Where a block is noted."""
+        """Return the path of a block's note."""
         return self.notes / f"{number:06}.json"
 
     def note_of(self, number: int) -> BlockNote | None:
-        """The note of a block whose files are all there; None of any other."""
+        """Return the note of a block whose files all exist; None for any other."""
         try:
             note = BlockNote.model_validate_json(self.note_path(number).read_text(encoding="utf-8"))
             sizes = {name: (self.growing / name).stat().st_size for name in note.files}
@@ -96,11 +96,11 @@ class WorkFolder:
         return note if sizes == note.files else None
 
     def write_note(self, note: BlockNote) -> None:
-        """Note a block, all of whose files are written."""
+        """Note a block whose files are all written."""
         write_whole(self.note_path(note.number), note.model_dump_json())
 
     def begun_recipe(self) -> CubeRecipe | None:
-        """The recipe of what was begun here; None if nothing was, or it is damaged."""
+        """Return the recipe of the cube that was begun here; None if there is none, or it is damaged."""
         try:
             return read_recipe(self.recipe)
         except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""Where an archive lies: a folder or an S3 bucket."""
+"""The storage of an archive: a folder or an S3 bucket."""
 
 from shift_stac.extras import require_extra
 

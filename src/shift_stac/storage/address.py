@@ -1,4 +1,4 @@
-"""The published archive, wherever it is."""
+"""Addresses of archives."""
 
 import re
 
@@ -19,18 +19,18 @@ def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None
     Parameters
     ----------
     url, options
-        Where it is, and how a bucket is reached.
+        Its address, and the access to a bucket.
     ask
-        Asks a person for an MFA code, where one is needed and can be asked.
+        Asks a person for an MFA code, if one is needed and there is a way to ask.
 
     Raises
     ------
     StorageError
-        The address is of another kind, or no server would take it.
+        The address is of an unknown kind, or servers refuse it.
     """
     check_address(url)
     if _is_bucket(url):
-        # The clients of a bucket take half a second to import, which a folder does not need.
+        # The clients of a bucket take half a second to import; a folder does not need them.
         from shift_stac.storage.bucket import S3Storage  # noqa: PLC0415
 
         return S3Storage(url, options or S3Options(), ask)
@@ -42,17 +42,17 @@ def _is_bucket(url: str) -> bool:
 
 
 def check_address(url: str) -> None:
-    """Look whether an archive can have such an address, without looking whether there is one.
+    """Check that an archive can have this address, without access to it.
 
     Raises
     ------
     StorageError
-        It is of another kind, or no server would take it.
+        The address is of an unknown kind, or servers refuse it.
     """
     if _is_bucket(url):
         _check_bucket(url)
     elif not url or re.match(r"[A-Za-z][\w+.-]*:/", url):
-        msg = f"{url!r} is no place for an archive: expected a folder or s3://bucket/prefix"
+        msg = f"{url!r} is no address of an archive: expected a folder or s3://bucket/prefix"
         raise StorageError(msg)
 
 
@@ -73,5 +73,5 @@ def _check_bucket(url: str) -> None:
 
 
 def whole_address(url: str) -> str:
-    """The address under which an archive opens everywhere: a folder's path is made absolute."""
+    """Return the full address of an archive: a folder's path is made absolute."""
     return url.rstrip("/") if "://" in url else str(at_home(url).absolute())

@@ -1,7 +1,7 @@
-"""Where the archive is published: what folder and bucket have in common.
+"""The interface of the archive's storage, for folders and buckets.
 
-Paths are relative to the root and use ``/``. A reader never sees half a file or half a store:
-see :meth:`Storage.write` and :meth:`Storage.publish_store`.
+Paths are relative to the root and use ``/``. Readers never see a partial file or store: see
+:meth:`Storage.write` and :meth:`Storage.publish_store`.
 """
 
 from abc import ABC, abstractmethod
@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import Any
 
 WORKING = ".shift-stac"
-"""Below the archive's root: what writers need between themselves. No listing has it."""
+"""The folder of writers' locks and claims below the archive's root. Listings leave it out."""
 
 Progress = Callable[[int, int], None]
-"""Told while a store is sent: bytes done, bytes in all."""
+"""Called while a store is sent: bytes done, bytes in all."""
 
 Change = Callable[[bytes | None], bytes]
-"""From a file's content, None where there is none, to what it shall be.
+"""Maps a file's content (None if it does not exist) to its new content.
 
-It is called again after a conflict. Where an answer got lost and others wrote on top of it, the
-content may hold the change already: it must then be left as it is.
+It is called again after a conflict. If an answer was lost and others have written since, the
+content may already have the change: then it must return the content unchanged.
 """
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """Size in bytes, and when it was written."""
+    """Size in bytes, and time of the last write."""
 
     size: int
     modified: datetime
@@ -37,79 +37,79 @@ class Storage(ABC):
     """The published archive.
 
     Every method raises :class:`~shift_stac.errors.StorageError`, naming the place and the action,
-    when the folder or bucket refuses.
+    if the folder or bucket refuses.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def href(self, path: str) -> str:
-        """Absolute address of a path, as xarray and a person can open it."""
+        """Return the absolute address of a path, which xarray and people can open."""
         return f"{self.url}/{path}"
 
     @property
     def fsspec_options(self) -> dict[str, Any]:
-        """How fsspec, and so xarray, reaches this archive."""
+        """Return the options with which fsspec, and so xarray, opens this archive."""
         return {}
 
     @property
     def carried_options(self) -> dict[str, Any]:
-        """The same for a process elsewhere, which has neither this one's environment nor its files."""
+        """Return the options for a process on another machine, without this one's environment and files."""
         return self.fsspec_options
 
     @property
     def stac_scheme(self) -> dict[str, Any] | None:
-        """What STAC's storage extension 2.0 tells of the bucket; None where it is no bucket."""
+        """Return the bucket's fields of STAC's storage extension 2.0; None if it is not a bucket."""
         return None
 
     def prepare(self) -> None:  # noqa: B027 - most need nothing
-        """Obtain what is needed to begin, so that it is not missing in the middle.
+        """Check the access, and begin a session if needed, before any work.
 
-        A bucket is listed once. Where only the listing is denied, that is a warning: policies
-        may allow it below other prefixes than the archive's.
+        Lists a bucket once. If only the listing is denied, this is a warning: policies may allow it
+        below other prefixes than the archive's.
 
         Raises
         ------
         CredentialsError
             A session with the bucket cannot be had.
         NoArchiveError
-            There is no such bucket, or the folder is none.
+            The bucket does not exist, or the path is not a folder.
         """
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
-        """Bytes of a file, or None where there is none."""
+        """Return the bytes of a file, or None if it does not exist."""
 
     @abstractmethod
     def write(self, path: str, content: bytes) -> None:
-        """Replace a file as a whole; leave it untouched if it has this content already."""
+        """Replace a file atomically; do nothing if it already has this content."""
 
     @abstractmethod
     def update(self, path: str, change: Change) -> bool:
-        """Replace a file by what ``change`` makes of it, so that no other writer's change is lost.
+        """Replace a file by the result of ``change``, without losing changes of other writers.
 
-        Returns whether the file differs now.
+        Return whether the file has changed.
         """
 
     @abstractmethod
     def walk(self, folder: str = "") -> Iterator[tuple[str, StoredFile]]:
-        """All files below a folder with their paths, except those that writers have not finished.
+        """Yield all files below a folder with their paths, except unfinished ones.
 
-        Files of a folder come together. However many there are, some thousand are in memory.
+        Files of a folder come together. At most some thousand are in memory.
         """
 
     def find(self, folder: str = "") -> dict[str, StoredFile]:
-        """All files below a folder by their paths, sorted; see :meth:`walk`."""
-        # While others write, a server may list a file twice.
+        """Return all files below a folder by their paths, sorted; see :meth:`walk`."""
+        # A server may list a file twice while others write.
         return dict(sorted(self.walk(folder), key=lambda found: found[0]))
 
     @abstractmethod
     def remove(self, paths: Sequence[str]) -> None:
-        """Remove files; those that are not there are passed over."""
+        """Remove files; missing ones are ignored."""
 
     @abstractmethod
     def has_store(self, path: str) -> bool:
-        """Whether a complete Zarr store lies there."""
+        """Whether the path has a complete Zarr store."""
 
     @abstractmethod
     def publish_store(
@@ -119,19 +119,19 @@ class Storage(ABC):
         progress: Progress | None = None,
         checksums: Mapping[str, str] | None = None,
     ) -> None:
-        """Publish a Zarr store as a whole, in place of what was there.
+        """Publish a Zarr store; it replaces an earlier one at its path.
 
-        The local store stays as it is. An interruption leaves the old store, or none that opens;
-        publishing again completes it, and sends nothing that has arrived already.
+        The local store is not changed. An interruption leaves the old store, or an incomplete one
+        that cannot be opened; a repeated call completes it, and sends only missing objects.
 
         Parameters
         ----------
         local
             The store.
         path
-            Its place in the archive.
+            Its path in the archive.
         progress
-            Told the bytes that have arrived.
+            Called with the bytes that have arrived.
         checksums
-            SHA-256 (hex) of objects by their key, where they are known: they need not be computed.
+            Known SHA-256 (hex) of objects by their key, which are not computed again.
         """

@@ -23,7 +23,7 @@ from shift_stac.store.store_format import ROOT_METADATA
 
 logger = logging.getLogger(__name__)
 
-# How often work goes on with a new session after the server refused the old one.
+# How often work continues with a new session after the server refused the old one.
 _RENEWALS = 2
 
 
@@ -35,9 +35,9 @@ class S3Storage(Storage):
     url
         ``s3://bucket`` or ``s3://bucket/prefix``.
     options
-        Access, and how the bucket keeps objects.
+        Access, and options of stored objects.
     ask
-        Asks a person for an MFA code, where one is needed and can be asked.
+        Asks a person for an MFA code, if one is needed and there is a way to ask.
     """
 
     def __init__(self, url: str, options: S3Options, ask: AskCode | None = None) -> None:
@@ -59,8 +59,8 @@ class S3Storage(Storage):
             "requester_pays": options.requester_pays,
             "config_kwargs": {
                 "max_pool_connections": options.parallel,
-                # Some servers (rclone) return the checksum of the whole object with a part of it,
-                # and readers of parts, as of maps and tables, take that for damaged.
+                # Some servers (rclone) return the checksum of the whole object with a part of it;
+                # readers of parts (maps, tables) would treat it as damaged.
                 "request_checksum_calculation": "when_required",
             },
         }
@@ -106,7 +106,7 @@ class S3Storage(Storage):
         return {"type": "aws-s3", "platform": address, **described}
 
     def _clients(self) -> "_Clients":
-        """What asks the bucket, made anew when the session's keys have been renewed."""
+        """The clients of the bucket, made again when the session's keys have been renewed."""
         with self._lock:
             key = self.sessions.current().access_key if self.sessions else None
             if self._made is None or self._made.access_key != key:
@@ -124,7 +124,7 @@ class S3Storage(Storage):
         return "/".join(part for part in (self._prefix, path) if part)
 
     def _asking[T](self, action: str, path: str, work: "Callable[[_Clients], T]") -> T:
-        """Do something with the bucket; with a new session if the server refuses the old one."""
+        """Send requests to the bucket; with a new session if the server refuses the old one."""
         renewals = 0
         while True:
             try:
@@ -169,7 +169,7 @@ class S3Storage(Storage):
         def next_one(ask: _Clients) -> StoredObject | None:
             nonlocal listing, listed_by
             if listed_by is not ask:
-                # A new session goes on from where the old one ended.
+                # A new session continues where the old one ended.
                 listing = ask.metadata.list(self._key(folder), last.key if last else None)
                 listed_by = ask
             return next(listing, None)
@@ -204,7 +204,7 @@ class S3Storage(Storage):
             )
             upload.run(local, progress or (lambda *_: None))
 
-        # With a new session, what has arrived is not sent again.
+        # A new session does not send objects again that have arrived.
         self._asking("publish", path, send)
 
     @override
@@ -214,13 +214,13 @@ class S3Storage(Storage):
         except StorageError as error:
             if not isinstance(error.__cause__, ObjectError) or error.__cause__.code not in _DENIED:
                 raise
-            # Such a bucket is there. What it then refuses of a line is told with the line.
+            # The bucket exists. Later refusals are reported with their line.
             logger.warning("%s", error)
 
     def _advice(self, error: BaseException, action: str) -> str:
         code, bucket = _code(error), self._bucket
         if code in SESSION_ENDED:
-            return "the session has ended: begin another one and run again, which goes on from here"
+            return "the session has ended: begin another one and run again; it continues from here"
         if isinstance(error, ObjectError) and not error.is_answered:
             return "check the server's address and the network, and run again"
         if code in _DENIED or code is None:
@@ -236,7 +236,7 @@ class S3Storage(Storage):
 
 @dataclass(frozen=True)
 class _Clients:
-    """The bucket's objects as one session reaches them."""
+    """The clients of one session for the bucket's objects."""
 
     access_key: str | None
     data: Objects
@@ -245,13 +245,13 @@ class _Clients:
 
 
 def _code(error: BaseException) -> str | None:
-    """S3's word for what went wrong."""
+    """Return S3's error code."""
     return error.code if isinstance(error, ObjectError) else aws_code(error)
 
 
 _DENIED = {"AccessDenied", "403", "Forbidden"}
 
-# What is to be allowed for each thing that we do.
+# The permissions that each action needs.
 _RIGHTS = {
     "read": "s3:GetObject",
     "look for": "s3:GetObject and s3:ListBucket",

@@ -1,9 +1,9 @@
-"""Changing one object that others change too, so that no change is lost.
+"""Updates one object beside other writers, without losing changes.
 
 On an S3 server that honours conditions (``If-Match``, ``If-None-Match``) an object is replaced
 only if it is still the one that was read: compare and swap by ETag. Some servers accept the
-conditions and ignore them, so that is tried out first; there, writers take turns by a lock made of
-objects, which needs no more of the server than that a written object is listed.
+conditions and ignore them; so this is tested first. On such servers, writers use a lock made of
+objects, which only requires that the server lists a written object.
 """
 
 import random
@@ -25,16 +25,16 @@ from shift_stac.storage.objects import (
     Objects,
 )
 
-# The ETag of no object.
+# The ETag of a missing object.
 _NO_ETAG = f'"{"0" * 32}"'
-# Metadata of an object: which change wrote it.
+# Metadata of an object: the change that wrote it.
 _MARK = "shift-change"
-# How often in one change no answer may come to a write.
+# How many writes of one change may stay without an answer.
 _UNANSWERED = 5
 _PATIENCE_S = 600.0
 _LONGEST_PAUSE_S = 2.0
 
-# A holder that has not ended after this time is taken for dead. It gives up by itself long before.
+# A holder counts as dead after this time. It gives up by itself long before.
 _LEASE_S = 60.0
 _HOLD_S = _LEASE_S / 3
 
@@ -47,21 +47,21 @@ class ConditionalWrites:
     objects
         The bucket's objects.
     folder
-        Where the writers keep what they need between themselves: probes and locks.
+        The folder of the writers' probes and locks.
     honoured
-        What was found out earlier about the server, if it was.
+        The earlier result of the test of the server, if any.
     """
 
     def __init__(self, objects: Objects, folder: str, *, honoured: bool | None = None) -> None:
         self._objects = objects
         self._folder = folder
-        # Threads of one process would only make each other try again.
+        # Threads of one process take turns; otherwise they would make each other try again.
         self._turn = threading.Lock()
         self.honoured = honoured
 
     @property
     def are_honoured(self) -> bool:
-        """Whether the server refuses a write whose condition does not hold; asked once."""
+        """Test once whether the server refuses a write whose condition is false."""
         if self.honoured is None:
             self.honoured = self._probe()
         return self.honoured
@@ -82,7 +82,7 @@ class ConditionalWrites:
         return True
 
     def update(self, key: str, change: Change, attributes: Attributes) -> bool:
-        """Replace an object by what ``change`` makes of it; returns whether it differs.
+        """Replace an object by the result of ``change``; return whether it has changed.
 
         Raises
         ------
@@ -102,14 +102,14 @@ class ConditionalWrites:
                         "change it all the time: run fewer publications at once, and run again"
                     )
                     raise StorageError(msg)
-                # Spread at random: writers that collided must not collide again.
+                # At random, so that writers that collided do not collide again.
                 time.sleep(random.uniform(0, pause))  # noqa: S311 - no secret
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             return changed
 
     def _swap(self) -> "_Attempt":
-        # An answer can get lost after the write took place, and a write that is sent again is then
-        # refused because of itself. The mark tells our own write from another's.
+        # An answer can be lost after the write took place; then the repeated write is refused
+        # because of the first one. The mark distinguishes our write from others.
         mark = uuid.uuid4().hex
         unanswered = 0
 
@@ -139,7 +139,7 @@ class ConditionalWrites:
     def _take_turns(self, key: str, change: Change, attributes: Attributes) -> bool | None:
         before = self._content(key)
         if change(before) == before:
-            # Nothing to write: nobody needs to wait.
+            # There is nothing to write; so no lock is needed.
             return False
         with ObjectLock(self._objects, f"{self._folder}/turns/{PurePosixPath(key).name}") as lock:
             before = self._content(key)
@@ -162,17 +162,17 @@ _Attempt = Callable[[str, Change, Attributes], bool | None]
 class ObjectLock:
     """A lock made of objects, for servers without conditional writes.
 
-    Lamport's bakery algorithm (Communications of the ACM 17(8), 1974): who comes draws a number
-    higher than all that are listed, and waits until nobody has a lower one. It needs nothing that
-    is atomic, only that a listing shows what was written before it. Whoever stays first for a
-    minute is taken for dead, and its ticket is removed.
+    Lamport's bakery algorithm (Communications of the ACM 17(8), 1974): a writer draws a number
+    higher than all listed ones, and waits until no other has a lower one. It needs no atomic
+    operation, only that a listing has all earlier writes. A writer that stays first for a minute
+    counts as dead, and its ticket is removed.
 
     Parameters
     ----------
     objects
         The bucket's objects.
     folder
-        Where the tickets lie.
+        The folder of the tickets.
     """
 
     def __init__(self, objects: Objects, folder: str) -> None:
@@ -184,7 +184,7 @@ class ObjectLock:
 
     @property
     def is_safe(self) -> bool:
-        """Whether the lock is held so briefly yet that nobody can have taken it away."""
+        """Whether the lock has been held so briefly that no other writer can have removed it."""
         return time.monotonic() - self._since < _HOLD_S
 
     def __enter__(self) -> Self:
@@ -205,7 +205,7 @@ class ObjectLock:
             self._write(self._ticket)
         if time.monotonic() - started > _HOLD_S:
             return False
-        # Who begins to choose later sees this ticket, and draws a higher number.
+        # Writers that begin later see this ticket, and draw a higher number.
         choosing = {name: time.monotonic() for name in self._listed("choosing")}
         first, first_since = "", 0.0
         while True:

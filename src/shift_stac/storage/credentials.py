@@ -1,13 +1,13 @@
-"""Who asks the bucket: the standard AWS chain, a role, and sessions that begin with an MFA code.
+"""Credentials of the bucket: the standard AWS chain, a role, and sessions with an MFA code.
 
-Keys come from where every AWS tool takes them (environment, profile, instance). What is obtained
-for them here, a session with MFA or a role's, ends by itself, and is kept in a file that only its
-owner can read, as the AWS command line keeps its own; later runs use it until it ends.
+Keys come from the sources of every AWS tool (environment, profile, instance). Sessions with MFA or
+of a role are kept in a file that only its owner can read, as the AWS command line does; later runs
+use them until they end.
 
-botocore's classes for this cannot tell what is needed here. ``AssumeRoleCredentialFetcher`` knows
-roles, and no session of GetSessionToken; it asks for a code once, and takes no session that begins
-elsewhere meanwhile. ``RefreshableCredentials`` cannot be told that a server refused a session before
-its end. ``JSONFileCache`` removes by name, and so a session that another process has renewed.
+botocore's classes do not fit. ``AssumeRoleCredentialFetcher`` knows roles, but no sessions of
+GetSessionToken; it asks for a code once, and does not use a session that begins elsewhere
+meanwhile. ``RefreshableCredentials`` cannot handle a server that refuses a session before its end.
+``JSONFileCache`` removes by name, even a session that another process has renewed.
 """
 
 import hashlib
@@ -40,12 +40,12 @@ _SERVER_ERRS = 500
 SESSION_ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidToken"}
 """Error codes by which servers refuse a session that has ended."""
 
-# What AWS says of a code that is wrong, was used before, or came too late.
+# The message of AWS about a code that is wrong, was used before, or came too late.
 _WRONG_CODE = "MultiFactorAuthentication failed"
 
 
 class Keys(FrozenModel):
-    """Keys that are good until a time; ``until`` is None where they do not end."""
+    """Keys with the time of their end; ``until`` is None if they do not end."""
 
     access_key: str
     secret_key: SecretStr
@@ -54,12 +54,13 @@ class Keys(FrozenModel):
 
     @field_serializer("secret_key", "token", when_used="json")
     def _reveal(self, secret: SecretStr | None) -> str | None:
-        # JSON is what the owner's file holds; everything else shows asterisks.
+        # Only JSON, which goes into the owner's file, shows the secrets; other forms show
+        # asterisks.
         return None if secret is None else secret.get_secret_value()
 
     @property
     def are_good(self) -> bool:
-        """Whether they last a while yet."""
+        """Whether they last long enough for a request."""
         return self.until is None or datetime.now(UTC) + _MARGIN < self.until
 
 
@@ -72,8 +73,7 @@ class Sessions:
         With ``mfa_serial``, ``role``, or both. With both, the session with MFA takes the role's
         keys as often as they end, and only its own end needs another code.
     ask
-        Asks for a code, and again for one that is refused, up to three times; None where nobody
-        can be asked.
+        Asks for a code, up to three times if codes are refused; None if there is no way to ask.
     """
 
     def __init__(self, options: S3Options, ask: AskCode | None = None) -> None:
@@ -84,14 +84,14 @@ class Sessions:
         self._role: Keys | None = None
 
     def current(self) -> Keys:
-        """Keys that last a while yet.
+        """Return keys that last long enough for a request.
 
         Raises
         ------
         NoSessionError
-            There is no session and nobody to ask.
+            There is no session and no way to ask for a code.
         TokenServiceError
-            The token service cannot be reached, or errs.
+            The token service cannot be reached, or fails.
         CredentialsError
             Three codes were wrong, or AWS refuses.
         """
@@ -103,20 +103,20 @@ class Sessions:
             return self._with_mfa()
 
     def with_mfa(self) -> Keys:
-        """The session with MFA itself, of which a role's keys are made; see :meth:`current`."""
+        """Return the session with MFA itself, from which a role's keys are made; see :meth:`current`."""
         with self._lock:
             return self._with_mfa()
 
     @property
     def needs_code(self) -> bool:
-        """Whether a code has to be asked for before anything can be done."""
+        """Whether a code is needed before any request."""
         if not self._options.mfa_serial:
             return False
         keys = self._mfa or self._kept()
         return keys is None or not keys.are_good
 
     def begin(self, code: str) -> datetime | None:
-        """Begin a session with MFA by a code, and keep it for later runs; returns its end."""
+        """Begin a session with MFA by a code, and keep it for later runs; return its end."""
         with self._lock:
             self._mfa = self._get_session_token(code)
             self._role = None
@@ -124,14 +124,14 @@ class Sessions:
             return self._mfa.until
 
     def renew(self) -> Keys:
-        """Ask for a code, and begin another session with MFA, whether or not one has ended.
+        """Ask for a code, and begin another session with MFA, even if one has not ended.
 
         Raises
         ------
         NoSessionError
-            There is nobody to ask.
+            There is no way to ask for a code.
         TokenServiceError
-            The token service cannot be reached, or errs.
+            The token service cannot be reached, or fails.
         CredentialsError
             Three codes were wrong, or AWS refuses.
         """
@@ -141,10 +141,10 @@ class Sessions:
             return self._mfa
 
     def end(self, access_key: str | None) -> None:
-        """Forget what the server no longer takes: the role's keys, or else the session itself.
+        """Drop credentials that the server refuses: the role's keys, otherwise the session itself.
 
-        ``access_key`` is that with which it was asked: where another thread has begun a new session
-        meanwhile, that one is kept.
+        ``access_key`` is the refused one: a new session that another thread has begun meanwhile is
+        kept.
         """
         with self._lock:
             keys = self._role or self._mfa or self._kept()
@@ -157,7 +157,7 @@ class Sessions:
 
     def _forget(self, ended: Keys) -> None:
         self._mfa = None
-        # Another process may have begun a new session meanwhile, which is for all.
+        # Another process may have begun a new session meanwhile, which all use.
         kept = self._kept()
         if kept is None or kept.access_key == ended.access_key:
             self._file.unlink(missing_ok=True)
@@ -173,8 +173,8 @@ class Sessions:
         serial = self._options.mfa_serial
         if self._ask is None:
             msg = (
-                f"there is no session with MFA device {serial}, or it has ended, and there is nobody "
-                "here to ask for a code"
+                f"there is no session with MFA device {serial}, or it has ended, and there is no "
+                "way to ask for a code here"
             )
             raise NoSessionError(msg)
         before = self._kept()
@@ -291,12 +291,12 @@ class Sessions:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(self._file, keys.model_dump_json(), durable=True, private=True)
         except OSError as error:
-            # This run has its session; only later ones will have to ask.
+            # This run has its session; only later runs have to ask again.
             logger.warning("the session cannot be kept for later runs: %s", error)
 
 
 def aws_code(error: BaseException) -> str | None:
-    """AWS's word for what went wrong, if botocore found one in the answer."""
+    """Return AWS's error code, if botocore found one in the answer."""
     if not isinstance(error, ClientError):
         return None
     code: str | None = error.response.get("Error", {}).get("Code")

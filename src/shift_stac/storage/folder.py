@@ -56,7 +56,7 @@ class FolderStorage(Storage):
 
     @override
     def update(self, path: str, change: Change) -> bool:
-        # One lock for each file: whoever changes another one need not wait.
+        # One lock for each file, so that changes of different files do not wait for each other.
         with self._held(hashlib.sha256(path.encode()).hexdigest()[:16]):
             before = self.read(path)
             after = change(before)
@@ -68,7 +68,7 @@ class FolderStorage(Storage):
     @override
     def prepare(self) -> None:
         if self.root.exists() and not self.root.is_dir():
-            msg = f"{self.root} is no folder: name one that the archive may be kept in"
+            msg = f"{self.root} is not a folder: give the path of a folder for the archive"
             raise NoArchiveError(msg)
 
     @override
@@ -78,7 +78,7 @@ class FolderStorage(Storage):
             return
         with self._reporting("list", folder):
             for parent, folders, names in top.walk(on_error=_raise):
-                # What a writer has not finished is hidden, as its locks are.
+                # Unfinished files and locks of writers are hidden.
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
                 for name in sorted(names):
                     file = parent / name
@@ -90,7 +90,7 @@ class FolderStorage(Storage):
         for path in paths:
             with self._reporting("remove", path):
                 self._path(path).unlink(missing_ok=True)
-                # Folders that have become empty go too, as they do in a bucket.
+                # Empty folders are removed too, as in a bucket.
                 for parent in self._path(path).parents:
                     if parent == self.root or (parent.is_dir() and any(parent.iterdir())):
                         break

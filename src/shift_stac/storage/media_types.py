@@ -1,4 +1,4 @@
-"""The media types under which the archive's files are served."""
+"""The media types of the archive's files."""
 
 from pathlib import PurePosixPath
 
@@ -18,5 +18,5 @@ _MEDIA_TYPES = {
 
 
 def media_type(path: str) -> str:
-    """The media type under which a file of the archive is served."""
+    """Return the media type of a file of the archive."""
     return _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")

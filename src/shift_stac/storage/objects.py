@@ -1,9 +1,9 @@
-"""The objects of one bucket: read, written, listed and removed, many at once.
+"""The objects of one bucket: reads, writes, lists and removes them, many at the same time.
 
-obstore sends from Rust. s3fs sends from one thread of Python: with the checksums and the
-verification of an upload beside it, it reached 0.76 to 0.82 of rclone's speed on two cores, obstore
-0.93 to 1.05 (benchmarks/catalog.py measures it). obstore also writes under a condition whatever the
-size, and takes up an answer that broke off.
+obstore sends in Rust, s3fs in one thread of Python: with checksums and verification, uploads by
+s3fs reached 0.76 to 0.82 of rclone's speed on two cores, by obstore 0.93 to 1.05
+(benchmarks/catalog.py measures it). obstore also supports conditional writes of any size, and
+resumes an answer that broke off.
 """
 
 import re
@@ -24,33 +24,33 @@ from shift_stac.storage.s3_options import ObjectOptions, S3Options
 from shift_stac.storage.server import Place, key_provider
 
 PART = 8 << 20
-"""Objects from twice this size on are sent in parts of it; a transfer keeps no more in memory."""
+"""Objects of at least twice this size are sent in parts of this size, which limits the memory of a transfer."""
 
 _PARTS_AT_ONCE = 2
-# obstore's own: for servers that cannot be reached, are overloaded, or err.
+# Retries by obstore: for servers that cannot be reached, are overloaded, or fail.
 _RETRIES: Any = {"max_retries": 8, "retry_timeout": timedelta(seconds=120)}
 _TIMEOUT = timedelta(seconds=60)
-# Ours: for answers that break off, which obstore takes up only where the server sends a rest.
+# Our retries: for answers that break off, which obstore resumes only if the server sends ranges.
 _PAUSES_S = (0.2, 1.0, 3.0)
 _LISTED_AT_ONCE = 1000
 
 Attributes = dict[str, str]
-"""What is told with an object: ``Content-Type`` and the like, and metadata of our own."""
+"""Headers of an object: ``Content-Type`` and others, and our own metadata."""
 
 ABSENT = "absent"
-"""The condition that nothing lies under a key yet; any other is the ETag of what lies there."""
+"""The condition that a key has no object yet; any other condition is the ETag of its object."""
 
 
 class ObjectError(OSError):
     """A request that failed.
 
-    ``code`` is S3's word for it, if the server gave one; ``is_answered`` tells whether it answered
-    at all: where it did not, a write may have taken place. ``was_retried`` tells whether obstore has
-    tried several times already.
+    ``code`` is S3's error code, if the server gave one; ``is_answered`` is whether it answered at
+    all: without an answer, a write may have taken place. ``was_retried`` is whether obstore has
+    already tried several times.
     """
 
     def __init__(self, error: BaseException) -> None:
-        # What follows is the structure of the error's parts, which the text tells already.
+        # The rest repeats the text as the structure of the error.
         text = str(error).partition("\n\nDebug source:")[0]
         answer = re.search(r"<Code>(\w+)</Code>(?:.*?<Message>(.*?)</Message>)?", text, re.DOTALL)
         self.code = answer[1] if answer else None
@@ -60,12 +60,12 @@ class ObjectError(OSError):
 
 
 class ConditionFailedError(ObjectError):
-    """The object is missing or has changed, so that the condition of a write does not hold."""
+    """The object is missing or has changed, so that the condition of a write is false."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What lies under a key; the ETag has no quotes."""
+    """The object of a key; the ETag has no quotes."""
 
     key: str
     size: int
@@ -75,7 +75,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Content:
-    """An object's bytes, its ETag as the server spells it, and what was sent along with it."""
+    """An object's bytes, its ETag as the server spells it, and its headers."""
 
     content: bytes
     etag: str
@@ -95,9 +95,9 @@ class Objects:
     options
         Access.
     kept
-        How the bucket shall keep what is written.
+        Options of stored objects.
     sessions
-        Keys that are begun by a code or a role; those of the standard chain without.
+        Sessions by a code or a role; None for the standard chain.
     """
 
     def __init__(
@@ -128,15 +128,16 @@ class Objects:
             )
 
         self._store = store({})
-        # obstore has no option for the ACL; a header that every request has is signed with it.
+        # obstore has no option for the ACL; it is a default header, which is signed with every
+        # request.
         self._whole = store({"x-amz-acl": kept.acl}) if kept.acl else self._store
 
     def address(self, key: str) -> str:
-        """The address of an object, as a person writes it."""
+        """Return the address of an object, as people write it."""
         return f"s3://{self._place.bucket}/{key}"
 
     def read(self, key: str) -> Content | None:
-        """What lies under a key, None where nothing does."""
+        """Return the object of a key, None if there is none."""
 
         def get() -> Content:
             answer = obstore.get(self._store, key)
@@ -146,7 +147,7 @@ class Objects:
         return _or_none(lambda: _asked(get))
 
     def attributes(self, key: str) -> Attributes | None:
-        """What was sent along with an object, None where there is none."""
+        """Return the headers of an object, None if there is none."""
         return _or_none(
             lambda: _asked(
                 lambda: dict(obstore.get(self._store, key, options={"head": True}).attributes)
@@ -154,7 +155,7 @@ class Objects:
         )
 
     def find(self, key: str) -> StoredObject | None:
-        """What lies under a key, without its bytes; None where nothing does."""
+        """Return the object of a key without its bytes; None if there is none."""
         return _or_none(lambda: _asked(lambda: _described(obstore.head(self._store, key))))
 
     def write(
@@ -164,12 +165,12 @@ class Objects:
         attributes: Attributes,
         only_if: str | None = None,
     ) -> str:
-        """Write an object, a file's in parts; returns its ETag without quotes.
+        """Write an object, a file in parts; return its ETag without quotes.
 
         Raises
         ------
         ConditionFailedError
-            The object is not what ``only_if`` demands.
+            The object does not meet the condition ``only_if``.
         """
         if self._kept.storage_class:
             attributes = {**attributes, "Storage-Class": self._kept.storage_class}
@@ -187,7 +188,7 @@ class Objects:
                 chunk_size=PART,
                 max_concurrency=_PARTS_AT_ONCE,
             ),
-            # Where it is not known whether it took place, the condition need not hold any more.
+            # If it is unknown whether a write took place, the condition may be false now.
             again=only_if is None,
         )
         if in_parts and self._kept.acl:
@@ -195,7 +196,7 @@ class Objects:
         return str(answer["e_tag"]).strip('"')
 
     def _set_acl(self, key: str, acl: str) -> None:
-        # S3 knows no such header for a part.
+        # S3 has no such header for parts.
         keys = self._keys()
         client = botocore.session.Session(profile=self._options.profile).create_client(
             "s3",
@@ -208,7 +209,7 @@ class Objects:
         client.put_object_acl(Bucket=self._place.bucket, Key=key, ACL=acl)
 
     def list(self, folder: str, after: str | None = None) -> Iterator[StoredObject]:
-        """Everything below a folder, or after a key; what breaks off goes on from where it was."""
+        """Yield everything below a folder, or after a key; an interrupted listing is continued."""
         last = after
         pauses = iter(_PAUSES_S)
         while True:
@@ -225,7 +226,7 @@ class Objects:
                 return
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove objects; those that are not there are passed over."""
+        """Remove objects; missing ones are ignored."""
         if keys:
             _or_none(lambda: _asked(lambda: obstore.delete(self._store, keys)))
 

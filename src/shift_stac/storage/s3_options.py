@@ -1,4 +1,4 @@
-"""How a bucket is reached, and how it keeps its objects: settings alone, without a client."""
+"""Options of a bucket: access, and storage of objects, in a module without a client."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,15 +9,15 @@ from pydantic import Field
 from shift_stac.model import FrozenModel
 
 AskCode = Callable[[str, Callable[[], bool], str], str | None]
-"""Asks a person for a code of the device that is named.
+"""Asks a person for a code of the named device.
 
-It is also given what tells whether a session was begun elsewhere meanwhile (then it may give up, and
-return None), and why the code before was refused: nothing at first.
+Its other arguments are a function that says whether a session was begun elsewhere meanwhile (then
+it may return None), and the reason why the previous code was refused, empty at first.
 """
 
 
 class ObjectOptions(FrozenModel):
-    """How the bucket keeps objects of one kind."""
+    """Options of stored objects of one kind."""
 
     encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
         default=None, description="server-side encryption: AES256 is SSE-S3, aws:kms is SSE-KMS"
@@ -33,7 +33,7 @@ class ObjectOptions(FrozenModel):
 
 
 class S3Options(FrozenModel):
-    """How the bucket is reached and used, where the standard AWS settings do not say it."""
+    """Options of a bucket beyond the standard AWS settings."""
 
     endpoint_url: str | None = Field(
         default=None, description="address of an S3 server that is not Amazon's"
@@ -41,11 +41,11 @@ class S3Options(FrozenModel):
     profile: str | None = Field(default=None, description="named profile of the AWS configuration")
     region: str | None = Field(default=None, description="region of the bucket")
     requester_pays: bool = Field(
-        default=False, description="pay for requests and transfers from somebody else's bucket"
+        default=False, description="pay for requests and transfers from a bucket of another account"
     )
-    role: str | None = Field(default=None, description="ARN of the role to act in")
+    role: str | None = Field(default=None, description="ARN of the role to assume")
     mfa_serial: str | None = Field(
-        default=None, description="ARN or serial number of the MFA device whose code is asked for"
+        default=None, description="ARN or serial number of the MFA device"
     )
     sts_endpoint_url: str | None = Field(
         default=None, description="address of a token service that is not Amazon's"
@@ -55,17 +55,17 @@ class S3Options(FrozenModel):
     )
     session_dir: Path = Field(
         default=Path("~/.cache/shift-stac/sessions"),
-        description="folder in which sessions wait for later runs, readable by their owner alone",
+        description="folder of sessions for later runs, readable only by their owner",
     )
-    parallel: int = Field(default=16, gt=0, description="objects in transfer at once")
+    parallel: int = Field(default=16, gt=0, description="objects in transfer at the same time")
     data: ObjectOptions = Field(
-        default_factory=ObjectOptions, description="how the bucket keeps the stores' objects"
+        default_factory=ObjectOptions, description="storage of the stores' objects"
     )
     metadata: ObjectOptions = Field(
-        default_factory=ObjectOptions, description="how it keeps catalog, items and pictures"
+        default_factory=ObjectOptions, description="storage of catalog, items and pictures"
     )
 
 
 def needs_session(options: S3Options) -> bool:
-    """Whether the plain chain of AWS is not enough."""
+    """Whether a session is needed besides the standard chain of AWS."""
     return bool(options.mfa_serial or options.role)

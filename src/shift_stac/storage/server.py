@@ -1,4 +1,4 @@
-"""Which server has a bucket, and with which keys it is asked."""
+"""Finds the server of a bucket, and the keys for it."""
 
 import re
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shift_stac.storage.credentials import Sessions
 from shift_stac.storage.s3_options import S3Options
 
-# How long keys of the standard chain are kept before it is asked again: it renews them itself.
+# Time after which keys are taken again from the standard chain, which renews them itself.
 _KEYS_KEPT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a bucket is asked for. ``endpoint`` is None for Amazon's own."""
+    """Server and region of a bucket. ``endpoint`` is None for Amazon."""
 
     bucket: str
     endpoint: str | None
@@ -28,11 +28,11 @@ class Place:
 
 
 def find_bucket(bucket: str, options: S3Options) -> Place:
-    """Ask the AWS configuration for the server, and the server for the bucket's region.
+    """Return the server from the AWS configuration, and the bucket's region from the server.
 
     The region of the settings may be another one than the bucket's, and a request that is signed
-    for a wrong one is refused. Any answer tells it, a refusal too: see HeadBucket in Amazon's S3 API
-    reference.
+    for a wrong one is refused. Every answer has it, even a refusal: see HeadBucket in Amazon's S3
+    API reference.
     """
     session = botocore.session.Session(profile=options.profile)
     client = session.create_client(
@@ -51,7 +51,7 @@ def find_bucket(bucket: str, options: S3Options) -> Place:
     except ClientError as error:
         answer = error.response
     except BotoCoreError:
-        # The request that needs the region tells what is wrong with the server.
+        # The later request reports the fault of the server.
         answer = {}
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     endpoint = str(client.meta.endpoint_url)
@@ -65,7 +65,7 @@ def find_bucket(bucket: str, options: S3Options) -> Place:
 
 
 def key_provider(options: S3Options, sessions: Sessions | None) -> Callable[[], Any]:
-    """Keys as obstore asks for them; those of the standard chain where there are no sessions."""
+    """Return the provider of keys for obstore; without sessions it uses the standard chain."""
     session = botocore.session.Session(profile=options.profile)
 
     def keys() -> dict[str, Any]:
@@ -75,7 +75,7 @@ def key_provider(options: S3Options, sessions: Sessions | None) -> Callable[[], 
                 "access_key_id": current.access_key,
                 "secret_access_key": current.secret_key.get_secret_value(),
                 "token": current.token.get_secret_value() if current.token else None,
-                # obstore takes no other name of the same zone.
+                # obstore accepts no other name of this time zone.
                 "expires_at": current.until and current.until.astimezone(UTC),
             }
         frozen = session.get_credentials().get_frozen_credentials()

@@ -1,7 +1,7 @@
-"""A store's objects into a bucket: many at once, resumed, verified, and visible only whole.
+"""Uploads a store's objects to a bucket: in parallel, resumed, verified, and visible only when complete.
 
-The object without which a store does not open comes last, after the others were found in the
-bucket with the right sizes and etags. What lies there already is not sent again.
+The root metadata, without which a store cannot be opened, is sent last, after all others were found
+in the bucket with the right sizes and ETags. Objects that are already there are not sent again.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from shift_stac.storage.media_types import media_type
 from shift_stac.storage.objects import Objects
 from shift_stac.store.store_format import ROOT_METADATA
 
-# Metadata of an object: the SHA-256 of its bytes (hex), for servers whose ETags are no MD5s.
+# Metadata of an object: the SHA-256 of its bytes (hex), for servers whose ETags are not MD5s.
 _SHA256_SENT = "shift-sha256"
 
 
 def _etag(path: Path) -> str:
-    """The ETag of an object that was sent by us: MD5, or MD5 of the parts' MD5s and their number.
+    """Compute the ETag of an object that we sent: MD5, or MD5 of the parts' MD5s and their number.
 
-    See "Checking object integrity" in Amazon's S3 user guide. Only where an object lies already is it
-    computed: MD5 takes more than twice the processor's time of SHA-256.
+    See "Checking object integrity" in Amazon's S3 user guide. It is
+    computed only for existing objects: MD5 takes more than twice the CPU time of SHA-256.
     """
     with path.open("rb") as file:
         if path.stat().st_size < 2 * objects.PART:
@@ -45,7 +45,7 @@ def _sha256(content: bytes | Path) -> str:
 
 
 class Upload:
-    """Brings one local store under one prefix of a bucket.
+    """Uploads one local store to a prefix of a bucket.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ class Upload:
     prefix
         Key prefix of the store.
     parallel
-        Objects in transfer at once.
+        Objects in transfer at the same time.
     checksums
-        SHA-256 (hex) of the store's objects by their names, where they are known.
+        Known SHA-256 (hex) of the store's objects by their names.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Upload:
         self._checksums = checksums or {}
 
     def run(self, local: Path, progress: Progress) -> int:
-        """Upload what is missing or differs; returns the number of objects sent.
+        """Upload missing and different objects; return the number of objects sent.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Upload:
                 progress(sum(sizes.values()), sum(sizes.values()))
                 return 0
             if ROOT_METADATA in present:
-                # Until the last object has arrived, the place holds no store that opens.
+                # Until the last object has arrived, the store cannot be opened.
                 self._objects.remove([self._key(ROOT_METADATA)])
             missing = sorted(sizes.keys() - same.keys() - {ROOT_METADATA})
             sent = same | self._send(local, sizes, missing, progress, pool)
@@ -103,7 +103,7 @@ class Upload:
             rest = [name for name in sizes if name != ROOT_METADATA]
             self._verify(local, rest, self._listed(), sent, pool)
             root = {ROOT_METADATA: self._put(local, ROOT_METADATA)}
-            # Asked for by itself: some servers read every object again that they list.
+            # A separate request: some servers read every object that they list.
             self._verify(local, [ROOT_METADATA], self._root(), root, pool)
         progress(sum(sizes.values()), sum(sizes.values()))
         return len(missing) + 1
@@ -112,14 +112,14 @@ class Upload:
         return f"{self._prefix}/{name}"
 
     def _listed(self) -> dict[str, tuple[int, str]]:
-        """Size and ETag of what lies under the prefix."""
+        """Return size and ETag of the objects below the prefix."""
         return {
             found.key.removeprefix(f"{self._prefix}/"): (found.size, found.etag)
             for found in self._objects.list(self._prefix)
         }
 
     def _root(self) -> dict[str, tuple[int, str]]:
-        """Size and ETag of the root metadata, if it is there."""
+        """Return size and ETag of the root metadata, if it exists."""
         found = self._objects.find(self._key(ROOT_METADATA))
         return {} if found is None else {ROOT_METADATA: (found.size, found.etag)}
 
@@ -130,7 +130,7 @@ class Upload:
         present: Mapping[str, tuple[int, str]],
         pool: ThreadPoolExecutor,
     ) -> dict[str, str]:
-        """ETags of the objects that lie there as they are here."""
+        """Return the ETags of objects that equal the local files."""
         candidates = [name for name, size in sizes.items() if present.get(name, ("",))[0] == size]
         same = pool.map(lambda name: self._is_same(local, name, present[name][1]), candidates)
         return {
@@ -140,10 +140,10 @@ class Upload:
         }
 
     def _is_same(self, local: Path, name: str, etag: str) -> bool:
-        """Whether the object of that ETag has the bytes of the local file."""
+        """Whether the object with this ETag has the bytes of the local file."""
         if etag == _etag(local / name):
             return True
-        # Under SSE-KMS an ETag is no MD5, and what we sent along tells.
+        # With SSE-KMS an ETag is not an MD5; our metadata has the checksum.
         theirs = self._objects.attributes(self._key(name))
         return theirs is not None and theirs.get(_SHA256_SENT) == _sha256(local / name)
 
@@ -165,9 +165,9 @@ class Upload:
         return sent
 
     def _put(self, local: Path, name: str) -> str:
-        """Send an object; returns its ETag."""
+        """Send an object; return its ETag."""
         path = local / name
-        # Read once for checksum and transfer, unless it is too large for that.
+        # Read once for checksum and transfer, unless it is too large.
         content = path.read_bytes() if path.stat().st_size < 2 * objects.PART else path
         checksum = self._checksums.get(name) or _sha256(content)
         attributes = {"Content-Type": media_type(name), _SHA256_SENT: checksum}
@@ -181,11 +181,11 @@ class Upload:
         sent: Mapping[str, str],
         pool: ThreadPoolExecutor,
     ) -> None:
-        """Compare what is there with what was sent.
+        """Compare the objects in the bucket with those that were sent.
 
-        The server took each request only with the checksum that is signed with it, so that the ETag
-        of its answer stands for what was sent, whatever it is made of. Another one under that name
-        was written by somebody else, and is asked for what it is.
+        The server accepts each request only with its signed checksum, so that the ETag of its
+        answer identifies the sent bytes, however it is computed. An object with another ETag was
+        written by another process, and its metadata is read.
         """
 
         def is_there(name: str) -> bool:
@@ -200,8 +200,8 @@ class Upload:
         if wrong:
             msg = (
                 f"{self._objects.address(self._prefix)}: {len(wrong)} of {len(names)} objects did not arrive as "
-                f"they were sent, the first is {min(wrong)}; publish the line again, which sends "
-                "only those"
+                f"they were sent, the first is {min(wrong)}; publish the line again to send only "
+                "these"
             )
             raise StorageError(msg)
 
@@ -209,7 +209,7 @@ class Upload:
 def _as_completed[T](
     pool: ThreadPoolExecutor, function: Callable[[str], T], names: list[str], ahead: int
 ) -> Iterator[tuple[str, T]]:
-    """Results as they come. After a failure nothing more is begun."""
+    """Yield results as they come. No more work begins after a failure."""
     waiting = iter(names)
     running: dict[Future[T], str] = {}
     try:

@@ -14,7 +14,10 @@ from shift_stac.storage.credentials import Sessions
 def test_an_error_of_the_library_says_what_to_type():
     with pytest.raises(DamagedTableError, match=r"damaged.*; `python -m flows\.catalog rebuild`"):
         read_index(b"no table")
-    with pytest.raises(NoSessionError, match=r"nobody here.*`python -m flows\.session`.*run again"):
+    with pytest.raises(
+        NoSessionError,
+        match=r"no way to ask for a code here.*`python -m flows\.session`.*run again",
+    ):
         Sessions(PublishedOptions(s3={"mfa_serial": "absent"}).s3).current()
 
 

@@ -55,7 +55,7 @@ def test_a_line_that_is_published_from_these_files_is_up_to_date():
         (published(), {"x_chunk": 50}, "published with a x chunk of 100, not 50"),
         (published(), {"layout": "map"}, "published with a x chunk of 100, not 598"),
         (published(), {"shard": True}, "published without shards"),
-        (published(portal_version="v0"), {}, "published from v0, and v1 is wanted"),
+        (published(portal_version="v0"), {}, "published from v0, and v1 is requested"),
         (published(level=ProductLevel.L1), {}, "published without reflectance"),
         (published(level=ProductLevel.L1), {"product": "L2"}, "published without reflectance"),
         (

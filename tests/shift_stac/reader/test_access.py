@@ -247,7 +247,7 @@ def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines, op
     far = grid.assign_coords(x=grid.x + 40_000)
     with pytest.raises(MapError, match="does not reach into the grid of like"):
         ds.swath.orthorectify(like=far)
-    with pytest.raises(MapError, match="no variable 'fwhm' of its pixels"):
+    with pytest.raises(MapError, match="no variable 'fwhm' of pixels"):
         ds.swath.orthorectify(variable="fwhm")
     with pytest.raises(MapError, match="open the line with shift_stac"):
         xr.open_zarr(lines[0][1]).swath.orthorectify()

@@ -157,7 +157,7 @@ def test_lines_and_cubes_are_exported(run, published, archive, tmp_path):
     np.testing.assert_array_equal(cube.Reflectance, own.Reflectance)
     again = run(*ask)
     assert again.returncode == 1
-    assert "cube.zarr is there already" in again.stderr
+    assert "cube.zarr already exists" in again.stderr
 
 
 def test_what_goes_wrong_is_one_line(run, published, plots):
@@ -171,13 +171,13 @@ def test_what_goes_wrong_is_one_line(run, published, plots):
         (
             ("spectra", root, "plots.csv", "-o", "x.xlsx"),
             2,
-            "x.xlsx ends with none of .csv, .parquet",
+            "x.xlsx does not end with one of .csv, .parquet",
         ),
         (("export", root, "ang1", "-o", "x"), 1, "has no line ang1"),
         (
             ("export", root, "ang20220224t191432", "--bands", 860, "-o", "x"),
             1,
-            "--bands is no option",
+            "--bands has no effect",
         ),
         ((), 2, "COMMAND"),
     ):

@@ -62,7 +62,7 @@ def test_other_addresses_stay_as_they_are():
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (7, "int tells no store"),
+        (7, "int names no store"),
         (table().iloc[0], "give the document's address as base"),
         ({"id": "a", "assets": {"picture": PICTURE}}, "0 of the role data.*picture"),
     ],

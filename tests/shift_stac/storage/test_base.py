@@ -226,7 +226,7 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
 
 def test_a_store_that_is_a_file_is_refused_before_anything_is_done(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match="file is no folder"):
+    with pytest.raises(StorageError, match="file is not a folder"):
         open_storage(str(tmp_path / "file")).prepare()
 
 

@@ -137,5 +137,5 @@ def test_a_store_whose_table_is_lost_does_not_open_as_a_line(tmp_path):
     root = json.loads((store / "zarr.json").read_text())
     root["consolidated_metadata"]["metadata"].pop(GLT_GROUP)
     (store / "zarr.json").write_text(json.dumps(root))
-    with pytest.raises(StoreError, match=r"line\.zarr does not open as a flight line"):
+    with pytest.raises(StoreError, match=r"line\.zarr cannot be opened as a flight line"):
         open_flightline(store)

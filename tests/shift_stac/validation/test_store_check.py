@@ -212,7 +212,7 @@ def test_what_does_not_open_is_told_by_one_check(good, tmp_path):
     found = validate_store(tmp_path / "nothing.zarr", expected)
     assert [check.name for check in found.checks] == ["opens"]
     assert not found.passed
-    assert "nothing.zarr does not open as a flight line" in found.sentence
+    assert "nothing.zarr cannot be opened as a flight line" in found.sentence
 
 
 def test_a_store_of_one_cube_is_good(tmp_path):
