@@ -89,8 +89,8 @@ class Untold(FrozenModel):
     """Values of a product's files from the campaign file, for headers without them.
 
     ``nodata`` marks missing values. A physical value is ``scale`` times the file's number, plus
-    ``offset``, in ``unit``. ``bands`` are an OBS's, in the order of its file; an empty name is that of a band that
-    is not taken.
+    ``offset``, in ``unit``. ``bands`` are those of an OBS, in the order of its file; a band with an
+    empty name is not read.
     """
 
     nodata: Number | None = None

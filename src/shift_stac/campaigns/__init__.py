@@ -164,7 +164,7 @@ class SpectralRange(FrozenModel):
     number, counted from 1 in the order of the store; and the unit of radiance as UDUNITS writes it.
     """
 
-    # Between them, water vapour leaves no signal.
+    # Between the windows, water vapour absorbs the signal.
     good_windows: tuple[tuple[_Wavelength, _Wavelength], ...] = Field(
         default=((300.0, 1340.0), (1450.0, 1800.0), (1970.0, 2500.0)), min_length=1
     )
@@ -309,7 +309,7 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
 
 
 def _spell_fault(fault: ErrorDetails) -> str:
-    """Key, what is wrong with it, and what is allowed there."""
+    """Return the key, its fault, and the allowed values."""
     key = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "the file"
     if fault["type"] == "extra_forbidden":
         return f"{key} is no key of a campaign file: {', '.join(_keys_beside(fault['loc']))} are"

@@ -70,9 +70,9 @@ class ProductLocation(Untold):
 
     Folder and file name are relative to the version's root. Both are patterns
     (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and ``{line}`` are filled in.
-    ``name`` is without the files' ending. An ``optional`` product that is missing, may not be read, or
-    is damaged is left out; of any other, the line fails. GLT and OBS are optional unless the file
-    says otherwise. ``level`` is the processing level of a cube. ``ending``, ``header`` and
+    ``name`` is without the files' ending. An ``optional`` product that is missing, unreadable or
+    damaged is left out; for any other product the line fails. GLT and OBS are optional unless the
+    file says otherwise. ``level`` is the processing level of a cube. ``ending``, ``header`` and
     ``header_ending`` are those of the portal version where they are not told here.
     """
 
@@ -121,9 +121,9 @@ class ProductLocation(Untold):
 class PortalVersion(FrozenModel):
     """One version of the portal's products.
 
-    ``crs`` is the fallback of IGMs that name no zone; IGMs in degrees need none. ``ending`` is that of
-    data files, and ``header`` tells whether ``header_ending`` is added to the data file's name or stands
-    instead of the ending; a product may tell its own.
+    ``crs`` is the default for IGMs without a zone; IGMs in degrees do not need it. ``ending`` is
+    that of data files, and ``header`` tells whether ``header_ending`` is added to the data file's
+    name or stands instead of the ending; a product may tell its own.
     """
 
     crs: str | None = None

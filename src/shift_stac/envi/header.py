@@ -57,10 +57,10 @@ class EnviHeader:
 
     Wavelengths and fwhm are in nanometres, whatever the header's unit. ``dtype`` carries the byte
     order. A physical value is ``scale_factor`` times the file's number, plus ``add_offset``.
-    ``axis_fault`` and ``scale_fault`` say why what is told of wavelengths and scale cannot hold. ``good_bands`` is the
-    header's ``bbl``. ``nodata`` is within the range of the data type. ``campaign_bands`` are the
-    names of bands, and ``campaign_unit`` the unit, that the campaign file tells. ``fields`` holds every entry as it was written, with
-    lower-case keys.
+    ``axis_fault`` and ``scale_fault`` say why the header's wavelengths or scale are wrong.
+    ``good_bands`` is the header's ``bbl``. ``nodata`` is within the range of the data type.
+    ``campaign_bands`` are the names of bands, and ``campaign_unit`` the unit, that the campaign
+    file tells. ``fields`` holds every entry as it was written, with lower-case keys.
     """
 
     name: str

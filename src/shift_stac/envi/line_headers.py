@@ -57,7 +57,7 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
             raise EnviError(cube.scale_fault)
         if not can_hold(cube.dtype, _nodata(cube)):
             msg = (
-                f"{cube.name} tells of {cube.dtype}, which has no {_nodata(cube):g} for missing "
+                f"{cube.name} has data type {cube.dtype}, which cannot represent {_nodata(cube):g} for missing "
                 'values: correct its "data ignore value" or "data type", or tell nodata of the product '
                 "in the campaign file"
             )

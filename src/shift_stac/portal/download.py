@@ -127,9 +127,9 @@ class Downloader:
         TransferError
             A file cannot be fetched.
         EnviError
-            A header cannot be understood, implies another size than its data have, or contradicts
-            another of the line. The headers come first: no data are fetched of such a line. Or what
-            the look into the IGM, which comes next, and into large cubes raises.
+            A header is invalid, implies another size than its data have, or contradicts another
+            header of the line. Headers are fetched first: no data of such a line are fetched. Or
+            what the look into the IGM, which comes next, and into large cubes raises.
         WorkFolderError
             The folder has no space, cannot be written, or stays locked by another run.
         """
@@ -253,7 +253,7 @@ class Downloader:
         return found, notes
 
     def _bring_header(self, product: RemoteProduct, folder: Path, tally: Tally) -> "_Header":
-        """A product's header; of one that is optional and damaged, what is wrong with it."""
+        """Download a product's header; for an optional and damaged one return its fault."""
         file = self._bring(product.header, folder, tally)
         try:
             return _Header(product, _read_header(file, product))

@@ -125,8 +125,8 @@ class Places:
                 yield found
 
     def found(self, name: NamePattern, endings: Endings, entry: Entry) -> FoundFile | None:
-        """The line of which an entry is a file, by the pattern of its name; None if of none."""
-        # The longer ending first: that of data may be none.
+        """Return the line that a file belongs to by its name; None if there is none."""
+        # The longer ending first: the ending of data may be empty.
         for ending in sorted(endings, key=len, reverse=True):
             if not entry.name.endswith(ending):
                 continue

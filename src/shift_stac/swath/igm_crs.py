@@ -36,7 +36,7 @@ _TELLS_CRS = re.compile(
 _CRS_KEY = re.compile(r"\b(projection|utm|zone|crs|srs|epsg|proj4?|datum|spatial ref(erence)?)\b")
 _NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
 _READ_ELSEWHERE = ("coordinate system string", "projection info", "map info")
-# Datums besides those below. Some have UTM zones, by a name that PROJ knows.
+# Datums besides those below. Some have UTM zones, under a name that PROJ knows.
 _OTHER_DATUM = re.compile(
     r"\b(ETRS ?89|SIRGAS ?2000|ED[- ]?50|GDA ?\d+|JGD ?\d+|NZGD ?\d+|SAD ?69|PSAD ?56|Pulkovo|Tokyo"
     r"|European ?19\d\d|CGCS ?2000|Hartebeesthoek|WGS[ -]?(?:19)?72|AGD ?\d+|Arc ?19\d\d|RGF ?93"
@@ -77,7 +77,7 @@ _DATUMS = (
     _Datum(re.compile(r"NAD[ _-]?(19)?83|North America(n)?( Datum)?( of)? 1983", re.IGNORECASE), 4269, 26900, None),
     _Datum(re.compile(r"WGS[ _-]?(19)?84", re.IGNORECASE), 4326, 32600, 32700),
 )  # fmt: skip
-# ENVI writes these where there is no map.
+# ENVI writes these if there is no map.
 _NO_PROJECTION = re.compile(r"|(arbitrary|pixel)\b.*", re.IGNORECASE)
 
 

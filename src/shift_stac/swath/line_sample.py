@@ -28,7 +28,7 @@ _SAMPLED_BANDS = 3
 
 
 class NoPartsError(Exception):
-    """The server gives whole files alone."""
+    """The server gives only whole files."""
 
 
 def foresee_line(
@@ -76,7 +76,7 @@ def foresee_line(
             if product in headers:
                 _check_values(headers[product], spectral, reads_of(read, product))
     except NoPartsError:
-        notes.append("the server gives no parts of files: no value was looked at")
+        notes.append("the server gives no parts of files: no values were checked")
     return tuple(notes)
 
 
@@ -153,8 +153,8 @@ def _check_values(
         absurd = absurd_values(known * header.scale_factor + header.add_offset)
         if len(np.unique(absurd)) > 1:
             msg = (
-                f"{header.name}: {absurd.size} of {known.size} values of a scan line are beyond what "
-                "any unit has; see whether its byte order and data type are right"
+                f"{header.name}: {absurd.size} of {known.size} values of a scan line are too "
+                "large or too small for any unit; check its byte order and data type"
             )
             raise EnviError(msg)
         if known.size:

@@ -201,7 +201,7 @@ def test_whole_numbers_of_which_nobody_tells_a_scale_are_noted(tmp_path):
     numbers = np.random.default_rng(0).integers(500, 5000, (5, 6, 7)).astype("<i2")
     _, summary, validation = stored(tmp_path, line_of(tmp_path, numbers))
     assert "the reflectance is of whole numbers" in " ".join(summary.notes)
-    assert "have a scale that no header tells" in " ".join(validation.warnings)
+    assert "have a scale that the header does not give" in " ".join(validation.warnings)
 
 
 def test_nodata_that_the_type_does_not_have_is_the_campaigns_or_refused(tmp_path):
