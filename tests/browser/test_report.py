@@ -38,7 +38,7 @@ def test_the_page_is_whole_asks_nobody_and_fits_the_window(address, watched, sch
     page.set_viewport_size({"width": width, "height": 860})
     page.emulate_media(color_scheme=scheme)
     page.goto(address[0])
-    expect(page.locator("#health strong")).to_have_text("Somebody should look")
+    expect(page.locator("#health strong")).to_have_text("Something needs attention")
     expect(page.locator("#health p")).to_have_text(made.headline)
     # Wide things scroll by themselves: the page never does sideways.
     assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -24,7 +24,7 @@ def markdown(runs, catalog_lines=()):
 
 def test_the_artifact_tells_health_headline_and_the_last_days():
     made, told = markdown(*nights(NOW - timedelta(hours=7), 30, 24))
-    assert told.startswith("# Somebody should look")
+    assert told.startswith("# Something needs attention")
     assert plain(made.headline) in told
     rows = [row for row in told.splitlines() if row.startswith("|")]
     assert len(rows) == 2 + 7

@@ -176,7 +176,7 @@ def _check_page_and_artifact(tmp_path, prefect_api, bad, day):
     query = {"artifacts": {"key": {"any_": ["report"]}}, "sort": "CREATED_DESC", "limit": 1}
     (artifact,) = httpx.post(f"{prefect_api}/artifacts/filter", json=query).json()
     assert artifact["type"] == "markdown"
-    assert "Somebody should look" in artifact["data"]
+    assert "Something needs attention" in artifact["data"]
     assert bad in artifact["data"]
     assert f"| {day['first']}".replace("-", "\\-") in artifact["data"]
 

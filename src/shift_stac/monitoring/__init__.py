@@ -1,4 +1,4 @@
-"""What runs did, and what wants attention: figures, alerts, and the report made of them."""
+"""Monitoring: figures of past runs, alerts, and the report made of them."""
 
 from shift_stac.extras import require_extra
 

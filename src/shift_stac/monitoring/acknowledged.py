@@ -1,4 +1,4 @@
-"""Which findings of the report somebody has seen to: a small file beside the report."""
+"""The acknowledged findings of the report, in a small file beside it."""
 
 import json
 from collections.abc import Collection
@@ -10,7 +10,7 @@ _NAME = "acknowledged.json"
 
 
 def read_acknowledged(folder: Path) -> set[str]:
-    """Numbers of the findings that were acknowledged; none where the file is missing or damaged."""
+    """Return the numbers of the acknowledged findings; empty if the file is missing or damaged."""
     try:
         found = json.loads((folder / _NAME).read_bytes())
     except (OSError, ValueError):
@@ -19,5 +19,5 @@ def read_acknowledged(folder: Path) -> set[str]:
 
 
 def write_acknowledged(folder: Path, numbers: Collection[str]) -> None:
-    """Keep these numbers, in place of those that were kept before."""
+    """Write these numbers; they replace the earlier ones."""
     write_whole(folder / _NAME, f"{json.dumps(sorted(numbers))}\n")

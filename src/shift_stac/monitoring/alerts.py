@@ -1,4 +1,4 @@
-"""Whether somebody must look: what is wrong now, and why."""
+"""Alerts: what is wrong now, and why."""
 
 import hashlib
 from collections import defaultdict
@@ -24,7 +24,7 @@ from shift_stac.monitoring.run_report import (
 
 
 class Health(StrEnum):
-    """``well``: nothing to do. ``look``: something wants a look. ``bad``: nothing goes on."""
+    """``well``: nothing to do. ``look``: something needs attention. ``bad``: the work has stopped."""
 
     WELL = "well"
     LOOK = "look"
@@ -32,7 +32,7 @@ class Health(StrEnum):
 
 
 class AlertKind(StrEnum):
-    """What is wrong."""
+    """The kind of an alert."""
 
     STUCK = "stuck"
     LATE = "late"
@@ -48,19 +48,19 @@ class AlertKind(StrEnum):
 
 
 class Alert(FrozenModel):
-    """Something that wants attention.
+    """A finding that needs attention.
 
     Parameters
     ----------
     what, why
         For people.
     error, stage
-        Name of the class of the error that is behind it, and the stage in which a line failed;
-        empty where there is none.
+        Name of the class of its error, and the stage in which a line failed; empty if there is
+        none.
     since, url
-        From when on, and where it is shown.
+        Time of its begin, and the address of its page.
     next_step
-        What to do, in the words of the program that asked; see :func:`find_alerts`.
+        What to do, from the calling program; see :func:`find_alerts`.
     """
 
     kind: AlertKind
@@ -75,17 +75,17 @@ class Alert(FrozenModel):
 
     @property
     def number(self) -> str:
-        """By which a person names it: the same as long as nothing new has happened."""
+        """Its number for people, which stays the same until it happens again."""
         told = f"{self.kind} {self.what} {self.since}"
         return hashlib.sha256(told.encode()).hexdigest()[:6]
 
 
 LATE = timedelta(minutes=15)
-"""A run is late if it has not begun so long after its time."""
+"""A run counts as late if it has not begun this long after its time."""
 
 
 def health_of(findings: Iterable[Alert]) -> Health:
-    """The worst of the findings."""
+    """Return the worst severity of the findings."""
     order = list(Health)
     return max((finding.severity for finding in findings), key=order.index, default=Health.WELL)
 
@@ -101,22 +101,22 @@ def find_alerts(
     advise: Callable[[Alert], str],
     dropped_events: int = 0,
 ) -> list[Alert]:
-    """What wants attention now, the worst first.
+    """Return what needs attention now, the worst first.
 
     Parameters
     ----------
     runs
         The run history, the latest first.
     published, catalog_lines
-        What was published, and what is.
+        All publications, and the lines in the catalog.
     quiet_days
-        Days without a publication after which that is a finding, if there was something to do.
+        Days without a publication that make a finding, if lines were left to publish.
     stuck_hours
         Hours without a sign of life after which a run at work counts as stuck.
     advise
-        Tells what to do about an alert: that depends on the program in which the runs are.
+        Returns what to do about an alert, which depends on the program that runs the flows.
     dropped_events
-        How many events that program could not keep.
+        Number of events that this program has dropped.
     """
     found = [
         *_stuck(runs, now, timedelta(hours=stuck_hours)),
@@ -139,7 +139,7 @@ def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Itera
                 kind=AlertKind.STUCK,
                 severity=Health.BAD,
                 what=f"{run.name} gives no sign of life",
-                why=f"It is {run.state or 'Running'}, and nothing of it has begun or ended for "
+                why=f"It is {run.state or 'Running'}, and no stage of it has begun or ended for "
                 f"{_hours(now - seen)}.",
                 since=seen,
                 url=run.url,
@@ -147,7 +147,7 @@ def _stuck(runs: Iterable[FlowRun], now: datetime, patience: timedelta) -> Itera
 
 
 def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
-    # One night waits for another: that is as it should be.
+    # A nightly run waits for another one: no fault.
     at_night = any(run.flow == RunKind.CAMPAIGN and run.status is RunStatus.RUNNING for run in runs)
     late = [
         run
@@ -166,22 +166,22 @@ def _late(runs: Sequence[FlowRun], now: datetime) -> Iterator[Alert]:
             kind=AlertKind.LATE,
             severity=Health.BAD,
             what=f"{many} due and did not begin",
-            why="Nothing has started it: what starts runs is not running, or is busy.",
+            why="No worker has started it: the worker is not running, or is busy.",
             since=first.due,
             url=first.url,
         )
 
 
 def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Alert]:
-    """The latest run of each flow, if it did not do what it should."""
+    """Return an alert for the latest run of each flow, if it ended badly."""
     begun = [run for run in runs if run.started is not None and not run.is_mistyped]
     for flow in dict.fromkeys(run.flow for run in begun):
         run = max((run for run in begun if run.flow == flow), key=lambda run: run.begin)
-        # Lines that failed have findings of their own.
+        # Failed lines have their own findings.
         if run.status is RunStatus.CRASHED:
-            kind, why = AlertKind.CRASHED, "Its process ended without a word."
+            kind, why = AlertKind.CRASHED, "Its process ended without a report."
         elif run.is_ingest and LineState.FAILED in run.counts and not WENT_WELL & set(run.counts):
-            kind, why = AlertKind.ALL_FAILED, "Not one of its lines went well:"
+            kind, why = AlertKind.ALL_FAILED, "All of its lines failed:"
         elif run.status is RunStatus.FAILED and (run.error or not (run.is_ingest and run.counts)):
             kind, why = AlertKind.ENDED_BADLY, ""
         else:
@@ -198,7 +198,7 @@ def _ended_badly(runs: Sequence[FlowRun]) -> Iterator[Alert]:
 
 
 def _failed_lines(runs: Sequence[FlowRun], catalog_lines: Iterable[CatalogLine]) -> Iterator[Alert]:
-    """Each line whose latest outcome is a failure, and which nobody has published since."""
+    """Return an alert for each line whose latest outcome is a failure without a later publication."""
     updated = {item.line: item.updated for item in catalog_lines}
     outcomes: dict[str, list[tuple[datetime, LineOutcome, FlowRun]]] = defaultdict(list)
     for run in runs:
@@ -211,12 +211,12 @@ def _failed_lines(runs: Sequence[FlowRun], catalog_lines: Iterable[CatalogLine])
         if line.state is not LineState.FAILED or updated.get(name, NEVER) > moment:
             continue
         if line.error == NoLinesError.__name__:
-            # Who asked for a date without lines has been told so.
+            # The person who entered a date without lines has seen the error.
             continue
         if (name == CATALOG or is_date(name)) and any(
             other.is_ingest and other.ended is not None and other.begin > moment for other in runs
         ):
-            # A date that could not be listed, or the catalog: a later run would have told it again.
+            # A date that could not be listed, or the catalog: a later run would report it again.
             continue
         times = 0
         for _, earlier, _ in reversed(told):
@@ -256,18 +256,18 @@ def _quiet(
         return
     since = f"since {last.astimezone(UTC):%Y-%m-%d}" if last else "so far"
     idle = latest is None or now - (latest.ended or NEVER) > patience
-    # Nothing to publish is no fault: once a campaign is complete, its nights are quiet.
+    # It is no fault if nothing is left to publish: the campaign is complete.
     waiting = (
         sum(latest.counts.get(state, 0) for state in (LineState.FAILED, LineState.WAITING))
         if latest
         else 0
     )
     if idle:
-        kind, why = AlertKind.IDLE, "No ingest has come to its end for as long."
+        kind, why = AlertKind.IDLE, "No ingest has ended in this time."
     elif waiting:
         kind, why = (
             AlertKind.UNFINISHED,
-            f"The latest run left {waiting} lines that failed or wait.",
+            f"In the latest run, {waiting} lines failed or are waiting.",
         )
     else:
         return

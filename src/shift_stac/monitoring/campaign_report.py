@@ -1,4 +1,4 @@
-"""All that the report on a campaign tells, as one value: the page and the JSON are made of it."""
+"""The content of a campaign's report as one value, from which page and JSON are made."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -11,26 +11,26 @@ from shift_stac.monitoring.metrics import FlightDay, Period, flight_days, measur
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import LineOutcome, LineState, RunStatus, counts_sentence
 
-# More bars than that are too thin: charts then show weeks.
+# With more days the bars are too thin: then charts show weeks.
 _MOST_BARS = 60
 _WEEK = 7
 
 
 class CampaignReport(FrozenModel):
-    """What was ingested day by day, and what wants attention. Sizes are bytes, times are UTC.
+    """What was ingested day by day, and what needs attention. Sizes are in bytes, times in UTC.
 
     Parameters
     ----------
     headline
-        The latest ingest in a sentence.
+        The latest ingest in one sentence.
     days
         Each day, the latest last.
     periods
-        What charts show: the days, or weeks if those would be too many.
+        The periods of charts: days, or weeks if there are too many days.
     flights
-        How much of each flight date is published.
+        The published share of each flight date.
     seen_to
-        What somebody has acknowledged; ``findings`` are the others.
+        Acknowledged findings; ``findings`` are the others.
     """
 
     created: datetime
@@ -71,19 +71,19 @@ def make_campaign_report(
     Parameters
     ----------
     runs, catalog_lines
-        The run history, the latest first, and what the catalog tells.
+        The run history, the latest first, and the lines in the catalog.
     title, store, software
-        Of the campaign, of the archive, and of this program.
+        Title of the campaign, address of the archive, and versions of this program.
     days
-        How many days, up to now, are reported on.
+        Number of days of the report, up to now.
     quiet_days, stuck_hours, advise, dropped_events
         See :func:`shift_stac.monitoring.alerts.find_alerts`.
     surveyed
-        What the latest campaign run told of all lines that the portal had, where it is at hand.
+        Outcomes of all lines on the portal in the latest campaign run, if known.
     names
-        The form of the lines' names, if it is not the common one.
+        The form of the lines' names, if it is not the default.
     acknowledged
-        Numbers of findings that somebody has seen to.
+        Numbers of acknowledged findings.
     """
     made = publications(runs, catalog_lines)
     today = now.astimezone(UTC).date()
@@ -123,7 +123,7 @@ def make_campaign_report(
 
 
 def latest_ingest(runs: Sequence[FlowRun]) -> FlowRun | None:
-    """The ingest or campaign that began last; not one that was mistyped."""
+    """Return the ingest or campaign that began last, without runs with mistyped options."""
     begun = [
         run for run in runs if run.is_ingest and run.started is not None and not run.is_mistyped
     ]

@@ -1,13 +1,12 @@
 """Figures of a campaign's ingest over time, from the run history and the catalog.
 
-Which of the two is the truth for which figure:
+The source of each figure:
 
-- *A line is published* if the catalog or a run says so. The catalog knows the first publication of
-  each line, and the latest that changed it, whoever made them; the history knows those in between,
-  and how long they took. A publication that both know is one, at the catalog's time.
-- *Bytes* are those of the published stores: as the run tells them, else as the catalog tells them
-  now. They are not the bytes that were downloaded.
-- *Failures, retries, lost jobs and seconds* are known to the run history alone.
+- *A line is published* if the catalog or a run says so. The catalog has the first publication of
+each line, and the latest one; the history has those between them, and their durations. A
+publication in both counts once, at the catalog's time. - *Bytes* are those of the published stores:
+from the run, otherwise from the present catalog. They are not the downloaded bytes.
+- *Failures, retries, lost jobs and seconds* come only from the run history.
 - *All lines, all bytes, lines of a flight date* are the catalog's.
 
 Days are those of UTC, by the end of what is counted.
@@ -24,14 +23,14 @@ from shift_stac.model import FrozenModel
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import NEVER, LineOutcome, LineState, Stage
 
-# The catalog's times are whole seconds; a line's task run ends some moments after its item.
+# The catalog's times are whole seconds; a line's task run ends shortly after its item.
 _TOLERANCE = timedelta(seconds=2)
 
 
 class Publication(FrozenModel):
     """A line that was published at a time; ``is_first`` if it had not been before.
 
-    ``run`` is what the run history knows of it, None where it knows nothing.
+    ``run`` is its outcome in the run history, None if there is none.
     """
 
     line: str
@@ -42,20 +41,20 @@ class Publication(FrozenModel):
 
 
 class Period(FrozenModel):
-    """What was done in some days.
+    """The work of some days.
 
     Parameters
     ----------
     first, last
         The first and the last day.
     published, again
-        Lines that were published for the first time, and lines that replaced themselves.
+        Lines that were published for the first time, and lines that were published again.
     failed
         Lines whose last outcome of the day was a failure.
     size
         Bytes of the stores published.
     busy_seconds
-        Time in which at least one of the lines published was under way: the union, not the sum.
+        Time in which at least one of the published lines was in progress: the union, not the sum.
     line_seconds, stage_seconds
         Medians of the lines published: from start to end, and at work in each stage.
     queue_seconds, job_seconds
@@ -84,12 +83,12 @@ class Period(FrozenModel):
 
     @property
     def throughput(self) -> float | None:
-        """Bytes a second, while lines were under way."""
+        """Bytes per second while lines were in progress."""
         return self.size / self.busy_seconds if self.busy_seconds else None
 
 
 class FlightDay(FrozenModel):
-    """How much of a flight date is published; ``listed``: what the portal had, where known."""
+    """The published lines of a flight date; ``listed``: the lines on the portal, if known."""
 
     date: str
     published: int
@@ -100,9 +99,9 @@ class FlightDay(FrozenModel):
 def publications(
     runs: Iterable[FlowRun], catalog_lines: Iterable[CatalogLine]
 ) -> list[Publication]:
-    """Every publication that runs or catalog know of, each once, in the order of time."""
+    """Return every publication in runs or catalog, each once, sorted by time."""
     items = {item.line: item for item in catalog_lines}
-    # Moments of the catalog that no run has accounted for yet.
+    # Times of the catalog that belong to no run yet.
     open_moments = {line: {item.published, item.updated} for line, item in items.items()}
     done = [
         (line.ended, line)
@@ -142,7 +141,7 @@ def publications(
 
 
 def _stamp(line: LineOutcome, ended: datetime, moments: Iterable[datetime]) -> datetime | None:
-    """The moment of the catalog that a run's publication made."""
+    """Return the time in the catalog that belongs to a run's publication."""
     started = line.started or ended
     inside = [moment for moment in moments if started - _TOLERANCE <= moment <= ended + _TOLERANCE]
     return max(inside, default=None)
@@ -156,7 +155,7 @@ def measure(
     periods: int,
     length: int = 1,
 ) -> tuple[Period, ...]:
-    """What was done in each of some periods of ``length`` days, the last of which ends today.
+    """Return the work of periods of ``length`` days, the last of which ends today.
 
     Parameters
     ----------
@@ -239,7 +238,7 @@ def _moment(line: LineOutcome) -> datetime:
 
 
 def _union(spans: list[tuple[datetime, datetime]]) -> float:
-    """Seconds in which at least one of the spans lasted."""
+    """Return the length of the union of spans in seconds."""
     total, reached = 0.0, None
     for start, end in sorted(spans):
         begin = start if reached is None else max(start, reached)
@@ -254,14 +253,14 @@ def flight_days(
     surveyed: Iterable[LineOutcome] = (),
     names: LineNames | None = None,
 ) -> tuple[FlightDay, ...]:
-    """How much of each flight date is published.
+    """Return the published lines of each flight date.
 
     Parameters
     ----------
     catalog_lines
         The published lines.
     surveyed
-        What the latest campaign run told of all lines that the portal had.
+        Outcomes of all lines on the portal in the latest campaign run.
     names
         The form of the lines' names, if it is not the common one.
     """

@@ -15,7 +15,7 @@ _STAGE_COLOURS = ("s6", "s1", "s0", "s3", "s4", "s5", "s7")
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its heading, what its colours mean, and a note; without a chart where all is 0."""
+    """A chart with its heading, legend and note; without a chart if all values are 0."""
 
     heading: str
     chart: BarChart | None
@@ -24,7 +24,7 @@ class Figure:
 
 
 def draw_charts(periods: Sequence[Period]) -> list[Figure]:
-    """The charts of some periods: days, or weeks."""
+    """Draw the charts of periods: days, or weeks."""
     span = "week" if periods and periods[0].first != periods[0].last else "day"
     labels = [f"{period.first:%m-%d}" for period in periods]
 
@@ -80,7 +80,7 @@ def draw_charts(periods: Sequence[Period]) -> list[Figure]:
 
 
 def _unit[N: float](most: float, units: Sequence[tuple[N, str]]) -> tuple[N, str]:
-    """The largest unit of which there is at least one, else the smallest."""
+    """Return the largest unit in which the value is at least 1, otherwise the smallest."""
     return next((unit for unit in units if most >= unit[0]), units[-1])
 
 

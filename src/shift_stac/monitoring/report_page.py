@@ -1,6 +1,6 @@
-"""The report for people who never open a terminal: one page, no script, nothing asked of anybody.
+"""The report as a page in the browser: one file, without scripts and without requests.
 
-Whatever comes from a run (names, reasons, addresses) is text of unknown origin: the template escapes it.
+Texts from runs (names, reasons, addresses) are of unknown origin: the template escapes them.
 """
 
 from collections import defaultdict
@@ -16,8 +16,8 @@ from shift_stac.monitoring.units import format_seconds, format_size
 
 HEALTH_WORDS = {
     Health.WELL: "All is well",
-    Health.LOOK: "Somebody should look",
-    Health.BAD: "Somebody must act",
+    Health.LOOK: "Something needs attention",
+    Health.BAD: "Something must be done",
 }
 _ROWS = 14
 _FINDINGS = 5
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 def render_report_page(report: CampaignReport) -> bytes:
-    """The page. The same report gives the same bytes."""
+    """Render the page. The same report gives the same bytes."""
     return render_html(
         __package__,
         "report.html",
@@ -52,12 +52,12 @@ def render_report_page(report: CampaignReport) -> bytes:
 
 
 def _is_page(url: str | None) -> bool:
-    # The address of a run comes from the server's settings: nothing else than a page is linked.
+    # The address of a run comes from the server's settings: only http pages are linked.
     return url is not None and url.startswith(("http://", "https://"))
 
 
 def _alike(findings: Iterable[Alert]) -> list[list[Alert]]:
-    """What wants attention: together what is done about in the same way."""
+    """Group findings that need the same action."""
     alike: dict[tuple[Health, str], list[Alert]] = defaultdict(list)
     for finding in findings:
         alike[finding.severity, finding.next_step].append(finding)
@@ -78,7 +78,7 @@ def _tiles(report: CampaignReport) -> tuple[tuple[str, str], ...]:
 
 
 def report_rows(report: CampaignReport, most: int) -> list[dict[str, str]]:
-    """The latest days on which something happened, as plain text."""
+    """Return the latest days with any work, as plain text."""
     return [
         {
             "day (UTC)": f"{day.first}",

@@ -1,7 +1,7 @@
-"""What a history of runs tells: each run, and what it did with each flight line.
+"""The history of runs: each run, and its outcome for each flight line.
 
-It is made of the reports that runs leave below their working folder. Whoever orchestrates runs adds
-what no report can tell: which runs are due, which have crashed, and where their pages are.
+It is made from the reports that runs leave in their working folder. The orchestrator adds what
+reports cannot have: runs that are due or have crashed, and the addresses of their pages.
 """
 
 import re
@@ -25,7 +25,7 @@ from shift_stac.monitoring.run_report import (
 KEPT_DAYS = 1100
 """Reports of runs that began earlier are removed when the next run begins: three years."""
 
-# The second is what a process that was killed has left of one (see shift_stac.files).
+# The second is the temporary file of a killed process (see shift_stac.files).
 _NAME = re.compile(r"\.?[a-z-]+-(\d{8}T\d{6}\.\d{6})Z\.json(\.[\d-]+\.part)?")
 
 
@@ -38,21 +38,21 @@ class FlowRun(FrozenModel):
         The state's own name and message: for ingests, the counts of lines, or how many failed and the
         first cause.
     error
-        Class of the error that ended it; empty if it came to its own end, or that is not known.
+        Class of the error that ended it; empty if there was none, or it is unknown.
     due
-        When it should have begun.
+        The time at which it was due.
     retrying
-        It began, failed, and waits to be tried again.
+        Whether it failed and waits to be tried again.
     sign_of_life
-        When it was last seen to begin or end anything.
+        The time at which one of its stages last began or ended.
     retries, lost_jobs
-        Those of what is no line's.
+        Retries and lost jobs that belong to no line.
     url
-        Its page for people.
+        The address of its page.
     counts
-        How many lines ended in each state.
+        The number of lines in each state.
     lines
-        The lines that it worked on; not those that the listings alone decided.
+        The lines that it worked on, without those that needed only the listings.
     """
 
     id: str
@@ -75,7 +75,7 @@ class FlowRun(FrozenModel):
 
     @property
     def is_mistyped(self) -> bool:
-        """Whether it failed for what the person who started it entered, and who has been told of it."""
+        """Whether it failed because of its options; the person who entered them has seen the error."""
         if self.flow != RunKind.INGEST:
             return False
         failed = {line.error for line in self.lines if line.state is LineState.FAILED}
@@ -83,17 +83,17 @@ class FlowRun(FrozenModel):
 
     @property
     def begin(self) -> datetime:
-        """When it began, or should have begun."""
+        """The time of its begin, or the time at which it was due."""
         return self.started or self.due or NEVER
 
     @property
     def is_ingest(self) -> bool:
-        """Whether it brings lines into the archive."""
+        """Whether it ingests lines."""
         return self.flow in RunKind and RunKind(self.flow).is_ingest
 
 
 def report_name(kind: RunKind, started: datetime) -> str:
-    """Name of a run's report in its folder; ``started`` is in UTC."""
+    """Return the name of a run's report in its folder; ``started`` is in UTC."""
     return f"{kind}-{started:%Y%m%dT%H%M%S.%fZ}.json"
 
 
@@ -107,19 +107,19 @@ def remove_old_reports(folder: Path, now: datetime) -> None:
 
 
 def read_reports(folder: Path, since: datetime) -> tuple[list[RunReport], list[str]]:
-    """The reports of runs of which something began or ended since a time, the earliest first.
+    """Return the reports of runs with work since a time, the earliest first.
 
     Returns
     -------
     reports
         Those that can be read.
     passed_over
-        Names of the others: damaged, or of another format.
+        Names of reports that are damaged, or of another format.
     """
     reports, passed_over = [], []
     for path in sorted(folder.glob("*.json")):
         try:
-            # Written as long as its run goes on.
+            # A report is written while its run is at work.
             if not _NAME.fullmatch(path.name) or path.stat().st_mtime < since.timestamp():
                 continue
             reports.append(RunReport.model_validate_json(path.read_bytes()))
@@ -130,7 +130,7 @@ def read_reports(folder: Path, since: datetime) -> tuple[list[RunReport], list[s
 
 
 def latest_survey(reports: Iterable[RunReport], store: str) -> tuple[LineOutcome, ...]:
-    """All lines that the latest campaign run found on the portal.
+    """Return all lines that the latest campaign run found on the portal.
 
     Parameters
     ----------
@@ -157,19 +157,19 @@ def join_history(
     now: datetime,
     patience: timedelta,
 ) -> tuple[FlowRun, ...]:
-    """The history of an archive, the latest run first.
+    """Return the history of an archive, the latest run first.
 
     Parameters
     ----------
     reports
-        Of runs into this archive or another; dry runs are left out.
+        Reports of runs into any archive; those of other archives and dry runs are left out.
     known
-        Runs into this archive as the orchestrator has them; those without a report may be other
-        folders' runs.
+        The orchestrator's runs into this archive; those without a report may have another working
+        folder.
     store
         Address of the archive.
     now, patience
-        A run without an end that nobody else knows of has died if it has been silent for so long.
+        A run without an end that the orchestrator does not know counts as dead after this silence.
     """
     served = {run.id: run for run in known}
     found = []
@@ -186,7 +186,7 @@ def _is_of(report: RunReport, store: str) -> bool:
 
 
 def _told(report: RunReport) -> FlowRun:
-    """A run as its own report tells it."""
+    """Return a run from its own report."""
     run = report.run
     return FlowRun(
         id=run.id,
@@ -208,10 +208,10 @@ def _told(report: RunReport) -> FlowRun:
 
 
 def _joined(told: FlowRun, served: FlowRun) -> FlowRun:
-    """What the report tells, with what the orchestrator alone knows."""
+    """Add the orchestrator's values to those of a report."""
     update: dict[str, object] = {"url": served.url, "due": served.due or told.due}
-    # A report that has no end may be that of a run that was killed. One that has an end is written
-    # some moments before the orchestrator hears of it.
+    # A report without an end may belong to a killed run. A report with an end is written shortly
+    # before the orchestrator gets the end.
     if served.status.is_final or not told.status.is_final:
         update |= {
             "status": served.status,
@@ -223,7 +223,7 @@ def _joined(told: FlowRun, served: FlowRun) -> FlowRun:
 
 
 def _buried(told: FlowRun, now: datetime, patience: timedelta) -> FlowRun:
-    """A run that nobody else knows of: crashed, if it has been silent for too long."""
+    """Return a run that the orchestrator does not know; it has crashed if it has been silent for too long."""
     seen = told.sign_of_life
     if told.status.is_final or seen is None or now - seen <= patience:
         return told

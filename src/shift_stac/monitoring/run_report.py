@@ -1,7 +1,7 @@
-"""What a run writes about itself: which run it is, and what became of each flight line.
+"""The report of a run: its identity, and the outcome of each flight line.
 
-A report is a JSON document whose ``run`` is a :class:`RunRecord`. What stands beside it is the
-run's own: for ingests the rest of a :class:`RunReport`, whose rows leave out what is empty.
+A report is a JSON document whose ``run`` is a :class:`RunRecord`. Other fields depend on the kind
+of run: for ingests they are the rest of a :class:`RunReport`, whose rows leave out empty fields.
 """
 
 from collections import Counter
@@ -18,18 +18,18 @@ from shift_stac.monitoring.units import format_size
 from shift_stac.validation.result import Validation
 
 REPORT_FORMAT: Literal[2] = 2
-"""What the fields mean: a report of another format is not read."""
+"""Version of the format: a report of another format is not read."""
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-"""Before everything."""
+"""A time before all others."""
 
 
 CATALOG = "catalog"
-"""In the place of a line's name: what is noted of the whole catalog."""
+"""In place of a line's name, for outcomes of the whole catalog."""
 
 
 class RunKind(StrEnum):
-    """What a run is for; also the name of its flow, and the first part of its report's name."""
+    """The kind of a run; also the name of its flow, and the first part of its report's name."""
 
     INGEST = "ingest"
     CAMPAIGN = "campaign"
@@ -42,7 +42,7 @@ class RunKind(StrEnum):
 
     @property
     def is_ingest(self) -> bool:
-        """Whether such a run brings lines into the archive."""
+        """Whether such a run ingests lines."""
         return self in {RunKind.INGEST, RunKind.CAMPAIGN}
 
 
@@ -59,7 +59,7 @@ class Stage(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """How far a run has come. ``crashed``: its process ended without a word."""
+    """The status of a run. ``crashed``: its process ended without a report."""
 
     SCHEDULED = "scheduled"
     RUNNING = "running"
@@ -70,29 +70,29 @@ class RunStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing follows."""
+        """Whether it does not change any more."""
         return self not in {RunStatus.SCHEDULED, RunStatus.RUNNING}
 
 
 class RunRecord(FrozenModel):
-    """Which run wrote a report, and how far it had come by then. Times are UTC.
+    """The run that wrote a report, and its status at that time. Times are UTC.
 
     Parameters
     ----------
     format
         See :data:`REPORT_FORMAT`.
     id, name
-        Those by which the orchestrator knows the run.
+        Id and name of the run in the orchestrator.
     store
         Address of the archive, a folder by its absolute path.
     seen
-        When something of the run last began or ended: its sign of life.
+        The time at which one of its stages last began or ended: its sign of life.
     state, message
-        As the orchestrator shows them when the run has ended.
+        State and message in the orchestrator when the run has ended.
     error
-        Class of the error that ended the run; empty if the run came to its own end.
+        Class of the error that ended the run; empty if there was none.
     retries, lost_jobs
-        How often what is no line's was tried again, by its task, and how many cluster jobs it lost.
+        Retries by task, and lost cluster jobs, of work that belongs to no line.
     """
 
     format: Literal[2] = REPORT_FORMAT
@@ -114,10 +114,10 @@ class RunRecord(FrozenModel):
 
 
 class LineState(StrEnum):
-    """How a run left a flight line.
+    """The outcome of a flight line in a run.
 
-    ``waiting``: over the limits of a run, and for the next. ``incomplete``: the portal lacks
-    products that are wanted. ``vanished``: published, and no longer on the portal.
+    ``waiting``: over the limits of this run; the next run takes it. ``incomplete``: the portal
+    lacks requested products. ``vanished``: published, and no longer on the portal.
     """
 
     PUBLISHED = "published"
@@ -130,13 +130,13 @@ class LineState(StrEnum):
 
 
 WENT_WELL = frozenset({LineState.PUBLISHED, LineState.UP_TO_DATE})
-"""States of lines that are published as the portal has them."""
+"""States of lines that are published from the portal's present files."""
 
 
 class JobRecord(FrozenModel):
     """The cluster job of a line: its number and node, and seconds in the queue and on the node.
 
-    What the cluster did not tell is empty or None.
+    Values that the cluster did not give are empty or None.
     """
 
     number: str
@@ -151,25 +151,26 @@ class LineOutcome(FrozenModel):
     Parameters
     ----------
     line
-        The flight line, or the date where not even its lines could be listed.
+        The flight line, or a date whose lines could not be listed.
     state
-        How the run left it; None while it is under way, and where the run died.
+        The state of the line at the end of the run; None while it is in progress, or if the run
+        died.
     started, ended
-        When the run worked on it; None for a line that the listings alone decide.
+        Begin and end of the work on it; None for a line that needed only the listings.
     seconds
-        From start to end, with the time that it waited for another try.
+        From begin to end, including waits for retries.
     stages
-        Seconds at work in each stage, without waiting for another try.
+        Seconds of work in each stage, without waits for retries.
     retries, lost_jobs
-        How often each stage was tried again, and how many cluster jobs ended before their work did.
+        Retries of each stage, and cluster jobs that ended before their work.
     stage, error
-        Where it failed, and the name of the error's class; empty where it did not.
+        Stage of the failure, and name of the error's class; empty without a failure.
     size
         Bytes of the published store.
     jobs
-        The jobs in which it was converted; several where one was lost.
+        The jobs of its conversion; several if jobs were lost.
     validation
-        What was found in its store before it was published.
+        The validation of its store before publication.
     """
 
     line: str
@@ -189,30 +190,30 @@ class LineOutcome(FrozenModel):
 
     @property
     def is_line(self) -> bool:
-        """Whether it is a line's, and not that of a date or of the catalog."""
+        """Whether it belongs to a line, not to a date or the catalog."""
         return self.line != CATALOG and not is_date(self.line)
 
     @property
     def moment(self) -> datetime | None:
-        """The time under which it is counted: its end, or its start as long as it has none."""
+        """The time at which it counts: its end, or its begin if it has no end."""
         return self.ended or self.started
 
 
 def count_states(outcomes: Iterable[LineOutcome]) -> dict[LineState, int]:
-    """How many lines ended in each state; states that did not occur are left out."""
+    """Return the number of lines in each state; states without lines are left out."""
     counted = Counter(outcome.state for outcome in outcomes)
     return {state: counted[state] for state in LineState if counted[state]}
 
 
 def counts_sentence(counts: Mapping[LineState, int]) -> str:
-    """Counts as a phrase, such as ``5 published, 1 failed``."""
+    """Return the counts as text, such as ``5 published, 1 failed``."""
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "no lines"
 
 
 class RunReport(FrozenModel):
-    """What a run did: one outcome for each line, sorted by line.
+    """The report of a run: one outcome for each line, sorted by line.
 
-    What the reports of other kinds hold instead is passed over when they are read.
+    Fields of reports of other kinds are ignored when they are read.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -234,7 +235,7 @@ class RunReport(FrozenModel):
 
     @property
     def failed(self) -> int:
-        """How many lines failed."""
+        """The number of failed lines."""
         return self.counts.get(LineState.FAILED, 0)
 
     @property
@@ -244,19 +245,19 @@ class RunReport(FrozenModel):
 
     @property
     def failure(self) -> str:
-        """What failed, as a sentence with the first cause: it goes where lists of runs show it."""
+        """The failures in one sentence with the first cause, for lists of runs."""
         failed = [outcome for outcome in self.outcomes if outcome.state is LineState.FAILED]
         lines = [outcome for outcome in failed if outcome.is_line]
         if not lines:
             return f"{failed[0].line}: {failed[0].reason}" if failed else ""
-        # What the listings alone decide was not tried.
+        # Lines that needed only the listings were not tried.
         tried = [outcome for outcome in self.outcomes if outcome.is_line and outcome.moment]
         verb = "line" if len(tried) == 1 else "lines"
         first = f"{lines[0].line}: {lines[0].reason}"
         return f"{len(lines)} of {len(tried)} {verb} failed: {first}"
 
     def rows(self) -> list[dict[str, Any]]:
-        """The table that people read: one row a line, in the units that they read."""
+        """Rows of the table that people read, one for each line, in common units."""
         return [
             {
                 "line": outcome.line,
@@ -276,6 +277,6 @@ class RunReport(FrozenModel):
 
 
 def _seconds(values: Iterable[float | None]) -> str:
-    """The sum of seconds; empty where none is known."""
+    """Return the sum of seconds; empty if none is known."""
     known = [value for value in values if value is not None]
     return f"{sum(known):.0f}" if known else ""

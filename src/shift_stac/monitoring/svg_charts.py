@@ -1,6 +1,6 @@
-"""Bar charts: where their bars, lines and texts stand. ``stacked_bars.svg`` draws them.
+"""Bar charts: the positions of bars, lines and texts. ``stacked_bars.svg`` draws them.
 
-No script, no colour that is not the page's, every figure readable as text.
+No scripts; the page sets the colours; all figures are also text.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 _WIDTH, _HEIGHT = 720, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 6, 20, 26
 _LINES = 4
-# More numbers than that above the bars would overlap.
+# More numbers above the bars would overlap.
 _MOST_LABELS = 31
 _STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
@@ -19,7 +19,7 @@ COLOURS = ("s0", "s1", "s2", "s3", "s4", "s5", "s6")
 
 @dataclass(frozen=True)
 class GridLine:
-    """A horizontal line, and what it stands for."""
+    """A horizontal line and its value."""
 
     y: float
     text: str
@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: its middle, its parts from below, and its texts; those that are not shown are empty."""
+    """A bar: its middle, its parts from below, and its texts; hidden texts are empty."""
 
     middle: float
     described: str
@@ -46,13 +46,13 @@ class Bar:
 
     @property
     def top(self) -> float:
-        """Where it ends."""
+        """Its upper end."""
         return self.parts[-1].y if self.parts else float(_HEIGHT - _BOTTOM)
 
 
 @dataclass(frozen=True)
 class BarChart:
-    """A chart of stacked bars; ``title`` is what a screen reader says of it."""
+    """A chart of stacked bars; ``title`` is its text for screen readers."""
 
     title: str
     grid: tuple[GridLine, ...]
@@ -74,12 +74,12 @@ def stacked_bars(
     write: Callable[[float], str],
     colours: Sequence[str] = COLOURS,
 ) -> BarChart:
-    """A chart with one bar a label, stacked from the values of each series.
+    """Return a chart with one bar for each label, stacked from the values of each series.
 
     Parameters
     ----------
     title
-        What a screen reader says of it.
+        Its text for screen readers.
     labels
         Names of the bars.
     series
@@ -87,7 +87,7 @@ def stacked_bars(
     write
         Spells a value.
     colours
-        Classes of the series, which the page gives their colours.
+        CSS classes of the series.
     """
     sums = [sum(values) for values in zip(*series.values(), strict=True)]
     is_count = all(value.is_integer() for values in series.values() for value in values)
@@ -105,7 +105,7 @@ def stacked_bars(
         y = float(floor)
         for colour, values in zip(colours, series.values(), strict=False):
             if values[number] > 0:
-                # What is there shall be seen, however small.
+                # Small values stay visible.
                 height = max(values[number] * scale, 1.0)
                 y -= height
                 parts.append(Part(colour, y, height))
@@ -136,7 +136,7 @@ def _grid(top: float, scale: float, floor: float) -> list[tuple[float, float]]:
 
 
 def _round_up(value: float, least_step: float) -> float:
-    """The least value of some even steps that no bar exceeds."""
+    """Return the smallest round value that no bar exceeds."""
     if value <= 0:
         return float(_LINES)
     step = max(value / _LINES, least_step)

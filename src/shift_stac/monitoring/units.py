@@ -2,7 +2,7 @@
 
 
 def format_size(size: int | None) -> str:
-    """Bytes in the largest decimal unit that leaves a digit before the point."""
+    """Return bytes in the largest decimal unit in which the number is at least 1."""
     if size is None:
         return ""
     value = float(size)
@@ -14,7 +14,7 @@ def format_size(size: int | None) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration in the two largest units that say something."""
+    """Return a duration in its two largest units."""
     if seconds < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)

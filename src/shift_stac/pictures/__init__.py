@@ -1,4 +1,4 @@
-"""What people see of a line before they open it: quicklooks, and an overview on the map."""
+"""Pictures of a line: quicklooks, and an overview on the map."""
 
 from shift_stac.extras import require_extra
 

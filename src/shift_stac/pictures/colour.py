@@ -1,4 +1,4 @@
-"""A line in true colour: the three bands that its pictures are made of, and their brightness."""
+"""A line in true colour: the three bands of its pictures, and their brightness."""
 
 import math
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.store.summary import StoreSummary
 from shift_stac.swath.spectral import nearest_band
 
-# What is darker or brighter than all but these percentages of the line is shown as black or
-# white: clouds and glint would leave the rest dark.
+# Values below and above these percentiles of the line are black or white: otherwise clouds and
+# glint would make the rest dark.
 _DARKEST, _BRIGHTEST = 2.0, 98.0
-# Eyes and screens expect brightness to be encoded by about this power (sRGB).
+# The exponent with which screens encode brightness (about sRGB).
 _GAMMA = 1 / 1.6
 _BLOCK_ROWS = 256
-# A stretch is found from a picture of so many pixels along its longer side.
+# Longer side in pixels of the picture from which a stretch is computed.
 _SIZE_FOR_STRETCH = 1024
 
 
@@ -40,9 +40,9 @@ class ColourBands:
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """What is shown as black in each band, and as white in all of them.
+    """The value shown as black in each band, and the value shown as white in all bands.
 
-    One white for all three keeps their balance.
+    A common white value keeps the colour balance.
     """
 
     low: NDArray[np.float64]
@@ -51,10 +51,10 @@ class Stretch:
     def apply(self, values: NDArray[np.floating]) -> NDArray[np.uint8]:
         """RGBA shaped (rows, columns, 4) from bands shaped (3, rows, columns).
 
-        A pixel that lacks one of the bands is transparent, and black where it is.
+        A pixel without one of the bands is transparent and black.
         """
         rgba = np.zeros((*values.shape[1:], 4), dtype=np.uint8)
-        # In blocks of rows: in between, a pixel is held in float64.
+        # In blocks of rows, since the computation uses float64.
         for rows in row_blocks(values.shape[1], _BLOCK_ROWS):
             self._apply(values[:, rows], rgba[rows])
         return rgba
@@ -69,16 +69,16 @@ class Stretch:
         rgba[..., 3] = np.where(valid, 255, 0)
 
     def exposed(self, factor: float) -> "Stretch":
-        """The stretch with so many times the brightness."""
+        """Return the stretch with a multiple of the brightness."""
         low = float(np.min(self.low))
         return Stretch(self.low, low + (self.high - low) / factor)
 
 
 def read_colour(store: Path, summary: StoreSummary, rgb: tuple[float, float, float]) -> ColourBands:
-    """Read three bands of a line: of Reflectance where the store has it, else of Radiance.
+    """Read three bands of a line: of Reflectance if the store has it, otherwise of Radiance.
 
-    Twelve bytes a pixel are held, 120 MB for the longest lines; the cube is read in rows of
-    chunks.
+    Needs 12 bytes of memory for each pixel, 120 MB for the longest lines; the cube is read in rows
+    of chunks.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def read_colour(store: Path, summary: StoreSummary, rgb: tuple[float, float, flo
 
 
 def averaged(values: NDArray[np.float32], largest_side: int) -> NDArray[np.float32]:
-    """Scale bands shaped (3, rows, columns) down, to squares of whole pixels.
+    """Scale bands shaped (3, rows, columns) down by squares of whole pixels.
 
     Each square is the mean of those of its pixels that have all bands.
     """
@@ -118,7 +118,7 @@ def averaged(values: NDArray[np.float32], largest_side: int) -> NDArray[np.float
 
 
 def average(block: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Mean of the valid pixels of each square of ``step`` pixels, shaped (3, rows, columns)."""
+    """Return the mean of the valid pixels of each square of ``step`` pixels, shaped (3, rows, columns)."""
     if step == 1:
         return block
     _, rows, columns = block.shape
@@ -134,7 +134,7 @@ def average(block: NDArray[np.float32], step: int) -> NDArray[np.float32]:
 
 
 def find_stretch(values: NDArray[np.float32]) -> Stretch:
-    """The stretch that shows most of a line's bands, shaped (3, rows, columns)."""
+    """Return the stretch of a line's bands, which are shaped (3, rows, columns)."""
     picture = averaged(values, _SIZE_FOR_STRETCH).astype(np.float64)
     if not np.isfinite(picture).any():
         return Stretch(np.zeros(3), 1.0)

@@ -1,4 +1,4 @@
-"""What goes beside a line's store: pictures, a map and an outline."""
+"""The companion files beside a line's store: pictures, overview and outline."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from shift_stac.store.summary import StoreSummary
 
 
 def draw_companions(store: Path, summary: StoreSummary, campaign: Campaign) -> Companions:
-    """Write the companions of a converted line that people look at; its manifest lies there already.
+    """Write pictures, overview and outline of a converted line; its manifest exists already.
 
-    Of the cube, three bands are read, once.
+    Three bands of the cube are read, once.
     """
     companions = Companions.beside(store)
     colour = read_colour(store, summary, campaign.quicklook.rgb)

@@ -36,7 +36,7 @@ def write_overview(colour: ColourBands, swath: xr.Dataset, tif: Path) -> None:
     swath
         The opened line, for its lookup table.
     tif
-        Where the file goes.
+        Path of the file.
     """
     grid = north_up_grid(swath)
     rgba = find_stretch(colour.values).apply(colour.values)

@@ -1,4 +1,4 @@
-"""Pictures of a line for people: true colour, a brighter one, and each band on the map.
+"""Pictures of a line: true colour, a brighter version, and each band on the map.
 
 Also the footprint, as GeoJSON.
 """
@@ -27,19 +27,19 @@ from shift_stac.store.summary import StoreSummary, told_span
 
 _THUMBNAIL_PIXELS = 1024
 
-# The brighter picture shows as white what reflects 0.7 of what is white in the other.
+# White in the brighter picture is 0.7 of the reflectance that is white in the other.
 HIGHER_EXPOSURE = 1 / 0.7
 
-# Half of the time of zlib's usual level, for an eighth more bytes.
+# Half the time of zlib's default level, for an eighth more bytes.
 _PNG_LEVEL = 3
 
-# Rows of the map that are looked up at once.
+# Rows of the map in one block.
 _BAND_ROWS = 512
 
 # Each panel: its longer side in inches and in cells, and what its colours leave out at each end.
 _PANEL_INCHES, _PANEL_CELLS = 8.0, 900
 _ROBUST_PERCENT = 2.0
-# A narrower or lower panel has no room for its titles and axes: more room is left around it.
+# A narrower or lower panel has no space for its titles and axes: it gets more space around it.
 _LEAST_INCHES = 1.5
 # Room around the panels: for northings and their label, for a colour scale, for the titles, and for
 # eastings that stand at an angle. The size of every text is known, so that no layout is searched, which
@@ -58,9 +58,9 @@ def write_quicklook(colour: ColourBands, png: Path, *, exposure: float = 1.0) ->
     colour
         The line's red, green and blue.
     png
-        Where the picture goes.
+        Path of the picture.
     exposure
-        Times the usual brightness.
+        Factor of the brightness.
     """
     picture = averaged(colour.values, _THUMBNAIL_PIXELS)
     stretch = find_stretch(picture).exposed(exposure)
@@ -72,7 +72,7 @@ def write_band_panels(
 ) -> None:
     """Write red, green and blue as maps side by side, on easting and northing.
 
-    Each with a colour scale that spans all but the darkest and brightest percents.
+    Each has a colour scale without the darkest and brightest percents.
 
     Parameters
     ----------
@@ -81,9 +81,9 @@ def write_band_panels(
     swath
         The opened line, for its lookup table.
     summary
-        Of the line's store, for its name and CRS.
+        Summary of the line's store, for its name and CRS.
     png
-        Where the picture goes.
+        Path of the picture.
     """
     grid = north_up_grid(swath)
     step = max(1, -(-max(grid.shape) // _PANEL_CELLS))
@@ -102,7 +102,7 @@ def write_band_panels(
         )
         west, south, east, north = grid.bounds
         colours = ScalarMappable(Normalize(low, high), "viridis")
-        # As bytes: of numbers, matplotlib would compute each of the picture's pixels a colour.
+        # As bytes: for other numbers, matplotlib would compute the colour of each pixel.
         panel.imshow(
             colours.to_rgba(np.ma.masked_invalid(cells), bytes=True),
             extent=(west, east, south, north),
@@ -121,7 +121,7 @@ def write_band_panels(
 
 
 def _panels(grid: MapGrid) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """Three panels of the map's shape, side by side, or one above the other where it is wide.
+    """Return three panels of the map's shape, side by side, or one above the other if it is wide.
 
     Each with the axes of its colour scale.
     """
@@ -148,7 +148,7 @@ def _panels(grid: MapGrid) -> tuple[Figure, list[tuple[Axes, Axes]]]:
             panel.set_ylabel("Northing (m)")
         if row == 0:
             panel.set_xlabel("Easting (m)")
-        # As many numbers as have room, which those of the eastings need slantwise.
+        # As many numbers as fit; eastings are slanted.
         panel.locator_params(axis="x", nbins=min(5, max(2, round(width / 0.5))))
         panel.locator_params(axis="y", nbins=min(5, max(2, round(height / 0.3))))
         long = min(height, max(0.6 * height, _LEAST_INCHES))
@@ -160,7 +160,7 @@ def _panels(grid: MapGrid) -> tuple[Figure, list[tuple[Axes, Axes]]]:
 def _every(
     swath: xr.Dataset, grid: MapGrid, step: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Scan line and sample of every so many cells of the map in both directions; -1 for none."""
+    """Return scan line and sample of every n-th cell of the map in both directions; -1 for none."""
     bands = []
     for rows in row_blocks(grid.height, step * max(1, _BAND_ROWS // step)):
         line, sample = pixels_on(swath, grid, rows, slice(0, grid.width))

@@ -1,4 +1,4 @@
-"""A picture of a season's cube: how green a place was, day by day.
+"""A picture of a season's cube: vegetation (NDVI) day by day.
 
 NDVI after Tucker 1979 (doi:10.1016/0034-4257(79)90013-0): the difference of near infrared and red,
 divided by their sum.
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
 _RED_NM, _NEAR_INFRARED_NM = 650.0, 860.0
-# A band that is further away is no red, or no near infrared.
+# Largest distance (nm) of a band from red or near infrared.
 _REACH_NM = 60.0
-# Days whose maps are shown, and cells of a map's longer side.
+# Number of days with maps, and cells of a map's longer side.
 _MOST_MAPS, _MAP_CELLS = 12, 400
 _MOST_ACROSS = 6
 _PLACES = 5
@@ -28,12 +28,12 @@ _INCHES = 2.0
 
 
 def season_bands(wavelengths: NDArray[Any]) -> tuple[int, int] | None:
-    """The places of a red and a near infrared band; None if there are none.
+    """Return the indices of a red and a near infrared band; None if there are none.
 
     Parameters
     ----------
     wavelengths
-        Of a cube's bands, nm.
+        Wavelengths of a cube's bands, nm.
     """
     places = [int(np.argmin(np.abs(wavelengths - nm))) for nm in (_RED_NM, _NEAR_INFRARED_NM)]
     away = [
@@ -51,11 +51,11 @@ def draw_season(store: Path, variable: str, png: Path, title: str) -> bool:
     store
         A cube shaped (time, wavelength, y, x), local. All of its chunks are read.
     variable
-        Of it.
+        A variable of it.
     png
         Where the picture goes.
     title
-        What stands above it.
+        Its title.
 
     Returns
     -------
@@ -133,11 +133,11 @@ def _draw_series(
 
 
 def _places(ndvi: NDArray[Any]) -> list[tuple[int, int]]:
-    """Rows and columns of some cells that change much, each greenest on another day.
+    """Return rows and columns of some cells with large changes, each greenest on a different day.
 
-    They lie amid cells like themselves: at the edge of a field, days show now one side, now the other.
+    Their neighbours are similar: at the edge of a field, different days may show different sides.
     """
-    # Beside a cell without a value, the difference is as large as it can be.
+    # Next to a cell without a value, the difference has its maximum.
     filled = np.where(np.isfinite(ndvi), ndvi, -1)
     size = (1, _AMID, _AMID)
     spread = maximum_filter(filled, size) - minimum_filter(filled, size)
@@ -149,7 +149,7 @@ def _places(ndvi: NDArray[Any]) -> list[tuple[int, int]]:
     found = []
     for day in np.unique(peak):
         of_day = np.nonzero(peak == day)[0]
-        # Not the very extreme, which is noise as often as not.
+        # Not the extreme, which is often noise.
         ordered = of_day[np.argsort(change[of_day])]
         best = ordered[int(0.95 * (len(ordered) - 1))]
         found.append((float(change[best]), int(rows[best]), int(columns[best])))

@@ -1,7 +1,7 @@
-"""A small invented campaign, published as the real portal publishes: for demos and tests.
+"""A small simulated campaign in the form of the real portal, for demos and tests.
 
-Names, headers, interleaves, units and known defects are those that the campaign file tells, of SHIFT
-those of AVIRIS-NG's products; the landscape, the flights and the spectra are invented.
+Names, headers, interleaves, units and known defects are those of the campaign file, for SHIFT those
+of AVIRIS-NG's products; landscape, flights and spectra are invented.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ def simulate_campaign(
     campaign: Campaign | None = None,
     season: bool = False,
 ) -> dict[str, tuple[FlightLine, ...]]:
-    """Write a portal's tree of invented flight lines. The same arguments write the same bytes.
+    """Write a portal's tree of simulated flight lines. The same arguments write the same bytes.
 
-    Of three or more lines of a date, the last has no GLT. The first of two or more has error
+    With three or more lines of a date, the last has no GLT. With two or more, the first has error
     codes in its IGM, and nodata in its cubes, along its edges. Each line is in the UTM zone of its
     middle: SHIFT's to the west of 120 degrees west in zone 10, the others in 11.
 
@@ -43,15 +43,15 @@ def simulate_campaign(
     dates
         Flight dates, ``YYYYMMDD``.
     lines
-        Flight lines a date.
+        Flight lines for each date.
     samples, scan_lines, bands
-        Extent of each line; of samples and bands, the campaign's instrument tells the number by default.
+        Extent of each line; by default samples and bands are those of the campaign's instrument.
     seed
-        Of everything random.
+        Seed of all random numbers.
     campaign
         The bundled one, if none is given.
     season
-        Whether fields and hills are green in their time, and dry after it; else they look the same on
+        Whether fields and hills turn green and dry over the year; otherwise they are the same on
         every date.
 
     Returns
@@ -62,7 +62,7 @@ def simulate_campaign(
     Raises
     ------
     FlightLineError
-        A date is none.
+        A date is invalid.
     CampaignError
         The campaign describes no such version.
     ShiftError

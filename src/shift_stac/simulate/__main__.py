@@ -11,7 +11,7 @@ from shift_stac.simulate import simulate_campaign
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Tells defaults, where there are any."""
+    """Shows defaults, if there are any."""
 
     @override
     def _get_help_string(self, action: argparse.Action) -> str | None:
@@ -22,7 +22,7 @@ def main() -> int:
     """Parse the command line, write the campaign, and print its lines."""
     parser = argparse.ArgumentParser(
         prog="python -m shift_stac.simulate",
-        description="Write an invented campaign as a portal's tree of ENVI files.",
+        description="Write a simulated campaign as a portal's tree of ENVI files.",
         formatter_class=_Help,
     )
     parser.add_argument("--out", type=Path, required=True, help="root of the portal")
@@ -30,15 +30,19 @@ def main() -> int:
         "--portal-version", help="version of the products (default: the campaign's last)"
     )
     parser.add_argument("--date", action="append", help="YYYYMMDD; may be given several times")
-    parser.add_argument("--lines", type=int, default=1, help="flight lines a date")
+    parser.add_argument("--lines", type=int, default=1, help="flight lines for each date")
     parser.add_argument("--samples", type=int, help="pixels across (default: the campaign's)")
     parser.add_argument("--scan-lines", type=int, default=1000, help="pixels along")
     parser.add_argument("--bands", type=int, help="spectral bands (default: the campaign's)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
     parser.add_argument(
-        "--season", action="store_true", help="fields are green in their time, and dry after it"
+        "--season", action="store_true", help="fields turn green and dry over the year"
     )
-    parser.add_argument("--campaign", default="shift", help="bundled campaign, or its file")
+    parser.add_argument(
+        "--campaign",
+        default="shift",
+        help="campaign of the package, or path of a campaign file",
+    )
     options = parser.parse_args()
     for name in ("lines", "samples", "scan_lines", "bands"):
         if (given := getattr(options, name)) is not None and given < 1:

@@ -1,4 +1,4 @@
-"""The flight: where an invented aircraft looked, and when.
+"""The simulated flight: track, attitude and times of the aircraft.
 
 Lines lie side by side around the scene's centre, which of SHIFT is where UTM zones 10 and 11 meet,
 over the coast of Santa Barbara County; one flies north, the next south.
@@ -33,7 +33,7 @@ _SHORTEST_PAUSE_S = 2.0
 class Flight:
     """One line's path; arrays are float64 and shaped (scan lines,) unless told otherwise.
 
-    ``start`` is the UTC second, which a line's name need not tell. ``centre`` is longitude and latitude
+    ``start`` is the UTC second, which a line's name may lack. ``centre`` is longitude and latitude
     of the middle of the scene, degrees.
     ``easting`` and ``northing`` are of the nadir on the ground, metres in ``crs``; ``heading`` in
     radians clockwise from grid north, and ``convergence`` the radians to add for true north;

@@ -1,4 +1,4 @@
-"""What an invented flight sees: places (IGM), angles (OBS) and the map's lookup table (GLT)."""
+"""The geometry of a simulated flight: places (IGM), angles (OBS) and the lookup table (GLT)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class View:
 
 
 def look_down(flight: Flight, rows: slice) -> View:
-    """Where each pixel of some scan lines lies."""
+    """Compute the place of each pixel of some scan lines."""
     tangent = np.tan(np.arctan(flight.across)[None, :] + flight.roll[rows, None])
     heading = flight.heading[rows, None]
 
@@ -46,7 +46,7 @@ def look_down(flight: Flight, rows: slice) -> View:
 
     flat = np.full(tangent.shape, flight.height_m)
     x, y = _scene_place(flight, *place(flat))
-    # Higher ground is met sooner, nearer to the nadir: one step of the intersection is enough
+    # The view ray meets higher ground nearer to the nadir: one step of the intersection is enough
     # for hills.
     easting, northing = place(flat - elevation(x, y))
     x, y = _scene_place(flight, easting, northing)
@@ -73,7 +73,7 @@ def filed_observation(
     simulation
         Which bands the file has, in which units, and with which defects.
     told_bands
-        The bands that the campaign file tells instead; one without a name holds zeros.
+        The bands of the campaign file instead; a band without a name has zeros.
     """
     layers = {name: obs[:, number] for number, name in enumerate(ObsBand)}
     if not simulation.slope_from_vertical:
@@ -184,7 +184,7 @@ def lookup_table(
     row_at = (north - northing[line, sample]) / PIXEL_M
     column, row = np.floor(column_at).astype(np.int64), np.floor(row_at).astype(np.int64)
     distance = np.hypot(column_at - column - 0.5, row_at - row - 0.5)
-    # The nearest pixel of a cell is written last, and stays.
+    # The nearest pixel of a cell is written last; so it remains.
     order = np.argsort(-distance, kind="stable")
     table = np.zeros((rows, 2, columns), dtype=np.int32)
     table[row[order], 0, column[order]] = sample[order] + 1

@@ -1,4 +1,4 @@
-"""The headers of an invented line, in the order and the words of real ones."""
+"""The headers of a simulated line, with the entries of real ones."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,14 +83,14 @@ def line_headers(
         | ({"bbl": [int(value) for value in good]} if look.tells_bad_bands else {}),
         Product.IGM: entries(_igm_text(flight, look), 3, 5, interleave)
         | {"band names": _IGM_NAMES[look.places], "line averaging": 9},
-        # Where the campaign file tells the bands, the header does not.
+        # If the campaign file has the bands, the header does not.
         Product.OBS: obs | ({} if told_bands else {"band names": list(look.obs_names)}),
         Product.GLT: entries(f"{look.geometry_words} GLT (IGM sample, IGM line)", 2, 3, interleave),
     }
 
 
 def cube_dtype(untold: Untold, *, big_endian: bool = False) -> np.dtype[np.generic]:
-    """The numbers of a cube: whole ones where the campaign file tells a scale."""
+    """Return the data type of a cube: integers if the campaign file has a scale."""
     kind = "f4" if untold.scale == 1.0 else "i2"
     return np.dtype((">" if big_endian else "<") + kind)
 

@@ -1,4 +1,4 @@
-"""Writing one invented line as the files that the portal has of a real one."""
+"""Writes one simulated line as the portal's files of a real one."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -67,7 +67,7 @@ def write_line(
     for data, _ in paths.values():
         data.parent.mkdir(parents=True, exist_ok=True)
     if not with_glt:
-        # A campaign of more lines, written here before, may have left one.
+        # An earlier campaign with more lines may have left one.
         for path in paths.pop(Product.GLT, ()):
             path.unlink(missing_ok=True)
     interleave = look.geometry_interleave.get(version, "bil")
@@ -159,7 +159,7 @@ def _write_blocks(
 
 
 def _shade(obs: NDArray[np.float64]) -> NDArray[np.float32]:
-    """How much more or less light a slope gets than flat ground."""
+    """Return the light on a slope relative to flat ground."""
     slope, aspect = np.radians(90.0 - obs[:, 6]), np.radians(obs[:, 7] - 90.0)
     zenith, azimuth = np.radians(obs[:, 4]), np.radians(obs[:, 3])
     lit = np.cos(zenith) * np.cos(slope) + np.sin(zenith) * np.sin(slope) * np.cos(azimuth - aspect)

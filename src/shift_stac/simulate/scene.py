@@ -1,4 +1,4 @@
-"""The invented landscape: terrain, what covers it, and the spectra of what covers it.
+"""The simulated landscape: terrain, land cover, and spectra of the cover.
 
 Places are metres east and north of a point on the coast, the same for every line.
 """
@@ -42,8 +42,8 @@ def abundances(
     x, y
         Shaped (scan lines, samples), metres.
     day_of_year
-        On which crops and hills are as green as they are then, from 1; without, all are at their
-        greenest.
+        Day of the year, from 1, which sets the greenness of crops and hills; None for the greenest
+        state.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def abundances(
     )
     if day_of_year is not None:
         peak = _FIRST_PEAK + _PEAKS_WITHIN * cell_hash(column, row, 31)
-        # What is not green is dry grass or bare soil, as it is between plants.
+        # The rest is dry grass or bare soil, as between plants.
         green = green * _growth(day_of_year, farmed * peak + (1 - farmed) * _HILLS_PEAK)
     dry = (1 - green) * np.clip(
         farmed * np.where(crop > 0.75, 0.5 + 0.45 * vigour, 0.1) + (1 - farmed) * 0.7 - texture,

@@ -1,4 +1,4 @@
-"""Answers over HTTP on loopback: a portal to try things on, without a web server to install."""
+"""An HTTP server on loopback: a portal for tests, without a web server to install."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ class QuietHandler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: who asks tells what it fetches."""
+        """Log nothing: the client reports its requests."""
 
 
 class _QuietFolder(QuietHandler, SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Where the sun stands."""
+"""The position of the sun."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ _EPOCH = date(2000, 1, 1)
 def sun_position(
     day: date, hours: NDArray[np.float64], longitude: float, latitude: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Zenith and azimuth of the sun in degrees, and its distance in astronomical units.
+    """Return zenith and azimuth of the sun in degrees, and its distance in astronomical units.
 
     The Astronomical Almanac's approximate formulas (Michalsky 1988,
     doi:10.1016/0038-092X(88)90045-X), good to 0.01 degrees from 1950 to 2050; without refraction.

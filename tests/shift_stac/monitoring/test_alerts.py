@@ -176,7 +176,7 @@ def test_quiet_days_are_a_finding_only_if_there_was_something_to_do():
     assert "3 lines" in finding.why
     assert look([waiting], [old], quiet_days=30) == []
     (finding,) = look([], [old])
-    assert "No ingest has come to its end" in finding.why
+    assert "No ingest has ended in this time" in finding.why
 
 
 def test_what_somebody_mistyped_is_for_that_person_alone():
