@@ -22,7 +22,7 @@ type Span = tuple[datetime, datetime | None]
 _DATE = re.compile(
     r"(?P<date_YYYY>\d{4})(?P<dash>-?)(?P<date_MM>\d\d)(?P=dash)(?P<date_DD>\d\d)", re.ASCII
 )
-# A name is also that of files, folders, links and Zarr stores.
+# The name is also used for files, folders, links and Zarr stores.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 
 UNTIMED = "neither the line's name nor an OBS gives a time of day: start and end are those of the day, UTC"
