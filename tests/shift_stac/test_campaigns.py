@@ -178,7 +178,7 @@ def test_a_crs_in_which_no_line_can_lie_is_refused_at_loading(tmp_path, crs):
             '_rdn_v2aa1_clip", unit = "DN sr-1" }',
             r"radiance\.unit: 'DN sr-1' is",
         ),
-        ('"{line}_igm" }', '"{line}_igm", unit = "1" }', r"igm\.unit means nothing"),
+        ('"{line}_igm" }', '"{line}_igm", unit = "1" }', r"igm\.unit has no meaning"),
         (
             '"{version}/{date}/L1/igm", name = "{line}_igm"',
             '"{version}//{date}/L1/obs", name = "{line}_obs"',

@@ -207,7 +207,9 @@ def test_whole_numbers_of_which_nobody_tells_a_scale_are_noted(tmp_path):
 def test_nodata_that_the_type_does_not_have_is_the_campaigns_or_refused(tmp_path):
     data = np.ones((5, 6, 7), "<u2")
     sources = line_of(tmp_path, data, **{"data ignore value": -9999})
-    with pytest.raises(EnviError, match=r"rfl\.hdr .* no -9999 .* in the campaign file"):
+    with pytest.raises(
+        EnviError, match=r"rfl\.hdr .* cannot represent -9999 .* in the campaign file"
+    ):
         convert_line(sources, tmp_path / "line.zarr", load_campaign())
     header = sources.get(Product.REFLECTANCE).header.path
     assert read_header(header, Untold(nodata=0)).nodata == 0
