@@ -26,7 +26,11 @@ pytestmark = pytest.mark.usefixtures("no_settings")
             (*DATE, "--store", "s3://bucket/a//b"),
             "--store: 's3://bucket/a//b' has an empty",
         ),
-        (main_catalog, ("prune", "--store", "ftp://host/a"), "--store: 'ftp://host/a' is no address"),
+        (
+            main_catalog,
+            ("prune", "--store", "ftp://host/a"),
+            "--store: 'ftp://host/a' is no address",
+        ),
         (INGEST, (*DATE, "--leave-out", "igm"), "igm cannot be left out"),
         (INGEST, (*DATE, "--leave-out", "cloud"), "--leave-out: "),
         (INGEST, (*DATE, "--x-chunk", "0"), "--x-chunk: "),

@@ -72,9 +72,9 @@ def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
     ("fields", "message"),
     [
         ({"data gain values": [1, 1, 1, 1, 1, 2]}, "'data gain values' differs from band to band"),
-        ({"reflectance scale factor": 0}, "with which no value has a meaning"),
-        ({"reflectance scale factor": -1}, "with which no value has a meaning"),
-        ({"reflectance scale factor": 10, "data gain values": [2] * 6}, "which of them holds"),
+        ({"reflectance scale factor": 0}, "which loses all values"),
+        ({"reflectance scale factor": -1}, "which loses all values"),
+        ({"reflectance scale factor": 10, "data gain values": [2] * 6}, "remove the wrong one"),
         ({"data scale factor": 10000}, "'data scale factor' is 10000, .* in the campaign file"),
         ({"wavelength units": "Index"}, "'Index'"),
         ({"wavelength": [450, 500, 600, 590, 700, 800]}, "fall back"),
