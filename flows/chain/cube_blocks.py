@@ -12,6 +12,7 @@ from prefect.context import FlowRunContext
 from prefect_dask.task_runners import DaskTaskRunner
 from prefect_dask.utils import get_dask_client
 
+from shift_stac.cluster.node import Leaver
 from shift_stac.cluster.shared_workers import SharedWorkers
 from shift_stac.cubes.blocks import sealed, write_block
 from shift_stac.cubes.work_folder import BlockNote, WorkFolder
@@ -78,6 +79,8 @@ def write_blocks(
     # A client that connects by the scheduler's address needs the keys; the runner's own client has
     # them.
     with get_dask_client(security=runner.client.security) as client:
+        # Of a flow that was killed, no job may stay.
+        client.register_plugin(Leaver())
         futures = _submit(client, work, recipe, numbers, storage_options)
         failures: dict[int, BaseException] = {}
         completed: Any = as_completed

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, override
 
 from distributed import Worker, WorkerPlugin, get_worker
 
@@ -46,13 +46,51 @@ class LogSender(logging.Handler):
             self.handleError(record)
 
 
-class Attendant(WorkerPlugin):
-    """Sends log records to the flow, and ends the process when its worker ends during work.
+class Leaver(WorkerPlugin):
+    """Ends the process of a worker that closes: at once in mid-work, and otherwise in some seconds.
 
-    A worker that closes because the flow is gone would wait 30 s for its function while the flow
-    retries it elsewhere: two processes would write one store. After Slurm's SIGTERM a worker
-    cancels the tasks of its event loop instead of closing, and sometimes waits forever for one of
-    them.
+    A worker that closes because the flow is gone would wait 30 s for its function, while the flow or
+    the next one calls it elsewhere: two processes would write one store. After Slurm's SIGTERM a
+    worker cancels the tasks of its event loop instead of closing, and sometimes waits forever for
+    one of them.
+    """
+
+    name = "shift-leaver"
+
+    def __init__(self) -> None:
+        self._flow = _this_process()
+        self._watch: asyncio.Task[None] | None = None
+
+    def setup(self, worker: Worker) -> None:
+        """Begin to watch the event loop, unless the worker is a thread of the flow."""
+        if _this_process() != self._flow:
+            self._watch = asyncio.get_running_loop().create_task(self._leave_with_the_loop(worker))
+
+    async def _leave_with_the_loop(self, worker: Worker) -> None:
+        """Wait forever: only the end of the event loop cancels this."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            _leave(worker)
+
+    def teardown(self, worker: Worker) -> None:
+        """End the process."""
+        if _this_process() != self._flow:
+            _leave(worker)
+
+
+def _leave(worker: Worker) -> None:
+    if worker.active_threads:
+        sys.stderr.write("The worker ends before its function: the process exits.\n")
+        sys.stderr.flush()
+        os._exit(1)
+    last_resort = threading.Timer(_EXIT_TIMEOUT, os._exit, (1,))
+    last_resort.daemon = True
+    last_resort.start()
+
+
+class Attendant(Leaver):
+    """Also sends log records to the flow.
 
     Parameters
     ----------
@@ -63,45 +101,28 @@ class Attendant(WorkerPlugin):
     name = "shift-attendant"
 
     def __init__(self, level: int) -> None:
+        super().__init__()
         self.level = level
-        self.busy = False
-        self._flow = _this_process()
         self._sender: logging.Handler | None = None
-        self._watch: asyncio.Task[None] | None = None
 
+    @override
     def setup(self, worker: Worker) -> None:
         """Begin to forward records; Dask's own loggers do not reach the root logger."""
-        if _this_process() == self._flow:
+        super().setup(worker)
+        if self._watch is None:
             # The cluster consists of threads: records are in the flow already.
             return
         self._sender = LogSender(worker, self.level)
         logging.getLogger().addHandler(self._sender)
         logging.getLogger("shift_stac").setLevel(self.level)
         logging.captureWarnings(capture=True)
-        self._watch = asyncio.get_running_loop().create_task(self._leave_with_the_loop())
 
-    async def _leave_with_the_loop(self) -> None:
-        """Wait forever: only the end of the event loop cancels this."""
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self._leave()
-
-    def teardown(self, worker: Worker) -> None:  # noqa: ARG002
-        """End the process, at once if the function has not ended."""
+    @override
+    def teardown(self, worker: Worker) -> None:
+        """Stop forwarding, and end the process."""
         if self._sender is not None:
             logging.getLogger().removeHandler(self._sender)
-        if _this_process() != self._flow:
-            self._leave()
-
-    def _leave(self) -> None:
-        if self.busy:
-            sys.stderr.write("The worker ends before its function: the process exits.\n")
-            sys.stderr.flush()
-            os._exit(1)
-        last_resort = threading.Timer(_EXIT_TIMEOUT, os._exit, (1,))
-        last_resort.daemon = True
-        last_resort.start()
+        super().teardown(worker)
 
 
 def carry_out(
@@ -115,19 +136,11 @@ def carry_out(
 
     ``tell_progress`` gives it a ``progress`` keyword whose calls are sent to the flow.
     """
-    worker = get_worker()
-    attendant = worker.plugins[Attendant.name]
-    if not isinstance(attendant, Attendant):
-        msg = f"{worker} has another plugin named {Attendant.name}"
-        raise TypeError(msg)
     if tell_progress:
+        worker = get_worker()
 
         def progress(*figures: float) -> None:
             worker.log_event(PROGRESS_TOPIC, list(figures))
 
         keywords = {**keywords, "progress": progress}
-    attendant.busy = True
-    try:
-        return function(*arguments, **keywords)
-    finally:
-        attendant.busy = False
+    return function(*arguments, **keywords)

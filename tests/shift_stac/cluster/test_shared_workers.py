@@ -1,6 +1,9 @@
 """A profile's class as a cluster of workers that share pieces of work."""
 
 import os
+import subprocess
+import sys
+from functools import partial
 
 import dask
 import pytest
@@ -65,3 +68,49 @@ def test_settings_hold_as_long_as_the_cluster_and_a_queue_is_not_waited_for_for_
         assert dask.config.get("distributed.scheduler.allowed-failures") == 1
         assert "piece" in dask.config.get("distributed.scheduler.default-task-durations")
     assert dask.config.get(name, None) == before
+
+
+# A flow with a scheduler, and a piece of work that takes long.
+FLOW = """
+import sys, time
+from pathlib import Path
+from distributed import Client, LocalCluster
+from distributed.security import Security
+from shift_stac.cluster.node import Leaver
+
+folder, keys = Path(sys.argv[1]), Security.temporary()
+for name, text in keys.get_tls_config_for_role("worker").items():
+    if text:
+        (folder / name).write_text(text)
+with LocalCluster(n_workers=0, security=keys, dashboard_address=None) as cluster:
+    client = Client(cluster)
+    client.register_plugin(Leaver())
+    print(cluster.scheduler_address, flush=True)
+    piece = client.submit(time.sleep, 1000)
+    while not any(client.processing().values()):
+        time.sleep(0.1)
+    print("at work", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.server
+def test_a_worker_in_mid_work_ends_when_its_flow_is_killed(tmp_path):
+    start = partial(subprocess.Popen, stdin=subprocess.DEVNULL, text=True)
+    flow = start([sys.executable, "-c", FLOW, tmp_path], stdout=subprocess.PIPE)
+    worker = None
+    try:
+        keys = {"--tls-ca-file": "ca_file", "--tls-cert": "cert", "--tls-key": "key"}
+        words = [str(word) for key, name in keys.items() for word in (key, tmp_path / name)]
+        address = flow.stdout.readline().strip()
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
+        command += ["--no-dashboard", "--nthreads", "1", "--local-directory", str(tmp_path)]
+        worker = start([*command, *words], stderr=subprocess.DEVNULL)
+        assert flow.stdout.readline() == "at work\n"
+        flow.kill()
+        # Dask's own worker waits half a minute for its function.
+        assert worker.wait(20) != 0
+    finally:
+        for process in filter(None, (flow, worker)):
+            process.kill()
+            process.communicate()
