@@ -7,7 +7,6 @@ used in place; only their records are written.
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -31,6 +30,7 @@ from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.http_client import http_client
 from shift_stac.portal.parts import read_bytes, read_part
 from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
+from shift_stac.portal.room import DiskRoom, Need
 from shift_stac.portal.tally import Progress, Tally, results_of
 from shift_stac.portal.transfer import fetch
 from shift_stac.sources import (
@@ -47,8 +47,6 @@ from shift_stac.sources import (
 
 _logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
-# Bytes that must remain free on the disk besides the files.
-_SPARE_BYTES = 100_000_000
 # A cube of no more bytes is here as fast as a look into it would take.
 _SMALL_BYTES = 100_000_000
 
@@ -107,6 +105,13 @@ class Downloader:
         """Whether a file is on this machine, and unchanged here and on the portal."""
         return is_local(remote) or recorded(remote, folder) is not None
 
+    def _missing(self, remote: RemoteLine, folder: Path) -> int:
+        """Bytes of a line's files that are still to be fetched."""
+        files = [file for product in remote.products for file in (product.header, product.data)]
+        wanted = [file for file in files if not self.is_current(file, folder)]
+        parts = [part for file in wanted if (part := _part(folder / file.name)).exists()]
+        return sum(file.size for file in wanted) - sum(part.stat().st_size for part in parts)
+
     def download(
         self, remote: RemoteLine, folder: Path, progress: Progress | None = None
     ) -> SourceLine:
@@ -143,6 +148,8 @@ class Downloader:
             log=_logger,
         ):
             self._cancellation.check(f"{remote.line}: download")
+            need = Need(remote.line, downloads=self._missing(remote, folder), store=0)
+            DiskRoom(folder).check(need)
             headers, notes = self._bring_headers(remote, folder, tally)
             # The IGM first: it is small beside the cubes, and what is wrong with it spares them.
             first = [h.product for h in headers if h.product.product is Product.IGM]
@@ -291,15 +298,7 @@ class Downloader:
 
     def _take_remote(self, remote: RemoteFile, folder: Path, tally: Tally) -> tuple[Path, str]:
         target = folder / remote.name
-        part = target.with_name(target.name + ".part")
-        missing = remote.size - (part.stat().st_size if part.exists() else 0)
-        free = shutil.disk_usage(folder).free
-        if missing + _SPARE_BYTES > free:
-            msg = (
-                f"{folder} has {free} bytes free, and {remote.name} needs {missing}: make room, "
-                "or choose another folder"
-            )
-            raise WorkFolderError(msg)
+        part = _part(target)
         try:
             digest = fetch(
                 self._client,
@@ -333,6 +332,11 @@ class Downloader:
 
 def _understood(headers: Iterable[_Header]) -> dict[Product, EnviHeader]:
     return {h.product.product: h.header for h in headers if h.header is not None}
+
+
+def _part(target: Path) -> Path:
+    """Where a file grows until it is whole."""
+    return target.with_name(target.name + ".part")
 
 
 def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> T | str:

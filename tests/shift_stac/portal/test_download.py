@@ -272,7 +272,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_when_the_run_ends(others):
 def test_a_full_disk_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
     # A disk cannot be filled here; only the figure is made up.
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-    with pytest.raises(WorkFolderError, match=r"1000 bytes free.*make room"):
+    with pytest.raises(WorkFolderError, match=r"has 1e-06 GB free.*make room"):
         fetch(server, tmp_path)
 
 
