@@ -82,6 +82,31 @@ class Slurm:
     environment: dict[str, str] = field(default_factory=dict)
     earlier: frozenset[str] = frozenset()
     """Jobs of earlier tests, which Slurm remembers and tests need not."""
+    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    """What runs: the controller, ``slurmctld``, and by the name of its node each ``slurmd``."""
+
+    def start(self, daemon: str) -> None:
+        """Start a daemon, or start it again."""
+        is_node = daemon in NODES
+        program = require_program("slurmd" if is_node else "slurmctld")
+        command = [program, "-D", *(["-N", daemon] if is_node else []), "-f", self.config]
+        with (self.folder / f"{daemon}.out").open("ab") as out:
+            self.daemons[daemon] = subprocess.Popen(
+                command,
+                env=os.environ | self.environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self, daemon: str) -> None:
+        """End a daemon at once."""
+        self.daemons[daemon].kill()
+        self.daemons[daemon].wait(10)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "slurm.conf"
 
     def command(self, *arguments: str) -> str:
         """Output of a Slurm command."""
@@ -141,12 +166,11 @@ class Slurm:
 @contextmanager
 def run_slurm(folder: Path, user: str | None = None) -> Iterator[Slurm]:
     """Start a Slurm in a folder, and stop it; ``user`` is whose jobs there will be, if another's."""
-    programs = [require_program(name) for name in ("slurmctld", "slurmd", "sbatch")]
-    controller, daemon = programs[:2]
+    require_program("sbatch")
     for name in ("state", *(f"spool.{node}" for node in NODES)):
         (folder / name).mkdir(parents=True)
-    config = folder / "slurm.conf"
-    config.write_text(
+    slurm = Slurm(folder, {"SLURM_CONF": str(folder / "slurm.conf")})
+    slurm.config.write_text(
         _CONFIG.format(
             host=socket.gethostname().split(".")[0],
             user=getpass.getuser(),
@@ -155,33 +179,21 @@ def run_slurm(folder: Path, user: str | None = None) -> Iterator[Slurm]:
             ports=[free_port(), free_port()],
         )
     )
-    slurm = Slurm(folder, {"SLURM_CONF": str(config)})
-    environment = os.environ | slurm.environment
-    processes: list[subprocess.Popen[bytes]] = []
     try:
-        for command in ([controller, "-D"], *([daemon, "-D", "-N", node] for node in NODES)):
-            with (folder / f"{Path(command[0]).name}-{len(processes)}.out").open("wb") as out:
-                processes.append(
-                    subprocess.Popen(
-                        [*command, "-f", str(config)],
-                        env=environment,
-                        stdout=out,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-                )
-        _wait_for_nodes(slurm, processes)
+        for daemon in ("slurmctld", *NODES):
+            slurm.start(daemon)
+        _wait_for_nodes(slurm)
         yield slurm
-        _cancel_all(environment, user or getpass.getuser())
+        _cancel_all(os.environ | slurm.environment, user or getpass.getuser())
     finally:
-        for process in reversed(processes):
+        for process in reversed(slurm.daemons.values()):
             _stop(process)
 
 
-def _wait_for_nodes(slurm: Slurm, processes: list[subprocess.Popen[bytes]]) -> None:
+def _wait_for_nodes(slurm: Slurm) -> None:
     deadline = time.monotonic() + 60
     while True:
-        for process in processes:
+        for process in slurm.daemons.values():
             if process.poll() is not None:
                 logs = "\n".join(p.read_text() for p in sorted(slurm.folder.glob("*.out")))
                 pytest.fail(f"{process.args} ended with {process.returncode}:\n{logs[-4000:]}")

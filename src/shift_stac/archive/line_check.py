@@ -55,7 +55,7 @@ def check_line(
             raise InvalidStoreError(msg)  # noqa: TRY301 - told like what else may be wrong with it
         item = json.loads(content)
         expected = Expectations.of_item(item)
-    except (InvalidStoreError, ValueError) as error:
+    except (InvalidStoreError, ValueError, RecursionError) as error:
         return LineCheck(
             line=line.id, checks=(Check(name="item", passed=False, detail=str(error)),)
         )

@@ -128,11 +128,12 @@ def _links_of_json(page: str) -> list[tuple[str, str]]:
     """Those of nginx's ``autoindex_format json``: objects with name, type, mtime and size."""
     try:
         found = json.loads(page)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [
         (
-            quote(str(entry["name"])) + "/" * (entry.get("type") == "directory"),
+            # A name with half a character is no name of a file, and no reason to end.
+            quote(str(entry["name"]), errors="replace") + "/" * (entry.get("type") == "directory"),
             " ".join(str(entry[key]) for key in ("mtime", "size") if key in entry),
         )
         for entry in found

@@ -125,7 +125,7 @@ def _absolute(href: str, document: str) -> str:
 def _read_json(place: str, storage_options: Mapping[str, Any] | None) -> dict[str, Any]:
     try:
         document = json.loads(_read(place, storage_options))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{place} is no JSON ({error})"
         raise CatalogError(msg) from error
     if not isinstance(document, dict):

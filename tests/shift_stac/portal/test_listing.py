@@ -112,3 +112,8 @@ def test_the_host_that_all_links_lead_to_is_named():
     assert parse_listing(page, URL) == []
     assert foreign_host(page, URL) == "http://other:81"
     assert foreign_host(page.replace("other:81", "portal"), "https://portal/elsewhere/") is None
+
+
+@pytest.mark.parametrize("page", ["[" * 100_000, "[1", '[{"name": "\\ud800"}, 1, {}]'])
+def test_a_page_of_json_that_lists_nothing_is_an_empty_listing(page):
+    assert parse_listing(page, URL) == []
