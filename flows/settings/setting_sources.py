@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from tomllib import TOMLDecodeError
 from types import new_class
 from typing import Any, NoReturn, override
 
@@ -90,7 +89,8 @@ class _SettingsFile(TomlConfigSettingsSource):
             raise FileNotFoundError(msg)
         try:
             super().__init__(settings_cls, path)
-        except (TOMLDecodeError, UnicodeDecodeError) as error:
+        # tomllib's own error, no UTF-8, or a number of more digits than Python reads.
+        except (ValueError, RecursionError) as error:
             msg = f"the settings file {path} is not TOML: {error}"
             raise SettingsError(msg) from error
         if is_campaign_table(self.toml_data):

@@ -144,7 +144,7 @@ def test_secrets_that_are_not_there_are_refused(tmp_path, monkeypatch):
         ingest_options(DATE)
 
 
-@pytest.mark.parametrize("content", [b"store =\n", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"store =\n", b"\xff\xfe", b"x_chunk = %s\n" % (b"9" * 5000)])
 def test_a_file_that_is_no_toml_is_named(tmp_path, content):
     (tmp_path / "shift.toml").write_bytes(content)
     with pytest.raises(SettingsError, match=r"shift\.toml is not TOML: "):

@@ -70,6 +70,7 @@ def test_the_archive_lies_where_the_original_did():
     ("content", "message"),
     [
         ("not toml [", "is not a campaign file"),
+        (f"x = {'9' * 5000}", "is not a campaign file"),
         ("", "portal"),
         ("[portal]\nurl = 'x'\nversions = {}\nunknown = 1", "unknown"),
     ],

@@ -289,22 +289,24 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
     path = bundled if bundled.is_file() else at_home(name_or_path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        if table and not is_campaign_table(table):
-            msg = (
-                f"{path} is read as a campaign file, and has not its tables "
-                f"({', '.join(f'[{name}]' for name in Campaign.model_fields)}), but {', '.join(table)}"
-            )
-            raise NoCampaignError(msg)
-        return Campaign.model_validate(table)
     except OSError as error:
         msg = f"{name_or_path} is neither a bundled campaign nor a file that can be read: {error}"
         raise CampaignError(msg) from error
+    # tomllib's own error, no UTF-8, or a number of more digits than Python reads.
+    except (ValueError, RecursionError) as error:
+        msg = f"{path} is not a campaign file: {error}"
+        raise CampaignError(msg) from error
+    if table and not is_campaign_table(table):
+        msg = (
+            f"{path} is read as a campaign file, and has not its tables "
+            f"({', '.join(f'[{name}]' for name in Campaign.model_fields)}), but {', '.join(table)}"
+        )
+        raise NoCampaignError(msg)
+    try:
+        return Campaign.model_validate(table)
     except ValidationError as error:
         faults = "; ".join(_spell_fault(fault) for fault in error.errors(include_url=False))
         msg = f"{path} is not a campaign file: {faults}"
-        raise CampaignError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"{path} is not a campaign file: {error}"
         raise CampaignError(msg) from error
 
 

@@ -4,8 +4,6 @@ import os
 import tomllib
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from shift_stac.cluster.engine import Engine
 from shift_stac.cluster.errors import ProfileError
 from shift_stac.cluster.local_engine import LocalEngine
@@ -43,7 +41,8 @@ def load_profile(name_or_path: str | Path, folder: Path) -> ClusterProfile:
             f"can be read: {error.strerror}"
         )
         raise ProfileError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValidationError) as error:
+    # Also no UTF-8, or a number of more digits than Python reads.
+    except (ValueError, RecursionError) as error:
         msg = f"{path} is not a cluster profile: {error}"
         raise ProfileError(msg) from error
     check_profile(profile)

@@ -91,6 +91,7 @@ OPTIONS = CLASS + '[options]\nmemory = "1 GiB"\n'
         ("maxjobs = 1", "maxjobs"),
         ("max_jobs = 0", "max_jobs"),
         ("max_jobs =", "is not a cluster profile"),
+        (f"max_jobs = {'9' * 5000}", "is not a cluster profile"),
         (OPTIONS + 'wall_time = "1:00"', "no option 'wall_time'; similar: walltime"),
         (OPTIONS + "job_cpus = 1", "no option 'job_cpus'; similar: job_cpu"),
         (OPTIONS + "self = 1", "no option 'self'"),
