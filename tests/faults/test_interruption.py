@@ -105,8 +105,11 @@ def length(portal, environment, prefect_api, tmp_path_factory) -> float:
 
 
 def under_way(api: str) -> set[str]:
-    """The runs that the server believes to be at work."""
-    states = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
+    """The runs that the server believes to be at work.
+
+    One that was interrupted while it was registered is pending, until the service ends it.
+    """
+    states = {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}
     found = httpx.post(f"{api}/flow_runs/filter", json={"flow_runs": states}, timeout=60).json()
     return {run["id"] for run in found}
 
