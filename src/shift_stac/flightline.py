@@ -117,7 +117,11 @@ class FlightLine:
 
         def parse(value: Any) -> FlightLine:
             if isinstance(value, Mapping):
-                return cls(value["id"], value["pattern"])
+                pattern = value.get("pattern")
+                if not isinstance(pattern, str):
+                    msg = f"{value!r} is not a flight line: its id and pattern are needed"
+                    raise FlightLineError(msg)
+                return cls(value.get("id", ""), pattern)
             return value if isinstance(value, FlightLine) else cls(value)
 
         def write(line: FlightLine) -> Any:

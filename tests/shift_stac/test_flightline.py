@@ -1,12 +1,12 @@
 from datetime import UTC, datetime
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from shift_stac import FlightLine
 from shift_stac.campaigns import LineNames, load_campaign
 from shift_stac.errors import FlightLineError
-from shift_stac.flightline import parse_date
+from shift_stac.flightline import COMMON_PATTERN, parse_date
 
 SHIFT = load_campaign("shift").lines
 
@@ -53,6 +53,9 @@ def test_a_model_writes_a_line_as_its_name():
     model = Model.model_validate({"line": "ang20220224t195402"})
     assert model.line == FlightLine("ang20220224t195402")
     assert model.model_dump(mode="json") == {"line": "ang20220224t195402"}
+    for wrong in ({}, {"id": "ang20220224t195402"}, {"id": 3, "pattern": COMMON_PATTERN}):
+        with pytest.raises(ValidationError, match="is not a flight line"):
+            Model.model_validate({"line": wrong})
 
 
 @pytest.mark.parametrize("text", ["20220224", "2022-02-24"])

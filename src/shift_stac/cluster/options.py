@@ -43,7 +43,8 @@ def find_class(profile: ClusterProfile) -> type[SpecCluster]:
     module, _, attribute = name.rpartition(".")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    # The last one of a name that begins with a dot.
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         msg = (
             f"cluster profile {profile.name}: class {name!r} cannot be imported ({error}); a "
             "dotted name is needed, for example 'dask_jobqueue.SLURMCluster'"
