@@ -209,7 +209,7 @@ def test_line_names(chances):
 
 def plant(chance: Random, root: Path) -> None:
     """Put something into a portal's folder: a file, a folder, or a link that may lead anywhere."""
-    folders = [root, *(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())]
+    folders = [Path(place) for place, _, _ in os.walk(root)]
     parent = chance.choice(folders)
     name = chance.choice((text(chance), *(path.name for path in root.rglob("*"))))
     target = chance.choice((text(chance), *map(str, folders), "loop", "/", "/proc/self"))

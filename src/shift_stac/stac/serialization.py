@@ -61,8 +61,8 @@ def parse_item(content: bytes, where: str) -> dict[str, Any]:
 def _parse(content: bytes, where: str, shape: type[_Document]) -> dict[str, Any]:
     try:
         parsed = json.loads(content)
-        # A lone surrogate of UTF-16.
-        json.dumps(parsed, ensure_ascii=False).encode()
+        # A lone surrogate of UTF-16, and numbers that only Python reads: none can be written again.
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         msg = f"{where} is no JSON ({error}): restore it, or remove it and ingest again"
         raise CatalogError(msg) from error

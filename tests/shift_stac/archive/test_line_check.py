@@ -94,9 +94,16 @@ def test_an_item_that_is_lost_or_damaged_is_told(storage):
 def test_an_archive_without_the_campaign_is_an_error(tmp_path, storage):
     with pytest.raises(CatalogError, match="nothing of this campaign is published there"):
         published_lines(FolderStorage(tmp_path / "empty"), CAMPAIGN)
-    (storage.root / "AVIRIS-NG" / "collection.json").write_text("[")
-    with pytest.raises(CatalogError, match="is no JSON"):
-        published_lines(storage, CAMPAIGN)
+    collection = storage.root / "AVIRIS-NG" / "collection.json"
+    # The last is none that could be written again.
+    for content in (
+        "[",
+        "[" * 100_000,
+        '{"type": "Collection", "id": "x", "links": [], "x": 1e999}',
+    ):
+        collection.write_text(content)
+        with pytest.raises(CatalogError, match="is no JSON"):
+            published_lines(storage, CAMPAIGN)
 
 
 @pytest.mark.server
