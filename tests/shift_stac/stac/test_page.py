@@ -84,3 +84,9 @@ def test_items_of_another_program_are_shown_with_what_they_tell():
 def test_the_same_table_makes_the_same_page():
     table = table_of(make_item(), make_item(name="ang20220224t200332"))
     assert render_page(table, CAMPAIGN) == render_page(table, CAMPAIGN)
+
+
+def test_an_outline_without_corners_is_no_part_of_the_map():
+    ring = [[-120.0, 34.0], [-119.9, 34.0], [-119.9, 34.1]]
+    assert basemap_around([ring, []]) == basemap_around([ring])
+    assert basemap_around([[]]) == basemap_around([])

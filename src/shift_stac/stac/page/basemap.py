@@ -35,13 +35,15 @@ def basemap_around(rings: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]
     ``area`` is west, south, east, north in degrees; ``land`` has the rings of the land within it, to be filled
     by the even-odd rule; ``places`` are name, longitude, latitude and people, the largest first.
     """
-    if not rings:
+    # Another program's empty polygon has a ring without corners.
+    drawn = [np.asarray(ring) for ring in rings if ring]
+    if not drawn:
         return {
             "area": [-_TURN / 2, -_NORTHERNMOST, _TURN / 2, _NORTHERNMOST],
             "land": [],
             "places": [],
         }
-    corners = np.concatenate([np.asarray(ring) for ring in rings])
+    corners = np.concatenate(drawn)
     west, south, east, north = *corners.min(axis=0), *corners.max(axis=0)
     margin = max(_LEAST_MARGIN, east - west, north - south)
     west, east = west - margin, east + margin
