@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import grimp
+import pytest
 from packaging.requirements import Requirement
 
 from flows.settings.setting_sources import KINDS
@@ -52,6 +53,7 @@ def distributions(requirements: list[Requirement]) -> set[str]:
     return {requirement.name.lower().replace("_", "-") for requirement in requirements}
 
 
+@pytest.mark.heavy
 def test_the_reader_imports_only_what_is_installed_with_it():
     graph = grimp.build_graph("shift_stac", include_external_packages=True)
     reader = {"shift_stac", "shift_stac.reader"} | graph.find_descendants("shift_stac.reader")

@@ -82,6 +82,7 @@ def invented(tmp_path):
     return load_campaign(path)
 
 
+@pytest.mark.heavy
 def test_every_text_comes_from_the_campaign_file(tmp_path, invented, shared):
     storage, lines = publish_campaign(
         str(tmp_path / "archive"), tmp_path, campaign=invented, version="r2", **SMALL
@@ -188,6 +189,7 @@ def test_flows_that_publish_at_once_lose_nothing(kind, tmp_path, monkeypatch):
         at_once(f"{bucket.url}/shift")
 
 
+@pytest.mark.heavy
 def test_an_archive_behind_a_public_address_is_looked_after_as_any_other(tmp_path):
     options = HrefOptions(hrefs="absolute", public_url="https://data.example.org/shift")
     storage, lines = publish_campaign(str(tmp_path / "archive"), tmp_path, options=options, **SMALL)

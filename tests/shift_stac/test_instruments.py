@@ -176,6 +176,7 @@ def put(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes())
 
 
+@pytest.mark.heavy
 def test_real_pixels_of_aviris_3(tmp_path, shared):
     # A segment of a line, and the tutorial's names.
     for file in (shared / INSTRUMENTS / "aviris-3").iterdir():
@@ -192,6 +193,7 @@ def test_real_pixels_of_aviris_3(tmp_path, shared):
     assert read.line["wavelength"].values[0] == pytest.approx(389.75)
 
 
+@pytest.mark.heavy
 def test_real_pixels_of_prism(tmp_path, shared):
     folder, names = tmp_path / "portal/prm20231110t071521_rdn_v1", {"rdn": "rdn_v1_img"}
     for file in (shared / INSTRUMENTS / "prism").iterdir():
@@ -204,6 +206,7 @@ def test_real_pixels_of_prism(tmp_path, shared):
     assert read.line["to_sun_zenith"].values.ravel() == pytest.approx([40.994709, 40.997349])
 
 
+@pytest.mark.heavy
 def test_real_headers_of_aviris_classic(tmp_path, shared):
     campaign = load_campaign("aviris-classic")
     ((line,),) = simulate_campaign(

@@ -65,6 +65,7 @@ def test_a_server_that_is_gone_ends_the_run_with_a_sentence(ended):
     assert f"has not answered for {PATIENCE_S:g} s" in reason
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("handler", [Late, Locked])
 def test_a_server_that_is_busy_does_not(handler: type[BaseHTTPRequestHandler], ended):
     with serve_handler(handler) as url:

@@ -43,6 +43,7 @@ def test_the_table_tells_what_the_items_tell(archive):
     table.write_bytes(content)
 
 
+@pytest.mark.heavy
 def test_an_item_of_another_program_is_passed_over(archive, tmp_path):
     item = json.loads(next(Path(archive[0].url).glob("AVIRIS-NG/*/ang*.json")).read_text())
     for moment in ("created", "updated", "published"):

@@ -131,6 +131,7 @@ def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkey
     assert other.manifest("fields").read_bytes() == manifest
 
 
+@pytest.mark.heavy
 def test_another_cube_of_the_name_is_begun_anew(season, tmp_path):
     work = WorkFolder(tmp_path / "work")
     recipe = begin_store(work, *recipe_of(season), TEXT)
@@ -175,6 +176,7 @@ def test_a_cube_that_shows_something_else_is_found(season, tmp_path, what):
         check_cube(damaged, summary)
 
 
+@pytest.mark.heavy
 def test_a_block_is_as_large_as_a_worker_s_memory_allows(season):
     opened = [open_flightline(store) for store in season]
     place = {"bbox": None, "bbox_crs": None, "area": None, "like": None}

@@ -55,6 +55,7 @@ def place(opened, longitude, latitude):
     return np.floor(row).astype(int), np.floor(column).astype(int)
 
 
+@pytest.mark.heavy
 def test_a_known_pixel_lies_where_its_longitude_and_latitude_say(line):
     swath, summary, tif = line
     with rasterio.open(tif) as opened:
@@ -71,6 +72,7 @@ def test_a_known_pixel_lies_where_its_longitude_and_latitude_say(line):
         assert 10 <= white.sum() <= 24
 
 
+@pytest.mark.heavy
 def test_the_corners_of_the_swath_are_the_corners_of_what_is_opaque(line):
     swath, _, tif = line
     with rasterio.open(tif) as opened:
@@ -89,6 +91,7 @@ def test_the_corners_of_the_swath_are_the_corners_of_what_is_opaque(line):
                 assert not inside or alpha[row, column] == 0
 
 
+@pytest.mark.heavy
 def test_pixels_without_data_are_transparent(line):
     swath, _, tif = line
     with rasterio.open(tif) as opened:
@@ -99,6 +102,7 @@ def test_pixels_without_data_are_transparent(line):
         assert (rgba[:3, rgba[3] == 0] == 0).all()
 
 
+@pytest.mark.heavy
 def test_the_file_is_cloud_optimized_with_overviews_and_alpha(line):
     _, _, tif = line
     with rasterio.open(tif) as opened:
@@ -113,6 +117,7 @@ def test_the_file_is_cloud_optimized_with_overviews_and_alpha(line):
         assert (small > 0).mean() == pytest.approx((full > 0).mean(), rel=0.1)
 
 
+@pytest.mark.heavy
 def test_its_place_is_described_as_stac_wants_it(line):
     _, summary, tif = line
     fields = describe_overview(tif)
@@ -123,6 +128,7 @@ def test_its_place_is_described_as_stac_wants_it(line):
         assert len(fields["bands"]) == opened.count
 
 
+@pytest.mark.heavy
 def test_nothing_is_left_beside_it(lines):
     _, _, tif = lines[0]
     assert not list(tif.parent.glob(".*"))

@@ -86,6 +86,7 @@ def test_maps_of_every_kind_are_written_as_they_are(line, tmp_path, what, cog):
         assert opened.tags()["flight_line"] == line.attrs["flight_line"]
 
 
+@pytest.mark.heavy
 def test_what_is_no_map_is_not_written(line, tmp_path):
     with pytest.raises(MapError, match="this is no map"):
         shift_stac.write_geotiff(line.Reflectance, tmp_path / "map.tif")

@@ -46,6 +46,7 @@ def test_every_cell_shows_what_brute_force_finds(season, rule, resolution):
     assert [str(d.date()) for d in cube.indexes["time"]] == ["2022-02-24", "2022-03-16"]
 
 
+@pytest.mark.heavy
 def test_a_window_of_the_lazy_cube_reads_no_more_lines_than_it_needs(season, tmp_path):
     cube = season_cube(season, bands=[650, 860])
     assert cube.Reflectance.chunks is not None
@@ -88,6 +89,7 @@ def test_the_grid_is_that_of_a_box_a_polygon_or_another_array(season):
     assert other.rio.crs.to_epsg() == 4326
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -106,6 +108,7 @@ def test_what_makes_no_cube_is_an_error_that_says_why(season, options, says):
         season_cube(options.pop("lines", season), **options)
 
 
+@pytest.mark.heavy
 def test_a_line_that_is_given_twice_is_refused(season):
     with pytest.raises(MapError, match=f"{season[0].stem} is given more than once"):
         season_cube([*season, season[0]])
