@@ -16,12 +16,14 @@ from contextlib import suppress
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 from prefect.context import refresh_global_settings_context
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_HOME,
     PREFECT_SERVER_EPHEMERAL_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     PREFECT_UI_URL,
@@ -84,6 +86,8 @@ class _TemporaryServer:
             httpx.get(f"{self.url}/health", timeout=seconds, trust_env=False).raise_for_status()
         except httpx.HTTPError as error:
             msg = f"the temporary Prefect server did not start ({error}): see its messages above"
+            if not _is_writable(home := PREFECT_HOME.value()):
+                msg = f"Prefect cannot write into its folder {home}: set PREFECT_HOME to a folder of yours"
             raise ServerStartError(msg) from error
 
     @property
@@ -97,6 +101,12 @@ class _TemporaryServer:
         self._process.join(_SECONDS_TO_END)
         self._process.kill()
         self._process.join()
+
+
+def _is_writable(folder: Path) -> bool:
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def begin_temporary_server() -> None:

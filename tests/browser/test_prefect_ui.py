@@ -35,8 +35,11 @@ def operators():
 
 
 @pytest.fixture(scope="module")
-def service(gate, operators, tmp_path_factory):
-    """The service on an archive in a bucket behind MFA; its portal has a date of two lines."""
+def service(chromium, gate, operators, tmp_path_factory):
+    """The service on an archive in a bucket behind MFA; its portal has a date of two lines.
+
+    Its tests follow each other, and most need the browser: without it, none can run.
+    """
     folder = tmp_path_factory.mktemp("service")
     simulate_campaign(
         folder / "portal", dates=["20220224"], lines=2, samples=160, scan_lines=240, bands=60

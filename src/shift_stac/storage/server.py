@@ -11,6 +11,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shift_stac.errors import CredentialsError
 from shift_stac.storage.credentials import Sessions
 from shift_stac.storage.s3_options import S3Options
 
@@ -65,8 +66,20 @@ def find_bucket(bucket: str, options: S3Options) -> Place:
 
 
 def key_provider(options: S3Options, sessions: Sessions | None) -> Callable[[], Any]:
-    """Return the provider of keys for obstore; without sessions it uses the standard chain."""
+    """Return the provider of keys for obstore; without sessions it uses the standard chain.
+
+    Raises
+    ------
+    CredentialsError
+        The standard chain has none.
+    """
     session = botocore.session.Session(profile=options.profile)
+    if sessions is None and session.get_credentials() is None:
+        msg = (
+            "no AWS keys were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile "
+            "of ~/.aws with the setting s3.profile"
+        )
+        raise CredentialsError(msg)
 
     def keys() -> dict[str, Any]:
         if sessions is not None:

@@ -4,9 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+
+from flows.running import temporary_server
+from support.webserver import free_port
 
 PROGRAM = """
 import flows, threading
@@ -32,3 +37,12 @@ def test_a_server_that_was_only_just_begun_ends_with_its_killed_run(tmp_path, be
     run.wait()
     _, alive = psutil.wait_procs(servers, timeout=60)
     assert not alive
+
+
+def test_a_folder_of_prefect_that_cannot_be_written_is_named(monkeypatch):
+    home = SimpleNamespace(value=lambda: Path("/proc/nowhere"))
+    monkeypatch.setattr(temporary_server, "PREFECT_HOME", home)
+    ended = object.__new__(temporary_server._TemporaryServer)
+    ended.url = f"http://127.0.0.1:{free_port()}/api"
+    with pytest.raises(temporary_server.ServerStartError, match=r"/proc/nowhere: set PREFECT_HOME"):
+        ended.wait()
