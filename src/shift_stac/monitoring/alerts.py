@@ -114,7 +114,7 @@ def find_alerts(
     stuck_hours
         Hours without a sign of life after which a run at work counts as stuck.
     advise
-        Returns what to do about an alert, which depends on the program that runs the flows.
+        Returns what to do about an alert, which depends on the program that does the work.
     dropped_events
         Number of events that this program has dropped.
     """
