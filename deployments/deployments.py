@@ -26,6 +26,7 @@ from flows.cube import cube
 from flows.ingest import ingest
 from flows.report import report
 from flows.running.journal import TAG
+from flows.running.run_names import NIGHTLY, SEASON_CUBE
 from flows.session import session
 from flows.settings import (
     ArchiveOptions,
@@ -44,7 +45,7 @@ from flows.settings import (
 from flows.validate import validate
 from shift_stac.campaigns import load_campaign
 
-NIGHT_QUEUE = "nightly"
+NIGHT_QUEUE = NIGHTLY
 """The work queue of nightly runs, which runs one at a time."""
 
 # The fields of the forms: options that differ from run to run, at most eight in each form. A site
@@ -118,7 +119,7 @@ def describe(
         "portal_version": sorted(campaign_of_site.portal.versions),
     }
     begun = site_options(SessionOptions, renew=True)
-    night = Cron(options.nightly_cron, timezone=options.nightly_time_zone, slug="nightly")
+    night = Cron(options.nightly_cron, timezone=options.nightly_time_zone, slug=NIGHTLY)
     return [
         deployment(
             ingest,
@@ -130,7 +131,7 @@ def describe(
         ),
         deployment(
             campaign,
-            "nightly",
+            NIGHTLY,
             site_options(CampaignOptions),
             "Ingest the campaign's lines that are new on the portal or have changed there, "
             "newest date first, up to a limit. A nightly run waits for an earlier one to end.",
@@ -145,7 +146,7 @@ def describe(
         ),
         deployment(
             cube,
-            "season-cube",
+            SEASON_CUBE,
             site_options(CubeOptions),
             "Put the lines of a season on one grid: choose a place, dates and bands. Computed on "
             "the cluster, and published as one Zarr cube with an item that names its lines.",

@@ -34,6 +34,7 @@ from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.offers import portal_dates
 from deployments.processes import Child, PartEndedError, ServiceError, run_prefect
 from deployments.server_access import allowed_origins, check_password, local_url, password_warning
+from deployments.server_log import HANDLER
 from deployments.watch import Watch
 from flows.running.terminal import plain_console, print_usage_error
 from flows.settings import (
@@ -48,11 +49,13 @@ from shift_stac.errors import ShiftError
 _PROGRAM = "python -m deployments.serve"
 _POOL = "shift-stac"
 _CANCELLATION_SECONDS = 5
-_STARTS_IN_SECONDS = 120.0
+# A server whose process lives is still starting: on a busy machine this takes minutes.
+_STARTS_IN_SECONDS = 900.0
+_ANSWERS_IN_SECONDS = 120.0
 # Seconds between two reads of the portal's dates: at night and in the middle of the day.
 _HOUR_S = 3600.0
 _OFFERED_ANEW_S = 12 * 3600.0
-_SQLITE_PATIENCE_S = 60
+_DATABASE_PATIENCE_S = 60
 
 
 def server_environment(options: ServiceOptions) -> dict[str, str]:
@@ -76,11 +79,12 @@ def server_environment(options: ServiceOptions) -> dict[str, str]:
     if "PREFECT_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
         # By default Prefect answers requests from the pages of any site in the browser.
         environment["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(allowed_origins(options))
-    if options.database is None:
-        # SQLite has one writer at a time: the others wait instead of failing.
-        patience = os.environ.get("PREFECT_SERVER_DATABASE_TIMEOUT", str(_SQLITE_PATIENCE_S))
-        environment["PREFECT_SERVER_DATABASE_TIMEOUT"] = patience
-    else:
+    environment |= HANDLER
+    # A database on a busy machine answers late, and SQLite has one writer at a time: a request waits
+    # instead of failing.
+    for name in ("PREFECT_SERVER_DATABASE_TIMEOUT", "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT"):
+        environment[name] = os.environ.get(name, str(_DATABASE_PATIENCE_S))
+    if options.database is not None:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = options.database.get_secret_value()
     if options.auth is not None:
         environment["PREFECT_SERVER_API_AUTH_STRING"] = options.auth.get_secret_value()
@@ -111,7 +115,7 @@ def _page(options: ServiceOptions, api: str) -> str:
 
 
 def _wait_for_server(api: str, server: Child | None) -> None:
-    deadline = time.monotonic() + _STARTS_IN_SECONDS
+    deadline = time.monotonic() + (_ANSWERS_IN_SECONDS if server is None else _STARTS_IN_SECONDS)
     while True:
         if server is not None:
             server.check("; if its port is taken, choose another with --port")
@@ -119,7 +123,11 @@ def _wait_for_server(api: str, server: Child | None) -> None:
             if httpx.get(f"{api}/health", timeout=10).is_success:
                 return
         if time.monotonic() > deadline:
-            msg = f"no Prefect server answers at {api}: start it, or correct PREFECT_API_URL"
+            msg = (
+                f"no Prefect server answers at {api}: start it, or correct PREFECT_API_URL"
+                if server is None
+                else f"the Prefect server has not started within {_STARTS_IN_SECONDS:g} s: see above"
+            )
             raise ServiceError(msg)
         time.sleep(0.3)
 

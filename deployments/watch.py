@@ -6,7 +6,7 @@ Prefect's events and automations: a server on SQLite loses events when it is bus
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from prefect.states import Crashed
 from pydantic import ValidationError
 
 from deployments.channels import Channel
+from deployments.names import Names
 from deployments.notices import (
     NOT_STARTED,
     SILENT,
@@ -57,12 +58,14 @@ LOOK_SECONDS = 5.0
 _ANSWER_S = 30.0
 _SAVED_EVERY_S = 60.0
 _TRIED_AGAIN_S = 15.0
+# Nobody waits for these names and states, so they are set in order less often.
 _TIDIED_EVERY_S = 30.0
 # Seconds: an outage of the server up to this long does not keep a run from giving signs of life in
 # time.
 _SHORT_ABSENCE_S = 20.0
 _LONG_ABSENCE_S = 60.0
 _OURS = FlowRunFilterTags(all_=[TAG])
+_WAITING = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
 
 
 class Watch:
@@ -104,6 +107,7 @@ class Watch:
         self._record = self._load()
         self._saved = 0.0
         self._silences = Silences()
+        self._names = Names()
         self._looked: float | None = None
         self._away: datetime | None = None
         self._tried = self._tidied = 0.0
@@ -169,6 +173,7 @@ class Watch:
             found = {run.id: run for run in _read_runs(client, self._record.since, now)}
             runs = list(found.values())
             self._return()
+            self._name(client, runs)
             moment = time.monotonic()
             seconds = 0.0 if self._looked is None else moment - self._looked
             self._looked = moment
@@ -191,8 +196,14 @@ class Watch:
                     self._end(client, run, SILENT if run.id in silent else NOT_STARTED)
             if moment - self._tidied > _TIDIED_EVERY_S:
                 self._tidied = moment
+                self._name(client, flow_runs(client, FlowRunFilter(tags=_OURS, state=_WAITING)))
                 with suppress(httpx.HTTPError):
                     end_unfinished_tasks(client)
+
+    def _name(self, client: SyncPrefectClient, runs: Iterable[FlowRun]) -> None:
+        # A run whose name comes later loses nothing.
+        with suppress(httpx.HTTPError):
+            self._names.give(client, runs)
 
     def _end(self, client: SyncPrefectClient, run: FlowRun, message: str) -> None:
         try:

@@ -31,7 +31,7 @@ from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
-from flows.running.run_names import dated
+from flows.running.run_names import called_here, named
 from flows.running.terminal import plain_console, print_report
 from flows.settings import CampaignOptions
 from shift_stac.archive.inventory import published_lines
@@ -184,7 +184,7 @@ def _ingest(
     if not chosen:
         drop_leftovers_of_others((), context)
         return []
-    with open_jobs(context, "campaign") as engine:
+    with open_jobs(context, called_here(RunKind.CAMPAIGN)) as engine:
         done = ingest_lines(list(chosen), context, engine, journal)
     for outcome in done:
         remember(ledger, chosen[context.campaign.lines.read(outcome.line)], outcome)
@@ -230,7 +230,7 @@ def _remembering(
 
 @flow(
     name=RunKind.CAMPAIGN.value,
-    flow_run_name=dated(RunKind.CAMPAIGN),
+    flow_run_name=named(RunKind.CAMPAIGN),
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
     validate_parameters=False,

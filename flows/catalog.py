@@ -23,13 +23,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel
 from rich.console import Console
 
+from flows.running.archives import open_archive, open_catalog
 from flows.running.checked_options import with_options
 from flows.running.command import Show
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
-from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
-from flows.running.run_names import dated
+from flows.running.run_names import named
 from flows.running.terminal import print_rows
 from flows.settings import (
     CampaignOptions,
@@ -50,7 +50,6 @@ from shift_stac.monitoring.units import format_size
 from shift_stac.portal.comparison import ComparedLine, Comparison, Standing, sort_lines
 from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.paths import CATALOG_PATH
 from tasks.catalog import inventory, rebuild, refresh_all, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
 
@@ -81,7 +80,7 @@ def _report[T: PublishedOptions](
 
 @flow(
     name=RunKind.CATALOG_REBUILD.value,
-    flow_run_name=dated(RunKind.CATALOG_REBUILD),
+    flow_run_name=named(RunKind.CATALOG_REBUILD),
     persist_result=False,
     validate_parameters=False,
 )
@@ -110,7 +109,7 @@ def _rebuild(options: PublishedOptions) -> ActionResult:
 
 @flow(
     name=RunKind.CATALOG_VALIDATE.value,
-    flow_run_name=dated(RunKind.CATALOG_VALIDATE),
+    flow_run_name=named(RunKind.CATALOG_VALIDATE),
     persist_result=False,
     validate_parameters=False,
 )
@@ -125,10 +124,7 @@ def validate_flow(options: CatalogCheckOptions) -> State[ActionResult]:
 
 
 def _validate(options: CatalogCheckOptions) -> ActionResult:
-    storage = open_archive(options)
-    if storage.read(CATALOG_PATH) is None:
-        msg = f"{storage.url} has no catalog: correct --store, or publish a line there first"
-        raise NothingPublishedError(msg)
+    storage = open_catalog(options)
     found = validate_stac(storage, options.schemas, Hrefs.of(storage, options.catalog))
     sentence = f"{found.documents} documents, {found.items} items, {len(found.findings)} findings"
     if found.unknown_schemas:
@@ -140,7 +136,7 @@ def _validate(options: CatalogCheckOptions) -> ActionResult:
 
 @flow(
     name=RunKind.CATALOG_PRUNE.value,
-    flow_run_name=dated(RunKind.CATALOG_PRUNE),
+    flow_run_name=named(RunKind.CATALOG_PRUNE),
     persist_result=False,
     validate_parameters=False,
 )
@@ -155,7 +151,7 @@ def prune_flow(options: PruneOptions) -> State[ActionResult]:
 
 
 def _prune(options: PruneOptions) -> ActionResult:
-    storage = open_archive(options)
+    storage = open_catalog(options)
     before = datetime.now(UTC) - timedelta(days=options.older_than_days)
     hrefs = Hrefs.of(storage, options.catalog)
     campaign = load_campaign(options.campaign)
@@ -183,7 +179,7 @@ def _prune(options: PruneOptions) -> ActionResult:
 
 @flow(
     name=RunKind.CATALOG_DIFF.value,
-    flow_run_name=dated(RunKind.CATALOG_DIFF),
+    flow_run_name=named(RunKind.CATALOG_DIFF),
     task_runner=ThreadPoolTaskRunner(max_workers=_LINES_AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,
     validate_parameters=False,

@@ -22,13 +22,14 @@ from rich.console import Console
 
 from flows import CLUSTER_PROFILES
 from flows.chain.cube_blocks import write_blocks
+from flows.running.archives import open_catalog
 from flows.running.checked_options import with_options
 from flows.running.command import Show
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
-from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
 from flows.running.progress import ProgressBoard
+from flows.running.run_names import named
 from flows.running.terminal import plain_console
 from flows.settings import CubeOptions
 from shift_stac.archive.cube_publication import published_fingerprint
@@ -120,17 +121,9 @@ class CubeReport(BaseModel):
         ]
 
 
-def _run_name() -> str:
-    from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
-
-    options = flow_run.parameters["options"]
-    name = options.get("cube_name") if isinstance(options, dict) else options.cube_name
-    return f"cube-{name or CubeOptions().cube_name}"
-
-
 @flow(
     name=RunKind.CUBE.value,
-    flow_run_name=_run_name,
+    flow_run_name=named(RunKind.CUBE),
     # The runner gets its cluster when the profile is known, and starts it when there are blocks to
     # compute.
     task_runner=DaskTaskRunner(),  # type: ignore[arg-type]
@@ -166,7 +159,7 @@ def cube(options: CubeOptions) -> State[CubeReport]:
 def _make(
     options: CubeOptions, work: WorkFolder, board: ProgressBoard, journal: Journal
 ) -> CubeReport:
-    campaign, storage = load_campaign(options.campaign), open_archive(options)
+    campaign, storage = load_campaign(options.campaign), open_catalog(options)
     hrefs = Hrefs.of(storage, options.catalog)
     profile = load_profile(options.cluster, CLUSTER_PROFILES)
     shared = shared_profile(profile)

@@ -15,7 +15,6 @@ if __name__ == "__main__":
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import ValidationError
 from rich.console import Console
 
 from flows.chain.dry_run import dry_run, foresee
@@ -26,31 +25,16 @@ from flows.running.command import Show
 from flows.running.journal import Journal
 from flows.running.outcome import conclude, run_flow
 from flows.running.progress import ProgressBoard
+from flows.running.run_names import dates_and_lines, named
 from flows.running.terminal import plain_console, print_report
 from flows.settings import IngestOptions
 from shift_stac.monitoring.run_report import RunKind, RunReport
 from tasks.portal import list_lines
 
 
-def _run_name() -> str:
-    from prefect.runtime import flow_run  # noqa: PLC0415 - only defined within a run
-
-    try:
-        options = IngestOptions.model_validate(flow_run.parameters["options"])
-    except ValidationError:
-        # The run itself reports wrong options; without a name it would crash.
-        return "ingest-wrong-options"
-    return f"ingest-{_dates_and_lines(options)}"
-
-
-def _dates_and_lines(options: IngestOptions) -> str:
-    lines = f"-{len(options.line)}-lines" if options.line else ""
-    return f"{'-'.join(options.dates)}{lines}"
-
-
 @flow(
     name=RunKind.INGEST.value,
-    flow_run_name=_run_name,
+    flow_run_name=named(RunKind.INGEST),
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
     validate_parameters=False,
@@ -69,7 +53,7 @@ def ingest(options: IngestOptions) -> State[RunReport]:
         with (
             ProgressBoard(plain_console(stderr=True)) as board,
             RunContext(options, board) as context,
-            open_jobs(context, _dates_and_lines(options)) as engine,
+            open_jobs(context, dates_and_lines(options)) as engine,
         ):
             journal.tell(portal=context.portal_url, portal_version=options.portal_version)
             lines, failures = select_lines(options, lambda date: list_lines(date, context.portal))

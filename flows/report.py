@@ -24,14 +24,14 @@ from prefect.states import Completed
 from rich.console import Console
 
 from flows.history.past_runs import count_dropped_events, read_past
+from flows.running.archives import open_archive
 from flows.running.checked_options import with_options
 from flows.running.command import Show
 from flows.running.journal import REPORTS
 from flows.running.markdown import plain
-from flows.running.mfa_codes import open_archive
 from flows.running.next_steps import next_step
 from flows.running.outcome import run_flow
-from flows.running.run_names import dated
+from flows.running.run_names import named
 from flows.running.terminal import print_rows
 from flows.settings import ReportOptions
 from shift_stac.campaigns import load_campaign
@@ -48,7 +48,7 @@ _NIGHTS = 7
 _ALL = "all"
 
 
-@flow(name="report", flow_run_name=dated("report"), persist_result=False, validate_parameters=False)
+@flow(name="report", flow_run_name=named("report"), persist_result=False, validate_parameters=False)
 @with_options(ReportOptions)
 def report(options: ReportOptions) -> State[CampaignReport]:
     """Write the page of what was ingested day by day, and of what needs attention now.

@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError
 
 from flows.running.checked_options import with_options
 from flows.running.mfa_codes import code_source
-from flows.running.run_names import dated
+from flows.running.run_names import named
 from flows.running.terminal import plain_console, print_usage_error
 from flows.settings import SessionOptions, read_options
 from shift_stac.errors import CredentialsError
@@ -26,7 +26,7 @@ _PROGRAM = "python -m flows.session"
 
 @flow(
     name="aws-session",
-    flow_run_name=dated("aws-session"),
+    flow_run_name=named("aws-session"),
     persist_result=False,
     validate_parameters=False,
 )

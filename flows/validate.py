@@ -20,13 +20,13 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
+from flows.running.archives import open_archive
 from flows.running.checked_options import with_options
 from flows.running.command import Show
 from flows.running.interruption import ending_soon
 from flows.running.journal import Journal
-from flows.running.mfa_codes import open_archive
 from flows.running.outcome import end, run_flow, show_table
-from flows.running.run_names import dated
+from flows.running.run_names import named
 from flows.running.terminal import print_archive_report
 from flows.settings import ValidateOptions
 from shift_stac.archive.archive_report import ArchiveReport, LineCheck
@@ -43,7 +43,7 @@ from tasks.validate import validate_published
 
 @flow(
     name=RunKind.VALIDATE.value,
-    flow_run_name=dated("validate"),
+    flow_run_name=named(RunKind.VALIDATE),
     task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
     persist_result=False,
     validate_parameters=False,

@@ -23,10 +23,8 @@ from pydantic import Field
 from flows.running.form_fields import refused_unless
 from flows.running.temporary_server import is_server_temporary
 from flows.running.terminal import plain_console
-from flows.settings import BucketOptions, PublishedOptions
+from flows.settings import BucketOptions
 from shift_stac.errors import CredentialsError, NoSessionError
-from shift_stac.storage.address import open_storage
-from shift_stac.storage.base import Storage
 from shift_stac.storage.s3_options import AskCode
 
 _SECONDS_BETWEEN_LOOKS = 2
@@ -156,10 +154,3 @@ class _AskerInUi:
             if is_over:
                 return _End.UNANSWERED
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-
-
-def open_archive(options: PublishedOptions) -> Storage:
-    """Open a published archive, and its session with the bucket, if it needs one."""
-    storage = open_storage(options.store, options.s3, code_source(options.s3))
-    storage.prepare()
-    return storage

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from flows.running.interruption import ending_with
 from flows.running.journal import TAG, Journal
 from flows.running.plain_failures import NoServerError, NotWellError
+from flows.running.run_names import called_here
 from flows.running.signs_of_life import Left
 from flows.running.temporary_server import (
     is_server_temporary,
@@ -42,7 +43,7 @@ def conclude(journal: Journal) -> State[RunReport]:
 def show_table(journal: Journal, sentence: str, rows: list[dict[str, Any]]) -> None:
     """Show the result of a run in the UI, and log the path of its report."""
     description = f"{sentence} ({journal.path})"
-    create_table_artifact(rows, key=journal.run.kind, description=description)
+    create_table_artifact(rows, key=called_here(journal.run.kind), description=description)
     get_run_logger().info("%s; report in %s", sentence, journal.path)
 
 
@@ -110,6 +111,12 @@ def _check_server() -> None:
     """
     with get_client(sync_client=True) as client:
         error = client.api_healthcheck()
+        if error is None:
+            try:
+                client.raise_for_api_version_mismatch_once()
+            # This also happens if a proxy answers, whose server is gone.
+            except RuntimeError as mismatch:
+                error = mismatch
     if error is not None:
         msg = (
             f"no Prefect server answers at {PREFECT_API_URL.value()} ({error}): start it, correct "

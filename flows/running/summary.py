@@ -12,6 +12,7 @@ from prefect.context import FlowRunContext
 from flows.running.markdown import plain
 from flows.running.next_steps import next_step
 from flows.running.prefect_server import REFUSALS
+from flows.running.run_names import called_here
 from shift_stac.monitoring.alerts import Alert, AlertKind, Health
 from shift_stac.monitoring.run_report import LineOutcome, LineState, RunRecord, RunStatus
 
@@ -30,7 +31,7 @@ class Summary:
             return
         begun = f"Under way since {run.started:%Y-%m-%d %H:%M} UTC. The result will be shown here."
         artifact = ArtifactCreate(
-            key=f"{run.kind}-summary",
+            key=f"{called_here(run.kind)}-summary",
             type="markdown",
             description="What was done, what failed and why, and what to do.",
             data=begun,

@@ -202,7 +202,25 @@ def test_two_nights_never_overlap(service):
     assert first["end_time"] <= second["start_time"]
     # Of the four lines one is bad, and is tried again each night.
     for run in (first, second):
+        assert run["name"] == f"nightly-{day_of(run)}"
+        assert {"nightly", "nightly-summary"} <= set(service.artifacts(run["id"]))
         assert run["state"]["message"].startswith("1 of 1 line failed: ang20220228")
+
+
+def day_of(run):
+    return datetime.fromisoformat(run["expected_start_time"]).strftime("%Y%m%d")
+
+
+def test_runs_that_have_not_begun_have_their_names(service):
+    asked = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "limit": 100}
+
+    def are_named() -> bool:
+        runs = service.ask("POST", "/flow_runs/filter", asked)
+        given = {run["name"] for run in runs}
+        wanted = {f"{called}-{day_of(run)}" for run in runs for called in ("nightly", "report")}
+        return bool(given) and given <= wanted
+
+    wait_until(are_named, "random names", 60)
 
 
 def test_what_is_no_option_is_refused_before_anything_runs(service):

@@ -1,0 +1,53 @@
+"""The Prefect server's log: one sentence, not a traceback of 120 lines, if its database was busy."""
+
+import copy
+import logging
+import sqlite3
+import traceback
+from collections.abc import Iterator
+from typing import override
+
+from prefect.logging.handlers import PrefectConsoleHandler
+
+HANDLER = {"PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": f"{__name__}.ServerConsole"}
+"""The environment variable that makes a Prefect server log in this way."""
+
+_BUSY = "the database was busy; if this is frequent, use PostgreSQL"
+_LATE = "the database did not answer in time; if this is frequent, look at its load"
+
+
+class ServerConsole(PrefectConsoleHandler):
+    """Prefect's own console handler, with one sentence for an error that no programmer must see."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        cause = _cause(record.exc_info[1]) if record.exc_info else None
+        if cause is None:
+            return super().format(record)
+        short = copy.copy(record)
+        short.levelno, short.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        what = record.getMessage().partition("\n")[0].rstrip(":. ")
+        short.msg, short.args = f"{what}: {cause}", None
+        short.exc_info = short.exc_text = short.stack_info = None
+        return super().format(short)
+
+
+def _cause(error: BaseException | None) -> str | None:
+    """Return a sentence about an error if a busy database caused it."""
+    for each in _chain(error):
+        if isinstance(each, sqlite3.OperationalError) and "locked" in str(each):
+            return _BUSY
+        if isinstance(each, TimeoutError) and _comes_from("asyncpg", each):
+            return _LATE
+    return None
+
+
+def _comes_from(package: str, error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(f"/{package}/" in frame.f_code.co_filename for frame, _ in frames)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,29 @@
+"""A run's name: the same before it begins, when it begins, and when its options are wrong."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from flows.running.run_names import NIGHTLY, SEASON_CUBE, run_name
+from flows.settings import CubeOptions, IngestOptions
+
+NIGHT = datetime(2026, 3, 10, 2, tzinfo=UTC)
+DATES = ["2022-02-24", "2022-02-28"]
+LINE = "ang20220224t195402"
+
+
+@pytest.mark.parametrize(
+    ("called", "options", "name"),
+    [
+        ("ingest", {"date": DATES}, "ingest-20220224-20220228"),
+        ("ingest", IngestOptions(date=DATES[:1], line=[LINE]), "ingest-20220224-1-lines"),
+        ("ingest", {"date": ["yesterday"]}, "ingest-wrong-options"),
+        ("ingest", None, "ingest-wrong-options"),
+        (NIGHTLY, {"max_lines": "many"}, "nightly-20260310"),
+        (SEASON_CUBE, {"cube_name": "spring"}, "season-cube-spring"),
+        (SEASON_CUBE, "spring", "season-cube-season"),
+        ("cube", CubeOptions(cube_name="spring"), "cube-spring"),
+    ],
+)
+def test_a_run_is_named_by_what_starts_it_and_what_it_is_for(called, options, name):
+    assert run_name(called, options, NIGHT) == name
