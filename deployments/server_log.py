@@ -1,6 +1,5 @@
 """The Prefect server's log: one sentence, not a traceback of 120 lines, if its database was busy."""
 
-import copy
 import logging
 import sqlite3
 import traceback
@@ -8,9 +7,6 @@ from collections.abc import Iterator
 from typing import override
 
 from prefect.logging.handlers import PrefectConsoleHandler
-
-HANDLER = {"PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": f"{__name__}.ServerConsole"}
-"""The environment variable that makes a Prefect server log in this way."""
 
 _BUSY = "the database was busy; if this is frequent, use PostgreSQL"
 _LATE = "the database did not answer in time; if this is frequent, look at its load"
@@ -24,12 +20,16 @@ class ServerConsole(PrefectConsoleHandler):
         cause = _cause(record.exc_info[1]) if record.exc_info else None
         if cause is None:
             return super().format(record)
-        short = copy.copy(record)
-        short.levelno, short.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         what = record.getMessage().partition("\n")[0].rstrip(":. ")
-        short.msg, short.args = f"{what}: {cause}", None
-        short.exc_info = short.exc_text = short.stack_info = None
-        return super().format(short)
+        level = {"levelno": logging.WARNING, "levelname": logging.getLevelName(logging.WARNING)}
+        short = {"msg": f"{what}: {cause}", "args": None, "exc_info": None, "exc_text": None}
+        return super().format(logging.makeLogRecord(vars(record) | level | short))
+
+
+HANDLER = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": f"{__name__}.{ServerConsole.__qualname__}",
+}
+"""The environment variable that makes a Prefect server log in this way."""
 
 
 def _cause(error: BaseException | None) -> str | None:

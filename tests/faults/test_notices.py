@@ -64,11 +64,11 @@ class Night:
         """End the service."""
         self._services.close()
 
-    def begin(self) -> dict[str, int]:
+    def begin(self, count: int) -> dict[str, int]:
         """Some runs at work, each with the number of its process."""
-        runs = [self.service.start("aws-session") for _ in range(AT_ONCE)]
+        runs = [self.service.start("aws-session") for _ in range(count)]
         for run in runs:
-            self.service.wait(run, "PAUSED", seconds=180)
+            self.service.wait(run, "PAUSED", seconds=600)
         return {run: self._process(run) for run in runs}
 
     def _process(self, run: str) -> int:
@@ -159,7 +159,7 @@ def test_a_run_that_dies_is_told(number, attempt, night, request, tried):
     about = f"{number.name} of a run on {request.node.callspec.params['night']}, under load"
     tried(about, AT_ONCE)
     draw = random.Random(f"{SEED} {about} {attempt}")
-    runs = night.begin()
+    runs = night.begin(AT_ONCE)
     with load(night.service):
         since = {}
         for run, pid in runs.items():
@@ -185,7 +185,7 @@ def test_a_part_of_the_service_that_is_killed_is_told_and_so_are_its_runs(
 ):
     about = f"SIGKILL of the {part} on {request.node.callspec.params['night']}"
     tried(about)
-    runs = night.begin()
+    runs = night.begin(2)
     service = night.service
     below = descendants(service.process.pid)
     if part in {"server", "worker"}:

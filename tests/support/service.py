@@ -163,7 +163,7 @@ def run_service(
         return "\nready: " in service.log
 
     try:
-        wait_until(is_ready, f"the service is not ready: {service.log}", 150)
+        wait_until(is_ready, f"the service is not ready: {service.log}", 600)
         yield service
     finally:
         if process.poll() is None:

@@ -1,0 +1,85 @@
+"""What is expected to fail ends in one sentence, which says what to do: in the terminal and in Prefect's pages."""
+
+import json
+import re
+from contextlib import contextmanager
+from http import HTTPStatus
+
+import httpx
+import prefect
+import pytest
+
+from shift_stac.simulate.serving import QuietHandler, serve_handler
+
+NOT_FOR_PEOPLE = (
+    *("Traceback", "NoneType: None", "exited with unexpected exception", "Unexpected result"),
+    *("prefect.exceptions", "sqlite3.", "httpx.", "FileNotFoundError"),
+)
+NOBODY = "http://127.0.0.1:9"
+DATE = ("--date", "20220224")
+BUCKET = ("--store", "s3://archive/shift", "--s3.endpoint-url", NOBODY)
+
+
+@contextmanager
+def busy_server():
+    """A Prefect server whose database is locked."""
+
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            # What it answers without its database.
+            is_there = self.path.endswith(("/health", "/version"))
+            self.send_response(HTTPStatus.OK if is_there else HTTPStatus.SERVICE_UNAVAILABLE)
+            self.end_headers()
+            self.wfile.write(json.dumps(prefect.__version__).encode())
+
+        def do_POST(self) -> None:  # noqa: N802 - as above
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(HTTPStatus.SERVICE_UNAVAILABLE)
+            self.end_headers()
+
+    with serve_handler(Handler) as url:
+        yield f"{url}/api"
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "words"),
+    [
+        ("campaign", ("--portal", "."), "v1"),
+        ("ingest", (*DATE, "--download.ca-bundle", "absent.pem"), "absent.pem cannot be read"),
+        ("ingest", (*DATE, "--cluster", "discover"), "ib0"),
+        ("catalog", ("validate", "--store", "nowhere"), "nowhere has no catalog"),
+        ("report", BUCKET, "archive"),
+        ("cube", ("--store", "nowhere"), "nowhere"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " not in value else None,
+)
+def test_a_run_that_cannot_be_ends_in_one_sentence(
+    module, arguments, words, run_command, prefect_api
+):
+    done = run_command(f"flows.{module}", *arguments, AWS_EC2_METADATA_DISABLED="true")
+    assert done.status == 1
+    sentence = only_sentence(done.errors)
+    assert words in sentence
+    asked = {"sort": "START_TIME_DESC", "limit": 1}
+    (run,) = httpx.post(f"{prefect_api}/flow_runs/filter", json=asked).json()
+    assert (run["state_name"], run["state"]["message"]) == ("Failed", sentence)
+    asked = {"logs": {"flow_run_id": {"any_": [run["id"]]}}}
+    logs = httpx.post(f"{prefect_api}/logs/filter", json=asked).json()
+    told = "\n".join(record["message"] for record in logs)
+    assert not [phrase for phrase in NOT_FOR_PEOPLE if phrase in told], told
+
+
+def test_a_run_whose_server_is_away_or_busy_ends_in_one_sentence(run_command):
+    with busy_server() as busy:
+        for api, words in ((f"{NOBODY}/api", "start it"), (busy, "503")):
+            variables = {"PREFECT_API_URL": api, "PREFECT_CLIENT_MAX_RETRIES": "0"}
+            done = run_command("flows.catalog", "rebuild", server=False, **variables)
+            assert done.status == 1
+            assert words in only_sentence(done.errors)
+
+
+def only_sentence(errors: str) -> str:
+    """What a command says is wrong, which it says once, and nothing beside it that only a programmer reads."""
+    assert not [phrase for phrase in NOT_FOR_PEOPLE if phrase in errors], errors
+    (sentence,) = re.findall(r"^error: (.*)$", errors, re.MULTILINE)
+    return sentence
