@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from flows.running.signs_of_life import AT_WORK
 from shift_stac.simulate import simulate_campaign
 from support.commands import run_command
 from support.service import Api, listen, run_service
@@ -77,7 +78,9 @@ def stopped(service, slow_portal) -> Iterator[tuple[str, float]]:
     url, (_, line) = slow_portal
     run_id = service.start("ingest", date=[DATE], line=[line], portal=url, store="elsewhere")
     service.wait(run_id, "RUNNING", seconds=60)
-    wait_until(lambda: "GB" in service.logs(run_id) or "MB" in service.logs(run_id), "", 60)
+    wait_until(lambda: "MB" in service.logs(run_id), "the download has not begun", 60)
+    # Without its first sign of life, nobody knows since when it does nothing.
+    wait_until(lambda: AT_WORK in service.run(run_id)["labels"], "it gave no sign of life", 60)
     # A process that it is just about to start has its command line for a moment.
     process = min(
         pid
