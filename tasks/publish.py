@@ -5,7 +5,6 @@ from pathlib import Path
 from prefect import get_run_logger
 
 from shift_stac.archive.publication import link_missing, publish_data, publish_item
-from shift_stac.archive.search_pages import refresh_search_pages
 from shift_stac.campaigns import Campaign
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import Stage
@@ -80,5 +79,7 @@ def refresh(
     settled: list[FlightLine],
 ) -> None:
     """Update the table of items and the page for people to the catalog."""
+    from shift_stac.archive.search_pages import refresh_search_pages  # noqa: PLC0415 - see tasks/__init__.py
+
     brought = refresh_search_pages(storage, campaign, hrefs, lines=lines, settled=settled)
     get_run_logger().info("%d items brought into table and page", brought)

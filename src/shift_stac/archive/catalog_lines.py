@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from pydantic import ValidationError
 
 from shift_stac.archive.inventory import item_paths, read_items
@@ -13,6 +12,9 @@ from shift_stac.errors import CatalogError
 from shift_stac.model import FrozenModel
 from shift_stac.stac.item_table import index_path, read_index
 from shift_stac.storage.base import Storage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _COLUMNS = ("id", "published", "updated", "shift:store_bytes")
 
@@ -51,7 +53,7 @@ def catalog_lines(storage: Storage, campaign: Campaign) -> list[CatalogLine]:
     return sorted(found, key=lambda line: line.line)
 
 
-def _of_table(table: pa.Table) -> list[CatalogLine] | None:
+def _of_table(table: "pa.Table") -> list[CatalogLine] | None:
     if not set(_COLUMNS) <= set(table.schema.names):
         return None
     rows = table.select(list(_COLUMNS)).to_pylist()

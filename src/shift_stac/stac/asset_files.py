@@ -4,8 +4,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import rasterio
-
 from shift_stac.stac.item import AssetFile
 from shift_stac.storage.media_types import media_type
 
@@ -28,6 +26,8 @@ def describe_overview(tif: Path) -> dict[str, Any]:
 
     Fields of the projection extension 2.0, and of the bands of STAC 1.1 with eo 2.0.
     """
+    import rasterio  # noqa: PLC0415 - takes a quarter of a second, which a run without work need not wait for
+
     with rasterio.open(tif) as opened:
         authority = opened.crs.to_authority()
         code = {"proj:code": ":".join(authority)} if authority else {

@@ -3,6 +3,9 @@
 The table leaves out fields that only readers of a store need (bands, cube variables, sources); its
 hrefs are relative to the table. It is written once in each run, not once for each line, since it
 grows with the catalog. See https://github.com/radiantearth/stac-geoparquet-spec (1.1).
+
+Functions import pyarrow and stac-geoparquet themselves: with pandas these take half a second, and a
+run needs the table only at its end.
 """
 
 import io
@@ -10,18 +13,16 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
+from typing import TYPE_CHECKING, Any
 
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, DamagedTableError
 from shift_stac.stac.collection import UNREADABLE, read_box
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.paths import item_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STORE_ASSET = "zarr"
 """The name of the store's asset in the table, the same for all lines; items use the line's name."""
@@ -35,7 +36,7 @@ def index_path(campaign: Campaign) -> str:
     return f"{campaign.collection.id}/items.parquet"
 
 
-def read_index(content: bytes | None) -> pa.Table | None:
+def read_index(content: bytes | None) -> "pa.Table | None":
     """Parse the published table; None if there is none.
 
     Raises
@@ -45,6 +46,9 @@ def read_index(content: bytes | None) -> pa.Table | None:
     """
     if content is None:
         return None
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
     try:
         return pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
@@ -85,6 +89,10 @@ def merge_items(
     items
         Items as they are published.
     """
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow.compute as pc  # noqa: PLC0415 - as above
+    from stac_geoparquet.arrow import to_parquet  # noqa: PLC0415 - as above
+
     table = read_index(content)
     entries = [_entry(item, campaign, hrefs) for item in items]
     if content is not None and not entries:
@@ -110,7 +118,10 @@ def merge_items(
         return path.read_bytes()
 
 
-def _tabulate(entries: list[dict[str, Any]]) -> pa.Table:
+def _tabulate(entries: list[dict[str, Any]]) -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    from stac_geoparquet.arrow import parse_stac_items_to_arrow  # noqa: PLC0415 - as above
+
     try:
         return pa.table(parse_stac_items_to_arrow(entries).read_all())
     except Exception as error:  # the errors of its parts about invalid STAC
@@ -129,7 +140,7 @@ def _not_stac(item: Mapping[str, Any], why: str) -> str:
     )
 
 
-def _moments(table: pa.Table) -> dict[str, datetime | None]:
+def _moments(table: "pa.Table") -> dict[str, datetime | None]:
     # If all items are from another program, the column may be missing.
     told = "updated" in table.schema.names
     moments = table["updated"].to_pylist() if told else [None] * len(table)
