@@ -10,7 +10,8 @@ s3``). The contenders take turns on the same servers; figures are medians:
 - copy: ``rclone copy --transfers 8`` of the same files
 
 All of the lines in one run, and one line alone. Then the same ingest once more, which has nothing to
-do (``fixed_seconds``), and the stages of one line one after another, in one process. Processor seconds
+do (``fixed_seconds``), and the stages of one line one after another, in one process; and, with a cold
+cache, what they would move on a file system that flow and jobs share. Processor seconds
 are those of the contender and of the processes that it starts; those of the two servers meanwhile are
 told beside them. The lines are one line under several names: its files are links, and take its room
 once. The copy is removed before ours begins, so that both find the same disk.
@@ -223,15 +224,31 @@ def serve(portal: Path, work: Path) -> Iterator[Setting]:
 def stages_of(setting: Setting, line: FlightLine, target: str) -> dict[str, Any]:
     """The stages of one line, in a process of their own."""
     os.environ.update(setting.bucket.environment)
+    found: dict[str, Any] = {}
     folder = setting.work / "stages"
-    with setting.place(target) as place:
-        found: dict[str, Any] = measure(
-            run_stages, setting.portal, line, folder, place.archive
-        ).answer
+    for cold in (folder, None):
+        with setting.place(target) as place:
+            run = measure(run_stages, setting.portal, line, folder, place.archive, cold)
+        shutil.rmtree(folder)
+        found = (
+            run.answer | found if cold is None else {"traffic_mb": _traffic(run.answer["stages"])}
+        )
     for name, stage in found["stages"].items():
         print(f"    {name:10} {stage}", flush=True)
-    shutil.rmtree(folder)
+    print(f"    traffic of a shared file system in megabytes: {found['traffic_mb']}", flush=True)
     return found
+
+
+def _traffic(stages: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Megabytes that the conversion's job and the flow move from and to the working folder's disk."""
+
+    def moved(names: set[str]) -> dict[str, float]:
+        return {
+            key.removeprefix("mb_"): round(sum(stages[name][key] for name in names), 1)
+            for key in ("mb_read", "mb_written")
+        }
+
+    return {"job": moved({"convert"}), "flow": moved(stages.keys() - {"convert"})}
 
 
 def main() -> int:
