@@ -36,7 +36,7 @@ class WorkLog:
         self._began = time.monotonic()
         self._seconds: dict[str, float] = {}
         self._jobs: dict[str, JobRecord] = {}
-        self._failure: tuple[str, Exception] | None = None
+        self._failures: list[tuple[str, Exception]] = []
         self._lock = threading.Lock()
 
     @contextmanager
@@ -51,7 +51,7 @@ class WorkLog:
             yield
         except Exception as error:
             with self._lock:
-                self._failure = name, error
+                self._failures.append((name, error))
                 self.lost_jobs += isinstance(error, JobLostError)
             raise
         finally:
@@ -91,10 +91,9 @@ class WorkLog:
     def failure(
         self, line: str, state: LineState, reason: str, error: Exception, stage: str = ""
     ) -> LineOutcome:
-        """Return the outcome of a line that failed; by default with the stage that failed last."""
-        at, last = self._failure or ("", None)
-        where = stage or (at if last is error else "")
-        return self.outcome(line, state, reason, stage=where, error=error_name(error))
+        """Return the outcome of a line that failed; by default with the stage that raised the error."""
+        at = next((name for name, known in self._failures if known is error), "")
+        return self.outcome(line, state, reason, stage=stage or at, error=error_name(error))
 
 
 def failed(line: str, error: Exception, stage: str = "") -> LineOutcome:

@@ -106,8 +106,14 @@ def _bring_through(
         context.board.jobs(line.id, log.job),
         force=options.force,
     )
-    validation = validate(line, store, summary, sources)
-    companions = draw(line, store, summary, campaign)
+    # Both only read the store: a line that is alone has a processor for each.
+    drawing = draw.submit(line, store, summary, campaign)
+    try:
+        validation = validate(line, store, summary, sources)
+    finally:
+        # Of a store that is not right too: nothing may work on a line that has ended.
+        drawing.wait()
+    companions = drawing.result()
     place = publish(line, storage, campaign, store, companions, bar(line.id, Stage.PUBLISH))
     catalogue(
         line,

@@ -39,6 +39,9 @@ def test_a_failure_tells_the_stage_in_which_it_happened_and_the_error_that_is_kn
     log, error = WorkLog(), _OfAModuleItselfError("the server answered 503")
     with pytest.raises(TransferError):
         attempt(log, "download", error)
+    # Beside it, another stage failed after it.
+    with pytest.raises(KeyError):
+        attempt(log, "draw", KeyError("B1"))
     outcome = log.failure(LINE, LineState.FAILED, str(error), error)
     assert (outcome.stage, outcome.error) == ("download", "TransferError")
     # Raised by what is between two stages.
