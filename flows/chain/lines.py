@@ -106,12 +106,12 @@ def _bring_through(
         context.board.jobs(line.id, log.job),
         force=options.force,
     )
-    # Both only read the store: a line that is alone has a processor for each.
+    # Both only read the store. Side by side, they use both processors when only one line is at work.
     drawing = draw.submit(line, store, summary, campaign)
     try:
         validation = validate(line, store, summary, sources)
     finally:
-        # Of a store that is not right too: nothing may work on a line that has ended.
+        # Also if the store is not valid: nothing may work on a line that has ended.
         drawing.wait()
     companions = drawing.result()
     place = publish(line, storage, campaign, store, companions, bar(line.id, Stage.PUBLISH))

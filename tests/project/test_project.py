@@ -126,3 +126,12 @@ def test_imports_point_one_way():
 def test_the_library_is_usable_without_prefect():
     code = "import sys, shift_stac.archive.publication, shift_stac.simulate; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_starts_without_what_only_its_lines_need():
+    heavy = {"pandas", "pyarrow", "rasterio", "xarray", "matplotlib", "distributed"}
+    code = f"import sys, flows.campaign, flows.ingest; print(*({heavy!r} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []

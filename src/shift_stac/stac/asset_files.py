@@ -26,7 +26,7 @@ def describe_overview(tif: Path) -> dict[str, Any]:
 
     Fields of the projection extension 2.0, and of the bands of STAC 1.1 with eo 2.0.
     """
-    import rasterio  # noqa: PLC0415 - takes a quarter of a second, which a run without work need not wait for
+    import rasterio  # noqa: PLC0415 - it takes a quarter of a second, and a run without work does not need it
 
     with rasterio.open(tif) as opened:
         authority = opened.crs.to_authority()
