@@ -34,8 +34,8 @@ from deployments.deployments import NIGHT_QUEUE, apply, describe
 from deployments.offers import portal_dates
 from deployments.processes import Child, PartEndedError, ServiceError, run_prefect
 from deployments.server_access import allowed_origins, check_password, local_url, password_warning
-from deployments.server_log import HANDLER
 from deployments.watch import Watch
+from flows.running.server_log import HANDLER
 from flows.running.terminal import plain_console, print_usage_error
 from flows.settings import (
     ArchiveOptions,

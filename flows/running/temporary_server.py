@@ -31,6 +31,7 @@ from prefect.settings import (
 
 from flows.running.imports import importing
 from flows.running.prefect_database import prepare_database
+from flows.running.server_log import HANDLER
 from shift_stac.errors import ShiftError
 
 if TYPE_CHECKING:
@@ -164,17 +165,22 @@ def _serve(listening: socket.socket, lifeline: Connection, run: Connection) -> N
 
 def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> None:
     try:
-        os.environ |= _LEANER
+        os.environ |= _LEANER | HANDLER
         prepare_database()
         refresh_global_settings_context()
         # These imports take seconds, and the run does not need them.
         with importing():
             import uvicorn  # noqa: PLC0415
+            from prefect.logging.configuration import setup_logging  # noqa: PLC0415
             from prefect.server.api.server import create_app  # noqa: PLC0415
 
             app = create_app()
+        # A fork has the handlers of its run.
+        setup_logging(incremental=False)
         gc.freeze()
-        config = uvicorn.Config(app, lifespan="on", log_level="error", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, lifespan="on", log_config=None, log_level="error", timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         started.append(server)
         server.run(sockets=[listening])

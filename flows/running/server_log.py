@@ -1,4 +1,4 @@
-"""The Prefect server's log: one sentence, not a traceback of 120 lines, if its database was busy."""
+"""The log of the Prefect servers that we start: one sentence, not a traceback of 120 lines, if a database was busy."""
 
 import logging
 import sqlite3

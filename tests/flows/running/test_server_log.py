@@ -1,4 +1,4 @@
-"""What the log of the service says where the server's database is busy."""
+"""What the log of a server says where its database is busy."""
 
 import io
 import logging
@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from deployments.server_log import HANDLER
+from flows.running.server_log import HANDLER
 
 
 @pytest.fixture
