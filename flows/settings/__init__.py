@@ -6,15 +6,12 @@ Otherwise it has its default.
 """
 
 from flows.settings.options import (
-    ArchiveOptions,
-    BucketOptions,
     CampaignOptions,
     CatalogCheckOptions,
     CubeOptions,
     DiffOptions,
     IngestOptions,
     PruneOptions,
-    PublishedOptions,
     ReportOptions,
     SessionOptions,
     ValidateOptions,
@@ -27,6 +24,7 @@ from flows.settings.setting_sources import (
     read_options,
     site_options,
 )
+from flows.settings.shared_options import ArchiveOptions, BucketOptions, PublishedOptions
 
 __all__ = [
     "SECRETS_VARIABLE",

@@ -33,7 +33,8 @@ from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
 from shift_stac.swath.igm import mask_igm
 from shift_stac.swath.line_files import LineFiles, open_line
-from shift_stac.swath.observation import ObservationLayers, summarize_observation
+from shift_stac.swath.observation import ObservationLayers
+from shift_stac.swath.observation_summary import summarize_observation
 from shift_stac.swath.spectral import SpectralAxis
 
 # Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version

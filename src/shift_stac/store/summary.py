@@ -13,7 +13,7 @@ from shift_stac.store.chunking import ChunkSizes
 from shift_stac.store.companions import Companions
 from shift_stac.store.store_format import ROOT_METADATA
 from shift_stac.swath.geolocation import GeolocationSummary
-from shift_stac.swath.observation import ObservationSummary
+from shift_stac.swath.observation_summary import ObservationSummary
 
 
 class TableOrigin(StrEnum):

@@ -14,7 +14,7 @@ from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, ProductLevel, ReadPart
 from shift_stac.swath.igm import InputGeometry
 from shift_stac.swath.line_files import EnviFiles
-from shift_stac.swath.observation import summarize_observation
+from shift_stac.swath.observation_summary import summarize_observation
 from shift_stac.swath.spectral import shared_axis
 
 # A line with at most this many scan lines is read as a whole.

@@ -19,7 +19,8 @@ from shift_stac.sources import Product
 from shift_stac.swath.igm import ground_sampling
 from shift_stac.swath.igm_crs import crs_from_igm
 from shift_stac.swath.obs_bands import OBS_LAYERS
-from shift_stac.swath.observation import ObservationLayers, summarize_observation
+from shift_stac.swath.observation import ObservationLayers
+from shift_stac.swath.observation_summary import summarize_observation
 
 DATE = "20220224"
 SHAPE = {"samples": 44, "scan_lines": 150, "bands": 40}

@@ -14,12 +14,8 @@ from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.flightline import FlightLine
 from shift_stac.swath.igm import ERROR_CODES
 from shift_stac.swath.obs_bands import OBS_LAYERS
-from shift_stac.swath.observation import (
-    ObservationLayers,
-    ObservationSummary,
-    cosine_i,
-    summarize_observation,
-)
+from shift_stac.swath.observation import ObservationLayers, cosine_i
+from shift_stac.swath.observation_summary import ObservationSummary, summarize_observation
 from support.sources import write_envi
 
 LINE = FlightLine("ang20220224t195402")
