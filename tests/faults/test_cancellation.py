@@ -1,0 +1,90 @@
+"""A run that is cancelled in the UI ends soon, at whatever moment, and the next one completes its work.
+
+The service is real: its server, its worker, and a process for each run. The moments are drawn at
+random. ``make test`` cancels one run, in ``tests/service``.
+"""
+
+import logging
+import os
+import random
+import time
+
+import pytest
+
+from shift_stac.archive.catalog_validation import validate_catalog
+from shift_stac.archive.inventory import take_inventory
+from shift_stac.simulate import simulate_campaign
+from shift_stac.storage.address import open_storage
+from support.plain_items import CAMPAIGN
+from support.service import Service, run_service
+from support.webserver import serve_nginx, wait_until
+
+LOG = logging.getLogger(__name__)
+TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
+SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
+# The service sees a cancellation within five seconds, and the run has fifteen to end.
+SECONDS_TO_END = 20
+DATE = "2022-02-24"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """The service of a portal with two lines whose cubes take half a second to arrive."""
+    root = tmp_path_factory.mktemp("portal")
+    simulate_campaign(
+        root, dates=[DATE.replace("-", "")], lines=2, samples=40, scan_lines=40, bands=60
+    )
+    folder = tmp_path_factory.mktemp("service")
+    with (
+        serve_nginx(root, root.parent / "nginx", slow="_rfl$|_clip$") as url,
+        run_service(folder, f'portal = "{url}"\nstore = "first"\n') as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def length(service) -> float:
+    """Seconds from the order of a run to its end, if nobody cancels it."""
+    began = time.monotonic()
+    assert service.wait(service.start("ingest", date=[DATE]))["state_type"] == "COMPLETED"
+    return time.monotonic() - began
+
+
+def processes_of_runs(service: Service) -> list[str]:
+    """The command lines of the processes in which runs work."""
+    return [command for command in service.children().values() if "flow-run" in command]
+
+
+def faults(service: Service, store: str) -> list[object]:
+    """What is wrong with an archive of the service, and what is left in the working folder."""
+    storage = open_storage(str(service.folder / store))
+    check = validate_catalog(storage)
+    work = [path for path in (service.folder / "work").rglob("*") if path.is_file()]
+    # Ledger and reports stay, and so do locks that nobody holds.
+    left = [path for path in work if path.suffix not in {".lock", ".json"}]
+    data = take_inventory(storage, CAMPAIGN).without_data
+    return [*check.findings, *data, *left, *["items"] * (check.items != 2)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(TRIES))
+def test_a_run_that_is_cancelled_at_any_moment_ends_and_the_next_one_completes_it(
+    attempt, service, length, tried
+):
+    moment = random.Random(f"{SEED} {attempt}").uniform(0, length)
+    store = f"archive-{attempt}"
+    run_id = service.start("ingest", date=[DATE], store=store)
+    time.sleep(moment)
+    service.ask("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
+    began = time.monotonic()
+    run = service.wait(run_id, seconds=SECONDS_TO_END)
+    wait_until(lambda: not processes_of_runs(service), f"{moment:.2f} s: a process is left", 10)
+    took = time.monotonic() - began
+    LOG.warning("after %.2f of %.2f s: %s within %.1f s", moment, length, run["state_type"], took)
+    is_late = run["state_type"] == "COMPLETED"
+    tried("death: of a run, too late" if is_late else "death: a run is cancelled", 1, [took])
+    assert run["state_type"] in {"CANCELLED", "COMPLETED"}
+    assert took < SECONDS_TO_END
+    again = service.wait(service.start("ingest", date=[DATE], store=store))
+    assert again["state_type"] == "COMPLETED", again["state"]["message"]
+    assert faults(service, store) == []
