@@ -5,6 +5,11 @@
 Each night is a process of its own, `python -m flows.campaign --max-lines N`. The second is killed in
 the middle (SIGKILL), so that the third goes on from what it left. When nothing is left, one more night
 finds everything up to date: its seconds and its requests are what an idle night costs.
+
+While a night runs, resident memory and processor seconds of the flow's process are read at each tenth of
+its lines: the memory must not grow with the lines that are done, and the seconds must grow evenly.
+
+    python benchmarks/campaign.py --lines 2000 --a-night 2000
 """
 
 import argparse
@@ -21,6 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+import psutil
 from measuring import circumstances, write_results
 
 from shift_stac.simulate import simulate_campaign
@@ -56,11 +62,16 @@ def night(folder: Path, url: str, limit: int, kill_after: int | None = None) -> 
         start_new_session=True,
     )
     before = published(folder)
+    course: list[dict[str, float]] = []
     while process.poll() is None:
-        if kill_after is not None and published(folder) - before >= kill_after:
+        done = published(folder) - before
+        if kill_after is not None and done >= kill_after:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             break
+        if done >= (len(course) + 1) * limit / 10:
+            course.append({"lines": done, "seconds": round(time.monotonic() - started, 1)})
+            course[-1] |= used_by(process.pid)
         time.sleep(0.2)
     seconds = round(time.monotonic() - started, 1)
     named = re.findall(r"report in (\S+)", (folder / "night.log").read_text())
@@ -68,7 +79,22 @@ def night(folder: Path, url: str, limit: int, kill_after: int | None = None) -> 
     if named:
         report = json.loads((folder / named[-1]).read_text())
         states.update(outcome["state"] for outcome in report["outcomes"])
-    return {"seconds": seconds, "status": process.returncode, "states": dict(states)}
+    return {
+        "seconds": seconds,
+        "status": process.returncode,
+        "states": dict(states),
+        "course": course,
+    }
+
+
+def used_by(pid: int) -> dict[str, float]:
+    """Memory and processor seconds of a process, without those that it started."""
+    process = psutil.Process(pid)
+    times = process.cpu_times()
+    return {
+        "memory_mb": round(process.memory_info().rss / 1e6),
+        "cpu_seconds": round(times.user + times.system, 1),
+    }
 
 
 def published(folder: Path) -> int:
