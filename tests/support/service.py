@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import httpx
 
@@ -88,6 +88,14 @@ class Service(Api):
     def log(self) -> str:
         """What it printed."""
         return (self.folder / "service.log").read_text()
+
+    @override
+    def wait(self, run_id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
+        try:
+            return super().wait(run_id, *states, seconds=seconds)
+        except TimeoutError as error:
+            msg = f"{error}; the service printed: {self.log[-2000:]}"
+            raise TimeoutError(msg) from error
 
     def children(self) -> dict[int, str]:
         """Its processes, and theirs: each with its command line."""
