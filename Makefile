@@ -14,8 +14,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Tests start Python some hundred times: what it has compiled is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser test-wheel check docs release-check bench bench-slurm \
-  image test-image lock page-reader clean
+.PHONY: help install demo serve test test-fast faults test-slurm test-browser test-stac-browser test-wheel check \
+  check-types check-code check-packages docs release-check bench bench-slurm image test-image lock page-reader clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,12 +83,19 @@ test-image: image ## the image and docker/compose.yaml really run (root, minutes
 	  sh -c 'ip link set lo up && exec "$$@"' sh $(BIN)/python -m pytest tests/docker $(PYTEST_ARGS)
 
 check: install ## format, lint, types, import directions, dead code, spelling, known weaknesses of packages
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-code check-packages
+
+check-types:
+	$(BIN)/mypy
+
+check-code:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
 	$(BIN)/codespell
+
+check-packages:
 	$(BIN)/python tools/audit requirements.lock
 
 docs: install ## the documentation as a site, in build/docs (no network; warnings are errors)
