@@ -128,6 +128,7 @@ def test_the_library_is_usable_without_prefect():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.heavy
 def test_a_run_starts_without_what_only_its_lines_need():
     heavy = {"pandas", "pyarrow", "rasterio", "xarray", "matplotlib", "distributed"}
     code = f"import sys, flows.campaign, flows.ingest; print(*({heavy!r} & sys.modules.keys()))"

@@ -101,6 +101,7 @@ def test_who_was_killed_takes_its_own_claim_of_the_path_over_and_nobody_else_doe
     assert faults_of(storage, LINE) == []
 
 
+@pytest.mark.heavy
 def test_nothing_is_published_into_a_place_that_is_emptied(tmp_path, versions):
     storage = FolderStorage(tmp_path / "archive")
     first, second, _ = versions.values()

@@ -181,6 +181,7 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 """
 
 
+@pytest.mark.heavy
 def test_importing_dask_jobqueue_leaves_ctrl_c_alone_in_any_thread():
     """Its import would make Ctrl-C exit with status 0, and fail outside the main thread."""
     subprocess.run([sys.executable, "-W", "error", "-c", _CHECK], check=True)

@@ -66,6 +66,7 @@ def test_the_page_of_nothing_says_so():
     assert report_rows(made, 7) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("days", [1, 30, 60, 365])
 def test_the_page_of_many_nights_is_whole_and_asks_nobody(days):
     runs, catalog_lines = nights(NOW - timedelta(hours=7), days, 24)

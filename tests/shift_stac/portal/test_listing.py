@@ -70,6 +70,7 @@ def test_links_that_leave_the_directory_are_passed_over():
     assert parse_listing(page, URL) == []
 
 
+@pytest.mark.heavy
 @given(st.text(max_size=30), st.booleans())
 def test_no_name_escapes_whatever_a_listing_says(target, encode):
     page = f'<a href="{quote(target) if encode else target}">x</a>'
