@@ -1,11 +1,5 @@
-"""Downloads a flight line's files, and verifies them.
+"""Downloads a flight line: its headers, then its IGM, then its other files, each checked in turn."""
 
-A file is written as ``<name>.part`` and renamed when it is complete. ``<name>.source.json`` beside
-it records its source, so that the next run does not fetch it again. Files of a local mirror are
-used in place; only their records are written.
-"""
-
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,17 +16,15 @@ from shift_stac.errors import (
     EnviError,
     RefusedFileError,
     TransferError,
-    WorkFolderError,
 )
-from shift_stac.files import write_whole
 from shift_stac.locks import held
 from shift_stac.portal.download_options import DownloadOptions
+from shift_stac.portal.file_fetcher import FileFetcher
 from shift_stac.portal.http_client import http_client
 from shift_stac.portal.parts import read_bytes, read_part
-from shift_stac.portal.records import Record, is_local, local_path, record_path, recorded
+from shift_stac.portal.records import is_local, recorded
 from shift_stac.portal.room import DiskRoom, Need
 from shift_stac.portal.tally import Progress, Tally, results_of
-from shift_stac.portal.transfer import fetch
 from shift_stac.sources import (
     Product,
     ProductLevel,
@@ -46,7 +38,6 @@ from shift_stac.sources import (
 )
 
 _logger = logging.getLogger(__name__)
-_BLOCK = 1 << 20
 # A cube of no more bytes is here as fast as a look into it would take.
 _SMALL_BYTES = 100_000_000
 
@@ -88,6 +79,7 @@ class Downloader:
         self._cancellation = cancellation or Cancellation()
         self._check, self._look = check, look
         self._client = http_client(self._options, self._cancellation, for_files=True)
+        self._files = FileFetcher(self._client, self._options, self._cancellation)
         self._pool = ThreadPoolExecutor(self._options.parallel_files, "download")
 
     def __enter__(self) -> Self:
@@ -103,14 +95,7 @@ class Downloader:
 
     def is_current(self, remote: RemoteFile, folder: Path) -> bool:
         """Whether a file is on this machine, and unchanged here and on the portal."""
-        return is_local(remote) or recorded(remote, folder) is not None
-
-    def _missing(self, remote: RemoteLine, folder: Path) -> int:
-        """Bytes of a line's files that are still to be fetched."""
-        files = [file for product in remote.products for file in (product.header, product.data)]
-        wanted = [file for file in files if not self.is_current(file, folder)]
-        parts = [part for file in wanted if (part := _part(folder / file.name)).exists()]
-        return sum(file.size for file in wanted) - sum(part.stat().st_size for part in parts)
+        return self._files.is_current(remote, folder)
 
     def download(
         self, remote: RemoteLine, folder: Path, progress: Progress | None = None
@@ -148,7 +133,8 @@ class Downloader:
             log=_logger,
         ):
             self._cancellation.check(f"{remote.line}: download")
-            need = Need(remote.line, downloads=self._missing(remote, folder), store=0)
+            files = [file for product in remote.products for file in (product.header, product.data)]
+            need = Need(remote.line, downloads=self._files.missing(files, folder), store=0)
             DiskRoom(folder).check(need)
             headers, notes = self._bring_headers(remote, folder, tally)
             # The IGM first: it is small beside the cubes, and what is wrong with it spares them.
@@ -245,7 +231,7 @@ class Downloader:
 
     def _bring_headers(
         self, remote: RemoteLine, folder: Path, tally: Tally
-    ) -> "tuple[tuple[_Header, ...], tuple[str, ...]]":
+    ) -> tuple[tuple[_Header, ...], tuple[str, ...]]:
         """Download and check a line's headers; return the headers, and notes on those that failed."""
         found, notes = _apart(
             results_of(
@@ -259,9 +245,9 @@ class Downloader:
         self._check(_understood(found))
         return found, notes
 
-    def _bring_header(self, product: RemoteProduct, folder: Path, tally: Tally) -> "_Header":
+    def _bring_header(self, product: RemoteProduct, folder: Path, tally: Tally) -> _Header:
         """Download a product's header; for an optional and damaged one return its fault."""
-        file = self._bring(product.header, folder, tally)
+        file = self._files.bring(product.header, folder, tally)
         try:
             return _Header(product, _read_header(file, product))
         except EnviError as error:
@@ -274,69 +260,15 @@ class Downloader:
     def _bring_pair(self, product: RemoteProduct, folder: Path, tally: Tally) -> SourceProduct:
         return SourceProduct(
             product=product.product,
-            header=self._bring(product.header, folder, tally),
-            data=self._bring(product.data, folder, tally),
+            header=self._files.bring(product.header, folder, tally),
+            data=self._files.bring(product.data, folder, tally),
             is_optional=product.is_optional,
             untold=product.untold,
         )
 
-    def _bring(self, remote: RemoteFile, folder: Path, tally: Tally) -> SourceFile:
-        tally.advance(remote.name, 0)
-        known = recorded(remote, folder)
-        if known is None:
-            path, digest = (
-                self._take_local(remote, tally)
-                if is_local(remote)
-                else self._take_remote(remote, folder, tally)
-            )
-            known = Record(
-                **remote.model_dump(), path=path, sha256=digest, mtime_ns=path.stat().st_mtime_ns
-            )
-            write_whole(record_path(remote, folder), known.model_dump_json(indent=1), durable=True)
-        tally.advance(remote.name, remote.size)
-        return SourceFile.model_validate(known.model_dump(exclude={"mtime_ns"}))
-
-    def _take_remote(self, remote: RemoteFile, folder: Path, tally: Tally) -> tuple[Path, str]:
-        target = folder / remote.name
-        part = _part(target)
-        try:
-            digest = fetch(
-                self._client,
-                remote,
-                part,
-                self._options,
-                lambda here: tally.advance(remote.name, here),
-                self._cancellation,
-            )
-            part.replace(target)
-        except OSError as error:
-            msg = f"{target} cannot be written: {error.strerror or error}"
-            raise WorkFolderError(msg) from error
-        return target, digest
-
-    def _take_local(self, remote: RemoteFile, tally: Tally) -> tuple[Path, str]:
-        path = local_path(remote)
-        digest = hashlib.sha256()
-        try:
-            with path.open("rb") as file:
-                here = 0
-                while block := file.read(_BLOCK):
-                    digest.update(block)
-                    here += len(block)
-                    tally.advance(remote.name, here)
-        except OSError as error:
-            msg = f"{path} cannot be read: {error.strerror}"
-            raise RefusedFileError(msg) from error
-        return path, digest.hexdigest()
-
 
 def _understood(headers: Iterable[_Header]) -> dict[Product, EnviHeader]:
     return {h.product.product: h.header for h in headers if h.header is not None}
-
-
-def _part(target: Path) -> Path:
-    """Where a file grows until it is whole."""
-    return target.with_name(target.name + ".part")
 
 
 def _or_note[T](product: RemoteProduct, bring: Callable[..., T], *args: Any) -> T | str:
