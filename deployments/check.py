@@ -212,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "on the cluster and waits for it.",
         )
     except (ValidationError, SettingsError, OSError) as error:
-        print_usage_error(errors, error, _PROGRAM)
+        print_usage_error(errors, error, _PROGRAM, arguments)
         return 2
     findings = list(look(settings, try_job=_TRY_JOB in given))
     bad = sum(finding.verdict is Verdict.BAD for finding in findings)

@@ -338,7 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         deployments = describe(options, _POOL, Path.cwd(), _ask_portal(options, errors))
     except (ValueError, SettingsError, OSError) as error:
         # Prefect raises a plain ValueError for a wrong schedule.
-        print_usage_error(errors, error, _PROGRAM)
+        print_usage_error(errors, error, _PROGRAM, arguments)
         return 2
     _go_past_proxies(options)
     ending = [signal.SIGINT, signal.SIGTERM]

@@ -21,8 +21,8 @@ from flows.settings import (
     ReportOptions,
     ValidateOptions,
 )
-from flows.settings.spelling import similar
 from shift_stac.cluster import load_profile
+from shift_stac.usage import similar
 
 
 def _check_cluster(options: IngestOptions | CampaignOptions | CubeOptions) -> None:

@@ -3,7 +3,6 @@
 Run ``python -m flows.demo``. It needs no network but loopback.
 """
 
-import argparse
 import json
 import shlex
 import sys
@@ -22,6 +21,7 @@ from shift_stac.simulate import simulate_campaign
 from shift_stac.simulate.serving import serve_folder
 from shift_stac.stac.paths import CATALOG_PATH, day_path, item_path, store_path
 from shift_stac.store.companions import Companions
+from shift_stac.usage import PlainParser
 
 _DATE = "20220224"
 # Three lines in both UTM zones, one without GLT. 1 GB; a step takes some seconds.
@@ -36,7 +36,7 @@ _CUBE_BANDS, _CUBE_CELL_M = (650.0, 860.0), 10.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Generate, serve and ingest; then print how to look at the result."""
-    parser = argparse.ArgumentParser(prog="python -m flows.demo", description=__doc__)
+    parser = PlainParser(prog="python -m flows.demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("demo"), help="where everything goes")
     folder: Path = parser.parse_args(arguments).folder
     console = plain_console()

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "is none, 2 for wrong usage.",
         )
     except (ValidationError, SettingsError, OSError) as error:
-        print_usage_error(errors, error, _PROGRAM)
+        print_usage_error(errors, error, _PROGRAM, arguments)
         return 2
     if not options.s3.mfa_serial:
         errors.print("error: no MFA device is configured: set --s3.mfa-serial", highlight=False)

@@ -67,7 +67,7 @@ class Command[Options: BaseModel]:
                 from flows.running import prefect_server, temporary_server  # noqa: PLC0415 - see above
             prefect_server.take_password()
         except (ValidationError, SettingsError, ShiftError, OSError) as error:
-            print_usage_error(errors, error, self.program)
+            print_usage_error(errors, error, self.program, arguments)
             return 2
         try:
             if self.has_run(options):
@@ -88,7 +88,7 @@ class Command[Options: BaseModel]:
             return 1
         except WrongAddressError as error:
             end_log()
-            print_usage_error(errors, error, self.program)
+            print_usage_error(errors, error, self.program, arguments)
             return 2
         except ShiftError as error:
             end_log()

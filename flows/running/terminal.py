@@ -1,6 +1,7 @@
 """The output of the commands."""
 
 import logging
+import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 
+from flows.settings.origins import origin
 from shift_stac.monitoring.units import format_size
 
 if TYPE_CHECKING:
@@ -161,9 +163,15 @@ def problems_of(error: Exception) -> list[tuple[tuple[str, ...], str]]:
     ]
 
 
-def print_usage_error(console: Console, error: Exception, program: str) -> None:
-    """Print the errors in the options, with their names on the command line."""
+def print_usage_error(
+    console: Console, error: Exception, program: str, arguments: Sequence[str] | None = None
+) -> None:
+    """Print the errors in the options, each with the place where its option was given.
+
+    ``arguments`` is the command line without the command; None for that of this process.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
     for place, reason in problems_of(error):
-        where = f"--{'.'.join(place).replace('_', '-')}: " if place else ""
+        where = f"{origin(place, given)}: " if place else ""
         console.print(f"error: {where}{reason}", highlight=False, soft_wrap=True)
     console.print(f"{program} --help explains every option.", highlight=False)

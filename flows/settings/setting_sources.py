@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import new_class
-from typing import Any, NoReturn, override
+from typing import Any, override
 
 from pydantic import BaseModel
 from pydantic_settings import (
@@ -38,13 +38,13 @@ from flows.settings.spelling import (
     check_keys,
     check_secrets,
     setting_names,
-    similar,
 )
 from shift_stac.campaigns import is_campaign_table
 from shift_stac.files import at_home
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.sources import CAN_DO_WITHOUT, ProductLevel
 from shift_stac.store.chunking import ChunkLayout
+from shift_stac.usage import PlainParser
 
 SETTINGS_VARIABLE = "SHIFT_SETTINGS"
 """Environment variable that names the settings file."""
@@ -204,7 +204,7 @@ def read_options[Options: BaseModel](
     pydantic.ValidationError
         A value is invalid.
     """
-    parser = _Parser(
+    parser = PlainParser(
         prog=program,
         description=f"{purpose} Every option can also be set by an environment variable "
         "(SHIFT_PORTAL, SHIFT_S3__ENDPOINT_URL, ...) and in a TOML settings file.",
@@ -222,27 +222,12 @@ def read_options[Options: BaseModel](
     source: Any = CliSettingsSource(
         _settings_of(kind), root_parser=parser, add_argument_method=_add_argument
     )
-    known, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        options = [f"--{name.replace('_', '-')}" for name in setting_names((kind,))]
-        parser.error(
-            f"unrecognized arguments: {' '.join(unknown)}"
-            f"{similar(unknown[0].partition('=')[0], [*options, '--settings'])}"
-        )
-    given = vars(known)
+    given = vars(parser.parse_args(arguments))
     named = given.pop("settings")
     if named:
         # Also for child processes.
         os.environ[SETTINGS_VARIABLE] = named
     return site_options(kind, _cli_settings_source=source(parsed_args=given))
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports wrong usage in two lines, without the list of all options."""
-
-    @override
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}\n{self.prog} --help explains every option.\n")
 
 
 _METAVARS = {

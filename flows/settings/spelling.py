@@ -13,6 +13,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_settings import SettingsError
 
+from shift_stac.usage import similar
+
 PREFIX = "SHIFT_"
 
 # Variables of scripts beside the commands, and of the tests.
@@ -38,12 +40,6 @@ def _names(kind: type[BaseModel], above: str) -> Iterator[tuple[str, bool]]:
         yield above + name, not below and "dict" in str(field.annotation).lower()
         for part in below:
             yield from _names(part, f"{above}{name}.")
-
-
-def similar(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence about an unknown name: the known name that is similar."""
-    found = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def check_environment(names: Mapping[str, bool]) -> None:

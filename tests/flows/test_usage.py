@@ -5,6 +5,7 @@ import pytest
 from deployments import check, serve
 from flows import session
 from flows.commands import CAMPAIGN, INGEST, REPORT, VALIDATE, main_catalog
+from shift_stac.reader import command_line
 
 DATE = ("--date", "20220224")
 
@@ -49,6 +50,7 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (main_catalog, ("prune", "--older-than-days", "-1"), "--older-than-days: "),
         (main_catalog, ("mend",), "rebuild|validate|prune|diff"),
         (main_catalog, ("rebild",), "did you mean rebuild?"),
+        (command_line.main, ("spectra", "--otput", "x"), "did you mean --output?"),
         (REPORT, ("--days", "0"), "--days: "),
         (session.main, (), "no MFA device is configured"),
         (check.main, ("--product", "L3"), "--product: "),
@@ -85,7 +87,8 @@ def test_wrong_usage_ends_with_2_and_a_sentence(
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"SHIFT_AUTH": "nameonly"}, "--auth: expected user:password"),
+        ({"SHIFT_AUTH": "nameonly"}, "SHIFT_AUTH: expected user:password"),
+        ({"SHIFT_STORE": "s3:/bucket"}, "SHIFT_STORE: 's3:/bucket' names no bucket"),
         ({"SHIFT_WEBHOOK": "http://x", "SHIFT_NOTIFY": "slack-webhook/x"}, "give one of them"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
@@ -96,3 +99,27 @@ def test_wrong_variables_end_with_2_and_a_sentence(variables, words, capsys, mon
         monkeypatch.setenv(name, value)
     assert serve.main(()) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["option", "variable", "secret", "key"])
+def test_a_wrong_value_is_told_with_the_place_where_it_was_given(
+    place, tmp_path, monkeypatch, capsys
+):
+    """The first place that counts; those after it have wrong values too."""
+    secret, file = tmp_path / "shift_s3__session_hours", tmp_path / "other.toml"
+    file.write_text('[s3]\nsession_hours = "long"\n')
+    monkeypatch.setenv("SHIFT_SETTINGS", str(file))
+    if place != "key":
+        secret.write_text("long")
+        monkeypatch.setenv("SHIFT_SECRETS_DIR", str(tmp_path))
+    if place in {"variable", "option"}:
+        monkeypatch.setenv("SHIFT_S3__SESSION_HOURS", "long")
+    arguments = ["--s3.session-hours", "long"] if place == "option" else []
+    assert CAMPAIGN(arguments) == 2
+    told = {
+        "option": "--s3.session-hours: ",
+        "variable": "SHIFT_S3__SESSION_HOURS: ",
+        "secret": f"{secret}: ",
+        "key": f"{file}: s3.session_hours: ",
+    }
+    assert f"error: {told[place]}Input should be" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from shift_stac.errors import MapError, ShiftError
 from shift_stac.reader.archive import Archive, open_archive
 from shift_stac.reader.geotiff import write_geotiff
 from shift_stac.reader.mosaic_rule import MosaicRule
+from shift_stac.usage import PlainParser
 
 # The columns of a list of lines as text.
 _TOLD = ("id", "datetime", "end_datetime", "gsd", "shift:product", "view:sun_elevation", "store")
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="shift-stac",
         description="Search, read and export an archive of flight lines: a folder, s3:// or https://.",
         epilog="shift-stac COMMAND --help explains the options of a command.",

@@ -8,6 +8,7 @@ from typing import override
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import ShiftError
 from shift_stac.simulate import simulate_campaign
+from shift_stac.usage import PlainParser
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -20,7 +21,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 def main() -> int:
     """Parse the command line, write the campaign, and print its lines."""
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="python -m shift_stac.simulate",
         description="Write a simulated campaign as a portal's tree of ENVI files.",
         formatter_class=_Help,
