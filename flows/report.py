@@ -28,8 +28,8 @@ from flows.running.archives import open_archive
 from flows.running.checked_options import with_options
 from flows.running.command import Show
 from flows.running.journal import REPORTS
-from flows.running.markdown import plain
-from flows.running.next_steps import next_step
+from flows.running.markdown import finding, plain
+from flows.running.next_steps import ACKNOWLEDGE, next_step
 from flows.running.outcome import run_flow
 from flows.running.run_names import named
 from flows.running.terminal import print_rows
@@ -129,7 +129,7 @@ def _write(report: CampaignReport, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
     write_whole(page.with_suffix(".json"), f"{report.model_dump_json(indent=1)}\n")
-    write_whole(page, render_report_page(report))
+    write_whole(page, render_report_page(report, ACKNOWLEDGE))
     return page
 
 
@@ -140,11 +140,11 @@ def _markdown(report: CampaignReport, path: Path) -> str:
         parts.append("## What needs attention now")
         parts.append(
             "\n".join(
-                f"- {finding.number} **{plain(finding.what)}**: {plain(finding.why)} "
-                f"*Next: {plain(finding.next_step)}*"
-                for finding in report.findings
+                finding(found.what, f"{found.why} (number {found.number})", found.next_step)
+                for found in report.findings
             )
         )
+        parts.append(f"*{plain(ACKNOWLEDGE)}*")
     rows = report_rows(report, _NIGHTS)
     if rows:
         parts += ["## The last days", _markdown_table(rows)]

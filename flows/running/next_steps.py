@@ -25,6 +25,12 @@ from shift_stac.errors import (
 from shift_stac.monitoring.alerts import Alert, AlertKind
 from shift_stac.monitoring.run_report import Stage
 
+ACKNOWLEDGE = (
+    "If a finding is dealt with, acknowledge its number: python -m flows.report --acknowledge NUMBER, or "
+    "the form of the deployment report. It is shown again if it happens again."
+)
+"""What to do about a finding that somebody has dealt with."""
+
 _PORTAL = "Check that the portal answers. The next run tries again."
 _ARCHIVE = "Check that the archive can be reached and written, and has space. Then run again."
 _FILES = (

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext
 
-from flows.running.markdown import plain
+from flows.running.markdown import finding, plain
 from flows.running.next_steps import next_step
 from flows.running.prefect_server import REFUSALS
 from flows.running.run_names import called_here
@@ -71,7 +71,7 @@ def _paragraphs(run: RunRecord, outcomes: tuple[LineOutcome, ...], report: Path)
 def _failure(line: LineOutcome) -> str:
     where = f" ({line.stage})" if line.stage else ""
     advice = _advice(AlertKind.LINE_FAILED, line.error, line.stage)
-    return f"- **{plain(line.line)}**{plain(where)}: {plain(line.reason)} *Next: {plain(advice)}*"
+    return finding(f"{line.line}{where}", line.reason, advice)
 
 
 def _advice(kind: AlertKind, error: str, stage: str = "") -> str:

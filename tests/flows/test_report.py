@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flows.report import _markdown
 from flows.running.markdown import plain
-from flows.running.next_steps import next_step
+from flows.running.next_steps import ACKNOWLEDGE, next_step
 from shift_stac.monitoring.campaign_report import make_campaign_report
 from shift_stac.monitoring.run_report import LineState
 from support.history import flow_run, line_run, nights
@@ -26,6 +26,11 @@ def test_the_artifact_tells_health_headline_and_the_last_days():
     made, told = markdown(*nights(NOW - timedelta(hours=7), 30, 24))
     assert told.startswith("# Something needs attention")
     assert plain(made.headline) in told
+    # Each finding has its number, and below it what to do.
+    entry = told[told.index("\n- **") :].split("\n\n")
+    assert f"number {made.findings[0].number}" in entry[0]
+    assert entry[1].startswith("  *Next: ")
+    assert plain(ACKNOWLEDGE) in told
     rows = [row for row in told.splitlines() if row.startswith("|")]
     assert len(rows) == 2 + 7
     assert rows[1] == "|" + " --- |" * 8

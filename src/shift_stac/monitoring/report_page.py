@@ -27,8 +27,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def render_report_page(report: CampaignReport) -> bytes:
-    """Render the page. The same report gives the same bytes."""
+def render_report_page(report: CampaignReport, note: str = "") -> bytes:
+    """Render the page, with a note below what needs attention. The same report gives the same bytes."""
     return render_html(
         __package__,
         "report.html",
@@ -36,6 +36,7 @@ def render_report_page(report: CampaignReport) -> bytes:
         word=HEALTH_WORDS[report.health],
         alike=_alike(report.findings),
         findings_shown=_FINDINGS,
+        note=note,
         tiles=_tiles(report),
         figures=draw_charts(report.periods),
         day_columns=_COLUMNS,

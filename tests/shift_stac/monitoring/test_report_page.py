@@ -171,6 +171,6 @@ def test_what_was_acknowledged_is_set_apart_until_it_happens_again():
     (finding,) = report([first]).findings
     seen = report([first], acknowledged=[finding.number])
     assert (seen.health, seen.findings, seen.seen_to) == (Health.WELL, (), (finding,))
-    assert "1 seen to" in "".join(Page(render_report_page(seen)).text)
+    assert "1 acknowledged" in "".join(Page(render_report_page(seen)).text)
     again = report([night(NOW - timedelta(hours=6)), first], acknowledged=[finding.number])
     assert len(again.findings) == 1
