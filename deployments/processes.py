@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,8 @@ class Child:
         """
         status = self._process.poll()
         if status is not None:
-            msg = f"the Prefect {self.name} ended with status {status}: see above{advice}"
+            how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
+            msg = f"the Prefect {self.name} ended {how}: read the service's log{advice}"
             raise ServiceError(msg)
 
 

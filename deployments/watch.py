@@ -141,8 +141,15 @@ class Watch:
         self._thread.join(2 * _ANSWER_S)
         if isinstance(error, ServiceError):
             now = datetime.now(UTC)
+            again = (
+                f"It starts itself again, at most {self._options.restarts} times in an hour."
+                if self._options.restarts
+                else "Start it again."
+            )
             ended = Notice(
-                key=f"service {now.isoformat()}", subject="the service ended", body=str(error)
+                key=f"service {now.isoformat()}",
+                subject="the service ended",
+                body=f"{error}. {again}",
             )
             self._take([ended], now)
             self._tried = 0.0
