@@ -56,7 +56,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
     The run completes even if something needs attention: its message and its artifact say so.
 
     Args:
-        options: which archive, and how many days.
+        options: which archive, how many days, and the findings that are dealt with.
     """
     now = datetime.now(UTC)
     # Whole days, including the first.

@@ -20,7 +20,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
-from flows.running.archives import open_archive
+from flows.running.archives import open_catalog
 from flows.running.checked_options import with_options
 from flows.running.command import Show
 from flows.running.interruption import ending_soon
@@ -60,7 +60,7 @@ def validate(options: ValidateOptions) -> State[ArchiveReport]:
         ending_soon(Cancellation()),
     ):
         campaign = load_campaign(options.campaign)
-        storage = open_archive(options)
+        storage = open_catalog(options)
         hrefs = Hrefs.of(storage, options.catalog)
         lines = [
             line

@@ -57,4 +57,4 @@ def test_good_and_bad_stores_are_listed(ingest, validate, campaign, tmp_path):
 def test_an_archive_of_nothing_ends_with_1_and_a_sentence(validate):
     done, _ = validate("--store", "nowhere")
     assert done.returncode == 1
-    assert "nothing of this campaign is published there" in done.stderr
+    assert "nowhere has no catalog" in done.stderr
