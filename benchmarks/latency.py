@@ -7,16 +7,19 @@ its own that holds each request back (``delaying.py``). The same from a local fo
 turns, and figures are medians of seconds (ENVI and kerchunk: of one run):
 
 - ours: the reader, on a line that was just opened, and ``again`` on the same line
-- by hand: the very objects that ours asked for, known beforehand, asked for by obstore, 64 at once, and
-  decompressed by as many threads as there are cores: a floor that no reader goes below
+- by hand: what a person writes for these lines alone (``by_hand.py``), from an address and places to the
+  same values, which are compared first
+- floor: the very objects that ours asked for, known beforehand, asked for by obstore, 64 at once, and
+  decompressed by as many threads as there are cores; nothing is made of them. No reader goes below
 - dask: the store as xarray opens it by default, over s3fs; pixels known beforehand
 - 2022: the layout of the 2022 script, opened so
 - ENVI: the portal's files, read where they lie by GDAL (``/vsis3``)
 - kerchunk: the same files by references, a chunk for each scan line, over s3fs
 - memory map: the same files on the local disk, with the lookup table in memory
 
-The first two find the pixels of places; the others are given them, and make no map. The table is that of
-``Archive.spectra``: the same fifty plots on six dates, lines not open yet.
+Ours and what is written by hand find the pixels of places, and make maps; the others are given the
+pixels, and make no map. The table is that of ``Archive.spectra``: the same fifty plots on six dates, lines
+not open yet.
 """
 
 import argparse
@@ -29,7 +32,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +39,10 @@ from typing import Any
 BENCHMARKS = Path(__file__).resolve().parent
 sys.path.insert(0, str(BENCHMARKS.parent / "tests"))
 
+import by_hand
 import fsspec
 import geopandas
-import numcodecs.blosc
 import numpy as np
-import obstore
 import pandas as pd
 import rasterio
 import shapely
@@ -72,8 +73,8 @@ DATES = ("20220224", "20220308", "20220322", "20220405", "20220420", "20220503")
 RGB = [672.6, 552.4, 447.2]
 PLOTS = 50
 SIDE = 64
-AT_ONCE = 64
-SLOW = ("ENVI", "kerchunk")
+PARTS = ("reads", "envi", "layouts")
+OURS, AGAIN, BY_HAND = "ours", "ours, again", "by hand"
 READS = ("spectrum", "ten plots", "polygon", "RGB map")
 LAYOUTS: dict[str, ConversionOptions] = {
     **{str(layout): ConversionOptions(chunks=layout.chunks) for layout in ChunkLayout},
@@ -212,38 +213,59 @@ class Gdal(AsArray):
 
 
 class ByHand:
-    """Fetches objects that are known, all at once, and decompresses them."""
+    """The reads of ``by_hand.py``, on a line that is open, in one event loop."""
 
-    def __init__(self, bucket: S3Store | Path) -> None:
-        self._bucket = bucket
-        self._pool = ThreadPoolExecutor(os.cpu_count())
+    def __init__(self, place: S3Store | Path, wanted: Places) -> None:
+        self._bucket = by_hand.Bucket(place)
+        self._runner = asyncio.Runner()
+        self._wanted = wanted
 
-    def read(self, keys: Sequence[str]) -> None:
-        """Objects, forgotten at once."""
-        if isinstance(self._bucket, Path):
-            folder = self._bucket
-            list(self._pool.map(lambda key: _decompressed(key, (folder / key).read_bytes()), keys))
-            return
+    def fetch(self, keys: Sequence[str]) -> None:
+        """Objects that are known, all at once, decompressed and forgotten."""
 
-        async def one(key: str, limit: asyncio.Semaphore) -> None:
-            async with limit:
-                found = await (await obstore.get_async(self._bucket, key)).bytes_async()
-            await asyncio.get_running_loop().run_in_executor(
-                self._pool, _decompressed, key, memoryview(found)
-            )
+        async def fetch() -> None:
+            await asyncio.gather(*(self._bucket.get(key) for key in keys))
 
-        async def all_of_them() -> None:
-            limit = asyncio.Semaphore(AT_ONCE)
-            await asyncio.gather(*(one(key, limit) for key in keys))
+        self._runner.run(fetch())
 
-        asyncio.run(all_of_them())
+    def open(self) -> by_hand.Line:
+        """The line of the first date."""
+        return self._runner.run(by_hand.Line.open(self._bucket, f"{DATES[0]}.zarr"))
+
+    def read(self, line: by_hand.Line, name: str) -> Any:
+        """One of the reads."""
+        wanted = self._wanted
+        reads = {
+            "spectrum": lambda: by_hand.spectra(line, wanted.places[:1]),
+            "ten plots": lambda: by_hand.spectra(line, wanted.places[:10]),
+            "polygon": lambda: by_hand.polygon(line, wanted.area),
+            "RGB map": lambda: by_hand.rgb_map(line, wanted.bands),
+        }
+        return self._runner.run(reads[name]())
+
+    def table(self) -> pd.DataFrame:
+        """All plots on all dates."""
+        names = [f"{date}.zarr" for date in DATES]
+        return self._runner.run(by_hand.table(self._bucket, names, self._wanted.places))
 
 
-def _decompressed(key: str, content: Any) -> Any:
-    # Documents have no codec, and the small arrays another.
-    if "/" not in key.partition("/c/")[2]:
-        return None
-    return np.frombuffer(numcodecs.blosc.decompress(content), np.uint8)
+def check_equal(hand: ByHand, root: str, wanted: Places, items: geopandas.GeoDataFrame) -> None:
+    """Look whether what is written by hand gives what the reader gives."""
+    ours, line = Ours(root + f"/{DATES[0]}.zarr", wanted), hand.open()
+    one, ten = ours.read("spectrum"), ours.read("ten plots")
+    np.testing.assert_array_equal(hand.read(line, "spectrum")["values"][0], one)
+    found = hand.read(line, "ten plots")
+    np.testing.assert_array_equal(found["values"], ten)
+    for name in ("y", "x", "distance", "longitude", "latitude"):
+        np.testing.assert_array_equal(found[name], ten[name])
+    area = ours.read("polygon")
+    good = area.good_wavelength == 1
+    for values, name in zip(hand.read(line, "polygon"), ("mean", "std", "count"), strict=True):
+        np.testing.assert_allclose(values, area[name][good], rtol=1e-9)
+    np.testing.assert_array_equal(hand.read(line, "RGB map"), ours.read("RGB map"))
+    tables = Archive(root, items).spectra(wanted.places), hand.table()
+    for name in ("id", "y", "x", "distance", "wavelength", "Reflectance", *by_hand.ANGLES):
+        np.testing.assert_array_equal(*(np.asarray(table[name]) for table in tables))
 
 
 @dataclass
@@ -293,41 +315,42 @@ def compare(
     meter: Meter,
     root: str,
     work: Path,
-    hand: ByHand,
+    place: S3Store | Path,
     keys: dict[str, list[str]],
     runs: int,
-    *,
-    with_slow: bool,
 ) -> None:
-    """Each read by each contender in turn. ``keys`` is what is read by hand; empty, it is learnt."""
+    """Each read by each contender in turn. ``keys`` is what the floor reads; empty, it is learnt."""
     first = Places.of(work / f"{DATES[0]}.zarr")
     items = items_of(root, work)
+    hand = ByHand(place, first)
+    check_equal(hand, root, first, items)
 
     def table() -> None:
         # A new one: the lines are opened, too.
         Archive(root, items).spectra(first.places)
 
     def turn(read: str, contender: str, action: Callable[..., Any], *args: Any) -> None:
-        """Ours, and at once after it the same objects by hand."""
+        """Ours, and at once after it the same objects, which are known by then."""
         meter.time(read, contender, action, *args)
         name = f"{read}, {contender}"
         if name not in keys:
             keys[name] = meter.keys(read, contender)
-        meter.time(read, f"{contender}, by hand", hand.read, keys[name])
+        meter.time(read, f"{contender}, floor", hand.fetch, keys[name])
 
     line = f"{root}/{DATES[0]}.zarr"
-    for number in range(runs):
-        turn("open", "ours", open_flightline, line)
+    for _ in range(runs):
+        turn("open", OURS, open_flightline, line)
+        meter.time("open", BY_HAND, hand.open)
         meter.time("open", "dask", lambda: xr.open_zarr(line, consolidated=True, chunks={}))
         for read in READS:
             ours = Ours(line, first)
-            turn(read, "ours", ours.read, read)
-            turn(read, "ours, again", ours.read, read)
+            turn(read, OURS, ours.read, read)
+            turn(read, AGAIN, ours.read, read)
+            meter.time(read, BY_HAND, hand.read, hand.open(), read)
             for contender, made in beside(root, work, first).items():
-                # A minute for each picture: its figure is one run's.
-                if contender not in SLOW or (number == 0 and with_slow):
-                    meter.time(read, contender, made.read, read)
-        turn("table", "ours", table)
+                meter.time(read, contender, made.read, read)
+        turn("table", OURS, table)
+        meter.time("table", BY_HAND, hand.table)
 
 
 def items_of(root: str, work: Path) -> geopandas.GeoDataFrame:
@@ -360,8 +383,20 @@ def beside(root: str, work: Path, wanted: Places) -> dict[str, Any]:
             wanted,
         ),
     }
-    if "://" in root:
-        found["ENVI"] = Gdal(rasterio.open(f"/vsis3/{root.partition('://')[2]}/envi"), wanted)
+    if "://" not in root:
+        mapped = np.memmap(work / "envi", "<f4", "r", shape=(shape[1], shape[0], shape[2]))
+        ds = open_flightline(work / f"{DATES[0]}.zarr")
+        table = np.stack([ds.glt_sample.to_numpy(), ds.glt_line.to_numpy()])
+        found["memory map"] = MemoryMap(mapped, wanted, table)
+    return found
+
+
+def compare_envi(meter: Meter, root: str, work: Path) -> None:
+    """The portal's files where they lie, once each: minutes for a picture."""
+    wanted = Places.of(work / f"{DATES[0]}.zarr")
+    for read in READS:
+        envi = Gdal(rasterio.open(f"/vsis3/{root.partition('://')[2]}/envi"), wanted)
+        meter.time(read, "ENVI", envi.read, read)
         references = fsspec.filesystem(
             "reference",
             fo=str(work / "references.json"),
@@ -371,13 +406,9 @@ def beside(root: str, work: Path, wanted: Places) -> dict[str, Any]:
             skip_instance_cache=True,
         )
         store = FsspecStore(references, read_only=True, path="")
-        found["kerchunk"] = Kerchunk(zarr.open_group(store, mode="r", zarr_format=2)["rfl"], wanted)
-    else:
-        mapped = np.memmap(work / "envi", "<f4", "r", shape=(shape[1], shape[0], shape[2]))
-        ds = open_flightline(work / f"{DATES[0]}.zarr")
-        table = np.stack([ds.glt_sample.to_numpy(), ds.glt_line.to_numpy()])
-        found["memory map"] = MemoryMap(mapped, wanted, table)
-    return found
+        group = zarr.open_group(store, mode="r", zarr_format=2)
+        kerchunk = Kerchunk(group["rfl"], wanted)
+        meter.time(read, "kerchunk", kerchunk.read, read)
 
 
 def compare_layouts(meter: Meter, root: str, work: Path, runs: int) -> None:
@@ -435,24 +466,26 @@ def references(bands: int, lines: int, samples: int) -> dict[str, Any]:
 
 
 def rows(meter: Meter) -> dict[str, dict[str, Any]]:
-    """Of each read: ours, the floor beside it, and the others."""
+    """Of each read: ours, what is written by hand and the floor beside it, and the others."""
     found: dict[str, dict[str, Any]] = {}
     for (read, contender), figures in meter.figures.items():
         row = figures.row()
         kept = found.setdefault(read, {"beside": {}})
-        if contender == "ours":
+        if contender == OURS:
             kept |= row
-        elif contender == "ours, by hand":
+        elif contender == BY_HAND:
             kept["best_by_hand"] = row["seconds"]
-        elif contender == "ours, again":
+        elif contender == f"{OURS}, floor":
+            kept["floor"] = row["seconds"]
+        elif contender == AGAIN:
             kept.setdefault("again", {}).update(row)
-        elif contender == "ours, again, by hand":
-            kept["again"]["best_by_hand"] = row["seconds"]
+        elif contender == f"{AGAIN}, floor":
+            kept["again"]["floor"] = row["seconds"]
         else:
             kept["beside"][contender] = row
     for read, kept in found.items():
         print(
-            f"{read:10} {kept['seconds']:7.3f} s, by hand {kept['best_by_hand']:.3f}",
+            f"{read:10} {kept['seconds']:7.3f} s, by hand {kept['best_by_hand']:.3f}, floor {kept['floor']:.3f}",
             {k: v["seconds"] for k, v in kept["beside"].items()},
             {k: v for k, v in kept.get("again", {}).items() if k != "mb"},
             f"{kept['requests']} requests {kept['mb']} MB",
@@ -467,11 +500,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--work", type=Path, help="folder with 20 GB of room; what it has is taken")
     parser.add_argument(
-        "--without-slow",
-        action="store_true",
-        help="leave out ENVI and kerchunk, which ours does not change: their figures are those of the last run",
+        "--parts",
+        nargs="+",
+        choices=PARTS,
+        default=PARTS,
+        help="what is measured: reads of the default layout, those of ENVI by GDAL and kerchunk, those of "
+        "all layouts; of the others the figures of the last run are kept",
     )
     options = parser.parse_args()
+    last = RESULTS / "latency.json"
+    result: dict[str, Any] = json.loads(last.read_text()) if set(options.parts) < set(PARTS) else {}
     with (
         tempfile.TemporaryDirectory() as folder,
         serve_s3((options.work or Path(folder)) / "s3") as bucket,
@@ -488,53 +526,71 @@ def main() -> int:
         if not (bucket.folder / "references.json").exists():
             objects = prepare(Path(folder) / "portal", bucket.folder, options.scan_lines)
             (bucket.folder / "objects.json").write_text(json.dumps(objects))
-        objects = json.loads((bucket.folder / "objects.json").read_text())
         read_through(*(file for file in bucket.folder.rglob("*") if file.is_file()))
         client = S3Store(
             "archive", endpoint=proxy.url, region="us-west-2", client_options={"allow_http": True}
         )
-        far, near, layouts = Meter(proxy), Meter(None), Meter(proxy)
-        keys: dict[str, list[str]] = {}
-        slow = {"with_slow": not options.without_slow}
-        compare(far, bucket.url, bucket.folder, ByHand(client), keys, options.runs, **slow)
-        print(f"{DELAY_S * 1000:.0f} ms away")
-        remote = rows(far)
-        if options.without_slow:
-            last = json.loads((RESULTS / "latency.json").read_text())
-            for read in READS:
-                known = last[read]["beside"]
-                remote[read]["beside"] |= {name: known[name] for name in SLOW}
-        compare(
-            near,
-            str(bucket.folder),
-            bucket.folder,
-            ByHand(bucket.folder),
-            keys,
-            options.runs,
-            **slow,
-        )
-        print("local disk")
-        local = rows(near)
-        compare_layouts(layouts, bucket.url, bucket.folder, options.runs)
-        by_layout: dict[str, dict[str, Any]] = {
-            name: {"objects": objects[name]} for name in LAYOUTS
+        measured = {
+            "reads": lambda: measure_reads(bucket, client, proxy, options.runs),
+            "envi": lambda: measure_envi(bucket, proxy),
+            "layouts": lambda: measure_layouts(bucket, proxy, options.runs),
         }
-        for (read, layout), figures in layouts.figures.items():
-            by_layout[layout][read] = figures.row()
-        for layout, found in by_layout.items():
-            print(layout, {read: list(found[read].values()) for read in READS}, flush=True)
-    result = {
-        "delay_seconds": DELAY_S,
-        "scan_lines": options.scan_lines,
-        "runs": options.runs,
-        "slow_contenders_measured": not options.without_slow,
-        **remote,
-        "local_disk": local,
-        "layouts": by_layout,
-    }
+        parts = result.setdefault("parts", {})
+        for part in options.parts:
+            merge(result, measured[part]())
+            parts[part] = {
+                "runs": 1 if part == "envi" else options.runs,
+                "load_average": round(os.getloadavg()[0], 2),
+            }
+    result |= {"delay_seconds": DELAY_S, "scan_lines": options.scan_lines}
     versions = circumstances("zarr", "xarray", "dask", "s3fs", "obstore", "numpy", "rasterio")
     write_results("latency", result | versions)
     return 0
+
+
+def merge(known: dict[str, Any], found: dict[str, Any]) -> None:
+    """Put what was found in the place of what was known; what was not measured again stays."""
+    for key, value in found.items():
+        if isinstance(value, dict) and isinstance(known.get(key), dict):
+            merge(known[key], value)
+        else:
+            known[key] = value
+
+
+def measure_reads(bucket: Any, client: S3Store, proxy: DelayingProxy, runs: int) -> dict[str, Any]:
+    """Reads of the default layout, far away and on a local disk."""
+    far, near = Meter(proxy), Meter(None)
+    keys: dict[str, list[str]] = {}
+    compare(far, bucket.url, bucket.folder, client, keys, runs)
+    print(f"{DELAY_S * 1000:.0f} ms away")
+    remote = rows(far)
+    compare(near, str(bucket.folder), bucket.folder, bucket.folder, keys, runs)
+    print("local disk")
+    return remote | {"local_disk": rows(near)}
+
+
+def measure_envi(bucket: Any, proxy: DelayingProxy) -> dict[str, Any]:
+    """The portal's files far away."""
+    meter = Meter(proxy)
+    compare_envi(meter, bucket.url, bucket.folder)
+    found: dict[str, Any] = {read: {"beside": {}} for read in READS}
+    for (read, contender), figures in meter.figures.items():
+        found[read]["beside"][contender] = figures.row()
+    print(found, flush=True)
+    return found
+
+
+def measure_layouts(bucket: Any, proxy: DelayingProxy, runs: int) -> dict[str, Any]:
+    """The reader's reads in each layout, far away."""
+    meter = Meter(proxy)
+    compare_layouts(meter, bucket.url, bucket.folder, runs)
+    objects = json.loads((bucket.folder / "objects.json").read_text())
+    found: dict[str, dict[str, Any]] = {name: {"objects": objects[name]} for name in LAYOUTS}
+    for (read, layout), figures in meter.figures.items():
+        found[layout][read] = figures.row()
+    for layout, row in found.items():
+        print(layout, {read: list(row[read].values()) for read in READS}, flush=True)
+    return {"layouts": found}
 
 
 if __name__ == "__main__":

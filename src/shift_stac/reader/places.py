@@ -137,7 +137,8 @@ def _as_frame(places: Any, crs: Any) -> geopandas.GeoDataFrame:
         places = [places]
     if all(hasattr(place, "geom_type") for place in places) and len(places) > 0:
         return geopandas.GeoDataFrame(geometry=list(places), crs=target)
-    pairs = np.asarray(places, dtype=float)
+    # numpy gives an empty list one axis.
+    pairs = np.asarray(places if len(places) > 0 else np.empty((0, _PAIR)), dtype=float)
     if pairs.ndim != _PAIR or pairs.shape[1] != _PAIR:
         msg = f"points are pairs of longitude and latitude, shaped (points, 2), not {pairs.shape}"
         raise MapError(msg)
@@ -203,7 +204,11 @@ def _names(frame: geopandas.GeoDataFrame, column: str | None) -> NDArray[Any]:
         column = "id"
     names = frame.index if column is None else pd.Index(frame[column])
     if names.has_duplicates:
-        msg = f"the name {names[names.duplicated()][0]!r} occurs twice: give each place its own"
+        repeated = str(names[names.duplicated()][0])
+        msg = f"the name {repeated!r} occurs twice: give each place its own"
+        raise MapError(msg)
+    if names.hasnans:
+        msg = f"the place in row {int(np.argmax(names.isna()))} has no name: give each place one"
         raise MapError(msg)
     return np.asarray(names)
 

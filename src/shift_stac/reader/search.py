@@ -18,6 +18,7 @@ from shift_stac.reader.polygons import parse_geometry, reproject
 
 _CORNERS = 4
 _OPEN = ("", "..")
+_CALENDAR_UNITS = ("Y", "M", "D")
 # A year, a month or a day. pandas would accept words too, and complete them with the present year.
 _CALENDAR = re.compile(r"\d{4}(-\d\d(-\d\d)?|\d{4})?")
 # ISO 8601 in the profile of RFC 3339.
@@ -81,9 +82,11 @@ def _flown(items: geopandas.GeoDataFrame, wanted: Any) -> NDArray[np.bool_]:
 
 def _interval(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
     """Return begin and end of a time, in UTC; None if it is open."""
-    parts = wanted.split("/") if isinstance(wanted, str) else wanted
-    if isinstance(parts, date | datetime | np.datetime64):
-        parts = [parts]
+    if isinstance(wanted, str):
+        parts = wanted.split("/")
+    else:
+        is_several = isinstance(wanted, list | tuple) or np.ndim(wanted) == 1
+        parts = list(wanted) if is_several else [wanted]
     if not 1 <= len(parts) <= 2:  # noqa: PLR2004 - a moment, or begin and end
         msg = f"datetime={wanted!r} is no time: give one time, or a begin and an end"
         raise MapError(msg)
@@ -96,18 +99,25 @@ def _interval(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
 
 def _moments(told: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
     """Return begin and end of a year, month, day or second, as given."""
-    if told is None or told in _OPEN:
+    if told is None or (isinstance(told, str) and told in _OPEN):
         return None, None
+    if isinstance(told, np.datetime64) and np.datetime_data(told)[0] in _CALENDAR_UNITS:
+        # Its unit tells its length: a year, a month, or a day.
+        told = str(told)
     is_text = isinstance(told, str)
-    if is_text and not (_CALENDAR.fullmatch(told) or _MOMENT.fullmatch(told)):
+    is_calendar = is_text and bool(_CALENDAR.fullmatch(told))
+    is_moment = is_text and bool(_MOMENT.fullmatch(told))
+    if not (is_calendar or is_moment or isinstance(told, date | np.datetime64 | pd.Period)):
         raise _no_time(told)
     try:
-        if is_text and _CALENDAR.fullmatch(told):
+        if is_calendar or isinstance(told, pd.Period):
             period = pd.Period(told)
             return period.start_time.tz_localize("UTC"), period.end_time.tz_localize("UTC")
         moment = pd.Timestamp(told)
+        if pd.isna(moment):
+            raise _no_time(told)
         moment = moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise _no_time(told) from error
     whole_day = isinstance(told, date) and not isinstance(told, datetime)
     return moment, moment + pd.Timedelta(days=1, microseconds=-1) if whole_day else moment

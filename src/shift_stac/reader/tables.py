@@ -53,7 +53,7 @@ class LineRows:
             [f"{nm:.2f}" for nm in self.wavelengths]
             if self.asked is None
             # The same for all lines, even if their nearest bands differ.
-            else [f"{nm:g}" for nm in self.asked]
+            else [f"{float(nm):g}" for nm in self.asked]
         )
         bands = pd.DataFrame(values, columns=names, index=self.told.index)
         return pd.concat([self.told, bands], axis=1)

@@ -99,6 +99,7 @@ def test_places_are_told_in_any_crs(archive):
     ("asked", "said"),
     [
         ({"datetime": "March"}, "is no time"),
+        ({"datetime": 2022}, "is no time"),
         ({"datetime": ("2022-04", "2022-03")}, "ends before"),
         ({"bbox": (-120, 34, -121, 35), "bbox_crs": "EPSG:32610"}, "is empty"),
         ({"bbox": (34.4, -120.1, 34.5, -120.0)}, "longitude first"),
