@@ -51,7 +51,7 @@ def compute(folder: Path, archive: Path, nodes: int) -> dict[str, Any]:
     request = CubeRequest(name="season", resolution=2.5)
     recipe, cube = plan_cube(
         open_archive(archive),
-        load_campaign().collection.id,
+        load_campaign(),
         request,
         memory=worker_memory(profile),
         # One division of the work for both.

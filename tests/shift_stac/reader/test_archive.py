@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 
@@ -65,6 +66,10 @@ def test_any_document_of_the_archive_leads_to_its_lines(published, monkeypatch):
         ((datetime(2022, 3, 1, tzinfo=UTC), datetime(2022, 3, 17, tzinfo=UTC)), ["20220316"]),
         (date(2022, 4, 5), ["20220405"]),
         (np.datetime64("2022-04-05T00:00"), []),
+        (np.datetime64("2022-04"), ["20220405"]),
+        (np.datetime64("2022-03-16"), ["20220316"]),
+        (pd.Period("2022-03", "M"), ["20220316"]),
+        (pd.to_datetime(["2022-03-01", "2022-03-17"]), ["20220316"]),
         ("2021", []),
     ],
 )
@@ -100,6 +105,9 @@ def test_places_are_told_in_any_crs(archive):
     [
         ({"datetime": "March"}, "is no time"),
         ({"datetime": 2022}, "is no time"),
+        ({"datetime": slice("2022-02", "2022-03")}, "is no time"),
+        ({"datetime": pd.NaT}, "is no time"),
+        ({"datetime": np.datetime64("NaT", "D")}, "is no time"),
         ({"datetime": ("2022-04", "2022-03")}, "ends before"),
         ({"bbox": (-120, 34, -121, 35), "bbox_crs": "EPSG:32610"}, "is empty"),
         ({"bbox": (34.4, -120.1, 34.5, -120.0)}, "longitude first"),
@@ -145,7 +153,7 @@ def test_a_cube_has_the_lines_of_a_place_and_a_time(archive):
     shown = cube.line.attrs["flag_meanings"].split()[1:]
     assert line.id in shown
     assert {name[3:11] for name in shown} == {"20220224", "20220316"}
-    assert 0.3 < float(cube.Reflectance.notnull().mean()) < 0.9
+    assert 0.3 < float(cube.Reflectance.notnull().mean()) < 0.9  # noqa: PD004 - of xarray
     again = archive.cube(like=cube.Reflectance[0, 0], datetime="2022-03-16", bands=[650, 860])
     np.testing.assert_array_equal(again.Reflectance[0], cube.Reflectance[1])
     with pytest.raises(MapError, match="was flown there"):

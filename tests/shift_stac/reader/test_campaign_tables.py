@@ -237,6 +237,10 @@ def test_points_are_told_in_many_ways(published, lines):
             pd.DataFrame({"id": ["a"], "lon": [None], "lat": [2]}),
             "the place a: a coordinate is NaN",
         ),
+        (
+            pd.DataFrame({"id": ["a", None], "lon": [1, 2], "lat": [1, 2]}),
+            "the place in row 1 has no name",
+        ),
         ([1, 2, 3], r"pairs of longitude and latitude, shaped \(points, 2\), not \(3,\)"),
         ("plots.csv", "these are no places"),
     ],
@@ -304,6 +308,8 @@ def test_tables_are_written_and_read_again(published, lines, tmp_path):
     assert len(wide) == len(table) / 2
     assert list(wide.columns[-2:]) == ["672.6", "860"]
     np.testing.assert_array_equal(wide.iloc[:, -2:].to_numpy().ravel(), table.Reflectance)
+    as_text = archive.spectra(plots(lines), bands=[str(nm) for nm in BANDS], wide=True)
+    pd.testing.assert_frame_equal(as_text, wide)
     slope = archive.spectra(plots(lines), variable="slope", also=["Elevation"])
     assert list(slope.columns) == ["id", "line", "time", "y", "x", "distance", "Elevation", "slope"]
     assert len(slope) == len(wide)
@@ -311,3 +317,4 @@ def test_tables_are_written_and_read_again(published, lines, tmp_path):
     beside = shapely.get_coordinates(archive.items.geometry.iloc[0].buffer(3e-4))
     nothing = archive.spectra([*beside, (0, 0)], datetime="2022-02")
     assert (len(nothing), list(nothing.columns)[:3]) == (0, ["id", "line", "time"])
+    assert list(archive.spectra([]).columns) == list(nothing.columns)
