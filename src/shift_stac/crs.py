@@ -13,18 +13,22 @@ WGS84 = CRS.from_epsg(4326)
 
 
 def parse_crs(crs: Any) -> CRS:
-    """Parse a CRS in any form that pyproj accepts.
+    """Parse a CRS of maps in any form that pyproj accepts.
 
     Raises
     ------
     MapError
-        The value is not a CRS.
+        The value is not a CRS, or one of heights or of places in space.
     """
     try:
-        return _of_text(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
+        found = _of_text(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
     except CRSError as error:
         msg = f"{crs!r} is no CRS: give a code such as 'EPSG:32610', or WKT ({error})"
         raise MapError(msg) from error
+    if not (found.is_projected or found.is_geographic):
+        msg = f"{found.name} is no CRS of maps: give a projected one, or one of longitude and latitude"
+        raise MapError(msg)
+    return found
 
 
 def utm_zone_at(longitude: float, latitude: float) -> CRS:

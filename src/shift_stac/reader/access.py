@@ -16,6 +16,7 @@ from shift_stac.errors import MapError
 from shift_stac.reader import points, spectra
 from shift_stac.reader.bands import along_bands, along_wavelengths, bands_of
 from shift_stac.reader.envi_files import write_envi
+from shift_stac.reader.local_paths import local_path
 from shift_stac.reader.orthorectify import Resampling, has_table, orthorectify
 from shift_stac.reader.window import window
 from shift_stac.store.glt_group import read_grid
@@ -253,11 +254,12 @@ class FlightLineAccessor:
         Raises
         ------
         MapError
-            The line has no such cube, or the dataset no lookup table, which tells its CRS.
+            The line has no such cube, no geometry or no pixels, the dataset has no lookup table,
+            which tells its CRS, or the folder is a file or no path of this machine.
         OSError
             The files cannot be written.
         """
-        return write_envi(self._swath(), self._select(variable), self.crs, Path(folder))
+        return write_envi(self._swath(), self._select(variable), self.crs, local_path(folder))
 
     def _with_origin[Found: (xr.DataArray, xr.Dataset)](self, found: Found) -> Found:
         """Add the line's name and its begin (UTC) as coordinates, for stacks, and its source."""

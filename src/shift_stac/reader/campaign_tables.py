@@ -72,9 +72,10 @@ def campaign_table(
     Raises
     ------
     MapError
-        None of the lines that reach the places has the variable, or a line has no band at a
-        wavelength.
+        None of the lines that reach the places has the variable, a line has no band at a
+        wavelength, or columns are named wrongly.
     """
+    _check_columns(bands, also, wide=wide)
     reached = lines_and_places(items, places.geometries)
     with ThreadPoolExecutor(_LINES_AT_ONCE) as pool:
         opened = pool.map(open_line, items["id"].iloc[list(reached)])
@@ -96,6 +97,15 @@ def campaign_table(
         ]
         parts = [job.result() for job in jobs]
     return build_table(parts, places.ids, columns, wide=wide)
+
+
+def _check_columns(bands: Sequence[float] | None, also: Sequence[str], *, wide: bool) -> None:
+    if isinstance(also, str):
+        msg = f"also={also!r} is no list: give one of names, such as [{also!r}]"
+        raise MapError(msg)
+    if wide and np.iterable(bands) and len(set(bands)) < len(bands):
+        msg = f"bands={bands!r} names a wavelength twice, and a wide table has one column of each"
+        raise MapError(msg)
 
 
 def _preferred(lines: Sequence[xr.Dataset]) -> str:

@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from shift_stac.crs import WGS84, parse_crs
 from shift_stac.errors import MapError
 from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, transform_bounds
-from shift_stac.reader.map_grids import matching_size
+from shift_stac.reader.map_grids import check_resolution, check_size, matching_size
 
 
 def choose_grid(
@@ -50,10 +50,9 @@ def choose_grid(
         msg = "bbox and geometry both give the place: leave one of them out"
         raise MapError(msg)
     target = _crs_of_most(tables) if crs is None else parse_crs(crs)
-    if resolution is not None and not resolution > 0:
-        msg = f"a resolution of {resolution} makes no grid: give the side of a cell, above 0"
-        raise MapError(msg)
-    size = resolution or max(_size(table, target) for table in tables)
+    check_resolution(resolution)
+    sizes = [_size(table, target) for table in tables]
+    size = resolution or max(sizes)
     if area is not None:
         bounds = transform_bounds(area.bounds, WGS84, target)
     elif bbox is not None:
@@ -61,13 +60,8 @@ def choose_grid(
     else:
         bounds = _union([transform_bounds(t.bounds, t.crs, target) for t in tables])
     west, south, east, north = bounds
-    if size > 2 * max(east - west, north - south):
-        unit = target.axis_info[0].unit_name
-        msg = (
-            f"cells of {size:g} {unit} are larger than the whole place {bounds}: give the "
-            f"resolution in the unit of the CRS {target.name}, {unit}"
-        )
-        raise MapError(msg)
+    # A place may be smaller than a cell.
+    check_size(size, min(sizes), 2 * max(east - west, north - south), "place", target)
     return covering_grid(bounds, size, target)
 
 

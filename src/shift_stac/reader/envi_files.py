@@ -65,12 +65,24 @@ def write_envi(swath: xr.Dataset, cube: xr.DataArray, crs: CRS, folder: Path) ->
     Raises
     ------
     MapError
-        The variable has no wavelengths.
+        The variable has no wavelengths, the part no pixels, the line no IGM or LOC, or the folder is
+        a file.
     OSError
         They cannot be written.
     """
     if "wavelength" not in cube.dims:
         msg = f"{cube.name} has no wavelengths: choose a cube; its geometry is written beside it"
+        raise MapError(msg)
+    if not cube.size:
+        msg = (
+            f"this part of the line has no pixels, but the sizes {dict(cube.sizes)}: choose another"
+        )
+        raise MapError(msg)
+    if missing := [name for name in dict.fromkeys((*_IGM, *_LOC)) if name not in swath.variables]:
+        msg = f"the line has no {', '.join(missing)}, which its IGM and LOC need: keep its geometry"
+        raise MapError(msg)
+    if blocking := next((part for part in (folder, *folder.parents) if part.is_file()), None):
+        msg = f"{blocking} is a file: give another folder for the ENVI files"
         raise MapError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     line = swath.attrs.get("flight_line", "line")

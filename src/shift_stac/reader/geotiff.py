@@ -14,10 +14,12 @@ import rasterio
 import rasterio.shutil
 import rioxarray  # noqa: F401 - adds the accessor that writes
 import xarray as xr
+from rasterio.dtypes import check_dtype
 
 from shift_stac.errors import MapError
 from shift_stac.files import replacing
 from shift_stac.reader.bands import along_wavelengths
+from shift_stac.reader.local_paths import local_path
 
 # Sides of a GeoTIFF's tiles are multiples of it.
 _TILE_STEP = 16
@@ -41,7 +43,8 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
     Raises
     ------
     MapError
-        It is not a map: it has other dimensions, or no CRS.
+        It is not a map: it has other dimensions, no cells, no CRS, or values that a GeoTIFF cannot
+        have; or the path is not one of a file in a folder that exists.
     OSError
         The file cannot be written.
     """
@@ -52,7 +55,16 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
             "what orthorectify made, shaped ([wavelength,] y, x), with its coordinate spatial_ref"
         )
         raise MapError(msg)
-    path = Path(path)
+    if not raster.size or not check_dtype(raster.dtype):
+        msg = (
+            f"a map of {raster.size} values of the type {raster.dtype} is no GeoTIFF: give numbers"
+        )
+        raise MapError(msg)
+    path = local_path(path)
+    if path.is_dir() or not path.parent.is_dir():
+        wrong = f"{path} is a folder" if path.is_dir() else f"{path.parent} is no folder"
+        msg = f"the map cannot be written: {wrong}; give the path of a file"
+        raise MapError(msg)
     with (
         tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder,
         replacing(path) as finished,

@@ -1,6 +1,7 @@
 """The grid of a map: from options, from the line, or from another array."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from rasterio.warp import calculate_default_transform
 from shift_stac.crs import WGS84, parse_crs, transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.antimeridian import is_beyond_edge, nearest_turn, overlap, turn_of
-from shift_stac.maps.grid import Bounds, MapGrid, covering_grid, grid_attributes, transform_bounds
+from shift_stac.maps.grid import MapGrid, covering_grid, grid_attributes, transform_bounds
 from shift_stac.store.glt_group import read_grid
 
 # A resolution finer than this part of a pixel is a mistake.
@@ -36,9 +37,7 @@ def target_grid(
         The line does not reach into the box, or cells of such a size make no map of it.
     """
     target = table.crs if crs is None else parse_crs(crs)
-    if resolution is not None and not resolution > 0:
-        msg = f"a resolution of {resolution} makes no grid: give the side of a cell, above 0"
-        raise MapError(msg)
+    check_resolution(resolution)
     if target == table.crs and resolution is None and table.is_north_up:
         if bbox is None:
             return table
@@ -48,7 +47,8 @@ def target_grid(
         return table.part(*window)
     whole = transform_bounds(table.bounds, table.crs, target)
     size = resolution or matching_size(table, target)
-    _check_size(size, whole, table, target)
+    west, south, east, north = whole
+    check_size(size, matching_size(table, target), max(east - west, north - south), "line", target)
     if bbox is None:
         return covering_grid(whole, size, target)
     wanted = transform_bounds(bbox, bbox_crs, target)
@@ -58,19 +58,47 @@ def target_grid(
     return covering_grid(clipped, size, target)
 
 
-def _check_size(size: float, whole: Bounds, table: MapGrid, target: CRS) -> None:
-    """Refuse cells of a whole line, or of a thousandth of a pixel: they are in another unit."""
-    west, south, east, north = whole
-    finest = matching_size(table, target) / _FINEST_PART
-    if finest <= size <= max(east - west, north - south):
+def check_resolution(resolution: Any) -> None:
+    """Check that a resolution is None, or a number above 0.
+
+    Raises
+    ------
+    MapError
+        It is neither.
+    """
+    if resolution is None or (isinstance(resolution, Real) and float(resolution) > 0):
+        return
+    msg = f"a resolution of {resolution!r} makes no grid: give the side of a cell, a number above 0"
+    raise MapError(msg)
+
+
+def check_size(size: float, pixel: float, largest: float, place: str, target: CRS) -> None:
+    """Check the side of a cell: one that is far too small or too large is in another unit.
+
+    Parameters
+    ----------
+    size, pixel, largest
+        Sides of a cell and of a pixel, and the largest side of a cell, in units of ``target``.
+    place
+        A word for what the largest cell would cover.
+    target
+        The CRS of the grid.
+
+    Raises
+    ------
+    MapError
+        The cell is larger than ``largest``, or finer than a thousandth of a pixel.
+    """
+    finest = pixel / _FINEST_PART
+    if finest <= size <= largest:
         return
     unit = target.axis_info[0].unit_name
     reason = (
-        "finer than the line's pixels can be" if size < finest else "larger than the whole line"
+        "finer than the line's pixels can be" if size < finest else f"larger than the whole {place}"
     )
     msg = (
-        f"cells of {size:g} {unit} are {reason}, which has pixels of about "
-        f"{finest * _FINEST_PART:.3g}: give the resolution in the unit of the CRS {target.name}, {unit}"
+        f"cells of {size:g} {unit} are {reason}, and pixels have about {pixel:.3g}: give the "
+        f"resolution in the unit of the CRS {target.name}, {unit}"
     )
     raise MapError(msg)
 
@@ -122,8 +150,11 @@ def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
     Raises
     ------
     MapError
-        It has no CRS, or is not north-up.
+        It is no array of xarray, has no CRS, or is not north-up.
     """
+    if not isinstance(like, xr.DataArray | xr.Dataset):
+        msg = f"like={like!r} is no array of xarray: give one from orthorectify"
+        raise MapError(msg)
     if like.rio.crs is None:
         msg = "like has no CRS: give an array from orthorectify, or use rio.write_crs"
         raise MapError(msg)

@@ -11,6 +11,7 @@ import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
+from shift_stac.errors import MapError
 from shift_stac.reader.bands import bands_of
 from shift_stac.reader.points import find_pixels
 from shift_stac.reader.tables import LineRows
@@ -94,7 +95,7 @@ def zone_rows(
     }
     zones = list(found.values())
     variable, bands, usable = _selected(swath, wanted)
-    names = [name for name in wanted.also if name in swath.variables]
+    names = _further(swath, wanted.also)
     with ThreadPoolExecutor(1 + len(names)) as pool:
         jobs = {name: pool.submit(_zone_means, swath[name], zones) for name in names}
         of_bands = statistics(variable, zones, bands)
@@ -128,7 +129,7 @@ def _pixel_rows(
     pixels: tuple[NDArray[np.intp], NDArray[np.intp]],
 ) -> LineRows:
     variable, bands, usable = _selected(swath, wanted)
-    names = [name for name in wanted.also if name in swath.variables]
+    names = _further(swath, wanted.also)
     with ThreadPoolExecutor(1 + len(names)) as pool:
         # All reads of a line are in flight together.
         jobs = {
@@ -147,6 +148,16 @@ def _pixel_rows(
             wanted.bands,
         ),
     )
+
+
+def _further(swath: xr.Dataset, also: Sequence[str]) -> list[str]:
+    """Return the names of those variables that the line has."""
+    names = [name for name in also if name in swath.variables]
+    for name in names:
+        if swath[name].dims != ("y", "x"):
+            msg = f"also={name!r} has no single value for each pixel: ask for it as variable"
+            raise MapError(msg)
+    return names
 
 
 def _selected(

@@ -45,7 +45,10 @@ def search(
 
 
 def _box(bbox: Sequence[float], crs: Any) -> BaseGeometry:
-    corners = np.asarray(bbox, dtype=float)
+    try:
+        corners = np.asarray(bbox, dtype=float)
+    except (TypeError, ValueError):
+        corners = np.empty(0)
     if corners.shape != (_CORNERS,) or not np.isfinite(corners).all():
         msg = f"bbox={bbox!r} is no box: give west, south, east, north"
         raise MapError(msg)

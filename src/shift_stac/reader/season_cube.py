@@ -123,6 +123,11 @@ def make_cube(
     storage_options: Mapping[str, Any] | None = None,
 ) -> SeasonCube:
     """Return the cube behind :func:`season_cube`; any window of it can be computed."""
+    try:
+        rule = MosaicRule(mosaic)
+    except ValueError as error:
+        msg = f"{mosaic!r} is no rule of a mosaic: choose one of {', '.join(MosaicRule)}"
+        raise MapError(msg) from error
     opened = open_lines(lines, base=base, storage_options=storage_options)
     area = None if geometry is None else parse_polygon(geometry)
     grid = choose_grid(
@@ -139,7 +144,7 @@ def make_cube(
         grid,
         bands=bands,
         variable=variable,
-        rule=MosaicRule(mosaic),
+        rule=rule,
         mask_bad_bands=mask_bad_bands,
         area=None if area is None else reproject(area, WGS84, grid.crs),
     )

@@ -240,6 +240,8 @@ def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines, op
         ds.swath.orthorectify(bbox=(10, 50, 11, 51), crs="EPSG:4326")
     with pytest.raises(MapError, match="resolution of 0"):
         ds.swath.orthorectify(resolution=0)
+    with pytest.raises(MapError, match="are no numbers"):
+        ds.swath.spectrum("west", 34)
     with pytest.raises(MapError, match=r"larger than the whole line.*degree"):
         ds.swath.orthorectify(crs=4326, resolution=5)
     with pytest.raises(MapError, match=r"finer than the line's pixels.*metre"):

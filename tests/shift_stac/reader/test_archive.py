@@ -111,6 +111,7 @@ def test_places_are_told_in_any_crs(archive):
         ({"datetime": ("2022-04", "2022-03")}, "ends before"),
         ({"bbox": (-120, 34, -121, 35), "bbox_crs": "EPSG:32610"}, "is empty"),
         ({"bbox": (34.4, -120.1, 34.5, -120.0)}, "longitude first"),
+        ({"bbox": "everywhere"}, "is no box"),
         ({"bbox": (-120, 34)}, "west, south, east, north"),
         ({"geometry": shapely.Point(34.4, -120.1)}, "longitude first"),
         ({"geometry": shapely.Point()}, "is empty"),

@@ -264,6 +264,20 @@ def test_a_crs_is_not_told_twice(published, lines):
         archive.spectra(plots(lines), variable="Albedo")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"also": "slope"}, r"give one of names, such as \['slope'\]"),
+        ({"also": ["Radiance"]}, r"ang\S+: also='Radiance' has no single value"),
+        ({"also": ["y"]}, r"ang\S+: also='y' has no single value"),
+        ({"bands": [650, 860, 650], "wide": True}, "names a wavelength twice"),
+    ],
+)
+def test_what_makes_no_column_says_so(archive, lines, asked, said):
+    with pytest.raises(MapError, match=said):
+        archive.spectra(places_on(lines), **asked)
+
+
 def test_lines_without_the_variable_are_left_out_and_named(published, lines):
     archive = shift_stac.open_archive(published / "archive")
     without, *others = archive.items.id

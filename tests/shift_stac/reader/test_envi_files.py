@@ -99,4 +99,15 @@ def test_a_layer_that_a_line_does_not_have_keeps_its_place(line, tmp_path):
 def test_what_is_no_cube_is_not_written(line, tmp_path):
     with pytest.raises(MapError, match="slope has no wavelengths"):
         line.swath.to_envi(tmp_path, variable="slope")
+    for part, said in (
+        (line.isel(y=slice(0, 0)), "has no pixels"),
+        (line.drop_vars(["Elevation", "longitude"]), "has no Elevation, longitude"),
+    ):
+        with pytest.raises(MapError, match=said):
+            part.swath.to_envi(tmp_path)
+    with pytest.raises(MapError, match="is no path of this machine"):
+        line.swath.to_envi("s3://bucket/line")
     assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(MapError, match="file is a file"):
+        line.swath.to_envi(tmp_path / "file" / "line")

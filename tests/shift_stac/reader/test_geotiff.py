@@ -90,4 +90,18 @@ def test_maps_of_every_kind_are_written_as_they_are(line, tmp_path, what, cog):
 def test_what_is_no_map_is_not_written(line, tmp_path):
     with pytest.raises(MapError, match="this is no map"):
         shift_stac.write_geotiff(line.Reflectance, tmp_path / "map.tif")
+    raster = line.swath.orthorectify(bands=[650])
+    for values, said in (
+        (raster > 0, "of the type bool"),
+        (raster.isel(y=slice(0, 0)), "a map of 0 values"),
+    ):
+        with pytest.raises(MapError, match=said):
+            shift_stac.write_geotiff(values, tmp_path / "map.tif")
+    for path, said in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "new" / "map.tif", "new is no folder"),
+        ("s3://bucket/map.tif", "is no path of this machine"),
+    ):
+        with pytest.raises(MapError, match=said):
+            shift_stac.write_geotiff(raster, path)
     assert not list(tmp_path.iterdir())
