@@ -14,6 +14,7 @@ import pandas as pd
 from shift_stac.errors import MapError, ShiftError
 from shift_stac.reader.archive import Archive, open_archive
 from shift_stac.reader.geotiff import write_geotiff
+from shift_stac.reader.local_paths import file_to_write
 from shift_stac.reader.mosaic_rule import MosaicRule
 from shift_stac.usage import PlainParser
 
@@ -159,7 +160,10 @@ def _add_table(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> No
         if not name.endswith(endings):
             msg = f"{name} does not end with one of {', '.join(endings)}, which give its format"
             raise argparse.ArgumentTypeError(msg)
-        return Path(name)
+        try:
+            return file_to_write(name)
+        except MapError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
 
     command.add_argument(
         "-o", "--output", type=table, metavar="OUTPUT",

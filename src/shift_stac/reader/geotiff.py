@@ -19,7 +19,7 @@ from rasterio.dtypes import check_dtype
 from shift_stac.errors import MapError
 from shift_stac.files import replacing
 from shift_stac.reader.bands import along_wavelengths
-from shift_stac.reader.local_paths import local_path
+from shift_stac.reader.local_paths import file_to_write
 
 # Sides of a GeoTIFF's tiles are multiples of it.
 _TILE_STEP = 16
@@ -60,11 +60,7 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
             f"a map of {raster.size} values of the type {raster.dtype} is no GeoTIFF: give numbers"
         )
         raise MapError(msg)
-    path = local_path(path)
-    if path.is_dir() or not path.parent.is_dir():
-        wrong = f"{path} is a folder" if path.is_dir() else f"{path.parent} is no folder"
-        msg = f"the map cannot be written: {wrong}; give the path of a file"
-        raise MapError(msg)
+    path = file_to_write(path)
     with (
         tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder,
         replacing(path) as finished,

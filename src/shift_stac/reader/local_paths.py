@@ -1,9 +1,13 @@
 """Paths of the files that the reader writes."""
 
+import re
 from pathlib import Path
 
 from shift_stac.errors import MapError
 from shift_stac.files import at_home
+
+# pathlib drops one of the two slashes.
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 
 def local_path(path: str | Path) -> Path:
@@ -14,7 +18,25 @@ def local_path(path: str | Path) -> Path:
     MapError
         It is the address of a bucket or a server.
     """
-    if "://" in str(path):
+    if _ADDRESS.match(str(path)):
         msg = f"{path} is no path of this machine: write there, and copy the files afterwards"
         raise MapError(msg)
     return at_home(path)
+
+
+def file_to_write(path: str | Path) -> Path:
+    """Return the path of a file in a folder that exists, as from :func:`local_path`.
+
+    Raises
+    ------
+    MapError
+        It is a folder, its folder does not exist, or it is no path of this machine.
+    """
+    file = local_path(path)
+    if file.is_dir():
+        msg = f"{file} is a folder: give the path of a file"
+        raise MapError(msg)
+    if not file.parent.is_dir():
+        msg = f"{file} cannot be written, because {file.parent} is no folder: make it first"
+        raise MapError(msg)
+    return file

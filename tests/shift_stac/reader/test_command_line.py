@@ -14,6 +14,7 @@ import shapely
 import xarray as xr
 
 import shift_stac
+from shift_stac.reader.command_line import main
 from support.s3 import serve_s3
 from support.webserver import serve_nginx
 
@@ -185,6 +186,12 @@ def test_what_goes_wrong_is_one_line(run, published, plots):
         assert result.returncode == status
         assert said in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_a_table_that_cannot_be_written_is_refused_before_it_is_made(capsys):
+    with pytest.raises(SystemExit):
+        main(["spectra", "archive", "plots.csv", "-o", "nowhere/spectra.csv"])
+    assert "nowhere is no folder" in capsys.readouterr().err
 
 
 def test_help_tells_each_command(run):

@@ -1,5 +1,7 @@
 """A line is written as ENVI files that the field's own readers take, with the source's bits."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import spectral.io.envi
@@ -106,7 +108,7 @@ def test_what_is_no_cube_is_not_written(line, tmp_path):
         with pytest.raises(MapError, match=said):
             part.swath.to_envi(tmp_path)
     with pytest.raises(MapError, match="is no path of this machine"):
-        line.swath.to_envi("s3://bucket/line")
+        line.swath.to_envi(Path("s3://bucket/line"))
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
     with pytest.raises(MapError, match="file is a file"):
