@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from shift_stac.campaigns import SpectralRange
+from shift_stac.envi.byte_order import MOST_ROUGHNESS, excess_roughness
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, read_lines, read_values
 from shift_stac.envi.line_headers import DEFAULT_NODATA, scale_note
@@ -155,6 +156,12 @@ def _check_values(
             msg = (
                 f"{header.name}: {absurd.size} of {known.size} values of a scan line are too "
                 "large or too small for any unit; check its byte order and data type"
+            )
+            raise EnviError(msg)
+        if excess_roughness(numbers, float(nodata)) > MOST_ROUGHNESS:
+            msg = (
+                f"{header.name}: neighbouring pixels have similar numbers only with swapped bytes; "
+                "correct its byte order"
             )
             raise EnviError(msg)
         if known.size:

@@ -187,7 +187,7 @@ def _true_aspect(aspect: NDArray[np.float64]) -> NDArray[np.float64]:
 def _masked(values: NDArray[Any], nodata: float | None) -> NDArray[np.float64]:
     values = np.array(values, dtype=np.float64)
     codes = ERROR_CODES if nodata is None else (*ERROR_CODES, nodata)
-    values[~np.isfinite(values) | np.isin(values, codes)] = np.nan
+    values[np.isin(values, codes)] = np.nan
     return values
 
 

@@ -9,6 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from shift_stac.crs import parse_crs
+from shift_stac.envi.byte_order import MOST_ROUGHNESS, excess_roughness
 from shift_stac.envi.image import give_back
 from shift_stac.envi.scaling import absurd_values
 from shift_stac.errors import InvalidStoreError
@@ -32,10 +33,11 @@ _DARKEST_REFLECTANCE = 1e-4
 
 @dataclass
 class Shares:
-    """Counts of a cube's values: all, nodata, and negative ones in good bands."""
+    """Counts of a cube's values: all, missing and infinite ones, and others in good bands."""
 
     values: int = 0
     nodata: int = 0
+    infinite: int = 0
     good: int = 0
     negative: int = 0
     zero: int = 0
@@ -43,6 +45,7 @@ class Shares:
     absurd: int = 0
     absurd_kinds: set[float] = field(default_factory=set)
     medians: list[float] = field(default_factory=list)
+    roughness: list[float] = field(default_factory=list)
 
     def count(
         self, block: NDArray[Any], nodata: float, good: NDArray[np.bool_], scaling: "PhysicalScale"
@@ -51,6 +54,7 @@ class Shares:
         missing = ~np.isfinite(block) | (block == nodata)
         self.values += block.size
         self.nodata += int(missing.sum())
+        self.infinite += int((np.isinf(block) & (block != nodata)).sum())
         known = scaling.physical(block[good][~missing[good]])
         self.good += known.size
         self.negative += int((known < 0).sum())
@@ -62,15 +66,26 @@ class Shares:
         self.absurd_kinds |= set(np.unique(absurd)[:2].tolist())
         if known.size:
             self.medians.append(float(np.median(known)))
+            self.roughness.append(excess_roughness(block[good], nodata))
 
     @property
     def is_absurd(self) -> bool:
         """Whether there are several values that are too large or too small for any unit."""
         return len(self.absurd_kinds) > 1
 
+    @property
+    def is_swapped(self) -> bool:
+        """Whether whole numbers of most blocks would be much smoother with their bytes swapped."""
+        return bool(self.roughness) and float(np.median(self.roughness)) > MOST_ROUGHNESS
+
     def warnings(self, name: str) -> list[str]:
         """Unusual properties of the values, which may be correct."""
         found = []
+        if self.infinite:
+            found.append(
+                f"{name}: {self.infinite} of {self.values} sampled values are infinite, as in the source; "
+                "leave them out before you compute a mean"
+            )
         for count, what in (
             (self.far_below, "are further below zero than noise is"),
             (self.zero, "are exactly zero"),

@@ -231,6 +231,11 @@ class _Store:
                     f"{name}: {shares.absurd} of {shares.good} sampled values are too large or "
                     "too small for any unit; check the header's byte order and data type"
                 )
+            if shares.is_swapped:
+                _fail(
+                    f"{name}: neighbouring pixels have similar numbers only with swapped bytes; "
+                    "correct the header's byte order"
+                )
         source = " equal the source" if self._sources is not None else " are readable"
         return f"{self.sample.blocks} blocks{source}"
 

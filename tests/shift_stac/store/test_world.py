@@ -172,6 +172,10 @@ def test_a_damaged_optional_file_is_left_out_and_noted(tmp_path, damage):
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, -0.99, data), "below zero"),
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, 0.0, data), "exactly zero"),
         (lambda data: data * 100, "percent"),
+        (
+            lambda data: np.where(data == data.max(), np.inf, data),
+            "1 of 210 sampled values are infinite",
+        ),
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, 1e30, data), "fill value"),
         (lambda data: data / 10_000, "the numbers may already be scaled"),
     ],
@@ -190,6 +194,20 @@ def test_numbers_of_another_byte_order_are_no_reflectance(tmp_path):
     header = sources.products[0].header.path
     fields = dict(row.split(" = ", 1) for row in header.read_text().splitlines()[1:])
     write_header(header, fields | {"byte order": 1})
+    store = tmp_path / "line.zarr"
+    summary = convert_line(sources, store, load_campaign())
+    validation = validate_store(store, Expectations.of_summary(summary), sources=sources)
+    assert not validation.passed
+    assert "byte order" in validation.sentence
+
+
+def test_whole_numbers_of_another_byte_order_are_no_reflectance(tmp_path):
+    smooth = 1000 + 37 * np.add.outer(np.arange(9), np.add.outer(np.arange(6), np.arange(7)))
+    data = smooth.astype("<i2")
+    fields = {"reflectance scale factor": 10000}
+    _, _, validation = stored(tmp_path / "right", line_of(tmp_path / "right", data, **fields))
+    assert validation.passed
+    sources = line_of(tmp_path, data.byteswap(), **fields)
     store = tmp_path / "line.zarr"
     summary = convert_line(sources, store, load_campaign())
     validation = validate_store(store, Expectations.of_summary(summary), sources=sources)

@@ -212,6 +212,7 @@ def test_two_bands_of_one_name_tell_nothing():
     ("name", "bad"),
     [
         ("to_sun_zenith", 160.0),
+        ("to_sun_azimuth", -np.inf),
         ("to_sensor_zenith", -3.0),
         ("slope", 400.0),
         ("cosine_i", 1.5),
