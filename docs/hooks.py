@@ -13,14 +13,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from flows.settings import options, service
+from flows.settings import options, service, shared_options
 
 _ASKED = re.compile(r"<!-- settings: (\w+) -->")
 _PREFIX = "SHIFT_"
 _HEAD = ("| option, variable | default | what it is |", "|---|---|---|")
 # The notebooks have no formulas, and the site loads nothing from outside.
 _MATHJAX = re.compile(r"<script data-mkdocs-jupyter-mathjax=.*?</script>", re.DOTALL)
-_CLASSES = vars(options) | vars(service)
+_CLASSES = vars(shared_options) | vars(options) | vars(service)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
