@@ -100,6 +100,7 @@ check-packages:
 
 docs: install ## the documentation as a site, in build/docs (no network; warnings are errors)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open build/docs/index.html. Its search needs a server: python -m http.server --directory build/docs"
 
 release-check: install ## wheel and sdist in empty environments, lowest and newest dependencies (network, minutes)
 	tools/check-release
