@@ -1,19 +1,25 @@
-"""What the build of the site fills in: tables of settings, made from the classes that check them.
+"""What the build of the site fills in: tables of settings and keys, made from the classes that check them.
 
 A page asks for one by ``<!-- settings: CLASS -->``: the fields that the class of ``flows.settings`` adds
-to those of its parents, or all of a nested group.
+to those of its parents, or all of a nested group. ``<!-- keys: CLASS -->`` gives the keys of a TOML file
+that the class reads, table by table. References of docstrings become links.
 """
 
+import inspect
+import json
 import re
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from flows.settings import options, service, shared_options
+from shift_stac.campaigns import Campaign
+from shift_stac.cluster.profile import ClusterProfile
+from shift_stac.model import FrozenModel
 
 _ASKED = re.compile(r"<!-- settings: (\w+) -->")
 _PREFIX = "SHIFT_"
@@ -22,10 +28,31 @@ _HEAD = ("| option, variable | default | what it is |", "|---|---|---|")
 _MATHJAX = re.compile(r"<script data-mkdocs-jupyter-mathjax=.*?</script>", re.DOTALL)
 _CLASSES = vars(shared_options) | vars(options) | vars(service)
 
+_KEYS_ASKED = re.compile(r"<!-- keys: (\w+) -->")
+_FILES: dict[str, type[BaseModel]] = {"Campaign": Campaign, "ClusterProfile": ClusterProfile}
+_TOML_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "table",
+}
+# A parameter of a docstring: its name, and an indented text of one or more lines.
+_PARAMETER = re.compile(r"^(\w+)\n((?:[ ]{4}.*\n?)+)", re.MULTILINE)
+# As docstrings write references; a dot before the name stands for the module, a tilde for its last part.
+_ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):<code>[~.]*([\w.]+)</code>")
+_ROLE_IN_TEXT = re.compile(r":(?:attr|class|data|func|meth|mod):`[~.]*([\w.]+)`")
+
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in the tables that a page asks for."""
-    return _ASKED.sub(lambda asked: table_of(_CLASSES[asked[1]]), markdown)
+    filled = _ASKED.sub(lambda asked: table_of(_CLASSES[asked[1]]), markdown)
+    return _KEYS_ASKED.sub(lambda asked: keys_of(_FILES[asked[1]]), filled)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Make links of the references in docstrings, where the site has what they name."""
+    return _ROLE.sub(r'<autoref optional identifier="\1"><code>\1</code></autoref>', html)
 
 
 def on_post_page(output: str, **_: Any) -> str:
@@ -48,6 +75,77 @@ def table_of(model: type[BaseModel]) -> str:
             tables.append(f"**`[{name}]`** in the settings file: {_text(field)}.")
             tables.append(_group_table(group, name))
     return "\n\n".join(tables)
+
+
+def keys_of(model: type[BaseModel]) -> str:
+    """The tables of a TOML file, with the keys of each, and what the docstrings of their classes say."""
+    parts = []
+    for path, table in _toml_tables(model, ""):
+        summary, _, rest = inspect.cleandoc(table.__doc__ or "").partition("\n\n")
+        details, _, parameters = rest.partition("Parameters\n----------\n")
+        inherited = [
+            inspect.cleandoc(parent.__doc__ or "").partition("\n\n")[2]
+            for parent in table.__mro__[1:]
+            if issubclass(parent, FrozenModel) and parent is not FrozenModel
+        ]
+        if path:
+            parts.append(f"## `{path}`")
+        parts += [_ROLE_IN_TEXT.sub(r"`\1`", text) for text in (summary, details, *inherited)]
+        texts = {name: " ".join(text.split()) for name, text in _PARAMETER.findall(parameters)}
+        parts.append(_keys_table(table, texts))
+    return "\n\n".join(filter(None, parts))
+
+
+def _toml_tables(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    if any(_inner(field.annotation) is None for field in model.model_fields.values()):
+        yield (f"[{path}]" if path and not path.startswith("[") else path), model
+    for name, field in model.model_fields.items():
+        inner = _inner(field.annotation)
+        if inner is None:
+            continue
+        below = f"{path}.{name}".lstrip(".")
+        if get_origin(field.annotation) is dict:
+            below += f".{name[0].upper()}"
+        elif get_origin(field.annotation) is tuple:
+            below = f"[[{below}]]"
+        yield from _toml_tables(inner, below)
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:
+    """The class of the tables that a key holds, directly or by name or number."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_inner, get_args(annotation))), None)
+
+
+def _keys_table(model: type[BaseModel], texts: dict[str, str]) -> str:
+    schema = model.model_json_schema()
+    last = " what it is |" if texts else ""
+    rows = [f"| key | type | default |{last}", "|---|---|---|" + ("---|" if texts else "")]
+    for name, field in model.model_fields.items():
+        if _inner(field.annotation) is not None:
+            continue
+        key = field.alias or name
+        kind = _toml_type(schema["properties"][key], schema.get("$defs", {}))
+        text = f" {texts.get(name, '')} |" if texts else ""
+        rows.append(f"| `{key}` | {kind} | {_default(field)} |{text}")
+    return "\n".join(rows)
+
+
+def _toml_type(schema: dict[str, Any], named: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return _toml_type(named[schema["$ref"].rpartition("/")[2]], named)
+    if "anyOf" in schema:
+        kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
+        return " or ".join(dict.fromkeys(_toml_type(kind, named) for kind in kinds))
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        inside = schema.get("prefixItems") or [schema.get("items", {})]
+        kinds = " and ".join(dict.fromkeys(_toml_type(kind, named) for kind in inside))
+        count = f"{len(inside)}, each " if len(inside) > 1 else ""
+        return f"list of {count}{kinds}"
+    return _TOML_TYPES.get(schema.get("type", ""), "any")
 
 
 def _group_table(group: type[BaseModel], prefix: str) -> str:
@@ -98,8 +196,10 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
         return "must be given"
-    if value is None or value == ():
+    if value in (None, (), "", {}):
         return ""
+    if isinstance(value, tuple):
+        value = json.dumps(value, default=str)
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool):
