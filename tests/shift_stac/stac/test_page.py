@@ -90,3 +90,9 @@ def test_an_outline_without_corners_is_no_part_of_the_map():
     ring = [[-120.0, 34.0], [-119.9, 34.0], [-119.9, 34.1]]
     assert basemap_around([ring, []]) == basemap_around([ring])
     assert basemap_around([[]]) == basemap_around([])
+
+
+def test_an_outline_with_a_place_beyond_the_earth_is_left_out():
+    ring = [[-120.0, 34.0], [1e300, 34.0], [-119.9, 34.1], [-120.0, 34.0]]
+    lines = describe_lines(table_of(make_item(ring), make_item(name="ang20220224t200332")))
+    assert [bool(line["outline"]) for line in lines] == [False, True]

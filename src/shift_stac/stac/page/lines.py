@@ -52,7 +52,7 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
         for column, name in _FACTS.items()
     }
     checked = table["shift:validation"].to_pylist() if "shift:validation" in names else None
-    outlines = shapely.simplify(shapely.from_wkb(columns["geometry"]), _OUTLINE_TOLERANCE)
+    outlines = _outlines(columns["geometry"])
     lines = []
     for row, name in enumerate(columns["id"]):
         assets = {key: asset for key, asset in columns["assets"][row].items() if asset is not None}
@@ -75,6 +75,19 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
         lines.append(line)
     _join_across_antimeridian(lines)
     return lines
+
+
+def _outlines(geometries: list[bytes | None]) -> NDArray[np.object_]:
+    """Return simplified outlines; None for one that has a place beyond the Earth.
+
+    Items of other programs may have such places. With them GEOS raises, or computes for hours.
+    """
+    outlines: NDArray[np.object_] = np.asarray(shapely.from_wkb(geometries))
+    places, owners = shapely.get_coordinates(outlines, return_index=True)
+    # Outlines across the antimeridian may count on beyond 180 degrees.
+    on_earth = (np.abs(places) <= [_TURN, _TURN / 4]).all(axis=1)
+    outlines[owners[~on_earth]] = None
+    return np.asarray(shapely.simplify(outlines, _OUTLINE_TOLERANCE))
 
 
 def _join_across_antimeridian(lines: list[dict[str, Any]]) -> None:
