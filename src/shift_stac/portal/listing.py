@@ -119,8 +119,12 @@ def _links(page: str) -> list[tuple[str, str]]:
     if "<ListBucketResult" in page[:_BEGINNING]:
         return _links_of_bucket(page)
     rows = _Rows()
-    rows.feed(page)
-    rows.close()
+    try:
+        rows.feed(page)
+        rows.close()
+    except AssertionError as error:  # html.parser's own, of a declaration that does not end
+        msg = f"the listing is broken HTML ({error}): open it in a browser"
+        raise PortalError(msg) from error
     return [(target, " ".join(words)) for target, words in rows.rows]
 
 

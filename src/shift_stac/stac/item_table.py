@@ -170,6 +170,8 @@ def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[st
         box = _covering(read_box(item["bbox"]))
     except UNREADABLE as error:
         raise CatalogError(_not_stac(item, f"its bbox: {error!r}")) from error
+    if not (item["properties"].get("datetime") or item["properties"].get("start_datetime")):
+        raise CatalogError(_not_stac(item, "it has no datetime and no start_datetime"))
     links = [moved(link) for link in item["links"] if link["rel"] in _KEPT_LINKS]
     properties = {key: value for key, value in item["properties"].items() if key not in _LEFT_OUT}
     return {

@@ -108,6 +108,11 @@ def test_a_part_of_a_buckets_listing_is_not_taken_for_the_whole():
         )
 
 
+def test_broken_html_is_told():
+    with pytest.raises(PortalError, match="broken HTML"):
+        parse_listing('<a href="20220224/">x</a><![{"name"', URL)
+
+
 def test_the_host_that_all_links_lead_to_is_named():
     page = f'<a href="/">up</a><a href="{URL.replace("portal", "other:81")}20220224/">x</a>'
     assert parse_listing(page, URL) == []

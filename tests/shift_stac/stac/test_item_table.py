@@ -86,3 +86,8 @@ def test_a_damaged_table_is_told_and_nothing_is_no_table():
     assert indexed_lines(None) == {}
     with pytest.raises(CatalogError, match="no items"):
         merge(None)
+
+
+def test_an_item_without_a_time_is_told():
+    with pytest.raises(CatalogError, match=r"ang20220224t195405 is not STAC .*no datetime"):
+        merge(None, make_item(5, datetime=None))
