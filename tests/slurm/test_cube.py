@@ -21,7 +21,7 @@ DATES = tuple(f"2022{month:02}{day:02}" for month in range(2, 8) for day in (5, 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> Path:
-    """Tiny lines of twelve dates."""
+    """Tiny lines of twelve dates; of small cells, their cube has many more blocks than a test waits for."""
     root = tmp_path_factory.mktemp("archive")
     publish_campaign(
         str(root / "store"), root, dates=DATES, lines=1, samples=30, scan_lines=40, bands=60
@@ -40,7 +40,7 @@ class Run:
         with (self.folder / "errors").open("w") as errors, (self.folder / "told").open("w") as told:
             return start_command(
                 *("flows.cube", "--store", self._archive, "--cluster", "two-nodes.toml"),
-                *("--resolution", "0.5", *arguments),
+                *("--resolution", "0.35", *arguments),
                 cwd=self.folder,
                 env=self._environment,
                 stdout=told,
@@ -90,7 +90,7 @@ def test_lost_workers_and_a_killed_flow_cost_what_was_not_written(slurm, run, ar
             "another job takes its place",
             lambda: bool(slurm.alive(name="shift-write_block").keys() - jobs.keys()),
         )
-        wait_for_blocks(slurm, run, process, len(run.notes()) + 3)
+        wait_for_blocks(slurm, run, process, len(run.notes()) + 1)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -103,7 +103,7 @@ def test_lost_workers_and_a_killed_flow_cost_what_was_not_written(slurm, run, ar
     assert process.wait(timeout=300) == 0, (run.folder / "errors").read_text()[-3000:]
     report = run.report()
     assert report["run"]["status"] == "completed"
-    assert report["blocks_before"] == len(written) >= 5
+    assert report["blocks_before"] == len(written) >= 3
     assert report["blocks"] > len(written)
     # Within the memory of a job of the profile.
     assert 0 < report["peak_bytes"] < 1 << 30

@@ -38,7 +38,8 @@ def open_storage(url: str, options: S3Options | None = None, ask: AskCode | None
 
 
 def _is_bucket(url: str) -> bool:
-    return url.lower().startswith("s3:")
+    # With a mistyped colon or slash it is still no folder.
+    return re.match(r"s3(:|;|//)", url, re.IGNORECASE) is not None
 
 
 def check_address(url: str) -> None:

@@ -203,6 +203,7 @@ def test_an_unwritten_file_is_untouched(tmp_path):
         ("s3://", "s3://bucket or s3://bucket/prefix"),
         ("s3:///prefix", "s3://bucket or s3://bucket/prefix"),
         ("s3:/bucket", "s3://bucket or s3://bucket/prefix"),
+        ("s3//bucket", "s3://bucket or s3://bucket/prefix"),
         ("S3://bucket", "s3://bucket or s3://bucket/prefix"),
         ("s3://bucket/a//b", "s3://bucket/a/b"),
         ("s3://bucket/a/../b", "leave it out"),
