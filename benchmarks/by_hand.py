@@ -107,7 +107,7 @@ class Line:
         }
 
     async def window(self, name: str, y: slice, x: slice) -> Array:
-        """Of an array of two dimensions."""
+        """Return a window of an array of two dimensions."""
         tall, wide = self.arrays[name]["chunk_grid"]["configuration"]["chunk_shape"]
         rows, columns = (
             range(part.start // size, (part.stop - 1) // size + 1)
@@ -164,7 +164,7 @@ class Line:
 
 
 async def spectra(line: Line, degrees: Array, also: Sequence[str] = ()) -> dict[str, Array]:
-    """Of the pixels that are nearest to places: numbers, coordinates, distance, spectra, other variables."""
+    """The nearest pixels of places: numbers, coordinates, distance, spectra, other variables."""
     east, north, row, column = line.on_map(degrees)
     # The map's edge may be nearer than the margin.
     tall, wide = line.table["spatial:shape"]

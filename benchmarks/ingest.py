@@ -151,7 +151,7 @@ def _cpu_of_children() -> float:
 
 
 def _cpu_of_servers() -> float:
-    """Of the processes below this one that still run."""
+    """Processor seconds of the running processes below this one."""
     times = [process.cpu_times() for process in psutil.Process().children(recursive=True)]
     return sum(used.user + used.system for used in times)
 

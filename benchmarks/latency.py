@@ -105,7 +105,7 @@ class Places:
 
     @classmethod
     def of(cls, store: Path) -> "Places":
-        """Of a store on disk, the same of each that is as large."""
+        """Choose places in a store on disk; stores of one size get the same places."""
         ds = open_flightline(store)
         random = np.random.default_rng(3)
         line = random.integers(20, ds.sizes["y"] - 20, PLOTS)
@@ -270,7 +270,7 @@ def check_equal(hand: ByHand, root: str, wanted: Places, items: geopandas.GeoDat
 
 @dataclass
 class Figures:
-    """Of one contender and one read."""
+    """Seconds of one contender and one read."""
 
     seconds: list[float]
     requests: tuple[str, ...] = ()
@@ -466,7 +466,7 @@ def references(bands: int, lines: int, samples: int) -> dict[str, Any]:
 
 
 def rows(meter: Meter) -> dict[str, dict[str, Any]]:
-    """Of each read: ours, what is written by hand and the floor beside it, and the others."""
+    """For each read: ours, beside it the read by hand and the floor, and the others."""
     found: dict[str, dict[str, Any]] = {}
     for (read, contender), figures in meter.figures.items():
         row = figures.row()

@@ -72,7 +72,7 @@ def run(*command: object, folder: Path, server: str | None = None) -> Run:
 
 
 def _processor_seconds() -> float:
-    """Of all processes that have ended below this one."""
+    """Processor seconds of all ended processes below this one."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

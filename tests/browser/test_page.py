@@ -324,7 +324,7 @@ def store_of(folder, line):
 
 
 def spectrum_copied(page, y, x):
-    """What the page gives as CSV of one of its spectra: a row for each band."""
+    """Return one of the page's spectra as the CSV that it offers: a row for each band."""
     page.get_by_role("button", name="Copy the spectra as CSV").click()
     expect(page.locator("#said")).to_have_text("Copied the spectra as CSV")
     table = pd.read_csv(io.StringIO(page.evaluate("navigator.clipboard.readText()")))

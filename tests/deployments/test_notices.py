@@ -1,4 +1,4 @@
-"""What operators are told: from how the runs are now, and what was found before."""
+"""The notices to operators, made from the present runs and from earlier notices."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What is said of a part of the service that has ended."""
+"""The message about a part of the service that has ended."""
 
 import signal
 import subprocess

@@ -79,7 +79,7 @@ def run(command, folder, session):
 
 
 def check_keys(file, monkeypatch):
-    """What reads such a file refuses none of its keys and values."""
+    """The reader of such a file accepts each of its keys and values."""
     if "profile" in file.name:
         load_profile(file, file.parent)
         return

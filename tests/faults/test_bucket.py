@@ -1,4 +1,4 @@
-"""What a bucket's server does wrong now and then, made by a proxy before a real one."""
+"""Occasional faults of a bucket's server, made by a proxy before a real one."""
 
 import hashlib
 import time

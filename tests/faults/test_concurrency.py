@@ -98,7 +98,7 @@ class Converter:
 
 
 def remote(sources: SourceLine) -> RemoteLine:
-    """What a portal would tell of files."""
+    """Return the files as a portal describes them."""
 
     def told(file: RemoteFile) -> RemoteFile:
         return RemoteFile(**file.model_dump(include=set(RemoteFile.model_fields)))
@@ -122,7 +122,7 @@ class Meeting:
     counts: Counter[str] = field(default_factory=Counter)
 
     def ingest(self, name: str, options: IngestOptions) -> None:
-        """What a run does with its lines, and at its end."""
+        """Do what a run does with its lines, and at its end."""
         storage = open_storage(self.url)
         for line in options.line:
             self._again_if_refused(lambda line=line: self._pass(storage, name, line, options))

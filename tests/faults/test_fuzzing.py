@@ -102,7 +102,7 @@ def folder(tmp_path) -> Path:
 
 
 def attempt[T](act: Callable[[], T]) -> T | None:
-    """What an act makes; None if it ends with an error of ours."""
+    """Return the result of an act; None if it ends with an error of this project."""
     try:
         return act()
     except ShiftError:
@@ -383,7 +383,7 @@ def documents() -> dict[str, bytes]:
 
 
 def written_by_others(chance: Random) -> dict[str, bytes]:
-    """What somebody else has written in place of one or two documents of the catalog."""
+    """Return one or two documents of the catalog as another program may have written them."""
     written = {}
     for _ in range(chance.randint(1, 2)):
         path = chance.choice(sorted(documents()))

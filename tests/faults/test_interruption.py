@@ -52,7 +52,7 @@ def bucket(tmp_path_factory):
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs work, and what they are told."""
+    """The folders and the environment of runs."""
 
     folder: Path
     portal: str

@@ -49,7 +49,7 @@ def known(environment, prefect_api):
 
 
 def run_twice(folder: Path, environment, portal: Path, short: str, mend: str, about: str) -> str:
-    """What the first command said; the second has completed its work, and left nothing half."""
+    """Return what the first command said, and check that the second completed its work."""
     folder.mkdir(parents=True, exist_ok=True)
     space = [require_program("unshare"), "--mount"]
     space += [] if os.geteuid() == 0 else ["--map-root-user"]

@@ -1,4 +1,4 @@
-"""What each command says of wrong usage, before it touches anything: its ``main``, in this process."""
+"""Messages of each command about wrong usage, before it does anything; its ``main`` runs in this process."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a line leaves in the working folder is its own, and no other line's."""
+"""The files that a line leaves in the working folder, apart from those of other lines."""
 
 from types import SimpleNamespace
 

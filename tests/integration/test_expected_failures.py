@@ -1,4 +1,4 @@
-"""What is expected to fail ends in one sentence, which says what to do: in the terminal and in Prefect's pages."""
+"""An expected failure ends in one sentence, which says what to do, in the terminal and in Prefect's pages."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def test_a_run_whose_server_is_away_or_busy_ends_in_one_sentence(run_command):
 
 
 def only_sentence(errors: str) -> str:
-    """What a command says is wrong, which it says once, and nothing beside it that only a programmer reads."""
+    """Return the one sentence of a command's error, and check that nothing for programmers stands beside it."""
     assert not [phrase for phrase in NOT_FOR_PEOPLE if phrase in errors], errors
     (sentence,) = re.findall(r"^error: (.*)$", errors, re.MULTILINE)
     return sentence

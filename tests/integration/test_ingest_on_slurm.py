@@ -27,7 +27,7 @@ def lines_of(campaign: Path) -> list[str]:
 
 
 class Api:
-    """What the Prefect server tells of the last flow run."""
+    """Return the last flow run as the Prefect server has it."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client

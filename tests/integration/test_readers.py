@@ -167,7 +167,7 @@ def test_gdal_reads_cube_and_map_by_its_zarr_driver(archive):
 
 
 def test_the_table_of_items_is_searched_by_polygon_and_date(archive):
-    """As the documentation shows it."""
+    """The way that the documentation shows."""
     folder, lines = archive
     items = geopandas.read_parquet(folder / "AVIRIS-NG/items.parquet")
     assert list(items.id) == [line.id for line in lines]

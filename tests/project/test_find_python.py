@@ -1,4 +1,4 @@
-"""Where ``make install`` looks for a Python."""
+"""The places in which ``make install`` looks for a Python."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What must hold of the project itself."""
+"""Rules of the project itself."""
 
 import re
 import subprocess
@@ -99,7 +99,7 @@ def test_the_wheel_is_the_library_alone_and_asks_for_no_service(tmp_path):
 
 
 def test_the_tests_of_an_installed_wheel_need_no_checkout():
-    """What all tests load imports the packages of a checkout where it uses them, not at its head."""
+    """Modules that all tests load import the packages of a checkout in their functions, not at their head."""
     for module in (ROOT / "tests/conftest.py", *(ROOT / "tests/support").glob("*.py")):
         heads = re.findall(r"^(?:from|import) (\w+)", module.read_text(), re.MULTILINE)
         assert not {"flows", "tasks", "deployments"} & set(heads), module

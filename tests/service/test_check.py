@@ -1,4 +1,4 @@
-"""What is looked at before there is a run."""
+"""The checks before a run."""
 
 import pytest
 

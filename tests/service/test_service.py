@@ -45,7 +45,7 @@ def operators():
 
 @pytest.fixture(scope="module")
 def slow_portal(portal, tmp_path_factory):
-    """Of the first date, cubes come so slowly that a run lasts: its address, and its lines."""
+    """A portal that sends the first date's cubes slowly: its address, and its lines."""
     root = tmp_path_factory.mktemp("slow")
     made = simulate_campaign(
         root, dates=["20220224"], lines=2, samples=598, scan_lines=200, bands=60

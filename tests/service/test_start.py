@@ -1,4 +1,4 @@
-"""What the service refuses before it starts anything, and says."""
+"""Errors of the service before it starts anything."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def test_a_port_that_is_taken_and_a_server_that_is_not_there_are_told(tmp_path):
 
 
 def test_a_service_that_has_lost_a_part_is_started_again_but_not_for_ever(monkeypatch):
-    """What is started is feigned: which part dies, and when, does not matter here."""
+    """The started parts are fakes: which part dies, and when, does not matter here."""
     ended = PartEndedError("the worker ended")
     ends = iter([ended, ServiceError("it does not start in time"), ended])
     started = []

@@ -1,4 +1,4 @@
-"""Who waits for a lock learns who holds it, and does not wait for a process that is stopped."""
+"""A process that waits for a lock names its holder, and does not wait for one that is stopped."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What an operator does on a site: as a user without privileges, in a folder that nodes share.
+"""The work of an operator on a site: a user without privileges, in a folder that nodes share.
 
 The service is started, killed, brought back, reached through ssh and stopped by the scripts of
 deployments/discover, and converts in Slurm jobs of that user.
@@ -177,7 +177,7 @@ def test_setup_prepares_a_folder_and_tries_a_job(operator):
 
 
 def test_the_service_runs_jobs_as_the_user_and_publishes(operator, lines):
-    """Where another login node had it, which is gone."""
+    """The service ran on another login node, which is gone."""
     record = operator.home / "run/service"
     record.write_text("host=gone\npid=1\nstart=1\nboot=x\nsince=long ago\n")
     operator.account.own(operator.home / "run")
@@ -361,7 +361,7 @@ def test_what_dies_alone_is_started_again_and_stop_ends_all(operator):
     assert stopped.stdout.splitlines()[-1] == "stopped"
     assert not operator.processes()
     assert operator.service("status").returncode == 3
-    # Who stopped it does not want it back.
+    # The operator stopped it, so it must not come back.
     assert operator.service("ensure").stdout == ""
     assert not operator.processes()
 

@@ -70,7 +70,7 @@ def test_the_line_is_told_its_job_and_what_the_function_logs(slurm, run, profile
 
 
 def test_a_node_needs_no_prefect_no_portal_and_no_bucket(slurm, run, profile, tmp_path):
-    """What it needs is a way to the flow's scheduler, and the folder."""
+    """It needs a way to the flow's scheduler, and the folder."""
     (line,) = simulate_campaign(tmp_path / "portal", samples=20, scan_lines=20)["20220224"]
     sources = sources_in(tmp_path / "portal", line, "v1")
     nowhere = "http://127.0.0.1:9"

@@ -24,7 +24,7 @@ _SOFTWARE_FILES = ("pyproject.toml", "requirements.lock", "README.md", "LICENSE"
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs commands, with which environment."""
+    """A user who runs commands, with an environment."""
 
     name: str
     uid: int

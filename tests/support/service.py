@@ -22,7 +22,7 @@ ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 @dataclass
 class Api:
-    """What a person asks of a service, wherever it runs."""
+    """The requests of a person to a service, wherever it runs."""
 
     url: str
     auth: tuple[str, str] | None
@@ -86,7 +86,7 @@ class Service(Api):
 
     @property
     def log(self) -> str:
-        """What it printed."""
+        """The output of the service."""
         return (self.folder / "service.log").read_text()
 
     @override
@@ -180,7 +180,7 @@ def run_service(
 
 @dataclass
 class Operators:
-    """Who is told by webhook: what, and at what moments of the monotonic clock."""
+    """The operators at a webhook: their messages, with moments of the monotonic clock."""
 
     url: str
     told: list[dict[str, str]] = field(default_factory=list)

@@ -48,7 +48,7 @@ _OF_BUCKETS = ("storage:refs", "alternate")
 
 
 def comparable(store: Path) -> dict[str, str]:
-    """What two archives of the same lines have in common: every file, as a digest or a text.
+    """The parts that two archives of the same lines share: every file, as a digest or a text.
 
     Items without the moments of their publication, and without what only a bucket's item tells.
     The table of items, which has those moments, is left out.

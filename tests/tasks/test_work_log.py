@@ -14,7 +14,7 @@ LINE = "ang20220224t195402"
 
 
 class _OfAModuleItselfError(TransferError):
-    """As those are that a module raises and catches."""
+    """An error like those that a module raises and catches."""
 
 
 def attempt(log, stage, error=None, *, is_retry=False):

@@ -1,4 +1,4 @@
-"""What the UI shows of a line, and what that must never cost."""
+"""The artifacts of a line; a failure of theirs must not fail the line."""
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from shift_stac.storage.address import open_storage
 
 
 class Companions:
-    """As far as they are shown."""
+    """The companions that are shown."""
 
     def __init__(self, folder):
         self.thumbnail = folder / "a.png"

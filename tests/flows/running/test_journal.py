@@ -30,7 +30,7 @@ def journal(tmp_path):
 
 
 def told(journal):
-    """What the history would make of the report now."""
+    """Return the report as the history reads it now."""
     (report,), passed_over = read_reports(
         journal.path.parent, datetime.now(UTC) - timedelta(days=1)
     )

@@ -1,4 +1,4 @@
-"""What a server is told of progress, whatever it answers."""
+"""Progress artifacts, whatever the server answers."""
 
 import json
 import os

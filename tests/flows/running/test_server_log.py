@@ -1,4 +1,4 @@
-"""What the log of a server says where its database is busy."""
+"""The log of a server whose database is busy."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""What is printed is what was said."""
+"""Texts are printed without markup and line breaks of their own."""
 
 import pytest
 from rich.table import Table

@@ -1,4 +1,4 @@
-"""What of OBS and GLT would be left out, told before they are here."""
+"""Notes, before a download, on parts of OBS and GLT that would be left out."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Who reaches a cluster's scheduler, and what a job's environment holds."""
+"""Access to a cluster's scheduler, and the environment of a job."""
 
 import asyncio
 import shlex

@@ -1,4 +1,4 @@
-"""What Spectral Python and GDAL read of a header, and is not ambiguous, is read, and read alike."""
+"""Headers that Spectral Python and GDAL read, and that are not ambiguous, are read in the same way."""
 
 import subprocess
 import sys

@@ -169,7 +169,7 @@ def test_a_portal_whose_top_may_not_be_listed_is_covered(mirror, monkeypatch):
                 raise PortalError(path)
             return lists(path)
 
-        # Who runs the tests may list every folder of a mirror.
+        # The tests may run as root, which may list every folder of a mirror.
         monkeypatch.setattr(portal._tree, "list", refuse_top)
         assert portal.coverage() == whole
 

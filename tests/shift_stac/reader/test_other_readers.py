@@ -34,7 +34,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def old_store(store):
-    """As format 2 had it: the cubes with the CRS of Easting and Northing."""
+    """A store of format 2: the cubes have the CRS of Easting and Northing."""
     path = store.with_name("old.zarr")
     with xr.open_zarr(store) as opened:
         crs = open_flightline(store).swath.crs

@@ -166,7 +166,7 @@ def test_a_session_is_renewed_before_it_ends(gate, options):
 
 
 def test_a_session_that_ends_in_mid_upload_is_renewed_and_the_upload_goes_on(gate, options, store):
-    # Who errs then loses nothing either.
+    # A wrong code at that time loses nothing either.
     person = Person(GOOD_CODE, "654321", GOOD_CODE)
     options = options.model_copy(update={"parallel": 2})
     storage = open_storage(gate.bucket.url, options, person)

@@ -1,4 +1,4 @@
-"""What a conversion holds of the files that it reads."""
+"""The memory that a conversion holds of the files that it reads."""
 
 import threading
 from collections.abc import Iterator

@@ -91,7 +91,7 @@ def farthest_centre(igm: np.ndarray, outline: Polygon | MultiPolygon, crs: CRS =
 
 
 def assert_well_formed(outline: Polygon | MultiPolygon) -> None:
-    """What RFC 7946 and STAC ask of a geometry, in seven decimals."""
+    """The rules of RFC 7946 and STAC for a geometry, with seven decimals."""
     assert outline.is_valid
     assert outline.area > 0
     for polygon in getattr(outline, "geoms", [outline]):

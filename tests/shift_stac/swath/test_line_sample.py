@@ -1,4 +1,4 @@
-"""What a dry run sees of a line's values: a few scan lines, read from files that are elsewhere."""
+"""The values that a dry run reads: a few scan lines of files that are elsewhere."""
 
 from dataclasses import replace
 
