@@ -73,7 +73,7 @@ def count(before):
     return str(int(before or b"0") + 1).encode()
 
 
-# Of each method what it asks the server for.
+# The request of each method to the server.
 ACTIONS = {
     "read": (lambda storage, _: storage.read("a.json"), "GET .*a.json", b"7"),
     "write": (lambda storage, _: storage.write("b.json", b"8"), "PUT .*b.json", None),

@@ -57,10 +57,10 @@ from support.plain_items import CAMPAIGN, make_item, publish_plain
 
 LOG = logging.getLogger(__name__)
 CASES = int(os.environ.get("SHIFT_TEST_CASES", "500"))
-# Of what takes longer than to read a text.
+# Cases of kinds that take longer than reading a text.
 FEW = max(CASES // 5, 1)
 SEED = os.environ.get("SHIFT_TEST_SEED", "13")
-# Of a processor, for one case.
+# Seconds of a processor for one case.
 LONGEST_S = 5
 # What the last nine tenths of the cases need beyond what the first tenth needed.
 LARGEST_BYTES = 100 * 2**20

@@ -109,7 +109,7 @@ def test_new_replaced_and_vanished_lines_are_told_apart(nightly, portal, source,
 
     for path, place in kept.items():
         shutil.move(place, path)
-    # Of the same size: the listing shows it by its date alone, to the minute.
+    # It has the same size: the listing shows the change only by its date, to the minute.
     reflectance = next(source.glob(f"v1/*/L2a/{replaced}_rfl"))
     content = reflectance.read_bytes()
     reflectance.write_bytes(bytes(4) + content[4:])

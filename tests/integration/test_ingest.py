@@ -314,7 +314,7 @@ def test_the_run_history_has_every_stage_of_every_line(ingest, campaign, prefect
     stages = ("find", "download", "convert", "validate", "draw", "publish", "catalogue")
     expected = {f"{stage}-{line}" for stage in stages for line in lines} | {*lines, "refresh"}
     assert names == dict.fromkeys(expected, "COMPLETED")
-    # Of a task with a tag, the server would be asked for a limit, and the line would wait.
+    # For a task with a tag, Prefect asks the server for a limit, and the line would wait.
     assert flow_run["tags"] == ["shift-stac"]
     assert not any(task_run["tags"] for task_run in task_runs)
     (table,) = [artifact for artifact in artifacts if artifact["type"] == "table"]

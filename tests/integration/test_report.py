@@ -154,7 +154,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     assert total(figures, "size") == sum(store_bytes(tmp_path).values())
     assert len(figures["days"]) == 7
 
-    # Of an archive into which no run of this server has published, the catalog knows enough.
+    # No run of this server has published into this archive: the catalog knows enough.
     shutil.copytree(tmp_path / STORE, tmp_path / "copied")
     done, figures = report(store="copied")
     assert done.status == 0, done.errors

@@ -203,7 +203,7 @@ def test_two_nights_never_overlap(service):
     runs = [service.start("nightly") for _ in range(2)]
     first, second = sorted((service.wait(run) for run in runs), key=lambda run: run["start_time"])
     assert first["end_time"] <= second["start_time"]
-    # Of the four lines one is bad, and is tried again each night.
+    # One of the four lines is bad, and is tried again each night.
     for run in (first, second):
         assert run["name"] == f"nightly-{day_of(run)}"
         assert {"nightly", "nightly-summary"} <= set(service.artifacts(run["id"]))

@@ -100,7 +100,7 @@ def test_a_cube_is_published_in_versions_and_what_it_was_made_of_is_linked(stora
         content = storage.read(f"{place.rpartition('/')[0]}/{name}")
         assert hashlib.sha256(content).hexdigest() == checksum
 
-    # Of other lines: another version, and whoever reads the first goes on.
+    # Other lines make another version, and readers of the first continue.
     other = make(storage, tmp_path / "second", first_date="20220301")
     publish_cube(storage, CAMPAIGN, *other, hrefs)
     changed = json.loads(storage.read(ITEM))

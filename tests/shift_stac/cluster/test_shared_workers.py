@@ -49,7 +49,7 @@ def test_a_profile_s_jobs_share_the_keys_and_none_takes_them_away(slurm_profile,
         assert workers.options["job_name"] == "shift-piece-run"
         assert workers.adapt == {"minimum": 0, "maximum": slurm_profile.max_jobs}
         assert not any("trap" in row for row in workers.options["job_script_prologue"])
-        # Of a cluster of one job, the job takes them away, should the flow be gone.
+        # In a cluster of one job, the job removes the keys itself if the flow is gone.
         with secured_options(slurm_profile, "alone", tmp_path) as alone:
             assert any("trap" in row for row in alone["job_script_prologue"])
 

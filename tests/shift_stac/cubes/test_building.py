@@ -99,7 +99,7 @@ def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkey
         xr.open_zarr(work.growing)
     for number in range(3):
         write_block(work.path, recipe.fingerprint, number, NO_OPTIONS)
-    # Of the first, a chunk went missing after it was noted; of another, the note.
+    # The first lost a chunk after it was noted; another lost its note.
     (work.growing / block_files(recipe, 0)[0]).unlink()
     work.note_path(1).write_text("{")
     # A later run on a larger cluster keeps to the division of the work.

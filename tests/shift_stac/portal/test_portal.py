@@ -58,7 +58,7 @@ def test_what_a_campaign_file_covers_and_leaves_over_is_told_with_the_reason(mir
     assert found.lines == {"20220224": (LINE, LATER)}
     lacking = {product.product: product.lacking for product in found.products}
     assert lacking[Product.IGM] == lacking[Product.RADIANCE] == (LATER,)
-    # Of this one, only the data are there.
+    # This one has only its data.
     assert lacking[Product.REFLECTANCE] == (LINE, LATER)
     left = {path: group.reason for group in found.leftovers for path in group.examples}
     folder = "v1/20220224/L1/rdn"

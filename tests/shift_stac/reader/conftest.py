@@ -16,7 +16,7 @@ from support.webserver import serve_nginx
 def published(tmp_path_factory):
     """An archive in a folder that a bucket and a web server show too."""
     root = tmp_path_factory.mktemp("published")
-    # Of several chunks along each axis.
+    # It has several chunks along each axis.
     options = ConversionOptions(chunks=ChunkSizes(x=16, y=20, wavelength=150))
     publish_campaign(str(root / "s3" / "archive"), root, conversion=options)
     return root / "s3"

@@ -199,7 +199,7 @@ def test_points_are_told_in_many_ways(published, lines):
             {"crs": 32611},
         ),
         (
-            # Of two pairs, the one that the CRS has.
+            # The CRS has one of the two pairs.
             pd.DataFrame(utm.assign(x=utm.geometry.x, y=utm.geometry.y, lon=lon, lat=lat)),
             {"crs": "EPSG:32611"},
         ),

@@ -81,7 +81,7 @@ def test_only_what_is_missing_or_differs_is_sent(store, bucket, sent):
     # Through the server, which remembers for a while what lies in its folder.
     storage.remove(["line.zarr/a/c/7"])
     damaged = bucket.folder / "line.zarr/a/c/9"
-    # Of the same size: only its checksum tells.
+    # It has the same size: only its checksum tells.
     damaged.write_bytes(bytes(damaged.stat().st_size))
     storage.write("line.zarr/a/c/stale", b"of an older version")
     storage.publish_store(store, "line.zarr")
@@ -133,7 +133,7 @@ def test_an_object_that_arrives_otherwise_is_told_and_nothing_opens(store, bucke
     def other(self, local, name):
         etag = real(self, local, name)
         if name == "a/c/5":
-            # Of the same size: somebody else's.
+            # It has the same size, and is from another program.
             self._objects.write(self._key(name), bytes(50_000), {})
         return etag
 
@@ -263,6 +263,6 @@ def test_nothing_is_public_unless_it_is_asked_for(tmp_path, monkeypatch):
         keys = ("a.json", "line.zarr/zarr.json")
         assert grantees(S3Options(), *keys) == [owner, owner]
         assert grantees(S3Options(metadata=public), *keys) == [everybody, owner]
-        # Of an object in parts moto tells the grants only when there are any.
+        # moto tells the grants of an object in parts only when there are any.
         keys = (*keys, "line.zarr/in-parts")
         assert grantees(S3Options(data=public), *keys) == [owner, everybody, everybody]
