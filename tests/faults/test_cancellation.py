@@ -5,23 +5,16 @@ random. ``make test`` cancels one run, in ``tests/service``.
 """
 
 import logging
-import os
 import random
 import time
 
 import pytest
 
-from shift_stac.archive.catalog_validation import validate_catalog
-from shift_stac.archive.inventory import take_inventory
-from shift_stac.simulate import simulate_campaign
-from shift_stac.storage.address import open_storage
-from support.plain_items import CAMPAIGN
 from support.service import Service, run_service
-from support.webserver import serve_nginx, wait_until
+from support.trials import SEED, TRIES, faults_after_two_lines, serve_two_slow_lines
+from support.webserver import wait_until
 
 LOG = logging.getLogger(__name__)
-TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
-SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
 # The service sees a cancellation within five seconds, and the run has fifteen to end.
 SECONDS_TO_END = 20
 DATE = "2022-02-24"
@@ -30,13 +23,9 @@ DATE = "2022-02-24"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
     """The service of a portal with two lines whose cubes take half a second to arrive."""
-    root = tmp_path_factory.mktemp("portal")
-    simulate_campaign(
-        root, dates=[DATE.replace("-", "")], lines=2, samples=40, scan_lines=40, bands=60
-    )
     folder = tmp_path_factory.mktemp("service")
     with (
-        serve_nginx(root, root.parent / "nginx", slow="_rfl$|_clip$") as url,
+        serve_two_slow_lines(tmp_path_factory.mktemp("slow"), DATE.replace("-", "")) as url,
         run_service(folder, f'portal = "{url}"\nstore = "first"\n') as running,
     ):
         yield running
@@ -53,17 +42,6 @@ def length(service) -> float:
 def processes_of_runs(service: Service) -> list[str]:
     """The command lines of the processes in which runs work."""
     return [command for command in service.children().values() if "flow-run" in command]
-
-
-def faults(service: Service, store: str) -> list[object]:
-    """What is wrong with an archive of the service, and what is left in the working folder."""
-    storage = open_storage(str(service.folder / store))
-    check = validate_catalog(storage)
-    work = [path for path in (service.folder / "work").rglob("*") if path.is_file()]
-    # Ledger and reports stay, and so do locks that nobody holds.
-    left = [path for path in work if path.suffix not in {".lock", ".json"}]
-    data = take_inventory(storage, CAMPAIGN).without_data
-    return [*check.findings, *data, *left, *["items"] * (check.items != 2)]
 
 
 @pytest.mark.slow
@@ -87,4 +65,4 @@ def test_a_run_that_is_cancelled_at_any_moment_ends_and_the_next_one_completes_i
     assert took < SECONDS_TO_END
     again = service.wait(service.start("ingest", date=[DATE], store=store))
     assert again["state_type"] == "COMPLETED", again["state"]["message"]
-    assert faults(service, store) == []
+    assert faults_after_two_lines(str(service.folder / store), service.folder / "work") == []

@@ -54,12 +54,12 @@ from shift_stac.storage.folder import FolderStorage
 from shift_stac.swath.igm_crs import crs_from_igm
 from support.mutations import as_json, as_toml, damaged, mutated, text
 from support.plain_items import CAMPAIGN, make_item, publish_plain
+from support.trials import SEED
 
 LOG = logging.getLogger(__name__)
 CASES = int(os.environ.get("SHIFT_TEST_CASES", "500"))
 # Cases of kinds that take longer than reading a text.
 FEW = max(CASES // 5, 1)
-SEED = os.environ.get("SHIFT_TEST_SEED", "13")
 # Seconds of a processor for one case.
 LONGEST_S = 5
 # What the last nine tenths of the cases need beyond what the first tenth needed.

@@ -17,20 +17,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shift_stac.archive.catalog_validation import validate_catalog
-from shift_stac.archive.inventory import take_inventory
-from shift_stac.simulate import simulate_campaign
-from shift_stac.storage.address import open_storage
 from support.commands import Command, start_command
-from support.plain_items import CAMPAIGN
 from support.s3 import serve_s3
 from support.service import descendants, serve_prefect
 from support.slurm import is_running
-from support.webserver import serve_nginx, wait_until
+from support.trials import SEED, TRIES, faults_after_two_lines, serve_two_slow_lines
+from support.webserver import wait_until
 
 LOG = logging.getLogger(__name__)
-TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
-SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
 SECONDS_TO_END = 15
 DATE = "20220224"
 
@@ -38,9 +32,7 @@ DATE = "20220224"
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory):
     """Two lines whose cubes take half a second to arrive."""
-    root = tmp_path_factory.mktemp("portal")
-    simulate_campaign(root, dates=[DATE], lines=2, samples=40, scan_lines=40, bands=60)
-    with serve_nginx(root, root.parent / "nginx", slow="_rfl$|_clip$") as url:
+    with serve_two_slow_lines(tmp_path_factory.mktemp("slow"), DATE) as url:
         yield url
 
 
@@ -71,13 +63,7 @@ class Place:
 
     def faults(self) -> list[object]:
         """What is wrong with the archive, and what is left in the working folder."""
-        storage = open_storage(self.store)
-        check = validate_catalog(storage)
-        inventory = take_inventory(storage, CAMPAIGN)
-        work = [path for path in (self.folder / "work").rglob("*") if path.is_file()]
-        # Ledger and reports; and locks, which nobody holds: to remove one splits those that wait.
-        left = [path for path in work if path.suffix not in {".lock", ".json"}]
-        return [*check.findings, *inventory.without_data, *left, *["items"] * (check.items != 2)]
+        return faults_after_two_lines(self.store, self.folder / "work")
 
 
 @pytest.fixture(params=range(TRIES))

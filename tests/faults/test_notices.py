@@ -21,13 +21,12 @@ import pytest
 
 from support.postgres import serve_postgres
 from support.service import Operators, Service, descendants, listen, run_service
+from support.trials import SEED, TRIES
 from support.webserver import wait_until
 
 # Minutes each. What operators are told is tried once by tests/service, beside its other tests.
 pytestmark = pytest.mark.slow
 
-TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
-SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
 SECONDS = 120
 AT_ONCE = 5
 

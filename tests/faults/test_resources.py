@@ -17,9 +17,8 @@ from shift_stac.simulate import simulate_campaign
 from shift_stac.storage.folder import FolderStorage
 from support import require_program
 from support.plain_items import CAMPAIGN
+from support.trials import SEED, TRIES
 
-TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
-SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
 DATE = "20220224"
 MIB = 2**20
 

@@ -3,7 +3,6 @@
 Real servers, ended at a random moment. They come back after some seconds, and the run may get over it.
 """
 
-import os
 import random
 import time
 from contextlib import ExitStack
@@ -16,10 +15,9 @@ from shift_stac.simulate import simulate_campaign
 from shift_stac.storage.address import open_storage
 from support.commands import Command, start_command
 from support.s3 import serve_s3
+from support.trials import SEED, TRIES
 from support.webserver import free_port, serve_nginx, wait_until
 
-TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
-SEED = int(os.environ.get("SHIFT_TEST_SEED", "13"))
 DATE = "20220224"
 AWAY_S = 3
 LONGEST_S = 300

@@ -4,7 +4,6 @@ And then, from a portal that does nothing wrong any more, it arrives.
 """
 
 import hashlib
-import os
 import random
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -23,9 +22,9 @@ from support.bad_portal import (
     corrupting_wire,
     serve_bad_portal,
 )
+from support.trials import TRIES
 from support.webserver import Faults, encrypted_server
 
-TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
 LINE = FlightLine("ang20220224t195402")
 CONTENT = random.Random(1).randbytes(300_000)
 HEADER = (

@@ -1,6 +1,5 @@
 """A daemon of Slurm's that dies: its lines end well or are tried again, and nothing is left."""
 
-import os
 import random
 import time
 
@@ -9,10 +8,9 @@ import pytest
 from shift_stac.cluster import ClusterError
 from support import jobs
 from support.slurm import NODES
+from support.trials import SEED, TRIES
 
 pytestmark = pytest.mark.slow
-TRIES = int(os.environ.get("SHIFT_TEST_TRIES", "1"))
-SEED = os.environ.get("SHIFT_TEST_SEED", "13")
 AWAY_S = 5
 
 

@@ -133,8 +133,7 @@ class Downloader:
             log=_logger,
         ):
             self._cancellation.check(f"{remote.line}: download")
-            files = [file for product in remote.products for file in (product.header, product.data)]
-            need = Need(remote.line, downloads=self._files.missing(files, folder), store=0)
+            need = Need(remote.line, downloads=self._files.missing(remote.files, folder), store=0)
             DiskRoom(folder).check(need)
             headers, notes = self._bring_headers(remote, folder, tally)
             # The IGM first: it is small beside the cubes, and what is wrong with it spares them.

@@ -55,7 +55,8 @@ class Shares:
         self.values += block.size
         self.nodata += int(missing.sum())
         self.infinite += int((np.isinf(block) & (block != nodata)).sum())
-        known = scaling.physical(block[good][~missing[good]])
+        usable = block[good]
+        known = scaling.physical(usable[~missing[good]])
         self.good += known.size
         self.negative += int((known < 0).sum())
         self.zero += int((known == 0).sum())
@@ -66,7 +67,7 @@ class Shares:
         self.absurd_kinds |= set(np.unique(absurd)[:2].tolist())
         if known.size:
             self.medians.append(float(np.median(known)))
-            self.roughness.append(excess_roughness(block[good], nodata))
+            self.roughness.append(excess_roughness(usable, nodata))
 
     @property
     def is_absurd(self) -> bool:
