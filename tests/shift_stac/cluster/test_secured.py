@@ -12,10 +12,15 @@ from shift_stac.cluster import ClusterProfile, ProfileError
 from shift_stac.cluster.options import find_class
 from shift_stac.cluster.secured import secret_names, secured_options
 
+# Another test may have Dask's own port of a dashboard at the same time.
+ANY_PORT = {"dashboard_address": ":0"}
 SLURM = ClusterProfile.model_validate(
-    {"class": "dask_jobqueue.SLURMCluster", "options": {"memory": "1 GiB", "interface": "lo"}}
+    {
+        "class": "dask_jobqueue.SLURMCluster",
+        "options": {"memory": "1 GiB", "interface": "lo", "scheduler_options": ANY_PORT},
+    }
 )
-LOCAL = ClusterProfile.model_validate({"class": "distributed.LocalCluster"})
+LOCAL = ClusterProfile.model_validate({"class": "distributed.LocalCluster", "options": ANY_PORT})
 
 
 def _keys(folder: Path) -> list[Path]:
