@@ -150,6 +150,16 @@ def print_coverage(console: Console, coverage: "Coverage", where: str) -> None:
             say(example, 4)
 
 
+# Words for pydantic's, which name Python's classes.
+_WORDS = {
+    "dict_type": "expected a table of keys and values",
+    "extra_forbidden": "there is no such setting",
+    "model_type": "it is a group of settings: give these, and not a value",
+    "path_type": "expected a path",
+    "tuple_type": "expected a list",
+}
+
+
 def problems_of(error: Exception) -> list[tuple[tuple[str, ...], str]]:
     """Return the place, if any, and the reason of each error in options."""
     if not isinstance(error, ValidationError):
@@ -157,7 +167,7 @@ def problems_of(error: Exception) -> list[tuple[tuple[str, ...], str]]:
     return [
         (
             tuple(str(part) for part in problem["loc"] if not isinstance(part, int)),
-            problem["msg"].removeprefix("Value error, "),
+            _WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, "),
         )
         for problem in error.errors()
     ]

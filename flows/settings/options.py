@@ -21,12 +21,12 @@ from flows.settings.values import (
     Lines,
     QuietDays,
     StuckHours,
-    Texts,
     UserPath,
     Wavelengths,
 )
 from shift_stac.cubes.names import CubeName
 from shift_stac.reader.mosaic_rule import MosaicRule
+from shift_stac.texts import Texts
 from shift_stac.validation.result import SAMPLED_BLOCKS
 
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
-    SecretsSettingsSource,
     SettingsConfigDict,
     SettingsError,
     TomlConfigSettingsSource,
@@ -34,9 +34,10 @@ from flows.settings.options import (
 from flows.settings.service import ServiceOptions
 from flows.settings.spelling import (
     PREFIX,
+    Shape,
     check_environment,
     check_keys,
-    check_secrets,
+    find_secrets,
     setting_names,
 )
 from shift_stac.campaigns import is_campaign_table
@@ -70,8 +71,8 @@ KINDS: tuple[type[BaseModel], ...] = (
 
 
 @cache
-def _known(kind: type[BaseModel]) -> dict[str, bool]:
-    """Return the names of the settings of all commands, since they share environment, secrets and file."""
+def _known(kind: type[BaseModel]) -> dict[str, Shape]:
+    """Return names and shapes of the settings of all commands, since they share environment, secrets and file."""
     return setting_names((*KINDS, kind))
 
 
@@ -111,6 +112,30 @@ class _SettingsFile(TomlConfigSettingsSource):
         return {key: value for key, value in super().__call__().items() if key not in foreign}
 
 
+def _secrets_source(
+    settings_cls: type[BaseSettings], folder: str | None
+) -> tuple[PydanticBaseSettingsSource, ...]:
+    """Return the source of a folder of files named shift_auth, shift_webhook ..., as compose and Kubernetes mount secrets.
+
+    Files are read as variables are. The library's own source ignores settings below a table, and
+    links that lead out of the folder.
+    """
+    if not folder:
+        return ()
+    source = EnvSettingsSource(settings_cls)
+    found = find_secrets(Path(folder), SECRETS_VARIABLE, _known(settings_cls))
+    source.env_vars = {name: _read_secret(path) for name, path in found.items()}
+    return (source,)
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        msg = f"{SECRETS_VARIABLE}: the file {path} is not text: {error}"
+        raise SettingsError(msg) from error
+
+
 class _Settings(BaseSettings):
     """Options from environment, secrets and settings file."""
 
@@ -120,6 +145,8 @@ class _Settings(BaseSettings):
         # Compose files pass variables on even if they are not set. So an empty value sets nothing,
         # also on the command line.
         env_ignore_empty=True,
+        # Not JSON: the fields themselves split texts into lists and tables.
+        enable_decoding=False,
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -136,13 +163,8 @@ class _Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment, then secrets, then the settings file; dotenv files are not read."""
-        # Files named shift_auth, shift_webhook ..., as compose and Kubernetes mount secrets.
-        names = _known(settings_cls)
-        check_environment(names)
-        folder = os.environ.get(SECRETS_VARIABLE)
-        if folder:
-            check_secrets(Path(folder), SECRETS_VARIABLE, names)
-        secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
+        check_environment(_known(settings_cls))
+        secrets = _secrets_source(settings_cls, os.environ.get(SECRETS_VARIABLE))
         return init_settings, env_settings, *secrets, _SettingsFile(settings_cls)
 
 

@@ -12,19 +12,12 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
-from pydantic_settings import NoDecode
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.files import at_home
 from shift_stac.flightline import FlightLine, parse_date
 from shift_stac.sources import Product
-
-
-def _split_commas(value: Any) -> Any:
-    """Accept one text with commas, as in environment variables."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+from shift_stac.texts import split_commas
 
 
 def _drop_repeated(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -52,8 +45,7 @@ FlightDate = Annotated[
 
 Dates = Annotated[
     tuple[FlightDate, ...],
-    NoDecode,
-    BeforeValidator(_split_commas),
+    BeforeValidator(split_commas),
     AfterValidator(_drop_repeated),
 ]
 """Dates, each once; as one text, separated by commas."""
@@ -68,16 +60,11 @@ def _check_box(value: tuple[float, ...]) -> tuple[float, ...]:
 
 _CORNERS = 4
 
-Box = Annotated[
-    tuple[float, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_box)
-]
+Box = Annotated[tuple[float, ...], BeforeValidator(split_commas), AfterValidator(_check_box)]
 """West, south, east and north in degrees; as one text, separated by commas."""
 
-Wavelengths = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split_commas)]
+Wavelengths = Annotated[tuple[float, ...], BeforeValidator(split_commas)]
 """Wavelengths in nanometres; as one text, separated by commas."""
-
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
-"""Texts without commas; as one text, separated by commas."""
 
 StuckHours = Annotated[
     float,
@@ -106,13 +93,13 @@ QUIET_DAYS = 3.0
 DryRun = Annotated[bool, Field(description="publish nothing; print what would be done, and why")]
 """Whether a run only reports what it would do."""
 
-LeftOut = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_split_commas)]
+LeftOut = Annotated[tuple[Product, ...], BeforeValidator(split_commas)]
 """Products to leave out; as one text, separated by commas."""
 
 
 def _of_campaign(value: Any, info: ValidationInfo) -> Any:
     """Parse names as lines of the chosen campaign."""
-    names = _split_commas(value)
+    names = split_commas(value)
     # If the campaign itself was refused, only that error is reported.
     if "campaign" not in info.data or not isinstance(names, tuple | list):
         return names
@@ -130,7 +117,7 @@ LineOfCampaign = Annotated[
 ]
 """A flight line, by its name in the options' campaign."""
 
-Lines = Annotated[tuple[LineOfCampaign, ...], NoDecode, BeforeValidator(_of_campaign)]
+Lines = Annotated[tuple[LineOfCampaign, ...], BeforeValidator(_of_campaign)]
 """Flight lines of the options' ``campaign``; as one text, separated by commas."""
 
 

@@ -135,12 +135,61 @@ def test_names_of_other_commands_and_of_other_software_are_passed_over(tmp_path,
     assert set(ingest_options(DATE).s3.metadata.tags) == {"any", "other"}
 
 
+@pytest.mark.parametrize("place", ["variable", "secret", "option"])
+def test_lists_and_tables_below_a_group_may_be_one_text(place, tmp_path, monkeypatch):
+    texts = {"download.redirect_hosts": "a, b", "s3.data.tags": "owner=me,of=SHIFT"}
+    arguments = [*DATE]
+    for name, text in texts.items():
+        variable = "SHIFT_" + name.replace(".", "__").upper()
+        if place == "variable":
+            monkeypatch.setenv(variable, text)
+        elif place == "secret":
+            (tmp_path / variable.lower()).write_text(f"{text}\n")
+            monkeypatch.setenv("SHIFT_SECRETS_DIR", str(tmp_path))
+        else:
+            arguments += [f"--{name.replace('_', '-')}", text]
+    options = ingest_options(arguments)
+    assert options.download.redirect_hosts == ("a", "b")
+    assert options.s3.data.tags == {"owner": "me", "of": "SHIFT"}
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "words"),
+    [
+        ("variable", "SHIFT_S3=x", "SHIFT_S3 names a group.*SHIFT_S3__ENDPOINT_URL"),
+        ("variable", "SHIFT_S3__DATA={}", "SHIFT_S3__DATA names a group"),
+        ("secret", "shift_s3=x", "shift_s3 names a group.*shift_s3__endpoint_url"),
+        ("key", 's3 = "x"', r"value for s3, which is a table: write \[s3\]"),
+        ("key", "[[s3.data]]\nacl = 1", r"value for s3\.data, which is a table"),
+        ("key", 's3.data.tags = ["x"]', r"value for s3\.data\.tags, which is a table"),
+        ("key", '[store]\nurl = "x"', "table store, which is a setting: give it a value"),
+    ],
+)
+def test_a_group_of_settings_is_no_value_and_a_value_no_group(
+    place, given, words, tmp_path, monkeypatch
+):
+    name, _, value = given.partition("=")
+    if place == "variable":
+        monkeypatch.setenv(name, value)
+    elif place == "secret":
+        (tmp_path / name).write_text(value)
+        monkeypatch.setenv("SHIFT_SECRETS_DIR", str(tmp_path))
+    else:
+        (tmp_path / "shift.toml").write_text(given)
+    with pytest.raises(SettingsError, match=words):
+        ingest_options(DATE)
+
+
 def test_secrets_that_are_not_there_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SHIFT_SECRETS_DIR", str(tmp_path / "secrets"))
     with pytest.raises(SettingsError, match="secrets does not exist"):
         ingest_options(DATE)
     (tmp_path / "secrets" / "shift_auth").mkdir(parents=True)
     with pytest.raises(SettingsError, match="shift_auth is a folder"):
+        ingest_options(DATE)
+    (tmp_path / "secrets" / "shift_auth").rmdir()
+    (tmp_path / "secrets" / "shift_auth").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="shift_auth is not text"):
         ingest_options(DATE)
 
 

@@ -14,6 +14,7 @@ from shift_stac.cancellation import Cancellation
 from shift_stac.errors import TransferError
 from shift_stac.model import FrozenModel
 from shift_stac.portal.plain_transport import PlainTransport
+from shift_stac.texts import Texts
 
 
 class HttpOptions(FrozenModel):
@@ -37,7 +38,7 @@ class HttpOptions(FrozenModel):
         ge=0,
         description="seconds to wait before the second try; doubles with each try",
     )
-    redirect_hosts: tuple[str, ...] = Field(
+    redirect_hosts: Texts = Field(
         default=(), description="other hosts to which the portal's server may redirect"
     )
 

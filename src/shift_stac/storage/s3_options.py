@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from shift_stac.model import FrozenModel
+from shift_stac.texts import Pairs
 
 AskCode = Callable[[str, Callable[[], bool], str], str | None]
 """Asks a person for a code of the named device.
@@ -26,7 +27,7 @@ class ObjectOptions(FrozenModel):
     storage_class: str | None = Field(
         default=None, description="storage class, for example INTELLIGENT_TIERING"
     )
-    tags: dict[str, str] = Field(default={}, description="tags of each object")
+    tags: Pairs = Field(default={}, description="tags of each object")
     acl: str | None = Field(
         default=None, description="canned ACL, for example bucket-owner-full-control"
     )
