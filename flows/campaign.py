@@ -132,7 +132,7 @@ def _choose(
         except ShiftError as error:
             is_incomplete = isinstance(error, MissingProductError)
             state = LineState.INCOMPLETE if is_incomplete else LineState.FAILED
-            outcomes.append(log.failure(line.id, state, str(error), error))
+            outcomes.append(log.failure(line.id, state, error))
             remember(ledger, listed, outcomes[-1])
         else:
             if found.plan.action is Action.NOTHING:

@@ -52,6 +52,7 @@ from shift_stac.portal.portal import Portal, campaign_portal
 from shift_stac.stac.hrefs import Hrefs
 from tasks.catalog import inventory, rebuild, refresh_all, remove_unused, validate_stac
 from tasks.portal import find_files, list_dates, list_lines
+from tasks.work_log import reason_of
 
 _LINES_AT_ONCE = 8
 
@@ -196,7 +197,7 @@ def diff_flow(options: DiffOptions) -> State[ActionResult]:
 
 def _diff(options: DiffOptions) -> ActionResult:
     campaign = load_campaign(options.campaign)
-    storage = open_archive(options)
+    storage = open_catalog(options)
     cancellation = Cancellation()
     with (
         campaign_portal(
@@ -225,10 +226,10 @@ def _diff(options: DiffOptions) -> ActionResult:
             )
         for line, published, has_store, future in futures:
             found = future.result(raise_on_failure=False)
-            if isinstance(found, MissingProductError):
-                standing, reason, size = Standing.INCOMPLETE, str(found), None
-            elif isinstance(found, BaseException):
-                standing, reason, size = Standing.UNKNOWN, str(found), None
+            if isinstance(found, BaseException):
+                is_incomplete = isinstance(found, MissingProductError)
+                standing = Standing.INCOMPLETE if is_incomplete else Standing.UNKNOWN
+                reason, size = reason_of(found, line.id), None
             else:
                 plan = plan_line(found, published, has_store=has_store, wanted=wanted)
                 reason, size = plan.reason, found.size
@@ -278,7 +279,9 @@ def _list(dates: Sequence[str], portal: Portal) -> tuple[list[FlightLine], list[
     for date, future in futures:
         found = future.result(raise_on_failure=False)
         if isinstance(found, BaseException):
-            failures.append(ComparedLine(line=date, standing=Standing.UNKNOWN, reason=str(found)))
+            failures.append(
+                ComparedLine(line=date, standing=Standing.UNKNOWN, reason=reason_of(found, date))
+            )
         else:
             lines += found
     return lines, failures

@@ -34,6 +34,7 @@ from flows.running.outcome import run_flow
 from flows.running.run_names import named
 from flows.running.terminal import print_rows
 from flows.settings import ReportOptions
+from shift_stac.archive.documents import check_catalog
 from shift_stac.campaigns import load_campaign
 from shift_stac.files import write_whole
 from shift_stac.monitoring.acknowledged import read_acknowledged, write_acknowledged
@@ -74,15 +75,15 @@ def report(options: ReportOptions) -> State[CampaignReport]:
             ", ".join(passed_over),
         )
     store = whole_address(options.store)
+    history = join_history(
+        reports, read_past(store, since, now), store, now, timedelta(hours=options.stuck_hours)
+    )
+    if not any(run.is_ingest for run in history):
+        # Neither has a run worked on this archive: its address may be mistyped.
+        check_catalog(storage)
     make = partial(
         make_campaign_report,
-        join_history(
-            reports,
-            read_past(store, since, now),
-            store,
-            now,
-            timedelta(hours=options.stuck_hours),
-        ),
+        history,
         catalog_lines,
         now,
         title=campaign.collection.title,

@@ -33,12 +33,12 @@ from shift_stac.archive.archive_report import ArchiveReport, LineCheck
 from shift_stac.archive.inventory import published_lines
 from shift_stac.campaigns import load_campaign
 from shift_stac.cancellation import Cancellation
-from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import RunKind
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.validation.result import Check
 from tasks.validate import validate_published
+from tasks.work_log import reason_of
 
 
 @flow(
@@ -99,7 +99,7 @@ def _result(line: FlightLine, future: PrefectFuture[Any]) -> LineCheck:
     if isinstance(result, LineCheck):
         return result
     # The archive could not be read in spite of retries.
-    detail = f"{result}" if isinstance(result, ShiftError) else f"{type(result).__name__}: {result}"
+    detail = reason_of(result, line.id)
     return LineCheck(line=line.id, checks=(Check(name="read", passed=False, detail=detail),))
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shift_stac.cluster import JobInfo, JobLostError
+from shift_stac.errors import ShiftError
 from shift_stac.monitoring.run_report import JobRecord, LineOutcome, LineState
 
 _at_hand: ContextVar["WorkLog | None"] = ContextVar("work_log", default=None)
@@ -89,16 +90,25 @@ class WorkLog:
         return self.under_way(line).model_copy(update=told)
 
     def failure(
-        self, line: str, state: LineState, reason: str, error: Exception, stage: str = ""
+        self, line: str, state: LineState, error: Exception, stage: str = ""
     ) -> LineOutcome:
         """Return the outcome of a line that failed; by default with the stage that raised the error."""
         at = next((name for name, known in self._failures if known is error), "")
-        return self.outcome(line, state, reason, stage=stage or at, error=error_name(error))
+        return self.outcome(
+            line, state, reason_of(error, line), stage=stage or at, error=error_name(error)
+        )
 
 
 def failed(line: str, error: Exception, stage: str = "") -> LineOutcome:
     """Return the outcome of a failure that belongs to no line, but to a date or the catalog."""
-    return WorkLog().failure(line, LineState.FAILED, str(error), error, stage)
+    return WorkLog().failure(line, LineState.FAILED, error, stage)
+
+
+def reason_of(error: BaseException, line: str) -> str:
+    """Return what an error says of a line, without the line's name in front, beside which it is shown."""
+    if isinstance(error, ShiftError):
+        return str(error).removeprefix(f"{line}: ")
+    return f"{type(error).__name__}: {error}"
 
 
 def error_name(error: BaseException) -> str:

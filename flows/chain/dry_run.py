@@ -12,6 +12,7 @@ from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import LineOutcome, LineState
 from shift_stac.portal.portal import campaign_portal
+from tasks.work_log import reason_of
 
 
 def dry_run(options: IngestOptions, console: Console) -> int:
@@ -29,7 +30,7 @@ def dry_run(options: IngestOptions, console: Console) -> int:
                 found = prepare_line(line, context, context.portal.find)
             except ShiftError as error:
                 failed += 1
-                print_plan(console, line.id, "fail", str(error))
+                print_plan(console, line.id, "fail", reason_of(error, line.id))
                 continue
             folder = context.downloads(line)
             files = (
@@ -56,7 +57,7 @@ def foresee(lines: list[FlightLine], context: RunContext) -> list[LineOutcome]:
         try:
             found = prepare_line(line, context, context.portal.find)
         except ShiftError as error:
-            state, reason = LineState.FAILED, str(error)
+            state, reason = LineState.FAILED, reason_of(error, line.id)
         else:
             is_idle = found.plan.action is Action.NOTHING
             state = LineState.UP_TO_DATE if is_idle else LineState.WAITING

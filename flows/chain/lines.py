@@ -19,7 +19,7 @@ from flows.running.journal import Journal
 from shift_stac.archive.plan import Action
 from shift_stac.archive.publication import refresh_item
 from shift_stac.cluster import Engine, open_engine
-from shift_stac.errors import PublishedMeanwhileError, RunCancelledError, ShiftError
+from shift_stac.errors import PublishedMeanwhileError, RunCancelledError
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import CATALOG, LineOutcome, LineState, Stage
 from shift_stac.store.conversion_options import fingerprint
@@ -145,10 +145,9 @@ def ingest_line(
         with logging_to(log), context.hold(line):
             done = _ingest(line, context, engine, log)
     except RunCancelledError as error:
-        outcome = log.failure(line.id, LineState.SKIPPED, str(error), error)
+        outcome = log.failure(line.id, LineState.SKIPPED, error)
     except Exception as error:  # noqa: BLE001 - a bad line must never hold up a good one
-        reason = str(error) if isinstance(error, ShiftError) else f"{type(error).__name__}: {error}"
-        outcome = log.failure(line.id, LineState.FAILED, reason, error)
+        outcome = log.failure(line.id, LineState.FAILED, error)
     else:
         outcome = log.outcome(line.id, **done._asdict())
     journal.note(outcome)

@@ -2,8 +2,7 @@
 
 from flows.running.mfa_codes import code_source
 from flows.settings import PublishedOptions
-from shift_stac.errors import NothingPublishedError
-from shift_stac.stac.paths import CATALOG_PATH
+from shift_stac.archive.documents import check_catalog
 from shift_stac.storage.address import open_storage
 from shift_stac.storage.base import Storage
 
@@ -24,7 +23,5 @@ def open_catalog(options: PublishedOptions) -> Storage:
         The archive has no catalog.
     """
     storage = open_archive(options)
-    if storage.read(CATALOG_PATH) is None:
-        msg = f"{storage.url} has no catalog: correct --store, or publish a line there first"
-        raise NothingPublishedError(msg)
+    check_catalog(storage)
     return storage

@@ -6,6 +6,7 @@ from shift_stac.errors import (
     MissingProductError,
     NoCampaignError,
     NoSessionError,
+    NothingPublishedError,
     ShiftError,
     WorkFolderError,
 )
@@ -17,6 +18,7 @@ _HINTS: dict[type[ShiftError], str] = {
     ForeignLinkError: "give the address by --catalog.public-url",
     WorkFolderError: "choose the folder by --work-dir",
     NoCampaignError: "name the settings file by --settings, or by the variable SHIFT_SETTINGS",
+    NothingPublishedError: "correct --store, or publish a line there first",
     MissingProductError: "choose the products by --product",
 }
 

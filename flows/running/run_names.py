@@ -17,6 +17,9 @@ NIGHTLY = "nightly"
 SEASON_CUBE = "season-cube"
 """The deployment that makes cubes."""
 
+# Dates beyond the first from which a name counts them.
+_MANY = 3
+
 # Flows whose deployment has another name.
 _DEPLOYED: Mapping[str, str] = {RunKind.CAMPAIGN: NIGHTLY, RunKind.CUBE: SEASON_CUBE}
 
@@ -65,6 +68,9 @@ def run_name(called: str, options: Any, due: datetime) -> str:
 
 
 def dates_and_lines(options: IngestOptions) -> str:
-    """Return the dates of an ingest, and the number of its lines if lines are chosen."""
-    lines = f"-{len(options.line)}-lines" if options.line else ""
-    return f"{'-'.join(options.dates)}{lines}"
+    """Return the only line of an ingest, or its dates, and the number of its lines if lines are chosen."""
+    if len(options.line) == 1:
+        return str(options.line[0])
+    first, *more = options.dates
+    dates = "-".join(options.dates) if len(more) < _MANY else f"{first}-and-{len(more)}-more-dates"
+    return f"{dates}-{len(options.line)}-lines" if options.line else dates

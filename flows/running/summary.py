@@ -14,7 +14,7 @@ from flows.running.next_steps import next_step
 from flows.running.prefect_server import REFUSALS
 from flows.running.run_names import called_here
 from shift_stac.monitoring.alerts import Alert, AlertKind, Health
-from shift_stac.monitoring.run_report import LineOutcome, LineState, RunRecord, RunStatus
+from shift_stac.monitoring.run_report import LineOutcome, LineState, RunRecord, RunReport, RunStatus
 
 _AT_MOST = 20
 
@@ -52,7 +52,9 @@ def _paragraphs(run: RunRecord, outcomes: tuple[LineOutcome, ...], report: Path)
     is_well = run.status is RunStatus.COMPLETED
     yield f"# {plain(run.message)}" if is_well else f"# {run.state}"
     if not is_well:
-        yield plain(run.message)
+        # The list below has the reasons of lines.
+        counted = "" if run.error else RunReport(run=run, outcomes=outcomes).failure_count
+        yield plain(counted or run.message)
     if run.error:
         kind = AlertKind.ENDED_BADLY
         yield f"*Next: {plain(_advice(kind, run.error))}*"

@@ -17,6 +17,8 @@ NOT_FOR_PEOPLE = (
 )
 NOBODY = "http://127.0.0.1:9"
 DATE = ("--date", "20220224")
+NOWHERE = ("--store", "nowhere")
+NOTHING_THERE = "nowhere has no catalog; correct --store, or publish a line there first"
 BUCKET = ("--store", "s3://archive/shift", "--s3.endpoint-url", NOBODY)
 
 
@@ -47,9 +49,13 @@ def busy_server():
         ("campaign", ("--portal", "."), "v1"),
         ("ingest", (*DATE, "--download.ca-bundle", "absent.pem"), "absent.pem cannot be read"),
         ("ingest", (*DATE, "--cluster", "discover"), "ib0"),
-        ("catalog", ("validate", "--store", "nowhere"), "nowhere has no catalog"),
         ("report", BUCKET, "archive"),
-        ("cube", ("--store", "nowhere"), "nowhere"),
+        ("catalog", ("rebuild", *NOWHERE), NOTHING_THERE),
+        ("catalog", ("validate", *NOWHERE), NOTHING_THERE),
+        ("catalog", ("diff", *NOWHERE), NOTHING_THERE),
+        ("validate", NOWHERE, NOTHING_THERE),
+        ("report", NOWHERE, NOTHING_THERE),
+        ("cube", NOWHERE, NOTHING_THERE),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else None,
 )

@@ -181,13 +181,6 @@ def _check_page_and_artifact(tmp_path, prefect_api, bad, day):
     assert f"| {day['first']}".replace("-", "\\-") in artifact["data"]
 
 
-def test_before_anything_has_run_the_report_says_so(report):
-    done, figures = report()
-    assert done.status == 1
-    assert "Nothing has been ingested yet" in done.output
-    assert (figures["lines"], figures["latest"]) == (0, None)
-
-
 def test_a_run_of_which_no_server_knows_is_in_the_history(ingest, report, source, tmp_path):
     good, bad = lines_of(source)[:2]
     next(source.glob(f"v1/*/L2a/{bad}_rfl")).unlink()

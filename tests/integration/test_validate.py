@@ -52,9 +52,3 @@ def test_good_and_bad_stores_are_listed(ingest, validate, campaign, tmp_path):
     done, report = validate("--line", lines[0], "--line", unknown)
     assert done.returncode == 1
     assert [line["line"] for line in report["lines"]] == [unknown, lines[0]]
-
-
-def test_an_archive_of_nothing_ends_with_1_and_a_sentence(validate):
-    done, _ = validate("--store", "nowhere")
-    assert done.returncode == 1
-    assert "nowhere has no catalog" in done.stderr

@@ -141,7 +141,7 @@ def test_a_command_asks_the_server_with_the_password_of_the_site(service, tmp_pa
             env=environment | variables,
         )
 
-    assert "nothing to rebuild from" in rebuild(SHIFT_SECRETS_DIR=str(tmp_path)).stderr
+    assert "nowhere has no catalog" in rebuild(SHIFT_SECRETS_DIR=str(tmp_path)).stderr
     stranger = rebuild()
     assert stranger.returncode == 1
     assert f"the Prefect server at {service.url}/api refuses" in stranger.stderr
@@ -179,6 +179,7 @@ def test_a_run_with_a_bad_line_is_told_apart_and_operators_hear_the_cause(servic
         assert words not in service.logs(run["id"])
     summary = service.artifacts(run["id"])["ingest-summary"]["data"]
     assert "1 of 2 lines failed" in summary
+    assert summary.count("is truncated or of another version") == 1
     assert "write to the operators of the portal" in summary
 
 

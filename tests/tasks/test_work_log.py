@@ -36,17 +36,19 @@ def test_tries_lost_jobs_and_seconds_add_up_and_a_failure_that_passed_is_none():
 
 
 def test_a_failure_tells_the_stage_in_which_it_happened_and_the_error_that_is_known_outside():
-    log, error = WorkLog(), _OfAModuleItselfError("the server answered 503")
+    log, error = WorkLog(), _OfAModuleItselfError(f"{LINE}: the server answered 503")
     with pytest.raises(TransferError):
         attempt(log, "download", error)
     # Beside it, another stage failed after it.
     with pytest.raises(KeyError):
         attempt(log, "draw", KeyError("B1"))
-    outcome = log.failure(LINE, LineState.FAILED, str(error), error)
+    outcome = log.failure(LINE, LineState.FAILED, error)
     assert (outcome.stage, outcome.error) == ("download", "TransferError")
+    # Beside the line's name.
+    assert outcome.reason == "the server answered 503"
     # Raised by what is between two stages.
     other = OSError("no room")
-    assert log.failure(LINE, LineState.FAILED, "no room", other).stage == ""
+    assert log.failure(LINE, LineState.FAILED, other).stage == ""
     assert error_name(other) == "OSError"
 
 

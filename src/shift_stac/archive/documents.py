@@ -4,11 +4,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shift_stac.campaigns import Campaign
+from shift_stac.errors import NothingPublishedError
 from shift_stac.flightline import FlightLine
-from shift_stac.stac.paths import item_path, store_path
+from shift_stac.stac.paths import CATALOG_PATH, item_path, store_path
 from shift_stac.stac.published import PublishedState, published_state
 from shift_stac.stac.serialization import parse_item, parse_stac, render
 from shift_stac.storage.base import Storage
+
+
+def check_catalog(storage: Storage) -> None:
+    """Check that an archive has a catalog.
+
+    Raises
+    ------
+    NothingPublishedError
+        It has none: nothing was ever published there.
+    """
+    if storage.read(CATALOG_PATH) is None:
+        msg = f"{storage.url} has no catalog"
+        raise NothingPublishedError(msg)
 
 
 def read_stac(storage: Storage, path: str) -> dict[str, Any] | None:

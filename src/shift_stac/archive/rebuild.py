@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shift_stac.archive.documents import read_stac
+from shift_stac.archive.documents import check_catalog, read_stac
 from shift_stac.archive.inventory import item_paths, read_items
 from shift_stac.archive.publication import link_items
 from shift_stac.campaigns import Campaign
@@ -51,6 +51,7 @@ def rebuild_catalog(
     files = storage.find(campaign.collection.id)
     paths = item_paths(files, campaign)
     if not paths:
+        check_catalog(storage)
         msg = f"{storage.url} has no item of {campaign.collection.id}: there is nothing to rebuild from"
         raise NothingPublishedError(msg)
     items = list(read_items(storage, list(paths.values())))

@@ -246,15 +246,25 @@ class RunReport(FrozenModel):
     @property
     def failure(self) -> str:
         """The failures in one sentence with the first cause, for lists of runs."""
-        failed = [outcome for outcome in self.outcomes if outcome.state is LineState.FAILED]
-        lines = [outcome for outcome in failed if outcome.is_line]
+        failed, lines = self._failures
+        first = f"{(lines or failed)[0].line}: {(lines or failed)[0].reason}"
+        return f"{self.failure_count}: {first}" if lines else first
+
+    @property
+    def failure_count(self) -> str:
+        """The number of failures, without a cause: ``3 of 20 lines failed``; empty if there are none."""
+        failed, lines = self._failures
         if not lines:
-            return f"{failed[0].line}: {failed[0].reason}" if failed else ""
+            return f"{', '.join(outcome.line for outcome in failed)} failed" if failed else ""
         # Lines that needed only the listings were not tried.
         tried = [outcome for outcome in self.outcomes if outcome.is_line and outcome.moment]
-        verb = "line" if len(tried) == 1 else "lines"
-        first = f"{lines[0].line}: {lines[0].reason}"
-        return f"{len(lines)} of {len(tried)} {verb} failed: {first}"
+        return f"{len(lines)} of {len(tried)} {'line' if len(tried) == 1 else 'lines'} failed"
+
+    @property
+    def _failures(self) -> tuple[list[LineOutcome], list[LineOutcome]]:
+        """All failures, and those of lines among them."""
+        failed = [outcome for outcome in self.outcomes if outcome.state is LineState.FAILED]
+        return failed, [outcome for outcome in failed if outcome.is_line]
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of the table that people read, one for each line, in common units."""

@@ -89,7 +89,7 @@ def _tables(place: str, storage_options: Mapping[str, Any] | None) -> list[str]:
     if not found:
         msg = (
             f"{place} has no table of items (an asset of a collection with the role "
-            "{_TABLE_ROLE}): give the address of an archive's root, or of its table"
+            f"{_TABLE_ROLE}): give the address of an archive's root, or of its table"
         )
         raise CatalogError(msg)
     return found

@@ -9,14 +9,17 @@ from flows.settings import CubeOptions, IngestOptions
 
 NIGHT = datetime(2026, 3, 10, 2, tzinfo=UTC)
 DATES = ["2022-02-24", "2022-02-28"]
-LINE = "ang20220224t195402"
+LINES = ["ang20220224t195402", "ang20220224t200332"]
+MANY = [f"202203{day:02}" for day in range(1, 12)]
 
 
 @pytest.mark.parametrize(
     ("called", "options", "name"),
     [
         ("ingest", {"date": DATES}, "ingest-20220224-20220228"),
-        ("ingest", IngestOptions(date=DATES[:1], line=[LINE]), "ingest-20220224-1-lines"),
+        ("ingest", IngestOptions(date=DATES[:1], line=LINES[:1]), f"ingest-{LINES[0]}"),
+        ("ingest", IngestOptions(line=LINES), "ingest-20220224-2-lines"),
+        ("ingest", {"date": MANY}, "ingest-20220301-and-10-more-dates"),
         ("ingest", {"date": ["yesterday"]}, "ingest-wrong-options"),
         ("ingest", None, "ingest-wrong-options"),
         (NIGHTLY, {"max_lines": "many"}, "nightly-20260310"),
