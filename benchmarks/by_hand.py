@@ -1,9 +1,10 @@
-"""The reads of ``latency.py`` as a person writes them for these lines alone: obstore, numpy, and no reader.
+"""The reads of ``latency.py`` as a person writes them: with obstore and numpy, without the reader.
 
-From an address and places to values, with as few round trips as there can be: what is needed next is
-asked for at once. It is no library: it knows the names and dimensions of the arrays, and takes for granted
-that a line is whole, its map north-up, its store without shards, its cubes Reflectance, and that each
-place lies on the line. Its values are those of the reader.
+They lead from an address and places to values, with as few round trips as possible: everything that
+is needed next is requested at once. This is not a library. It is for these lines only, and knows
+the names and dimensions of the arrays. It assumes that a line is whole, that its map is north-up,
+that its store has no shards, that its cube is Reflectance, and that each place lies on the line.
+Its values are the same as those of the reader.
 """
 
 import asyncio
@@ -27,7 +28,8 @@ from obstore.store import S3Store
 AT_ONCE = 64
 _GEOMETRY = ("Easting", "Northing", "longitude", "latitude")
 ANGLES = ("to_sensor_zenith", "to_sensor_azimuth", "to_sun_zenith", "to_sun_azimuth")
-# Pixels around those that the table names, among which the nearest is looked for.
+# The nearest pixel is searched within this number of pixels around the one that the lookup table
+# names.
 _AROUND = 8
 _CELLS = 4
 
@@ -36,7 +38,7 @@ Tiles = dict[tuple[int, ...], Array]
 
 
 class Bucket:
-    """Objects of a bucket or of a folder, decompressed by as many threads as there are cores."""
+    """Objects of a bucket or of a folder. There is one thread for each core to decompress them."""
 
     def __init__(self, place: S3Store | Path) -> None:
         self._place = place
@@ -44,7 +46,7 @@ class Bucket:
         self._limit = asyncio.Semaphore(AT_ONCE)
 
     async def get(self, key: str) -> Any:
-        """The decompressed bytes of an object; a document as it is."""
+        """The bytes of an object, decompressed unless it is a document."""
         loop = asyncio.get_running_loop()
         if isinstance(self._place, Path):
             path = self._place / key
@@ -57,14 +59,14 @@ class Bucket:
 def _plain(key: str, content: Any) -> Any:
     if key.endswith(".json"):
         return content
-    # The arrays of one dimension have another codec than those of two and three.
+    # Arrays of one dimension have another codec than arrays of two and three.
     is_small = "/" not in key.partition("/c/")[2]
     return (numcodecs.zstd if is_small else numcodecs.blosc).decompress(content)
 
 
 @dataclass
 class Line:
-    """A line whose metadata and spectral axis were read."""
+    """A line, after its metadata and spectral axis were read."""
 
     bucket: Bucket
     name: str
@@ -76,7 +78,7 @@ class Line:
 
     @classmethod
     async def open(cls, bucket: Bucket, name: str) -> "Line":
-        """In one round trip."""
+        """Read them in one round trip."""
         keys = [
             "zarr.json",
             *(f"{axis}/c/0" for axis in ("wavelength", "good_wavelength", "fwhm", "y", "x")),

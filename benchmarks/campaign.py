@@ -1,13 +1,15 @@
-"""A whole campaign of 197 small flight lines, night by night, from HTTP into a folder.
+"""An ingest of a whole campaign of 197 small flight lines, night by night, from HTTP into a folder.
 
     python benchmarks/campaign.py --lines 197 --a-night 60
 
-Each night is a process of its own, `python -m flows.campaign --max-lines N`. The second is killed in
-the middle (SIGKILL), so that the third goes on from what it left. When nothing is left, one more night
-finds everything up to date: its seconds and its requests are what an idle night costs.
+Each night is a separate process, `python -m flows.campaign --max-lines N`. The second is killed in
+the middle (SIGKILL), and the third continues from its finished work. When all lines are published,
+one more night finds everything up to date. Its seconds and its requests are the cost of an idle
+night.
 
-While a night runs, resident memory and processor seconds of the flow's process are read at each tenth of
-its lines: the memory must not grow with the lines that are done, and the seconds must grow evenly.
+During a night, resident memory and processor seconds of the flow's process are read after each
+tenth of its lines. The memory must not grow with the number of finished lines, and the seconds must
+grow evenly.
 
     python benchmarks/campaign.py --lines 2000 --a-night 2000
 """
@@ -32,7 +34,7 @@ from measuring import circumstances, write_results
 from shift_stac.simulate import simulate_campaign
 from support.webserver import serve_nginx
 
-# As the campaign's own seventeen dates are spread.
+# Seventeen dates, spread like those of the campaign.
 DATES = (
     *("20220224", "20220228", "20220308", "20220316", "20220318", "20220322"),
     *("20220405", "20220412", "20220420", "20220429", "20220503", "20220511"),
@@ -41,7 +43,7 @@ DATES = (
 
 
 def simulate(portal: Path, lines: int) -> None:
-    """Spread so many lines over the dates."""
+    """Spread this number of lines over the dates."""
     for number, date in enumerate(DATES):
         share = lines // len(DATES) + (number < lines % len(DATES))
         if share:
@@ -51,7 +53,7 @@ def simulate(portal: Path, lines: int) -> None:
 
 
 def night(folder: Path, url: str, limit: int, kill_after: int | None = None) -> dict[str, object]:
-    """One night; killed when so many lines are published, if asked."""
+    """Run one night. If a number is given, kill it after so many lines are published."""
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.campaign", "--portal", url, "--max-lines", str(limit)],
@@ -88,7 +90,7 @@ def night(folder: Path, url: str, limit: int, kill_after: int | None = None) -> 
 
 
 def used_by(pid: int) -> dict[str, float]:
-    """Memory and processor seconds of a process, without those that it started."""
+    """Memory and processor seconds of a process, without its child processes."""
     process = psutil.Process(pid)
     times = process.cpu_times()
     return {
@@ -115,7 +117,7 @@ def main() -> None:
                 kill_after = options.a_night // 3 if len(nights) == 1 else None
                 nights.append(night(folder, url, options.a_night, kill_after))
                 print(nights[-1], published(folder), "published", flush=True)
-            # It may find lines that the killed night published and did not link.
+            # It may find lines that the killed night published but did not link.
             nights.append(night(folder, url, options.a_night))
             log = folder / "nginx/access.log"
             log.write_text("")

@@ -1,15 +1,15 @@
-"""What adding a line costs as the catalog grows, and how fast a store is uploaded.
+"""The cost of adding a line as the catalog grows, and the speed of uploads of a store.
 
     make bench            or: python benchmarks/catalog.py
 
-Catalogs of 10 and of 10,000 lines are laid into a bucket of a real S3 server (``rclone serve s3``)
-with the parents that a publication writes; then lines are added, one by one, through a proxy that
-counts requests and bytes. The same for one collection that links every item itself, which is what
-the 2022 scripts made, and pystac makes by default.
+Catalogs of 10 and of 10,000 lines are written into a bucket of a real S3 server (``rclone serve
+s3``), with the parents that a publication writes. Then lines are added, one by one, through a proxy
+that counts requests and bytes. The same is measured for one collection that links every item
+itself, as the scripts of 2022 made it, and as pystac makes it by default.
 
-A store of random bytes, which nothing can compress on the way, is uploaded to the same server by
-us, by ``rclone copy --transfers 16``, by ``aws s3 cp --recursive`` and by s3fs' own ``put``. The
-contenders take turns; figures are medians.
+A store of random bytes, which no program can compress, is uploaded to the same server by
+SHIFT-STAC, by ``rclone copy --transfers 16``, by ``aws s3 cp --recursive`` and by s3fs' own
+``put``. The contenders take turns. Figures are medians.
 """
 
 import argparse
@@ -57,7 +57,7 @@ ADDED = 5
 
 
 def make_items(count: int) -> Iterator[dict[str, Any]]:
-    """Items of lines flown one after another, twenty a day."""
+    """Items of lines that were flown one after another, twenty on each day."""
     for number in range(count):
         day, of_day = divmod(number, LINES_A_DAY)
         start = FIRST + timedelta(days=day, minutes=8 * of_day)
@@ -80,7 +80,7 @@ def make_items(count: int) -> Iterator[dict[str, Any]]:
 
 
 def lay_out(folder: Path, items: list[dict[str, Any]]) -> None:
-    """Write items and parents where the server keeps them: what a campaign's ingest ends with."""
+    """Write items and parents directly into the server's folder, as a whole campaign leaves them."""
     documents = {item_path(CAMPAIGN, FlightLine(item["id"])): render(item) for item in items}
     for parent in parents_of(items, CAMPAIGN, Hrefs()):
         documents[parent.path] = render(parent.change(None))
@@ -90,7 +90,7 @@ def lay_out(folder: Path, items: list[dict[str, Any]]) -> None:
 
 
 def add_one(storage: Storage, item: dict[str, Any]) -> None:
-    """What a publication does besides the data."""
+    """Do what a publication does, without the data."""
     line = FlightLine(item["id"])
     read_published(storage, CAMPAIGN, line)
     storage.write(item_path(CAMPAIGN, line), render(item))
@@ -98,7 +98,7 @@ def add_one(storage: Storage, item: dict[str, Any]) -> None:
 
 
 def add_one_flat(storage: Storage, item: dict[str, Any]) -> None:
-    """The same where the collection links each item itself."""
+    """Do the same for a collection that links each item itself."""
     line = FlightLine(item["id"])
     storage.write(item_path(CAMPAIGN, line), render(item))
     collection = read_stac(storage, "flat.json") or {"links": []}
@@ -110,7 +110,7 @@ def add_one_flat(storage: Storage, item: dict[str, Any]) -> None:
 
 
 def cost_of_adding(size: int, work: Path) -> dict[str, Any]:
-    """Requests, bytes and seconds of one more line in a catalog of so many."""
+    """Requests, bytes and seconds of one more line in a catalog of this size."""
     items = list(make_items(size + ADDED))
     with serve_s3(work / f"s3-{size}") as bucket, serve_proxy(bucket.endpoint) as counted:
         lay_out(bucket.folder, items[:size])
@@ -121,7 +121,7 @@ def cost_of_adding(size: int, work: Path) -> dict[str, Any]:
         reach(bucket)
         os.environ["AWS_ENDPOINT_URL"] = counted.url
         storage = open_storage(bucket.url)
-        storage.update("probe.json", lambda _: b"{}")  # finds out about conditions, once a run
+        storage.update("probe.json", lambda _: b"{}")  # tests conditional writes, once
         found: dict[str, Any] = {}
         for name, add in (("ours", add_one), ("flat", add_one_flat)):
             figures = []
@@ -144,13 +144,13 @@ def cost_of_adding(size: int, work: Path) -> dict[str, Any]:
 
 
 def reach(bucket: Bucket) -> None:
-    """Let every client in this process and below it find the server."""
+    """Set the variables by which every client in this process and its children finds the server."""
     s3fs.S3FileSystem.clear_instance_cache()
     os.environ.update(bucket.environment)
 
 
 def program(name: str) -> str:
-    """A program of this environment."""
+    """The path of a program of this environment."""
     return str(Path(sys.executable).with_name(name))
 
 
@@ -210,7 +210,8 @@ def throughput(work: Path, runs: int, objects: int, size: int) -> dict[str, Any]
         for number in range(runs + 1):
             for name, upload in UPLOADS.items():
                 os.sync()
-                # Each to a place of its own: the server remembers what lay in another one.
+                # Each contender has its own place, because the server remembers objects that were
+                # in a place before.
                 key = f"{name}-{number}.zarr"
                 started = time.perf_counter()
                 upload(store, key, bucket)
@@ -221,7 +222,7 @@ def throughput(work: Path, runs: int, objects: int, size: int) -> dict[str, Any]
                 if arrived != total:
                     sys.exit(f"{name} sent {arrived} of {total} bytes")
                 shutil.rmtree(bucket.folder / key)
-                if number:  # the first round warms disk and memory
+                if number:  # the first round only warms disk and memory
                     seconds[name].append(took)
                     print(f"  upload by {name}: {total / took / 1e6:.0f} MB/s", flush=True)
     medians = {name: statistics.median(of_name) for name, of_name in seconds.items()}

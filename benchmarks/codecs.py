@@ -1,10 +1,10 @@
-"""Codecs, axis orders and chunk sizes for the cubes: size, and speed of both directions.
+"""Codecs, axis orders and chunk sizes for the cubes: size, and speed in both directions.
 
     python benchmarks/codecs.py               or: --input CUBE for a real ENVI cube
 
-In memory, on one thread: chunks are cut out of a simulated radiance and reflectance, compressed
-and decompressed. Rates are of raw bytes. ``bpx`` is wavelength, scan line, sample (the store's
-order), ``pxb`` has the wavelength last.
+It works in memory, on one thread: it cuts chunks out of a simulated radiance and reflectance,
+compresses them and decompresses them. Rates are in raw bytes. The order ``bpx`` is wavelength, scan
+line, sample, as in the store. ``pxb`` has the wavelength last.
 """
 
 import argparse
@@ -50,7 +50,7 @@ CHUNKS = {
 
 
 def chunks_of(cube: Any, size: tuple[int, int, int], order: str) -> list[Any]:
-    """Some chunks out of the middle of the cube, which is shaped (scan lines, bands, samples)."""
+    """Some chunks from the middle of the cube, which has the shape (scan lines, bands, samples)."""
     bands, lines, samples = size
     first = cube.shape[0] // 3
     found = []

@@ -1,22 +1,22 @@
-"""Conversion of one simulated flight line, beside the plain way, a copy, and the floor.
+"""Conversion of one simulated flight line, compared with the plain way, a copy, and the floor.
 
     make bench            or: python benchmarks/conversion.py --scan-lines 1000 --no-job
 
-Each run of each contender is a process of its own; contenders take turns, so that a slow moment
-of the machine meets all of them. Figures are medians. Times include what a user waits for: reading
-from the page cache, compressing, writing; not the start of Python. Dirty pages are written out
-(``sync``) before each run, not after it, and memory is touched, so that none pays for another.
+Each run of each contender is a separate process. Contenders take turns, so that a slow moment of
+the machine affects all of them. Figures are medians. Times include reading from the page cache,
+compressing and writing, and not the start of Python. Before each run, and not after it, dirty pages
+are written out (``sync``) and memory is touched. Therefore no contender pays for another.
 
 - ours: shift_stac.store.conversion.convert_line, with its defaults
 - one thread: the same, with one thread instead of one a core
-- plain: what the 2022 script did: rioxarray opens each file, merge, transpose to x/y/wavelength,
-  chunks 100/100/100, to_zarr on dask's threads with zarr's default codec; only that arrays are
-  joined by position, because its join by label could double the wavelength axis
+- plain: the way of the 2022 script: rioxarray opens each file, merge, transpose to x/y/wavelength,
+  chunks 100/100/100, to_zarr on dask's threads with zarr's default codec. One thing differs: arrays
+  are joined by position, because a join by label could double the wavelength axis
 - copy: cp of the input files, with fsync
 - floor: compressing the same chunks of rdn and rfl in memory with the same codec on all cores,
   and writing the result sequentially to one file
 
-The longest line is also converted in a Slurm job that is killed if it needs more than 2 GiB.
+The longest line is also converted in a Slurm job, which Slurm kills if it needs more than 2 GiB.
 """
 
 import argparse
@@ -70,8 +70,8 @@ def plain(sources: SourceLine, out: Path) -> None:
 
     def cube(product: Product, name: str) -> xr.DataArray:
         array = xr.open_dataset(sources.get(product).data.path, engine="rasterio").band_data
-        # Whatever labels the headers gave: joined by position. By label, wavelengths that differ
-        # in their last digits would double the axis, and the time.
+        # Join by position. In a join by label, wavelengths that differ in their last digits would
+        # double the axis, and the time.
         return array.drop_vars(list(array.coords)).rename(name)
 
     merged = xr.merge(
@@ -134,7 +134,8 @@ CONTENDERS: dict[str, Callable[[SourceLine, Path], None]] = {
     "copy": copy,
     "floor": floor,
 }
-# They need memory, time or room that grows with the line, and are compared at the shortest.
+# Contenders whose memory, time or room grows with the line. They are compared for the shortest line
+# only.
 SHORT_ONLY = {"plain", "one thread"}
 
 
@@ -144,7 +145,7 @@ def _run(name: str, sources: SourceLine, out: Path) -> None:
 
 
 def _warm(name: str, out: Path) -> None:
-    """A tiny line, so that imports and thread pools are not part of the measurement."""
+    """Convert a tiny line first, so that imports and thread pools are not part of the measurement."""
     (line,) = simulate_campaign(out / "tiny", samples=20, scan_lines=20)["20220224"]
     (out / "warm").mkdir()
     CONTENDERS[name](sources_in(out / "tiny", line, "v1"), out / "warm")
@@ -166,7 +167,7 @@ def run_once(name: str, sources: SourceLine, work: Path) -> dict[str, float]:
 
 
 def in_a_job(sources: SourceLine, work: Path, memory: str) -> dict[str, object]:
-    """Convert inside a Slurm job, which is killed if it needs more than the memory given."""
+    """Convert inside a Slurm job, which Slurm kills if it needs more memory than this."""
     from shift_stac.cluster import load_profile, open_engine
     from support.slurm import PROFILE, run_slurm
 

@@ -1,8 +1,8 @@
-"""A proxy on loopback that passes each request on some milliseconds after it came, in a process of its own.
+"""A proxy on loopback, in its own process, that forwards each request after some milliseconds.
 
-What it adds is the time that a request and its answer spend on their way; bandwidth stays that of
-loopback. It looks no further into the traffic than it must: requests have no body (GET, HEAD), so each
-ends with its header. Answers are passed on as they come, and counted.
+It adds the time that a request and its answer spend on their way. The bandwidth is that of
+loopback. Requests (GET, HEAD) have no body, so each ends with its header. Answers are forwarded as
+they arrive, and counted.
 """
 
 import asyncio
@@ -15,27 +15,27 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 _END_OF_HEADER = b"\r\n\r\n"
-# Small answers are sent at once, and not held back for more.
+# Send small answers at once, and do not wait for more data.
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 @dataclass(frozen=True)
 class Passed:
-    """What passed: requests (``METHOD path``), and bytes of answers with their headers."""
+    """The traffic: requests (``METHOD path``), and bytes of answers with their headers."""
 
     requests: tuple[str, ...]
     bytes: int
 
 
 class DelayingProxy:
-    """Where it listens, and what passed."""
+    """The address on which it listens, and the traffic."""
 
     def __init__(self, url: str, control: Connection) -> None:
         self.url = url
         self._control = control
 
     def take(self) -> Passed:
-        """What passed since this was asked last."""
+        """Return the traffic since the last call."""
         self._control.send("take")
         return Passed(*self._control.recv())
 
@@ -47,7 +47,7 @@ class _Counts:
 
 
 class _Answers(asyncio.Protocol):
-    """From the server to the client."""
+    """Forward answers from the server to the client."""
 
     def __init__(self, client: asyncio.Transport, counts: _Counts) -> None:
         self._client, self._counts = client, counts
@@ -56,7 +56,8 @@ class _Answers(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._counts.bytes += len(data)
         if self.is_range:
-            # rclone's server sends a range as if it were the whole, which obstore refuses.
+            # rclone's server answers a request for a range with the status of a whole object, which
+            # obstore refuses.
             data = data.replace(b"HTTP/1.1 200 OK", b"HTTP/1.1 206 Partial Content", 1)
             self.is_range = False
         self._client.write(data)
@@ -67,7 +68,7 @@ class _Answers(asyncio.Protocol):
 
 
 class _Requests(asyncio.Protocol):
-    """From the client to the server, late."""
+    """Forward requests from the client to the server after the delay."""
 
     def __init__(self, behind: tuple[str, int], delay_s: float, counts: _Counts) -> None:
         self._behind, self._delay_s, self._counts = behind, delay_s, counts
@@ -127,7 +128,7 @@ def _serve(behind: tuple[str, int], delay_s: float, control: Connection) -> None
 
 @contextmanager
 def serve_delayed(host: str, port: int, delay_s: float) -> Iterator[DelayingProxy]:
-    """Serve before a server on this host, for as long as the context lasts."""
+    """Run the proxy for a server on this host while the context lasts."""
     context = multiprocessing.get_context("spawn")
     control, other = context.Pipe()
     process = context.Process(target=_serve, args=((host, port), delay_s, other), daemon=True)

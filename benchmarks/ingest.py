@@ -1,20 +1,21 @@
-"""An ingest beside a copy of its source files by rclone: seconds, and seconds of the processor.
+"""An ingest compared with a copy of its source files by rclone: seconds, and processor seconds.
 
     make bench            or: python benchmarks/ingest.py --lines 3 --scan-lines 200 --runs 1
 
 nginx serves simulated flight lines, to a folder and to a real S3 server on loopback (``rclone serve
-s3``). The contenders take turns on the same servers; figures are medians:
+s3``). The contenders take turns on the same servers. Figures are medians:
 
 - ours: ``python -m flows.ingest``, from the command to the prompt, with its temporary Prefect server:
   download, conversion, validation, pictures, publication and catalog
 - copy: ``rclone copy --transfers 8`` of the same files
 
-All of the lines in one run, and one line alone. Then the same ingest once more, which has nothing to
-do (``fixed_seconds``), and the stages of one line one after another, in one process; and, with a cold
-cache, what they would move on a file system that flow and jobs share. Processor seconds
-are those of the contender and of the processes that it starts; those of the two servers meanwhile are
-told beside them. The lines are one line under several names: its files are links, and take its room
-once. The copy is removed before ours begins, so that both find the same disk.
+This is measured for all lines in one run, and for one line alone. Then follow the same ingest once
+more, which has nothing to do (``fixed_seconds``), and the stages of one line one after another, in
+one process. With a cold cache, these show how much flow and jobs would move on a shared file
+system. Processor seconds are those of the contender and of its child processes. Those of the two
+servers in the same time are given beside them. The lines are one line under several names. Its
+files are links, so that they need its room only once. The copy is removed before our ingest begins,
+so that both find the same disk.
 """
 
 import argparse
@@ -70,7 +71,7 @@ def make_portal(portal: Path, lines: int, scan_lines: int) -> list[FlightLine]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where both contenders bring the lines to: an address for each, and where it lies on the disk."""
+    """The target of both contenders: an address for each, and the folder on the disk."""
 
     archive: str
     copy: str
@@ -79,7 +80,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one run of a contender took."""
+    """The cost of one run of a contender."""
 
     seconds: float
     cpu_seconds: float
@@ -96,7 +97,7 @@ class Setting:
 
     @contextmanager
     def place(self, target: str) -> Iterator[Place]:
-        """A place that nothing was in before: the S3 server remembers what lay in another one."""
+        """A place that was not used before, because the S3 server remembers objects that were in a place."""
         name = uuid.uuid4().hex
         is_bucket = target == "s3"
         folder = (self.bucket.folder if is_bucket else self.work / "folder") / name
@@ -110,7 +111,7 @@ class Setting:
         shutil.rmtree(folder)
 
     def ingest(self, place: Place, lines: Sequence[FlightLine]) -> Taken:
-        """Ingest lines as a user does."""
+        """Ingest lines with the command, as a user does."""
         named = [argument for line in lines for argument in ("--line", str(line))]
         command = [sys.executable, "-m", "flows.ingest", "--portal", self.portal]
         command += ["--store", place.archive, "--work-dir", str(self.work / "working"), *named]
@@ -157,14 +158,14 @@ def _cpu_of_servers() -> float:
 
 
 def _check_stores(place: Place, lines: Sequence[FlightLine]) -> None:
-    """Whether we brought everything."""
+    """Whether our ingest is complete."""
     stores = [path.parent for path in place.folder.glob("ours/aviris/*/*.zarr/zarr.json")]
     if len(stores) != len(lines):
         sys.exit(f"{len(stores)} of {len(lines)} lines were published")
 
 
 def _check_copy(place: Place, source_bytes: int) -> None:
-    """Whether the copy is complete; its room is needed for ours."""
+    """Whether the copy is complete. Removes it, because our ingest needs the room."""
     copy = place.folder / "copy"
     copied = sum(path.stat().st_size for path in copy.rglob("*") if path.is_file())
     if copied != source_bytes:
@@ -175,7 +176,7 @@ def _check_copy(place: Place, source_bytes: int) -> None:
 def compare(
     setting: Setting, target: str, lines: Sequence[FlightLine], size: int, runs: int
 ) -> dict[str, Any]:
-    """Both contenders in turn: medians of their seconds, and of an ingest that has nothing to do."""
+    """Run both contenders in turn: medians of their seconds, and of an ingest that has nothing to do."""
     taken: dict[str, list[Taken]] = {"copy": [], "ours": [], "nothing to do": []}
     contenders: dict[str, Callable[[Place, Sequence[FlightLine]], Taken]] = {
         "copy": setting.copy,
@@ -240,7 +241,7 @@ def stages_of(setting: Setting, line: FlightLine, target: str) -> dict[str, Any]
 
 
 def _traffic(stages: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Megabytes that the conversion's job and the flow move from and to the working folder's disk."""
+    """Megabytes that the conversion's job and the flow read from and write to the working folder's disk."""
 
     def moved(names: set[str]) -> dict[str, float]:
         return {

@@ -1,12 +1,12 @@
 """The stages of one line's ingest, one after another: seconds, processor seconds, bytes and hashes.
 
-Run in a process of its own, since what is counted is counted for a whole process. Bytes are those
-that the process asks files for, and hands to them (``/proc/self/io``); the pages of mapped files are
-not among them, nor is what goes over the network.
+It runs in its own process, because the system counts for whole processes. Bytes are those that the
+process reads from files and writes to them (``/proc/self/io``). They do not include pages of mapped
+files, nor traffic on the network.
 
-With a cold cache, bytes are those that a disk gives and is given, mapped files included: each stage finds
-none of the line's files in memory, as a job on another node does. That is the traffic of a file system
-that flow and jobs share.
+With a cold cache, bytes are those that the disk reads and writes, including mapped files: at the
+start of each stage, none of the line's files is in memory, as for a job on another node. That is
+the traffic on a file system that flow and jobs share.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ VERSION = "v1"
 
 
 class _CountedHash:
-    """A hash of hashlib that adds up what passes through it."""
+    """A hash of hashlib that counts its bytes."""
 
     def __init__(self, name: str, counts: Counter[str], content: Any = b"") -> None:
         self._name, self._counts = name, counts
@@ -52,7 +52,7 @@ class _CountedHash:
 
 
 def _count_hashes(counts: Counter[str]) -> None:
-    """Count what goes through the hashes that the library takes from hashlib."""
+    """Count the bytes that go through the hashes that the library takes from hashlib."""
 
     def counted(name: str) -> Callable[..., _CountedHash]:
         return lambda content=b"", **_: _CountedHash(name, counts, content)
@@ -68,13 +68,13 @@ def _count_hashes(counts: Counter[str]) -> None:
 
 
 def _io() -> Counter[str]:
-    """What the process has moved so far: see ``/proc/PID/io`` in proc(5)."""
+    """The bytes that the process has moved so far: see ``/proc/PID/io`` in proc(5)."""
     rows = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
     return Counter({name: int(count) for name, count in (row.split(": ") for row in rows)})
 
 
 def _forget(folder: Path) -> None:
-    """Let the system forget the files of a folder, which the disk must have first."""
+    """Drop the files of a folder from the page cache. They are first written to the disk."""
     os.sync()
     for path in folder.rglob("*"):
         if path.is_file():
@@ -85,14 +85,14 @@ def _forget(folder: Path) -> None:
 
 @dataclass
 class Stages:
-    """What each stage took. If a folder is ``cold``, none of its files is in memory when one begins."""
+    """The cost of each stage. With a ``cold`` folder, none of its files is in memory when a stage begins."""
 
     cold: Path | None = None
     taken: dict[str, dict[str, float]] = field(default_factory=dict)
     hashed: Counter[str] = field(default_factory=Counter)
 
     def run[T](self, name: str, work: Callable[[], T]) -> T:
-        """Do one stage's work, and note what it takes."""
+        """Do the work of one stage, and record its cost."""
         self.hashed.clear()
         if self.cold is not None:
             _forget(self.cold)
@@ -116,7 +116,7 @@ class Stages:
 def run_stages(
     portal: str, line: FlightLine, work: Path, target: str, cold: Path | None = None
 ) -> dict[str, Any]:
-    """Take one line from a portal to an archive, and tell what each stage took."""
+    """Take one line from a portal to an archive, and return the cost of each stage."""
     stages = Stages(cold)
     _count_hashes(stages.hashed)
     campaign = load_campaign()

@@ -1,25 +1,26 @@
-"""What scientists ask of a line 30 milliseconds away: seconds, requests and megabytes.
+"""Reads of scientists from a line 30 milliseconds away: seconds, requests and megabytes.
 
     python benchmarks/latency.py --runs 5
 
-Simulated lines in a real S3 server on loopback (``rclone serve s3``), behind a proxy in a process of
-its own that holds each request back (``delaying.py``). The same from a local folder. Contenders take
-turns, and figures are medians of seconds (ENVI and kerchunk: of one run):
+Simulated lines are in a real S3 server on loopback (``rclone serve s3``), behind a proxy in its own
+process that delays each request (``delaying.py``). The same reads are done from a local folder.
+Contenders take turns, and figures are medians of seconds (ENVI and kerchunk: of one run):
 
-- ours: the reader, on a line that was just opened, and ``again`` on the same line
-- by hand: what a person writes for these lines alone (``by_hand.py``), from an address and places to the
-  same values, which are compared first
-- floor: the very objects that ours asked for, known beforehand, asked for by obstore, 64 at once, and
-  decompressed by as many threads as there are cores; nothing is made of them. No reader goes below
-- dask: the store as xarray opens it by default, over s3fs; pixels known beforehand
-- 2022: the layout of the 2022 script, opened so
-- ENVI: the portal's files, read where they lie by GDAL (``/vsis3``)
-- kerchunk: the same files by references, a chunk for each scan line, over s3fs
+- ours: the reader, on a line that was just opened, and ``again`` on the same open line
+- by hand: the reads as a person would write them for these lines only (``by_hand.py``), from an
+  address and places to the same values, which are compared first
+- floor: exactly the objects that our reader requested. They are known beforehand. obstore requests
+  64 of them at once, and one thread for each core decompresses them. Nothing is computed from them,
+  so no reader can be faster
+- dask: the store as xarray opens it by default, over s3fs, with pixels known beforehand
+- 2022: the layout of the 2022 script, opened in the same way
+- ENVI: the portal's files, read in the bucket by GDAL (``/vsis3``)
+- kerchunk: the same files by references over s3fs, with a chunk for each scan line
 - memory map: the same files on the local disk, with the lookup table in memory
 
-Ours and what is written by hand find the pixels of places, and make maps; the others are given the
-pixels, and make no map. The table is that of ``Archive.spectra``: the same fifty plots on six dates, lines
-not open yet.
+Our reader and the reads by hand find the pixels of places, and make maps. The others get the
+pixels, and make no map. The table is that of ``Archive.spectra``: the same fifty plots on six
+dates, including the opening of the lines.
 """
 
 import argparse
@@ -94,7 +95,7 @@ LAYOUTS: dict[str, ConversionOptions] = {
 
 @dataclass(frozen=True)
 class Places:
-    """What is asked for: pixels of a line, their places, a square around one, and the bands of RGB."""
+    """The input of the reads: pixels of a line, their places, a square around one, and the bands of RGB."""
 
     line: np.ndarray
     sample: np.ndarray
@@ -105,7 +106,7 @@ class Places:
 
     @classmethod
     def of(cls, store: Path) -> "Places":
-        """Choose places in a store on disk; stores of one size get the same places."""
+        """Choose places in a store on disk. Stores of the same size get the same places."""
         ds = open_flightline(store)
         random = np.random.default_rng(3)
         line = random.integers(20, ds.sizes["y"] - 20, PLOTS)
@@ -141,7 +142,7 @@ class Ours:
 
 
 class AsArray:
-    """Whatever is indexed by band, scan line and sample, the pixels being known."""
+    """Anything that is indexed by band, scan line and sample, for known pixels."""
 
     def __init__(self, array: Any, wanted: Places) -> None:
         self._array, self._wanted = array, wanted
@@ -171,7 +172,7 @@ class AsArray:
 
 
 class Kerchunk(AsArray):
-    """Zarr's array of references, shaped (y, wavelength, x) as the file is."""
+    """Zarr's array of references, with the shape (y, wavelength, x) of the file."""
 
     def _pixel(self, number: int) -> Any:
         return self._array[int(self._wanted.line[number]), :, int(self._wanted.sample[number])]
@@ -184,7 +185,7 @@ class Kerchunk(AsArray):
 
 
 class MemoryMap(Kerchunk):
-    """numpy's memory map of the same file; a map by the table in memory."""
+    """numpy's memory map of the same file. It makes a map with the lookup table in memory."""
 
     def __init__(self, array: Any, wanted: Places, table: np.ndarray) -> None:
         super().__init__(array, wanted)
@@ -213,7 +214,7 @@ class Gdal(AsArray):
 
 
 class ByHand:
-    """The reads of ``by_hand.py``, on a line that is open, in one event loop."""
+    """The reads of ``by_hand.py`` on an open line, in one event loop."""
 
     def __init__(self, place: S3Store | Path, wanted: Places) -> None:
         self._bucket = by_hand.Bucket(place)
@@ -221,7 +222,7 @@ class ByHand:
         self._wanted = wanted
 
     def fetch(self, keys: Sequence[str]) -> None:
-        """Objects that are known, all at once, decompressed and forgotten."""
+        """Read known objects, all at once, and decompress them."""
 
         async def fetch() -> None:
             await asyncio.gather(*(self._bucket.get(key) for key in keys))
@@ -250,7 +251,7 @@ class ByHand:
 
 
 def check_equal(hand: ByHand, root: str, wanted: Places, items: geopandas.GeoDataFrame) -> None:
-    """Look whether what is written by hand gives what the reader gives."""
+    """Check that the reads by hand give the same values as the reader."""
     ours, line = Ours(root + f"/{DATES[0]}.zarr", wanted), hand.open()
     one, ten = ours.read("spectrum"), ours.read("ten plots")
     np.testing.assert_array_equal(hand.read(line, "spectrum")["values"][0], one)
@@ -286,14 +287,14 @@ class Figures:
 
 
 class Meter:
-    """Times what is read, and asks the proxy what passed."""
+    """Measures the time of reads, and asks the proxy for the traffic."""
 
     def __init__(self, proxy: DelayingProxy | None) -> None:
         self._proxy = proxy
         self.figures: dict[tuple[str, str], Figures] = {}
 
     def time(self, read: str, contender: str, action: Callable[..., Any], *args: Any) -> None:
-        """Run an action once, as a contender's turn at a read."""
+        """Run an action once, as the turn of a contender."""
         figures = self.figures.setdefault((read, contender), Figures([]))
         if self._proxy:
             self._proxy.take()
@@ -305,7 +306,7 @@ class Meter:
             figures.requests, figures.mb = passed.requests, passed.bytes / 1e6
 
     def keys(self, read: str, contender: str) -> list[str]:
-        """Keys in the bucket of what a contender asked for."""
+        """Keys of the objects in the bucket that a contender requested."""
         return [
             request.partition("/archive/")[2] for request in self.figures[read, contender].requests
         ]
@@ -319,18 +320,18 @@ def compare(
     keys: dict[str, list[str]],
     runs: int,
 ) -> None:
-    """Each read by each contender in turn. ``keys`` is what the floor reads; empty, it is learnt."""
+    """Each read by each contender in turn. ``keys`` are the objects of the floor; if empty, it is filled."""
     first = Places.of(work / f"{DATES[0]}.zarr")
     items = items_of(root, work)
     hand = ByHand(place, first)
     check_equal(hand, root, first, items)
 
     def table() -> None:
-        # A new one: the lines are opened, too.
+        # A new archive, so that the lines are opened too.
         Archive(root, items).spectra(first.places)
 
     def turn(read: str, contender: str, action: Callable[..., Any], *args: Any) -> None:
-        """Ours, and at once after it the same objects, which are known by then."""
+        """Our read, and directly after it the same objects, which are then known."""
         meter.time(read, contender, action, *args)
         name = f"{read}, {contender}"
         if name not in keys:
@@ -354,7 +355,7 @@ def compare(
 
 
 def items_of(root: str, work: Path) -> geopandas.GeoDataFrame:
-    """What the archive's table of items tells of the lines."""
+    """The rows of the lines in the archive's table of items."""
     rows = []
     for date in DATES:
         ds = open_flightline(work / f"{date}.zarr")
@@ -371,7 +372,7 @@ def items_of(root: str, work: Path) -> geopandas.GeoDataFrame:
 
 
 def beside(root: str, work: Path, wanted: Places) -> dict[str, Any]:
-    """The other contenders, opened."""
+    """Open the other contenders."""
     line = f"{root}/{DATES[0]}.zarr"
     shape = open_flightline(work / f"{DATES[0]}.zarr").Reflectance.shape
     found: dict[str, Any] = {
@@ -392,7 +393,7 @@ def beside(root: str, work: Path, wanted: Places) -> dict[str, Any]:
 
 
 def compare_envi(meter: Meter, root: str, work: Path) -> None:
-    """The portal's files where they lie, once each: minutes for a picture."""
+    """Reads of the portal's files, once each: a picture takes minutes."""
     wanted = Places.of(work / f"{DATES[0]}.zarr")
     for read in READS:
         envi = Gdal(rasterio.open(f"/vsis3/{root.partition('://')[2]}/envi"), wanted)
@@ -412,7 +413,7 @@ def compare_envi(meter: Meter, root: str, work: Path) -> None:
 
 
 def compare_layouts(meter: Meter, root: str, work: Path, runs: int) -> None:
-    """The reader's reads, the line just opened, in each layout."""
+    """The reads of the reader in each layout, on a line that was just opened."""
     wanted = Places.of(work / f"{DATES[0]}.zarr")
     for _ in range(runs):
         for read in READS:
@@ -422,7 +423,7 @@ def compare_layouts(meter: Meter, root: str, work: Path, runs: int) -> None:
 
 
 def prepare(portal: Path, bucket: Path, scan_lines: int) -> dict[str, int]:
-    """Lines of six dates, one of them in each layout and as ENVI; objects of each layout."""
+    """Lines of six dates, one of them in each layout and as ENVI, and the objects of each layout."""
     for date in DATES:
         (line,) = simulate_campaign(portal, dates=[date], scan_lines=scan_lines)[date]
         sources = sources_in(portal, line, "v1")
@@ -446,7 +447,7 @@ def prepare(portal: Path, bucket: Path, scan_lines: int) -> dict[str, int]:
 
 
 def references(bands: int, lines: int, samples: int) -> dict[str, Any]:
-    """What kerchunk would write for a band-interleaved-by-line file: a chunk for each scan line."""
+    """References as kerchunk writes them for a band-interleaved-by-line file: a chunk for each scan line."""
     size = bands * samples * 4
     array = {
         "zarr_format": 2,
@@ -466,7 +467,7 @@ def references(bands: int, lines: int, samples: int) -> dict[str, Any]:
 
 
 def rows(meter: Meter) -> dict[str, dict[str, Any]]:
-    """For each read: ours, beside it the read by hand and the floor, and the others."""
+    """A table of the reads: ours, the read by hand, the floor, and the others."""
     found: dict[str, dict[str, Any]] = {}
     for (read, contender), figures in meter.figures.items():
         row = figures.row()
@@ -517,7 +518,7 @@ def main() -> int:
     ):
         os.environ |= bucket.environment | {
             "AWS_ENDPOINT_URL": proxy.url,
-            # GDAL's own names.
+            # These names are GDAL's.
             "AWS_S3_ENDPOINT": proxy.url.removeprefix("http://"),
             "AWS_HTTPS": "NO",
             "AWS_VIRTUAL_HOSTING": "FALSE",
@@ -549,7 +550,7 @@ def main() -> int:
 
 
 def merge(known: dict[str, Any], found: dict[str, Any]) -> None:
-    """Put what was found in the place of what was known; what was not measured again stays."""
+    """Replace the old figures by the new ones. Figures that were not measured again stay."""
     for key, value in found.items():
         if isinstance(value, dict) and isinstance(known.get(key), dict):
             merge(known[key], value)

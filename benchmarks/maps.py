@@ -1,10 +1,10 @@
-"""Maps of one simulated flight line: time and memory of what users ask for most.
+"""Maps of one simulated flight line: time and memory of the most frequent reads.
 
     python benchmarks/maps.py --scan-lines 5110 --runs 3
 
-Each run of each contender is a process of its own; figures are medians. Times include opening the
-store and what a user waits for, not the start of Python. Memory is the peak of the process's
-anonymous memory (smaps_rollup: pages of mapped files do not count), the libraries' included.
+Each run of each contender is a separate process. Figures are medians. Times include opening the
+store, and not the start of Python. Memory is the peak of the process's anonymous memory
+(smaps_rollup), including that of the libraries. Pages of mapped files do not count.
 
 - table: the lookup table of the line, built from its IGM
 - rgb: a whole-line orthorectified RGB, computed into memory

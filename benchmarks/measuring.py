@@ -1,4 +1,4 @@
-"""What the benchmarks share: one process for each run, its time and memory, and the machine."""
+"""Functions that the benchmarks share: one process for each run, its time and memory, and the machine."""
 
 import json
 import mmap
@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Measure:
-    """What one run took. Memory is anonymous: clean pages of mapped files do not count."""
+    """Time and memory of one run. Memory is anonymous: clean pages of mapped files do not count."""
 
     seconds: float
     peak_mb: float
@@ -42,12 +42,12 @@ def measure(
     warm: Callable[[], Any] | None = None,
     will_write: int = 0,
 ) -> Measure:
-    """Run a function in a fresh process; imports and thread pools are for ``warm`` to start.
+    """Run a function in a fresh process. ``warm`` imports modules and starts thread pools.
 
-    What earlier runs left to be written is written first, so that none pays for another. For the
-    same reason ``will_write`` bytes of memory are touched and given back just before: a virtual
-    machine fetches memory that lay idle from its host, page by page, and the contender that came
-    after a pause paid for it (2.9 s instead of 1.9 s for the 1.4 GB of a store).
+    Dirty pages of earlier runs are written first, so that no run pays for another. For the same
+    reason ``will_write`` bytes of memory are touched and released just before. A virtual machine
+    gets idle memory from its host page by page, and the contender after a pause would pay for it
+    (2.9 s instead of 1.9 s for the 1.4 GB of a store).
     """
     os.sync()
     context = multiprocessing.get_context("spawn")
@@ -83,7 +83,7 @@ def _measure(
         while not done.wait(0.05):
             peak.append(max(peak.pop(), anonymous_mb()))
 
-    # If the function fails, the process ends, and does not wait for it.
+    # If the function fails, the process ends at once.
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     started = time.perf_counter()
@@ -95,7 +95,7 @@ def _measure(
 
 
 def _touch_memory(size: int) -> None:
-    """Touch up to ``size`` bytes, but no more than lies free: the inputs stay in the page cache."""
+    """Touch up to ``size`` bytes, but not more than are free, so that the inputs stay in the page cache."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with mmap.mmap(-1, max(min(size, int(0.8 * free)), mmap.PAGESIZE)) as memory:
         for page in range(0, len(memory), mmap.PAGESIZE):
@@ -103,7 +103,7 @@ def _touch_memory(size: int) -> None:
 
 
 def circumstances(*packages: str) -> dict[str, Any]:
-    """Machine and versions, for the results."""
+    """The machine and the versions, for the results."""
     return {
         "machine": {
             "cores": os.cpu_count(),
@@ -117,7 +117,7 @@ def circumstances(*packages: str) -> dict[str, Any]:
 
 
 def write_results(name: str, result: Mapping[str, Any]) -> None:
-    """Keep the figures of a whole run in ``results/NAME.json``."""
+    """Write the figures of a whole run into ``results/NAME.json``."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -1,12 +1,12 @@
-"""What scientists read of a store: seconds, bytes and requests, in each layout.
+"""Typical reads of scientists from a store: seconds, bytes and requests, in each layout.
 
     python benchmarks/reading.py --scan-lines 1000 --runs 5
 
-One simulated line, converted in each layout, and with the same variables laid out as the 2022
-script did (``original``: x, y, wavelength in chunks of 100/100/100, zarr's default codec). Read with
-xarray from a folder, and from a real S3 server on loopback (``rclone serve s3``). Contenders take
-turns; each read opens the store anew; figures are medians of seconds. Bytes and requests are those
-that zarr asks of the store, counted in a run of their own.
+One simulated line is converted in each layout, and its variables are also written in the layout of
+the 2022 script (``original``: x, y, wavelength in chunks of 100/100/100, zarr's default codec).
+xarray reads them from a folder, and from a real S3 server on loopback (``rclone serve s3``).
+Contenders take turns. Each read opens the store again. Figures are medians of seconds. Bytes and
+requests are those of zarr to the store, counted in a separate run.
 """
 
 import argparse
@@ -44,7 +44,7 @@ OURS: dict[str, ConversionOptions] = {
     **{str(layout): ConversionOptions(chunks=layout.chunks) for layout in ChunkLayout},
     "balanced, sharded": ConversionOptions(sharded=True),
 }
-# The default first: what it must not lose against is the original.
+# The default layout first: it must not be slower than the original.
 assert next(iter(OURS)) == DEFAULT_LAYOUT
 
 
@@ -61,13 +61,13 @@ def rgb(ds: xr.Dataset) -> object:
 
 
 def polygon(ds: xr.Dataset) -> object:
-    """The mean spectrum of 64 x 64 pixels that no chunk is aligned with."""
+    """The mean spectrum of 64 x 64 pixels, which are not aligned with the chunks."""
     y = ds.sizes["y"] // 2
     return ds.Reflectance.isel(y=slice(y, y + 64), x=slice(270, 334)).mean(("x", "y")).to_numpy()
 
 
 def everything(ds: xr.Dataset) -> object:
-    """Each cube in memory, one after the other."""
+    """Load each cube into memory, one after the other."""
     for name in ("Radiance", "Reflectance"):
         ds[name].to_numpy()
     return None
@@ -83,7 +83,7 @@ READS: dict[str, Callable[[xr.Dataset], object]] = {
 
 
 class Counting(WrapperStore[Any]):
-    """Counts what is read of a store, whichever of zarr's ways to ask is taken."""
+    """Counts the reads of a store, by any of zarr's methods."""
 
     requests = 0
     bytes = 0
@@ -203,7 +203,7 @@ def main() -> int:
 def convert(
     portal: Path, target: Path, scan_lines: int
 ) -> tuple[dict[str, Path], dict[str, dict[str, Any]]]:
-    """The line's store in each layout, with what each costs to make and to keep."""
+    """The line's store in each layout, with the seconds to make it and its size."""
     (line,) = simulate_campaign(portal, scan_lines=scan_lines)["20220224"]
     sources = sources_in(portal, line, "v1")
     stores = {ORIGINAL: target / "original.zarr"}
@@ -231,7 +231,7 @@ def convert(
 
 
 def lay_out_as_original(store: Path, target: Path) -> None:
-    """Write all variables of a store again, in the order, the chunks and with the codec of 2022."""
+    """Write all variables of a store again with the order, the chunks and the codec of 2022."""
     line = xr.open_zarr(store, chunks={}).transpose("x", "y", "wavelength", ...)
     for variable in line.variables.values():
         variable.encoding.clear()

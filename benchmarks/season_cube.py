@@ -2,14 +2,15 @@
 
     python benchmarks/season_cube.py --runs 3
 
-Starts a Slurm of two nodes of its own on this machine, as the tests do, and publishes small lines of
-twelve dates. The blocks of their cube are then computed by one worker with one core, and by two on a
-node each, with the class, options and adapting that ``python -m flows.cube`` gives prefect-dask. The
-two nodes are two of this machine's cores: with no more of them, the scheduler, Slurm and the disk
-take part of what the second node has.
+It starts a Slurm of two nodes on this machine, as the tests do, and publishes small lines of twelve
+dates. Then the blocks of their cube are computed by one worker with one core, and by two workers on
+one node each. Class, options and adapting are those that ``python -m flows.cube`` gives to
+prefect-dask. The two nodes are two cores of this machine. If it has no other cores, the scheduler,
+Slurm and the disk use part of the second node's.
 
-``blocks`` are the seconds from the begin of the first block to the end of the last, without the start
-of the jobs; ``all`` are those from the cluster's start to its end. Medians of the runs, which take turns.
+``blocks`` are the seconds from the start of the first block to the end of the last, without the
+start of the jobs. ``all`` are those from the cluster's start to its end. Figures are medians of the
+runs, which take turns.
 """
 
 import argparse
@@ -46,7 +47,7 @@ NODES = (1, 2)
 
 def compute(folder: Path, archive: Path, nodes: int) -> dict[str, Any]:
     profile = load_profile(PROFILE, PROFILE.parent).model_copy(update={"max_jobs": nodes})
-    # A job has a whole node.
+    # Each job gets a whole node.
     profile = profile.with_options(job_cpu=2)
     request = CubeRequest(name="season", resolution=2.5)
     recipe, cube = plan_cube(
@@ -54,7 +55,7 @@ def compute(folder: Path, archive: Path, nodes: int) -> dict[str, Any]:
         load_campaign(),
         request,
         memory=worker_memory(profile),
-        # One division of the work for both.
+        # Both use the same division into blocks.
         workers=max(NODES),
     )
     work = WorkFolder(folder / f"nodes-{nodes}")

@@ -1,15 +1,16 @@
-"""What a Slurm job costs a flight line, and where the seconds go.
+"""The cost of a Slurm job for a flight line, and its parts.
 
     make bench-slurm      or: python benchmarks/slurm.py --runs 3
 
-Starts a Slurm of two nodes of its own on this machine, as the tests do, and a Prefect server.
-Contenders take turns, each in a process of its own; figures are medians.
+It starts a Slurm of two nodes on this machine, as the tests do, and a Prefect server. Contenders
+take turns, each in its own process. Figures are medians.
 
 - direct: the conversion in a fresh Python, without any job
 - ours: the engine that ``python -m flows.ingest --cluster ...`` uses
 - prefect-dask: a Prefect task on prefect-dask's DaskTaskRunner, with the same SLURMCluster
 
-At last each wiring's job is cancelled in mid-work (``scancel``), to see what becomes of the line.
+At the end a job of each contender is cancelled during its work (``scancel``), to see what happens
+to the line.
 """
 
 import argparse
@@ -41,13 +42,13 @@ from support.sources import sources_in
 from support.webserver import free_port, running, wait_until
 
 RESULTS = BENCHMARKS / "results" / "slurm.json"
-# How long a line whose job is gone may take to say so.
+# Longest time in seconds until a line reports that its job is gone.
 PATIENCE = 60.0
 Seconds = dict[str, float]
 
 
 def profile() -> ClusterProfile:
-    """The test cluster, with jobs that find this folder and note when their script began."""
+    """The test cluster. Its jobs find this folder, and record when their script began."""
     return load_profile(PROFILE, PROFILE.parent).with_options(
         job_script_prologue=[
             f"export PYTHONPATH={BENCHMARKS}:{ROOT / 'tests'}",
@@ -58,7 +59,7 @@ def profile() -> ClusterProfile:
 
 
 def stages(started: float, submitted: float, at: Seconds, ended: float) -> Seconds:
-    """Seconds of each stage, from its moments."""
+    """Seconds of each stage, from the recorded times."""
     return {
         "cluster and submission": submitted - started,
         "queue": at["began"] - submitted,
@@ -71,7 +72,7 @@ def stages(started: float, submitted: float, at: Seconds, ended: float) -> Secon
 
 
 def direct(folder: Path) -> Seconds:
-    """The conversion as a program of its own."""
+    """Run the conversion as a separate program."""
     code = (
         "import json, pickle, sys, slurm_job; from pathlib import Path;"
         "sources = pickle.loads(Path(sys.argv[1]).read_bytes());"
@@ -89,7 +90,7 @@ def direct(folder: Path) -> Seconds:
 
 
 class _Submitted(logging.Handler):
-    """Notes when the engine tells that its job is submitted."""
+    """Records when the engine reports that its job is submitted."""
 
     moment = 0.0
 
@@ -99,7 +100,7 @@ class _Submitted(logging.Handler):
 
 
 def ours(folder: Path) -> Seconds:
-    """One line on the engine; its preflight, once a run, is a figure of its own."""
+    """Convert one line on the engine. The preflight, which happens once in a run, is a separate figure."""
     sources = pickle.loads((folder / "sources").read_bytes())
     log = logging.getLogger("line")
     log.setLevel(logging.INFO)
@@ -114,13 +115,14 @@ def ours(folder: Path) -> Seconds:
 
 
 def prefect_dask(folder: Path) -> Seconds:
-    """One line as a Prefect task that runs on the worker."""
+    """Convert one line as a Prefect task that runs on the worker."""
     sources = pickle.loads((folder / "sources").read_bytes())
     started = time.time()
     flow = _prefect_flow(folder, slurm_job.convert, sources, str(folder / "prefect.zarr"))
     at = flow()
     ended = time.time()
-    # The runner submits within the flow: that cannot be told from the queue.
+    # The runner submits the job within the flow. Therefore this time cannot be separated from the
+    # queue's.
     return stages(started, started, at, ended)
 
 
@@ -134,7 +136,7 @@ def _prefect_flow(folder: Path, function: Any, *args: Any) -> Any:
         *options["job_script_prologue"],
         f"export PREFECT_API_URL={os.environ['PREFECT_API_URL']}",
     ]
-    # A worker that loses its scheduler may stay for ever: it is ended with the benchmark.
+    # A worker that loses its scheduler may stay for ever. Therefore the benchmark ends it.
     python = f"timeout 120 {sys.executable}"
     options |= {"n_workers": 1, "job_script_prologue": prologue, "python": python}
     runner = DaskTaskRunner(cluster_class=find_class(profile()), cluster_kwargs=options)
@@ -148,7 +150,7 @@ def _prefect_flow(folder: Path, function: Any, *args: Any) -> Any:
 
 
 def cancelled_ours(folder: Path) -> dict[str, Any]:
-    """What a line is told whose job was cancelled, and when."""
+    """The message that a line gets after its job was cancelled, and the seconds until then."""
     with open_engine(profile(), run_name="cancel", work_dir=folder) as engine:
         mark = folder / "begun"
         try:
@@ -160,7 +162,7 @@ def cancelled_ours(folder: Path) -> dict[str, Any]:
 
 
 def cancelled_prefect_dask(folder: Path) -> dict[str, Any]:
-    """The same on DaskTaskRunner; the main process gives up on it after some patience."""
+    """The same on DaskTaskRunner. The main process waits for it for a limited time."""
     flow = _prefect_flow(folder, slurm_job.sleep, str(folder / "begun"))
     state = flow(return_state=True)
     return {"told": f"{state.type.value}: {state.message}", "moment": time.time()}
@@ -171,7 +173,7 @@ CANCELLED = {"ours": cancelled_ours, "prefect-dask": cancelled_prefect_dask}
 
 
 def start(kind: str, name: str, folder: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A contender in a process of its own, which leaves its figures in a file."""
+    """Run a contender in its own process, which writes its figures into a file."""
     command = [sys.executable, __file__, "--contender", kind, name, str(folder)]
     log = (folder / f"{kind}-{name}.log").open("wb")
     return subprocess.Popen(command, env=env, stdout=log, stderr=log)
@@ -187,7 +189,7 @@ def run_once(name: str, folder: Path, env: dict[str, str]) -> Seconds:
 def cancel_once(
     name: str, folder: Path, slurm: Slurm, api: str, env: dict[str, str]
 ) -> dict[str, Any]:
-    """Cancel a contender's job, and see what it says, and what the run history says."""
+    """Cancel the job of a contender, and return its message and the state in the run history."""
     for left in ("answer", "begun"):
         (folder / left).unlink(missing_ok=True)
     process = start("cancel", name, folder, env)

@@ -1,4 +1,4 @@
-"""What the Slurm benchmark runs in its jobs; as small as a worker's imports should be."""
+"""The functions that the Slurm benchmark runs in its jobs. The module imports as little as possible."""
 
 import os
 import time
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def convert(sources: Any, store: str) -> dict[str, float]:
-    """Convert, and say when what happened, in seconds since the epoch."""
+    """Convert, and return the times of the steps, in seconds since the epoch."""
     called = time.time()
     from shift_stac.campaigns import load_campaign
     from shift_stac.store.conversion import convert_line

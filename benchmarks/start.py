@@ -1,10 +1,11 @@
-"""What a command costs before its work begins, and after its last word.
+"""The time of a command before its work begins, and after its work ends.
 
     python benchmarks/start.py --times 5
 
-Each contender is a process of its own, and what it starts: seconds, and seconds of a processor, the median
-of the runs. An ingest of one small line has a folder of its own for Prefect each time, as in a container:
-without a server it begins a temporary one. What is kept for all such runs is made before the first.
+Each contender is a separate process with its children. Figures are seconds and processor seconds,
+medians of the runs. An ingest of one small line has a new folder for Prefect each time, as in a
+container. Without a server it starts a temporary one. Files that all such runs share are made
+before the first run.
 """
 
 import argparse
@@ -28,13 +29,13 @@ from shift_stac.simulate.serving import serve_folder
 from support.service import serve_prefect
 
 DATE = "20220224"
-# The download of a line begins with the number of its files.
+# The log of a download begins with the number of the line's files.
 FIRST_DOWNLOAD = re.compile(r": \d+ files, ")
 
 
 @dataclass
 class Run:
-    """One run of a command: seconds until its first download, of its end, of a processor."""
+    """One run of a command: seconds until its first download, seconds of its end, processor seconds."""
 
     seconds: float
     fixed: float

@@ -50,7 +50,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The finding about one thing that a run needs."""
+    """A finding: the state of one thing that a run needs."""
 
     subject: str
     verdict: Verdict

@@ -19,7 +19,7 @@ _AT_MOST = 200
 
 
 class Names:
-    """Gives runs of deployments the names that their flows give them later."""
+    """Gives the runs of deployments, before they begin, the names that their flows give them later."""
 
     def __init__(self) -> None:
         self._deployments: dict[UUID, str] = {}

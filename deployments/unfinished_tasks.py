@@ -1,4 +1,4 @@
-"""Ends task runs that were at work when the process of their flow run ended; Prefect does not end them."""
+"""Ends task runs that were running when the process of their flow run ended. Prefect does not end them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -58,7 +58,7 @@ LOOK_SECONDS = 5.0
 _ANSWER_S = 30.0
 _SAVED_EVERY_S = 60.0
 _TRIED_AGAIN_S = 15.0
-# Nobody waits for these names and states, so they are set in order less often.
+# Nobody waits for these names and states, so they are corrected less often.
 _TIDIED_EVERY_S = 30.0
 # Seconds: an outage of the server up to this long does not keep a run from giving signs of life in
 # time.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Succeed if an address answers: ``healthy [URL]``. The image has no curl, and needs none."""
+"""Succeed if an address answers: ``healthy [URL]``. The image has no curl."""
 
 import sys
 from http.client import HTTPException
@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> int:
     """The exit status, as a health check wants it: 0 for healthy, 1 for anything else."""
     url = arguments[0] if arguments else SERVER
     try:
-        # No proxy: what is asked is in the same container.
+        # Without a proxy, because the address is in the same container.
         with build_opener(ProxyHandler({})).open(url, timeout=4):
             return 0
     except (OSError, HTTPException) as error:

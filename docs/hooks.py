@@ -1,8 +1,9 @@
 """What the build of the site fills in: tables of settings and keys, made from the classes that check them.
 
-A page asks for one by ``<!-- settings: CLASS -->``: the fields that the class of ``flows.settings`` adds
-to those of its parents, or all of a nested group. ``<!-- keys: CLASS -->`` gives the keys of a TOML file
-that the class reads, table by table. References of docstrings become links.
+``<!-- settings: CLASS -->`` in a page gives the settings that a class of ``flows.settings`` adds to those of
+its parents, and the commands that take them. ``<!-- group: NAME -->`` gives the settings of a group, such as
+``s3``, once for all classes that have it. ``<!-- keys: CLASS -->`` gives the keys of a TOML file that the class
+reads, table by table. References in docstrings become links.
 """
 
 import inspect
@@ -16,17 +17,41 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from flows.settings import options, service, shared_options
+from flows import commands
+from flows.settings import (
+    ArchiveOptions,
+    ServiceOptions,
+    SessionOptions,
+    options,
+    service,
+    shared_options,
+)
 from shift_stac.campaigns import Campaign
 from shift_stac.cluster.profile import ClusterProfile
 from shift_stac.model import FrozenModel
 
 _ASKED = re.compile(r"<!-- settings: (\w+) -->")
+_GROUP_ASKED = re.compile(r"<!-- group: (\w+) -->")
 _PREFIX = "SHIFT_"
 _HEAD = ("| option, variable | default | what it is |", "|---|---|---|")
 # The notebooks have no formulas, and the site loads nothing from outside.
 _MATHJAX = re.compile(r"<script data-mkdocs-jupyter-mathjax=.*?</script>", re.DOTALL)
 _CLASSES = vars(shared_options) | vars(options) | vars(service)
+_COMMANDS: dict[str, type[BaseModel]] = {
+    command.program.removeprefix("python -m "): command.options
+    for command in (
+        commands.INGEST,
+        commands.CAMPAIGN,
+        commands.CUBE,
+        commands.VALIDATE,
+        *commands.CATALOG.values(),
+        commands.REPORT,
+    )
+} | {
+    "flows.session": SessionOptions,
+    "deployments.serve": ServiceOptions,
+    "deployments.check": ArchiveOptions,
+}
 
 _KEYS_ASKED = re.compile(r"<!-- keys: (\w+) -->")
 _FILES: dict[str, type[BaseModel]] = {"Campaign": Campaign, "ClusterProfile": ClusterProfile}
@@ -47,6 +72,7 @@ _ROLE_IN_TEXT = re.compile(r":(?:attr|class|data|func|meth|mod):`[~.]*([\w.]+)`"
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in the tables that a page asks for."""
     filled = _ASKED.sub(lambda asked: table_of(_CLASSES[asked[1]]), markdown)
+    filled = _GROUP_ASKED.sub(lambda asked: group_of(asked[1]), filled)
     return _KEYS_ASKED.sub(lambda asked: keys_of(_FILES[asked[1]]), filled)
 
 
@@ -61,20 +87,41 @@ def on_post_page(output: str, **_: Any) -> str:
 
 
 def table_of(model: type[BaseModel]) -> str:
-    """A table of the fields that a class of settings adds to those of its parents."""
+    """The settings that a class adds to those of its parents, and the commands that take them."""
     rows = [*_HEAD]
     for name, field in _own_fields(model):
-        group = _group(field)
-        if group is not None:
-            rows.append(f"| `--{_option(name)}.…` | | {_text(field)}: below |")
-            continue
-        rows.append(_row((name,), field))
-    tables = ["\n".join(rows)]
-    for name, field in _own_fields(model):
-        if (group := _group(field)) is not None:
-            tables.append(f"**`[{name}]`** in the settings file: {_text(field)}.")
-            tables.append(_group_table(group, name))
-    return "\n\n".join(tables)
+        if _group(field) is None:
+            rows.append(_row((name,), field))
+        else:
+            rows.append(f"| [`--{_option(name)}.…`](#{name}) | | {_text(field)} |")
+    takers = [name for name, taken in _COMMANDS.items() if issubclass(taken, model)]
+    return "\n\n".join([*_taken_by(takers), "\n".join(rows)])
+
+
+def group_of(name: str) -> str:
+    """The settings of a group, and the commands that take them."""
+    takers = {
+        command: model.model_fields[name]
+        for command, model in _COMMANDS.items()
+        if name in model.model_fields
+    }
+    (group,) = {_group(field) for field in takers.values()}
+    return "\n\n".join([*_taken_by([*takers]), *_group_tables(group, (name,))])
+
+
+def _taken_by(takers: list[str]) -> list[str]:
+    """A sentence that names the commands; none for one command, which the heading above names."""
+    if len(takers) == 1:
+        return []
+    others = [name for name in _COMMANDS if name not in takers]
+    if len(others) < len(takers):
+        return [f"For all commands except {_listed(others)}:"]
+    return [f"For {_listed(takers)}:"]
+
+
+def _listed(names: list[str]) -> str:
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def keys_of(model: type[BaseModel]) -> str:
@@ -148,11 +195,30 @@ def _toml_type(schema: dict[str, Any], named: dict[str, Any]) -> str:
     return _TOML_TYPES.get(schema.get("type", ""), "any")
 
 
-def _group_table(group: type[BaseModel], prefix: str) -> str:
+def _group_tables(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    """A table of a group's settings, and one of each kind of group that it contains."""
     rows = [*_HEAD]
-    for path, field in _leaves(group, (prefix,)):
-        rows.append(_row(path, field))
-    return "\n".join(rows)
+    inner: dict[type[BaseModel], list[str]] = {}
+    for name, field in group.model_fields.items():
+        below = _group(field)
+        if below is None:
+            rows.append(_row((*path, name), field))
+        else:
+            inner.setdefault(below, []).append(name)
+    yield "\n".join(rows)
+    for below, (first, *others) in inner.items():
+        dotted = ".".join(path)
+        text = f"`[{dotted}.{first}]` is for the {_text(group.model_fields[first])}."
+        yield " ".join(
+            [
+                text,
+                *(
+                    f"`[{dotted}.{other}]` has the same keys, for the {_text(group.model_fields[other])}."
+                    for other in others
+                ),
+            ]
+        )
+        yield from _group_tables(below, (*path, first))
 
 
 def _row(path: tuple[str, ...], field: FieldInfo) -> str:
@@ -161,24 +227,17 @@ def _row(path: tuple[str, ...], field: FieldInfo) -> str:
     return f"| `--{option}`<br>`{variable}` | {_default(field)} | {_text(field)} |"
 
 
-def _leaves(
-    group: type[BaseModel], path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
-    for name, field in group.model_fields.items():
-        inner = _group(field)
-        if inner is None:
-            yield (*path, name), field
-        else:
-            yield from _leaves(inner, (*path, name))
-
-
 def _own_fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
     inherited = {
-        name: field
+        (name, field.description)
         for parent in model.__mro__[1:]
         for name, field in getattr(parent, "model_fields", {}).items()
     }
-    return [(name, field) for name, field in model.model_fields.items() if name not in inherited]
+    return [
+        (name, field)
+        for name, field in model.model_fields.items()
+        if (name, field.description) not in inherited
+    ]
 
 
 def _group(field: FieldInfo) -> type[BaseModel] | None:

@@ -1,4 +1,4 @@
-"""What every test can ask for."""
+"""Fixtures and hooks for all tests."""
 
 import gc
 import os
@@ -13,8 +13,8 @@ from hypothesis import settings
 import support
 from support.markdown import blocks_of
 
-# A layer is what a test needs besides Python; a folder of tests has one, and others are marked where
-# they stand. Without any, a test needs nothing: `make test-fast`.
+# A layer is a thing that a test needs besides Python. Some folders of tests have one, and other
+# tests are marked one by one. A test without a layer needs only Python: `make test-fast`.
 LAYERS = {
     "integration": "prefect",
     "service": "prefect",
@@ -24,7 +24,7 @@ LAYERS = {
     "docs": "prefect",
     "faults": "prefect",
 }
-# What takes longest begins first, so that no worker is alone at the end.
+# The longest tests begin first, so that no worker is alone at the end.
 LONGEST = (
     "service",
     "integration/test_ingest.py",
@@ -36,7 +36,7 @@ LONGEST = (
     "shift_stac/reader",
     "shift_stac/store",
 )
-# A busy machine is slow, not wrong.
+# No deadline, because a busy machine is slow.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
@@ -45,12 +45,12 @@ SHARED = TESTS.resolve().parents[1] / "shared"
 
 
 def pytest_configure() -> None:
-    """Let what tests start be ended by Ctrl-C: a shell has all ignore it that it runs behind."""
+    """Let Ctrl-C end the programs that tests start: programs in the background of a shell ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Mark the tests of a folder with its layer, and put the longest first."""
+    """Mark the tests of a folder with its layer, and put the longest tests first."""
     ranks = {}
     for item in items:
         place = item.path.relative_to(TESTS).as_posix()
@@ -62,13 +62,13 @@ def pytest_collection_modifyitems(items) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from what lives until the end: modules and the tests themselves."""
+    """Keep the garbage collector from objects that stay until the end: modules and the tests themselves."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
-    """Count the blocks of the documentation that its tests do not run, by the reason beside each."""
+    """Print how many blocks of the documentation the tests do not run, for each reason."""
     if not any("tests/docs" in report.nodeid for report in terminalreporter.getreports("passed")):
         return
     pages = [config.rootpath / "README.md", *(config.rootpath / "docs").rglob("*.md")]
@@ -84,23 +84,24 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
 
 
 def pytest_runtest_setup(item) -> None:
-    """Tell what starts servers whether this test is of a layer that has them."""
+    """Set whether this test is of a layer that may start servers."""
     marks = {mark.name for mark in item.iter_markers()}
     support.servers_are_expected = bool(marks & {"server", *LAYERS.values()})
 
 
 @pytest.fixture
 def no_settings(tmp_path, monkeypatch) -> None:
-    """An empty folder to be in, and no settings of this machine."""
+    """Change into an empty folder, and remove settings of this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SHIFT_STORE", raising=False)
-    # Set, and not deleted: --settings sets it for what a command starts, which is to be undone.
+    # Set it instead of deleting it: --settings sets it for child processes, and this must be undone
+    # after the test.
     monkeypatch.setenv("SHIFT_SETTINGS", "")
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """The process's, without what would lead a test out of its folder."""
+    """The environment of this process without the variables that would lead a test out of its folder."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -118,7 +119,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def prefect_api(environment) -> Iterator[str]:
     """One Prefect server for all tests that need no server of their own."""
-    # Prefect takes two seconds to import, before any worker begins.
+    # Here, because the import of Prefect takes two seconds, and every worker would wait for it.
     from support.service import serve_prefect
 
     with serve_prefect(environment, Path(environment["PREFECT_HOME"])) as url:
@@ -127,7 +128,7 @@ def prefect_api(environment) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Real AVIRIS-NG samples and STAC schemas, which stand beside a developer's checkout."""
+    """Folder of real AVIRIS-NG samples and STAC schemas, beside a developer's checkout."""
     if not (SHARED / "samples").is_dir():
         pytest.skip("the folder of real samples does not stand beside the project")
     return SHARED

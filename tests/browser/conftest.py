@@ -7,16 +7,16 @@ from playwright.sync_api import expect, sync_playwright
 
 from support import require_program
 
-# A busy machine is slow, not wrong.
+# A long limit, because a busy machine is slow.
 expect.set_options(timeout=90_000)
 
 
-# While it runs, Playwright keeps an event loop, which other tests must not meet.
+# While Playwright runs, it keeps an event loop, which would disturb other tests.
 @pytest.fixture(scope="module")
 def chromium():
     program = require_program("chromium")
     with sync_playwright() as playwright:
-        # As root, which CI is, chromium runs only without its sandbox.
+        # For root, as in CI, chromium runs only without its sandbox.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser
@@ -24,7 +24,7 @@ def chromium():
 
 
 class Watched:
-    """A page, with what went wrong in it and what it asked for."""
+    """A page of the browser. It records the errors and the requests of the page."""
 
     def __init__(self, page):
         self.page = page
@@ -35,7 +35,7 @@ class Watched:
             lambda said: self.errors.append(said.text) if said.type == "error" else None,
         )
         page.on("request", lambda request: self.requests.append(request.url))
-        # What the browser gave up by itself, leaving a page, did not fail.
+        # Requests that the browser cancelled when it left a page are no failures.
         page.on(
             "requestfailed",
             lambda request: (

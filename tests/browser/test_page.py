@@ -59,7 +59,7 @@ def open_page(watched, address, hash_=""):
 
 
 def view_of(page):
-    """Latitude, longitude and zoom, as the address keeps them once the map stands still."""
+    """Return latitude, longitude and zoom from the address, after the map has come to rest."""
     page.wait_for_function("location.hash.includes('map=')")
     before = None
     while (now := page.evaluate("location.hash.match(/map=([^&]*)/)[1]")) != before:
@@ -70,7 +70,7 @@ def view_of(page):
 
 def test_the_page_shows_every_line_and_leads_to_it(archive, address, watched):
     page, lines = watched.page, archive[1]
-    # The entrance leads on to the only collection.
+    # The first page leads to the only collection.
     page.goto(f"{address}/index.html")
     page.wait_for_url(re.compile("AVIRIS-NG/index.html"))
     expect(page.locator("#count")).to_have_text("6 of 6 flight lines")
@@ -178,7 +178,7 @@ def test_the_map_is_moved_by_wheel_pointer_buttons_fingers_and_keys(archive, wat
     page.locator("#map").press("-")
     assert view_of(page)[2] == pytest.approx(zoom + 1 - 0.585, abs=0.02)
 
-    # Two fingers that come apart to twice their distance.
+    # Two fingers, whose distance is doubled.
     before = view_of(page)[2]
     touch = page.context.new_cdp_session(page)
     for kind, spread in (("Start", 50), ("Move", 60), ("Move", 80), ("Move", 100), ("End", None)):
@@ -201,7 +201,7 @@ def test_where_lines_lie_over_each_other_a_list_is_shown(archive, watched):
     assert len(names) > 1
     page.keyboard.press("Escape")
     expect(here).to_be_hidden()
-    # By keys alone.
+    # With keys only.
     expect(page.locator("#map")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowDown")
@@ -280,7 +280,7 @@ def test_a_narrow_dark_screen_shows_all_of_it(archive, chromium):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(part) for part in re.findall(r"\d+", colour)) < 60
-    # The sea, in a corner of the canvas, is dark too.
+    # The sea in a corner of the canvas is dark too.
     corner = page.evaluate(
         "[...document.querySelector('#map').getContext('2d').getImageData(200, 60, 1, 1).data]"
     )
@@ -298,7 +298,7 @@ def test_the_list_is_one_stop_of_the_tab_key(archive, watched):
     expect(page.locator(":focus")).to_contain_text(shown[1].id)
     page.keyboard.press("Enter")
     expect(page.locator("#about h2")).to_have_text(shown[1].id)
-    # What was asked for stays so.
+    # The user's choice is kept.
     expect(page.locator("#count")).to_have_text("4 of 6 flight lines")
     expect(page.locator("#list button[tabindex='0']")).to_have_count(1)
     page.get_by_role("button", name="Next line").press("Enter")
@@ -309,7 +309,7 @@ def test_the_list_is_one_stop_of_the_tab_key(archive, watched):
 
 @pytest.fixture(scope="module")
 def long_line(tmp_path_factory):
-    """An archive of a line whose picture shows squares of three by three of its pixels; sharded."""
+    """Make a sharded archive of a line. A pixel of its picture shows three by three pixels of the line."""
     folder = tmp_path_factory.mktemp("long")
     sharded = ConversionOptions(sharded=True)
     size = {"lines": 1, "samples": 14, "scan_lines": 2500}
@@ -324,7 +324,7 @@ def store_of(folder, line):
 
 
 def spectrum_copied(page, y, x):
-    """Return one of the page's spectra as the CSV that it offers: a row for each band."""
+    """Return a spectrum from the CSV that the page offers: a row for each band."""
     page.get_by_role("button", name="Copy the spectra as CSV").click()
     expect(page.locator("#said")).to_have_text("Copied the spectra as CSV")
     table = pd.read_csv(io.StringIO(page.evaluate("navigator.clipboard.readText()")))
@@ -351,7 +351,7 @@ def test_a_click_on_the_picture_shows_the_spectrum_of_its_pixel(long_line, watch
         open_page(watched, url.rstrip("/"), f"#{line}")
         drawn = page.locator("#about canvas")
         page.wait_for_function("document.querySelector('#about canvas').width === 834")
-        # In its own size, so that each of the picture's pixels is one of the screen's, or more.
+        # In its own size, so that each pixel of the picture is at least one pixel of the screen.
         page.add_style_tag(content=".over { height: 50px !important } #side { width: 900px }")
         for right, up in ((0, 0), (1, 3), (417, 2), (833, 4)):
             page.evaluate(
@@ -360,7 +360,7 @@ def test_a_click_on_the_picture_shows_the_spectrum_of_its_pixel(long_line, watch
             drawn.click(position={"x": right * 10 + 4, "y": (across - 1 - up) * 10 + 6})
             expect(page.locator("#told")).to_contain_text("highest")
             y, x = (int(page.get_by_label(of).input_value()) for of in ("Scan line y", "Sample x"))
-            # The picture's own pixel is the one that was clicked.
+            # Find the pixel of the picture that was clicked.
             assert (y // 3, x // 3) == (right, up)
             shown = page.evaluate(
                 "([x, y]) => [...document.querySelector('#about canvas').getContext('2d')"
@@ -387,7 +387,7 @@ def ask_for_spectrum(page, y, x):
 
 
 def publish_elsewhere(archive, folder, address):
-    """The archive's page, leading to data under another address."""
+    """Write the archive's page so that it leads to data at another address."""
     shutil.copytree(archive, folder)
     hrefs = Hrefs(str(folder), HrefOptions(hrefs="absolute", public_url=address))
     rebuild_search_pages(open_storage(str(folder)), load_campaign(), hrefs)
@@ -406,7 +406,7 @@ def test_spectra_come_from_a_server_that_knows_no_ranges(long_line, watched):
 
 
 class Unlisted(SimpleHTTPRequestHandler):
-    """Forbids what is not there, as a bucket does whose objects may be read and not listed."""
+    """Answers 403 for missing files, as a bucket does whose objects may be read but not listed."""
 
     def send_error(self, code, *arguments):
         super().send_error(403 if code == 404 else code, *arguments)
@@ -418,7 +418,7 @@ class Unlisted(SimpleHTTPRequestHandler):
 def test_a_chunk_that_is_not_there_holds_no_data(archive, watched, tmp_path):
     line = archive[1][0]
     shutil.copytree(archive[0], tmp_path / "archive")
-    # What holds fill values alone is not written.
+    # A chunk that has only fill values is not written.
     for band in range(5):
         (store_of(tmp_path / "archive", line) / f"Reflectance/c/{band}/0/0").unlink()
     with serve_handler(partial(Unlisted, directory=str(tmp_path / "archive"))) as url:
@@ -447,7 +447,7 @@ def test_the_page_says_why_it_cannot_show_a_spectrum(archive, watched, tmp_path)
     folder, line = archive[0], archive[1][0]
     page = open_page(watched, folder.as_uri(), f"#{line}")
     expect(page.locator("#told")).to_contain_text("python -m http.server")
-    # nginx lets no page of another site read, unless it is told to.
+    # By default nginx does not allow pages of other sites to read.
     with serve_nginx(folder, tmp_path / "data") as data:
         publish_elsewhere(folder, tmp_path / "site", data.rstrip("/"))
         with serve_nginx(tmp_path / "site", tmp_path / "web") as url:
@@ -468,7 +468,7 @@ def test_the_map_shows_the_lines_pictures_where_they_are(archive, watched, tmp_p
     with serve_nginx(folder, tmp_path) as url:
         for row, column in ((30, 40), (50, 30)):
             longitude, latitude = to_degrees.transform(*(transform * (column + 0.5, row + 0.5)))
-            # 2^19 pixels a degree: some of them to a cell of five metres.
+            # 2^19 pixels for each degree: a cell of five metres has some of them.
             page = open_page(
                 watched,
                 url.rstrip("/"),
@@ -501,7 +501,7 @@ def test_a_click_on_the_map_shows_the_spectrum_of_the_pixel_that_lies_there(
             view = f"?{row}#line={line}&map={latitude:.6f},{longitude:.6f},17.5"
             open_page(watched, url.rstrip("/"), view)
             expect(page.locator("#about h2")).to_have_text(line.id)
-            # By the key, which asks at the centre; lines of other days lie there too.
+            # With the key, which acts at the centre of the map. Lines of other days lie there too.
             page.locator("#map").press("Enter")
             page.get_by_role("button", name=f"Spectrum of {line} here").click()
             y, x = (abs(int(table[name][row, column])) - 1 for name in ("glt_line", "glt_sample"))
@@ -561,9 +561,10 @@ def test_items_that_tell_little_and_days_that_are_alone_are_shown(tmp_path, watc
 
 
 def test_two_thousand_lines_do_not_stutter(tmp_path, watched):
-    """Frames while the map is dragged, zoomed and pointed at: half of them within a 20th of a second.
+    """Half of the frames, while the map is dragged, zoomed and pointed at, take at most a 20th of a
+    second.
 
-    Of a machine that does other things too, and without a graphics card; alone, all but a few take a 60th.
+    The limit is for a busy machine without a graphics card. On an idle one almost all take a 60th.
     """
     page = watched.page
     page.goto(write_page(tmp_path, *make_campaign(2000)))

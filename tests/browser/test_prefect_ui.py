@@ -1,6 +1,7 @@
-"""The Prefect UI as a data manager uses it, who never opens a terminal: forms, codes, results.
+"""The Prefect UI as a data manager without a terminal uses it: forms, codes, results.
 
-Pictures are left in the folder ``SHIFT_SCREENSHOTS``, if it is set; those in the README are from here.
+If ``SHIFT_SCREENSHOTS`` is set, pictures are written into this folder. The pictures of the README
+are made this way.
 """
 
 import json
@@ -18,7 +19,8 @@ from support.service import listen, run_service
 from support.webserver import wait_until
 
 DEVICE = "arn:aws:iam::123456789012:mfa/keeper"
-# Starting a run on a busy machine: its process imports for some seconds, and is looked for in turns.
+# Limit for the start of a run on a busy machine: the worker looks for runs at intervals, and the
+# imports take some seconds.
 STARTS = 120_000
 
 
@@ -36,9 +38,10 @@ def operators():
 
 @pytest.fixture(scope="module")
 def service(chromium, gate, operators, tmp_path_factory):
-    """The service on an archive in a bucket behind MFA; its portal has a date of two lines.
+    """Run the service with an archive in a bucket behind MFA, and a portal with one date of two
+    lines.
 
-    Its tests follow each other, and most need the browser: without it, none can run.
+    The tests depend on each other, and most need the browser: without it, none can run.
     """
     folder = tmp_path_factory.mktemp("service")
     simulate_campaign(
@@ -66,7 +69,7 @@ def page(watched):
 def picture(page, name: str) -> None:
     folder = os.environ.get("SHIFT_SCREENSHOTS")
     if folder:
-        page.wait_for_timeout(700)  # for what fades in
+        page.wait_for_timeout(700)  # until the page has faded in
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
@@ -77,8 +80,8 @@ def open_form(service, page, deployment: str) -> None:
 
 
 def choose_date(page, text: str) -> None:
-    """Choose one of the dates that the portal has."""
-    # Prefect's page shuts a list at once that is opened by its text.
+    """Choose one of the portal's dates."""
+    # If a list is opened by a click on its text, Prefect's page closes it at once.
     dates = page.locator(".p-select", has_text="No items selected")
     dates.locator(".p-select-button__icon").click()
     page.get_by_text(text, exact=True).click()
@@ -86,7 +89,7 @@ def choose_date(page, text: str) -> None:
 
 
 def submit(service, page, deployment: str) -> str:
-    """Submit the form; returns the run's id, and leaves the browser on its page."""
+    """Submit the form, open the page of the run, and return the run's id."""
     asked = {
         "deployments": {"name": {"any_": [deployment]}},
         "flow_runs": {"expected_start_time": {"before_": "2100-01-01T00:00:00Z"}},
@@ -105,7 +108,7 @@ def submit(service, page, deployment: str) -> str:
 
 
 def answer(page, code: str) -> None:
-    """Enter a code where the run asks for one."""
+    """Enter a code in the dialog of the run."""
     dialog = page.get_by_text("Resume Flow Run")
     if not dialog.is_visible():
         page.get_by_role("button", name="Resume").click(timeout=STARTS)
@@ -131,7 +134,7 @@ def test_wrong_input_is_refused_beside_the_button_and_in_words(service, page):
     expect(page.get_by_text("No items selected")).to_be_visible()
     expect(refusals).to_have_count(0)
     page.get_by_role("button", name="Submit").click()
-    # Without scrolling back to the field.
+    # It is visible without scrolling back to the field.
     refused = page.get_by_text("[] is not one of ['at least one date']")
     expect(refused.first).to_be_in_viewport()
     choose_date(page, "2022-02-24")
@@ -159,11 +162,11 @@ def test_a_form_offers_lists_defaults_and_descriptions(service, page):
         "Publish nothing; print what would be done, and why.",
     ):
         expect(page.get_by_text(text)).to_be_visible()
-    # What a site decides once is not asked.
+    # The form has no options that a site decides once.
     expect(page.get_by_text("Mfa Serial")).to_have_count(0)
     stores = page.locator("textarea:visible")
     assert service_store(service) in [area.input_value() for area in stores.all()]
-    # A list to choose from, not a text.
+    # It is a list to choose from, and not a text.
     expect(page.locator(".p-select-button__control", has_text="all")).to_be_visible()
     schema = service.deployments()["ingest"]["parameter_openapi_schema"]
     assert schema["definitions"]["ProductLevel"]["enum"] == ["L1", "L2", "all"]
@@ -188,7 +191,7 @@ def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
     picture(page, "ui-code")
     answer(page, "12345")
     expect(page.get_by_text("codes of six digits").first).to_be_visible()
-    # A code that is none of the device's: the run asks again.
+    # After a wrong code the run asks again.
     answer(page, "654321")
     wait_until(lambda: "AWS refuses" in service.logs(run_id), "the code was not refused", 60)
     service.wait(run_id, "PAUSED", seconds=30)
@@ -197,14 +200,14 @@ def test_the_form_is_filled_the_code_is_asked_for_and_the_run_completes(
     assert gate.sessions == ["ASIASESSION000000000"]
     assert f"/runs/flow-run/{run_id}" in operators.wait("asks for an MFA code")["body"]
 
-    # Anew: the graph shows the part of the run that it was opened in.
+    # Open the page again: the graph shows the part of the run that was there when it was opened.
     page.goto(f"{service.url}/runs/flow-run/{run_id}")
     page.get_by_text("Task Runs", exact=True).click()
     expect(page.get_by_text(re.compile("^convert-ang")).first).to_be_visible()
-    page.wait_for_timeout(1500)  # for the graph above; what is asserted waits by itself
+    page.wait_for_timeout(1500)  # for the graph above; assertions wait by themselves
     picture(page, "ui-run")
     page.get_by_text("Artifacts", exact=True).click()
-    # Those of tasks are drawn when they come into sight.
+    # Artifacts of tasks are drawn when they become visible.
     page.get_by_role("heading", name="Task runs").scroll_into_view_if_needed()
     page.mouse.wheel(0, 3000)
     expect(page.get_by_text(re.compile("^quicklook-")).first).to_be_visible()
@@ -254,7 +257,7 @@ def test_a_night_that_waits_goes_on_when_a_session_is_begun_elsewhere(service, p
     service.wait(night, "PAUSED")
     session = service.start("aws-session")
     service.wait(session, "PAUSED")
-    # In Prefect's next UI, for who prefers it.
+    # In Prefect's next UI, for users who prefer it.
     page.goto(f"{service.url}/v2/runs/flow-run/{session}")
     page.get_by_role("button", name="Open menu").click()
     page.get_by_role("menuitem", name="Resume").click()

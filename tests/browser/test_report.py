@@ -40,7 +40,7 @@ def test_the_page_is_whole_asks_nobody_and_fits_the_window(address, watched, sch
     page.goto(address[0])
     expect(page.locator("#health strong")).to_have_text("Something needs attention")
     expect(page.locator("#health p")).to_have_text(made.headline)
-    # Wide things scroll by themselves: the page never does sideways.
+    # Wide parts scroll by themselves, and the page does not scroll sideways.
     assert page.evaluate("document.documentElement.scrollWidth") == width
     charts = page.locator("svg[role=img]")
     expect(charts).to_have_count(4)

@@ -1,6 +1,7 @@
 """Radiant Earth's STAC Browser shows the archive: `make test-stac-browser` builds and runs it.
 
-It comes as source through npm, and building it takes minutes and a network: not part of make test.
+It is distributed as source through npm. The build takes minutes and needs a network. Therefore it
+is not part of make test.
 """
 
 import os
@@ -28,7 +29,7 @@ def test_stac_browser_shows_item_footprint_and_thumbnail(tmp_path, watched):
         expect(page.locator("h1").first).to_contain_text(lines[0].id, timeout=30_000)
         expect(page.locator("canvas").first).to_be_visible()
         thumbnail = page.locator("img[src*='_quicklook.png']").first
-        page.wait_for_timeout(2000)  # for the picture; what is asserted waits by itself
+        page.wait_for_timeout(2000)  # for the picture; assertions wait by themselves
         page.screenshot(path=tmp_path / "item.png")
         page.get_by_text("Thumbnails").click()
         expect(thumbnail).to_be_visible()

@@ -1,4 +1,4 @@
-"""The forms in which the Prefect UI asks: what they offer, and what they refuse in words."""
+"""The forms of the Prefect UI: the choices that they offer, and how they refuse wrong input in words."""
 
 from functools import cache
 from pathlib import Path

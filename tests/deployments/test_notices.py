@@ -124,14 +124,15 @@ def looks_until_silent(silences, sign, seconds=LOOK_S):
 def test_a_run_is_silent_when_its_sign_of_life_does_not_change_for_so_long():
     assert looks_until_silent(Silences(), lambda _: None) * LOOK_S == SILENT_SECONDS
     assert looks_until_silent(Silences(), lambda look: look // 10) is None
-    # Told within two minutes: the sign that came just before, the looks, and the telling.
+    # Notices come within two minutes. This time includes the last sign of life, the looks, and the
+    # sending.
     assert SILENT_SECONDS + 3 * LOOK_S < 100
 
 
 def test_what_could_not_be_heard_is_no_silence():
     silences, run = Silences(), uuid4()
     silences.hear({run: "a"}, 0)
-    # One look after a night: the run may have spoken all the time.
+    # One look after a night without looks: the run may have given signs of life all the time.
     assert silences.hear({run: "a"}, 36_000) == set()
     silences.forgive()
     assert silences.hear({run: "a"}, SILENT_SECONDS / 3) == set()
@@ -147,7 +148,7 @@ def test_what_is_found_is_told_once_over_restarts_and_kept_until_it_is_delivered
     for day in range(5):
         assert not record.take([late], NOON + timedelta(days=day))
     assert record.waiting == (late,)
-    # What is over is forgotten, some time later.
+    # A fault that has ended is forgotten some time later.
     record.take([], NOON + timedelta(days=6))
     assert record.told == {}
 

@@ -1,4 +1,4 @@
-"""docker/: what holds of it without running it. `make test-image` runs it."""
+"""Properties of docker/ that can be checked without running it. `make test-image` runs it."""
 
 import importlib.util
 import os
@@ -40,7 +40,7 @@ def secrets(tmp_path):
 
 @pytest.fixture(scope="module")
 def docker_compose() -> list[str]:
-    """Docker Compose itself, as a plugin or a program: reading a file needs no engine."""
+    """The command of Docker Compose, a plugin or a program. It reads a file without an engine."""
     found = [
         command
         for command in (["docker", "compose"], ["docker-compose"])
@@ -63,7 +63,7 @@ def _read_by(docker_compose: list[str], text: str) -> subprocess.CompletedProces
 
 
 def test_compose_takes_the_file(docker_compose):
-    # The project's name is the one word that Compose 1, which older Debians have, does not know.
+    # Compose 1, which older Debians have, knows everything in the file except the project's name.
     text = re.sub(r"(?m)^name: .*$", "", COMPOSE_FILE.read_text())
     done = _read_by(docker_compose, text)
     assert done.returncode == 0, done.stderr
@@ -98,7 +98,7 @@ def test_a_service_has_no_more_rights_than_it_needs(service):
 def test_a_service_that_goes_on_tells_its_health(service):
     if service.ends:
         assert service.said["healthcheck"] == {"disable": True}
-        # Else `up --wait` takes its end for a failure.
+        # Otherwise `up --wait` takes its end for a failure.
         assert [each for each in SERVICES if service.name in each.waits_for]
     else:
         assert service.said["restart"] == "unless-stopped"
@@ -167,7 +167,7 @@ def test_neither_git_nor_a_build_sees_a_secret():
 
 
 def _variables(kinds: list[type[BaseModel]]) -> set[str]:
-    """The environment variables that settings are read from."""
+    """Return the environment variables of all settings."""
     found = {SECRETS_VARIABLE}
     for kind in kinds:
         for name, described in kind.model_fields.items():
@@ -182,7 +182,7 @@ def test_every_variable_is_a_setting(service):
     known = _variables([ServiceOptions, ArchiveOptions])
     ours = {name for name in service.environment if name.startswith("SHIFT_")}
     assert ours <= known
-    # PREFECT_ variables: those that the code sets too, or that the image needs.
+    # Variables of Prefect: those that the code sets too, or that the image needs.
     for name in service.environment:
         if name.startswith("PREFECT_"):
             assert name == "PREFECT_API_URL"

@@ -1,8 +1,8 @@
 """The built image, and the services of docker/compose.yaml, really run: `make test-image`.
 
-Building takes minutes, and running it needs root: not part of make test. What the compose file says
-of our services is carried out as it stands there. Two images cannot be had without an engine:
-PostgreSQL is this machine's, and rclone speaks S3 in MinIO's place, each with the same secrets,
+The build takes minutes, and the run needs root. Therefore this is not part of make test. Our
+services run exactly as the compose file says. Two images are not available without an engine: the
+tests use PostgreSQL of this machine, and rclone in place of MinIO, each with the same secrets,
 address and port.
 """
 
@@ -44,7 +44,7 @@ def image() -> Iterator[Image]:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder that other users may pass: each service is a user of its own."""
+    """A folder that other users may enter, because each service runs as its own user."""
     made = Path(tempfile.mkdtemp(prefix="shift-image-"))
     made.chmod(0o755)
     yield made
@@ -74,7 +74,7 @@ def test_the_image_tells_nothing_of_the_machine_that_built_it(image):
     assert not (image.root / "root/.cache").exists()
     packages = next((image.root / "opt/shift-stac/lib").glob("python3*")) / "site-packages"
     (ours,) = packages.glob("shift_stac-*.dist-info")
-    # pip notes where a package came from: the wheel, which is named after the stage's folder.
+    # pip records the origin of a package: the wheel, with the folder of the build stage.
     assert "/build/wheels" in (ours / "direct_url.json").read_text()
 
 
@@ -88,7 +88,7 @@ def test_the_image_has_what_runs_and_no_more(host, compose):
 def test_every_shared_library_is_found(host, compose):
     search = "find /opt/shift-stac -name '*.so*' -type f -exec ldd {} + 2>/dev/null"
     done = host.run(compose.services["worker"], "sh", "-c", search)
-    # Libraries of one package lie side by side, and find each other when one is loaded.
+    # Libraries of one package are in one folder, and find each other when one is loaded.
     lacking = set(re.findall(r"(\S+) => not found", done.stdout))
     shipped = {path.name for path in (host.image.root / "opt/shift-stac").rglob("*.so*")}
     assert not lacking - shipped
@@ -102,7 +102,7 @@ def test_a_container_can_write_its_volume_and_its_memory_alone(host, compose):
 
 
 def test_the_main_job_runs_inside(host, compose):
-    # No server: the temporary one that a command starts by itself.
+    # Without a server, so that the command starts a temporary one.
     worker = compose.services["worker"]
     alone = Service("alone", {**worker.said, "environment": {}, "secrets": []})
     done = host.run(alone, "python", "-m", "flows.demo", "--folder", "work/demo")
@@ -120,7 +120,7 @@ def test_the_main_job_runs_inside(host, compose):
 
 @contextmanager
 def _postgres(service: Service, host: Host) -> Iterator[None]:
-    """This machine's PostgreSQL, as the image would set it up."""
+    """Run this machine's PostgreSQL as the image would set it up."""
     said = service.environment
     password = (host.secrets / Path(said["POSTGRES_PASSWORD_FILE"]).name).read_text()
     with serve_postgres(said["POSTGRES_USER"], password, port=5432) as postgres:
@@ -132,7 +132,7 @@ def _postgres(service: Service, host: Host) -> Iterator[None]:
 
 @contextmanager
 def _s3(service: Service, host: Host) -> Iterator[None]:
-    """An S3 server with the keys of the service's secrets."""
+    """Run an S3 server with the keys of the service's secrets."""
     user, password = (
         (host.secrets / Path(service.environment[f"MINIO_ROOT_{name}_FILE"]).name).read_text()
         for name in ("USER", "PASSWORD")
@@ -172,14 +172,14 @@ def _s3(service: Service, host: Host) -> Iterator[None]:
 
 @dataclass
 class Running:
-    """All services of the file, up."""
+    """Start all services of the file."""
 
     host: Host
     containers: dict[str, Container]
 
     @property
     def auth(self) -> tuple[str, str]:
-        """User and password of the Prefect API."""
+        """Return user and password of the Prefect API."""
         user, _, password = (self.host.secrets / "shift_auth").read_text().partition(":")
         return user, password
 
@@ -189,7 +189,7 @@ class Running:
         return answer.json()
 
     def run_deployment(self, name: str, **options: Any) -> dict[str, Any]:
-        """Start a deployment as the UI does, and wait for its end."""
+        """Start a deployment as the UI does it, and wait for its end."""
         found = self.ask("GET", f"/deployments/name/{name}")
         parameters = found["parameters"]
         parameters["options"] |= options
@@ -319,7 +319,7 @@ def test_no_secret_is_told(up, host):
 
 
 def test_worker_and_server_end_when_they_are_asked_to(up):
-    # Last: the others need them.
+    # This test is the last, because the others need the services.
     for name in ("worker", "server"):
         container = up.containers[name]
         grace = float(container.service.said["stop_grace_period"].removesuffix("s"))

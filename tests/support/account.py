@@ -1,6 +1,7 @@
-"""An account without privileges, and a shared folder in which it works, as a site's users have.
+"""An account without privileges, and a shared folder in which it works, as users of a site have.
 
-As root the account is `nobody`, who needs no change of the machine; anyone else is oneself.
+For root the account is `nobody`, so that the machine need not be changed. For other users it is
+their own.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-# What an operator's clone has, as far as it is installed.
+# Parts of an operator's clone that are needed for the installation.
 _SOFTWARE = ("src", "tasks", "flows", "deployments", "tools")
 _SOFTWARE_FILES = ("pyproject.toml", "requirements.lock", "README.md", "LICENSE")
 
@@ -47,13 +48,14 @@ class Account:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         keywords = {"capture_output": True, "text": True, "cwd": "/"} | self.options() | options
-        # A service that the command leaves behind does not hold its output.
+        # The output is a file, because a service that the command leaves behind would hold a pipe
+        # open.
         return subprocess.run(
             [str(word) for word in command], check=False, timeout=timeout, **keywords
         )
 
     def own(self, path: Path) -> None:
-        """Give a folder, and all that is in it, to the account."""
+        """Give a folder, with all of its contents, to the account."""
         if os.geteuid() != 0:
             return
         os.chown(path, self.uid, self.gid)
@@ -62,7 +64,7 @@ class Account:
                 os.chown(Path(parent) / name, self.uid, self.gid, follow_symlinks=False)
 
     def processes(self, word: str) -> set[int]:
-        """The account's processes that have a word in their command or environment."""
+        """Processes of the account that have a word in their command or environment."""
         found = set()
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -79,7 +81,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Site:
-    """What a site gives its users: a shared folder, a Python environment, the software."""
+    """A site as its users find it: a shared folder, a Python environment, the software."""
 
     folder: Path
     account: Account
@@ -90,7 +92,7 @@ class Site:
 
 @contextmanager
 def make_site() -> Iterator[Site]:
-    """Make a site in a folder that the account reaches, which tests' own folders are not."""
+    """Make a site in a folder that the account reaches. It does not reach the folders of tests."""
     entry = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     folder = Path(tempfile.mkdtemp(prefix="site-"))
     try:
@@ -124,14 +126,14 @@ def make_site() -> Iterator[Site]:
 
 
 def _reachable_python(folder: Path, account: Account) -> tuple[Path, dict[str, str]]:
-    """A Python that the account may execute: ours, or a copy of it."""
+    """Return a Python that the account may execute: ours, or a copy of it."""
     ours = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     try:
         if account.run(ours, "-c", "").returncode == 0:
             return ours, {}
     except PermissionError:
         pass
-    # Root's own, for example: its home is closed to others.
+    # For example a Python in root's home, which other users cannot enter.
     unused = shutil.ignore_patterns("__pycache__", "test", "site-packages", "share", "*.a")
     copy = folder / "python"
     shutil.copytree(sys.base_prefix, copy, symlinks=True, ignore=unused)
@@ -139,7 +141,7 @@ def _reachable_python(folder: Path, account: Account) -> tuple[Path, dict[str, s
 
 
 def _environment(folder: Path, python: Path, checkout: Path, account: Account) -> Path:
-    """The packages of our own environment, in one of the account's, with the account's software."""
+    """Make an environment of the account with the packages of our own, and with the account's software."""
     folder.mkdir()
     account.own(folder)
     done = account.run(python, "-m", "venv", "--without-pip", folder)
@@ -150,11 +152,11 @@ def _environment(folder: Path, python: Path, checkout: Path, account: Account) -
     linked = subprocess.run(
         ["cp", "-a", "--link", ours, packages], check=False, capture_output=True
     )
-    if linked.returncode:  # another file system
+    if linked.returncode:  # on another file system
         shutil.rmtree(packages, ignore_errors=True)
         subprocess.run(["cp", "-a", ours, packages], check=True)
     if os.geteuid() == 0:
-        # Folders alone: files are the ones that we use ourselves.
+        # Only folders: the files are links to those that we use ourselves.
         for parent, _, _ in os.walk(packages):
             os.chown(parent, account.uid, account.gid)
     (path_file,) = packages.glob("_shift_stac.pth")

@@ -1,4 +1,4 @@
-"""A small published archive, made by the library's own parts."""
+"""A small published archive, made with the library."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def publish_campaign(
     bands: int = 425,
     conversion: ConversionOptions | None = None,
 ) -> tuple[Storage, list[FlightLine]]:
-    """Publish invented lines of some dates, with table and page."""
+    """Publish simulated lines of some dates, with table and page."""
     campaign = campaign or load_campaign()
     storage = open_storage(url)
     hrefs = Hrefs.of(storage, options)
@@ -68,7 +68,7 @@ def publish_sources(
     hrefs: Hrefs,
     conversion: ConversionOptions | None = None,
 ) -> StoreSummary:
-    """Convert, picture, validate and publish one line."""
+    """Convert, draw, validate and publish one line."""
     store = work / f"{sources.line}.zarr"
     summary = convert_line(sources, store, campaign, conversion)
     companions = draw_companions(store, summary, campaign)

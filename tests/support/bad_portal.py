@@ -1,4 +1,4 @@
-"""A portal with one file, that does one thing wrong at one place of it."""
+"""A portal with one file, which has one fault at one place of this file."""
 
 import socket
 import threading
@@ -17,10 +17,10 @@ STALL_S = 1.0
 
 @dataclass
 class BadPortal:
-    """What is served, and what is wrong: the first ``times`` GETs of the data are answered so.
+    """The file, and its fault, which the first ``times`` GETs of the data meet.
 
-    ``at`` is the byte at which it happens. What is no matter of a byte happens to those who ask for
-    the rest, after the first answer was cut there.
+    ``at`` is the byte at which the fault happens. If the fault does not concern a byte, the first
+    answer is cut there, and the fault happens to the request for the rest.
     """
 
     files: dict[str, bytes]
@@ -32,7 +32,7 @@ class BadPortal:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def next(self) -> str:
-        """What is wrong with this answer."""
+        """Return the fault of this answer."""
         with self.lock:
             if self.cut_first:
                 self.cut_first = False
@@ -153,9 +153,10 @@ def serve_bad_portal(portal: BadPortal) -> Iterator[str]:
 
 @contextmanager
 def corrupting_wire(port: int, at: Callable[[], int | None]) -> Iterator[int]:
-    """Pass connections on to a port of loopback, with one byte of an answer changed.
+    """Forward connections to a port of loopback, and change one byte of an answer.
 
-    ``at`` is asked once for each connection; None changes nothing. Yields the port.
+    ``at`` is called once for each connection. If it returns None, nothing is changed. Yields the
+    port.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     ended = threading.Event()

@@ -1,8 +1,8 @@
 """A CF checker on stores.
 
-compliance-checker reads netCDF and no Zarr v3, so that a store is first exported to netCDF with
-xarray. Two things are of Zarr and its conventions, and not of CF, and are left out there: numbers
-in attributes have no type in JSON, and names such as ``proj:code`` have a colon.
+compliance-checker reads netCDF, but not Zarr v3. Therefore a store is first exported to netCDF with
+xarray. The export leaves out two things that belong to Zarr and its conventions, and not to CF:
+numbers in attributes have no type in JSON, and names such as ``proj:code`` have a colon.
 """
 
 from pathlib import Path
@@ -27,13 +27,13 @@ def export(store: Path, group: str | None, path: Path) -> None:
     for flags in dataset.variables.values():
         if "flag_values" in flags.attrs:
             flags.attrs["flag_values"] = np.asarray(flags.attrs["flag_values"], flags.dtype)
-    # xarray adds a fill value to what has none, unless told not to.
+    # By default xarray adds a fill value to variables that have none.
     axes = [name for name in dataset.coords if name in dataset.dims]
     dataset.to_netcdf(path, encoding={name: {"_FillValue": None} for name in axes})
 
 
 def problems(path: Path, checker: str = "cf:1.11") -> list[str]:
-    """What the checker says against a file."""
+    """Return the faults that the checker finds in a file."""
     CheckSuite.load_all_available_checkers()
     suite = CheckSuite()
     opened = suite.load_dataset(str(path))
@@ -43,7 +43,7 @@ def problems(path: Path, checker: str = "cf:1.11") -> list[str]:
         opened.close()
     assert not errors
     assert len(groups) > 20
-    # What passes has messages too, which tell what was found.
+    # A check that passes has messages too, which say what was found.
     return [message for result in groups if not passed(result) for message in result.msgs]
 
 

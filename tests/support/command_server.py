@@ -1,6 +1,6 @@
-"""A process that forks itself into the commands that tests start: it has imported what they need.
+"""A process that forks itself into the commands that tests start, with their modules imported.
 
-Started by :mod:`support.commands`. A command's imports take longer than most of what tests let it do.
+:mod:`support.commands` starts it. The imports of a command take longer than its work in most tests.
 """
 
 import gc
@@ -19,8 +19,9 @@ COMMANDS = ("campaign", "catalog", "cube", "ingest", "report", "validate")
 
 
 def serve(channel: socket.socket) -> None:
-    """Fork into each command that is asked for; ends when whoever asks is gone."""
-    # By a descriptor that tells its end: the process, and where to tell its exit status.
+    """Fork into each command that is requested. Ends when the process that sends the requests has ended."""
+    # For each descriptor that signals the end of a process: the process, and the connection for its
+    # exit status.
     commands: dict[int, tuple[int, int]] = {}
     while True:
         ready, _, _ = select.select([channel, *commands], [], [])
@@ -58,7 +59,7 @@ def _become(asked: dict[str, Any], standard: list[int]) -> None:
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
-    # What Prefect has read of the environment when it was imported.
+    # Settings that Prefect read from the environment when it was imported.
     from prefect.context import refresh_global_settings_context
     from prefect.logging.configuration import setup_logging
 
@@ -71,14 +72,14 @@ def _become(asked: dict[str, Any], standard: list[int]) -> None:
 
 
 def main() -> None:
-    """Import the commands, and become them."""
-    # Ctrl-C is for the commands.
+    """Import the commands, and fork into them."""
+    # Only the commands get Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in COMMANDS:
         importlib.import_module(f"flows.{name}")
-    # A command's last act would be to look through all that was imported.
+    # Otherwise each command would collect all imported objects at its end.
     gc.freeze()
-    # One of Arrow's allocator, which knows forks.
+    # A thread of Arrow's allocator, which can handle forks.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     serve(socket.socket(fileno=int(sys.argv[1])))
 

@@ -1,4 +1,4 @@
-"""The project's commands as tests start them: processes of their own, without the wait for imports."""
+"""The project's commands as tests start them: as separate processes, without the wait for imports."""
 
 import atexit
 import functools
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 
 class Command:
-    """A command that runs; as :class:`subprocess.Popen`."""
+    """A running command, with the interface of :class:`subprocess.Popen`."""
 
     def __init__(self, pid: int, status: IO[str]) -> None:
         self.pid = pid
@@ -24,13 +24,13 @@ class Command:
         self._status = status
 
     def poll(self) -> int | None:
-        """Exit status, and none while it runs."""
+        """Return the exit status; None while it runs."""
         if self.returncode is None and select.select([self._status], [], [], 0)[0]:
             self.wait()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end; the exit status."""
+        """Wait for the end, and return the exit status."""
         if self.returncode is None:
             if not select.select([self._status], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
@@ -56,7 +56,7 @@ def start_command(
     stdout: IO[Any] | None = None,
     stderr: IO[Any] | None = None,
 ) -> Command:
-    """Start ``python -m module arguments``; what it prints into no file is lost."""
+    """Start ``python -m module arguments``. Output that no file receives is lost."""
     asked = {
         "module": module,
         "arguments": [str(argument) for argument in arguments],
@@ -76,7 +76,7 @@ def start_command(
 def run_command(
     module: str, *arguments: object, cwd: Path, env: Mapping[str, str], timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; what it printed is text."""
+    """Run a command to its end. Its output is text."""
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         command = start_command(module, *arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
         try:
@@ -91,14 +91,14 @@ def run_command(
 
 @functools.cache
 def _server() -> socket.socket:
-    """The process that becomes commands; it ends when this one does."""
+    """The process that forks into commands. It ends when this process ends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     script = Path(__file__).with_name("command_server.py")
     with theirs:
         process = subprocess.Popen(
             [sys.executable, script, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            # Threads of linear algebra would not be there after a fork.
+            # Threads of linear algebra would not exist after a fork.
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

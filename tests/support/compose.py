@@ -1,4 +1,4 @@
-"""What docker/compose.yaml says, read as Compose reads it."""
+"""The contents of docker/compose.yaml, read as Compose reads it."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ OURS = "shift-stac"
 
 
 def _interpolated(value: Any, variables: Mapping[str, str]) -> Any:
-    """Replace ${NAME:-default} and ${NAME-default}, the forms that the file uses, and $$."""
+    """Replace $$, and ${NAME:-default} and ${NAME-default}, which are the forms that the file uses."""
     if isinstance(value, dict):
         return {key: _interpolated(held, variables) for key, held in value.items()}
     if isinstance(value, list):
@@ -57,12 +57,12 @@ class Service:
 
     @property
     def ends(self) -> bool:
-        """Whether it does its work once, and ends."""
+        """Whether it does its work once and then ends."""
         return self.said["restart"] == "no"
 
     @property
     def command(self) -> list[str]:
-        """What it runs."""
+        """Its command."""
         return [str(word) for word in self.said.get("command", [])]
 
     @property
@@ -88,19 +88,19 @@ class Service:
 
     @property
     def health_command(self) -> list[str]:
-        """What is run to learn whether it is well; empty for none."""
+        """The command of its health check; empty if it has none."""
         kind, *words = self.said.get("healthcheck", {}).get("test", ["NONE"])
         assert kind in {"CMD", "NONE"}, "a list of words needs no shell"
         return words
 
     @property
     def waits_for(self) -> dict[str, str]:
-        """The services before it, and what they must be."""
+        """The services that it waits for, and the condition of each."""
         return {name: how["condition"] for name, how in self.said.get("depends_on", {}).items()}
 
 
 class Compose:
-    """The file, with variables of the one who starts it."""
+    """The file, with the variables of the user who starts it."""
 
     def __init__(self, **variables: str) -> None:
         self.said = _interpolated(yaml.safe_load(COMPOSE_FILE.read_text()), variables)

@@ -1,4 +1,4 @@
-"""A gate before moto's mock of S3 and STS: it checks MFA codes, and takes sessions no more.
+"""A gate in front of moto's mock of S3 and STS: it checks MFA codes, and can refuse sessions.
 
 moto accepts every code and every key, for ever. The answers here are those of AWS, word for word.
 """
@@ -24,7 +24,7 @@ _S3_ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>{}</Message></E
 
 @dataclass
 class Gate:
-    """What the gate lets through, and what went through it."""
+    """The codes and keys that the gate accepts, and the requests that it has seen."""
 
     bucket: Bucket
     ended: set[str] = field(default_factory=set)

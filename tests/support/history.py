@@ -1,4 +1,4 @@
-"""An invented run history: nights of a campaign, each with some lines."""
+"""A made-up run history: nights of a campaign, each with some lines."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def flow_run(
     message: str = "",
     **more: object,
 ) -> FlowRun:
-    """A run; the counts of its lines are those that its message tells."""
+    """Make a run. The counts of its lines are those in its message."""
     told = re.findall(rf"(\d+) ({'|'.join(LineState)})", message.partition(": ")[0])
     values = {
         "id": f"{flow}-{started}-{more.get('due')}",
@@ -59,7 +59,7 @@ def flow_run(
 def nights(
     last: datetime, count: int, lines: int, seed: int = 0
 ) -> tuple[list[FlowRun], list[CatalogLine]]:
-    """Campaign runs of some nights, the latest first, and the catalog that they left."""
+    """Make campaign runs of some nights, the latest first, and the catalog after them."""
     runs = list(_nights(last, count, lines, Random(seed)))
     catalog_lines = [
         CatalogLine(line=line.line, published=line.ended, updated=line.ended, size=line.size)

@@ -1,8 +1,8 @@
 """Containers of a built image without an engine: namespaces, mounts and a change of root.
 
-What an engine does with a service of the compose file is done here with the tools of Linux: a
-read-only root, folders in memory, volumes, secrets, an environment of its own, a user without
-capabilities who cannot gain any. All share the network of the process that starts them.
+This module does with the tools of Linux what an engine does with a service of the compose file: a
+read-only root, folders in memory, volumes, secrets, a separate environment, a user who has no
+capabilities and cannot get any. All containers share the network of the process that starts them.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 
 from support.compose import Service
 
-# The first process passes on that it is to end, as `init: true` has it.
+# The first process forwards signals, as with `init: true`.
 _INIT = """
 trap 'kill -TERM $child; asked=1' TERM
 "$@" & child=$!
@@ -32,7 +32,7 @@ _UNPRIVILEGED = ("--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--
 
 @dataclass(frozen=True)
 class Image:
-    """A built image: its root, unpacked and writable to root alone, and its configuration."""
+    """A built image: its unpacked root, which only root may write, and its configuration."""
 
     root: Path
     config: dict[str, Any]
@@ -45,7 +45,7 @@ class Image:
 
 @contextmanager
 def unpacked(images: Path, name: str) -> Iterator[Image]:
-    """Unpack an image of the folder in which docker/build-image keeps them."""
+    """Unpack an image from the folder in which docker/build-image keeps images."""
     buildah = ["buildah", "--root", str(images / "storage"), "--runroot", str(images / "run")]
     if driver := os.environ.get("STORAGE_DRIVER"):
         buildah += ["--storage-driver", driver]
@@ -65,7 +65,7 @@ def unpacked(images: Path, name: str) -> Iterator[Image]:
 
 @dataclass
 class Host:
-    """Where containers run: the image, volumes, secrets, and what names mean.
+    """The surroundings of containers: the image, volumes, secrets, and the addresses of names.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Host:
     secrets
         Folder of the secrets' files.
     names
-        Names of services; all are this machine.
+        Names of services. All have the address of this machine.
     """
 
     image: Image
@@ -92,7 +92,7 @@ class Host:
         (self.image.root / "etc" / "hosts").write_text(f"127.0.0.1 {names}\n")
 
     def volume(self, name: str, target: str) -> Path:
-        """The folder of a volume: a new one takes owner and mode of what it covers."""
+        """Return the folder of a volume. A new one gets owner and mode of the folder that it covers."""
         folder = self.folder / "volumes" / name
         if not folder.exists():
             folder.mkdir(parents=True)
@@ -104,7 +104,7 @@ class Host:
     def command(
         self, service: Service, words: Sequence[str] = (), environment: Mapping[str, str] = {}
     ) -> list[str]:
-        """The command of a container; ``words`` instead of the service's own command."""
+        """Return the command of a container; with ``words`` instead of the service's own command."""
         assert service.is_ours
         self._started += 1
         root = self.folder / "roots" / f"{service.name}-{self._started}"
@@ -161,7 +161,7 @@ class Host:
         )
 
     def start(self, service: Service) -> "Container":
-        """Start a container that goes on."""
+        """Start a container that keeps running."""
         log = self.folder / f"{service.name}.log"
         with log.open("a") as output:
             process = subprocess.Popen(
@@ -172,7 +172,7 @@ class Host:
 
 @dataclass
 class Container:
-    """A container that runs."""
+    """A running container."""
 
     host: Host
     service: Service
@@ -181,7 +181,7 @@ class Container:
 
     @property
     def first(self) -> int | None:
-        """The number, on this machine, of the container's first process; None before it is."""
+        """The number on this machine of the container's first process; None before it exists."""
         try:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
             return int(children.read_text())
@@ -214,13 +214,13 @@ class Container:
         return self.execute(*self.service.health_command).returncode == 0
 
     def stop(self, seconds: float) -> int:
-        """Ask it to end, and return its status."""
+        """Send it a signal to end, and return its status."""
         if self.process.poll() is None and (first := self.first) is not None:
             os.kill(first, signal.SIGTERM)
         try:
             return self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            # Its first process ends with it, and with that all.
+            # Its first process ends with it, and then all of its processes.
             self.process.kill()
             self.process.wait()
             raise

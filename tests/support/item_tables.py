@@ -1,4 +1,4 @@
-"""Tables of invented items that have outlines and facts, and no data: for the archive's page."""
+"""Tables of made-up items with outlines and facts, and without data, for the archive's page."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def make_item(
     assets: dict[str, Any] | None = None,
     **properties: Any,
 ) -> dict[str, Any]:
-    """An item of such an outline, with further assets and properties."""
+    """Make an item with this outline, and with further assets and properties."""
     moment = properties.pop("datetime", f"{name[3:7]}-{name[7:9]}-{name[9:11]}T19:54:02Z")
     store = {f"{name}.zarr": {"href": f"../../aviris/{name[3:11]}/{name}.zarr"}}
     return {
@@ -42,7 +42,7 @@ def make_item(
 
 
 def make_campaign(count: int) -> Iterator[dict[str, Any]]:
-    """Items of lines of 60 km, fifteen a day, a day a week, each a little beside the one before."""
+    """Make items of lines of 60 km, fifteen on one day of each week, each a little beside the one before."""
     first = datetime(2022, 2, 24, 18, tzinfo=UTC)
     along, across = (sin(radians(17)), cos(radians(17))), (cos(radians(17)), -sin(radians(17)))
     for number in range(count):
@@ -65,7 +65,7 @@ def make_campaign(count: int) -> Iterator[dict[str, Any]]:
 
 
 def table_of(*items: dict[str, Any]) -> pa.Table:
-    """The table of items as it is published."""
+    """Return the table of items in its published form."""
     table = read_index(merge_items(None, items, CAMPAIGN, Hrefs()))
     assert table is not None
     return table

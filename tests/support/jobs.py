@@ -1,4 +1,4 @@
-"""Functions for cluster jobs; nodes find them on the PYTHONPATH that the tests' profiles set."""
+"""Functions for cluster jobs. Nodes find them by the PYTHONPATH that the profiles of the tests set."""
 
 import logging
 import os
@@ -11,13 +11,14 @@ from typing import Any
 
 
 class BadInputError(Exception):
-    """Not of the project's own errors."""
+    """An error that is not one of the project's own."""
 
 
 def sleep(seconds: float, mark: Path | None = None) -> str:
-    """Sleep in small steps; returns the id of the job. ``mark`` appears when it begins."""
+    """Sleep in small steps, and return the id of the job. The file ``mark`` appears at the start."""
     if mark is not None:
-        # Whole when it appears: the tests read the process id as soon as they see the file.
+        # The file is complete when it appears, because tests read the process id as soon as they
+        # see it.
         aside = mark.with_name(f"{mark.name}.part")
         aside.write_text(str(os.getpid()))
         aside.rename(mark)
@@ -28,7 +29,7 @@ def sleep(seconds: float, mark: Path | None = None) -> str:
 
 
 def where() -> tuple[str, str, int]:
-    """Node, job and process."""
+    """Return node, job and process."""
     return os.environ["SLURMD_NODENAME"], os.environ["SLURM_JOB_ID"], os.getpid()
 
 
@@ -41,7 +42,7 @@ def fail(text: str) -> None:
 
 
 def leave(status: int) -> None:
-    """End the process, as a fault in a C library does."""
+    """End the process as a fault in a C library would do it."""
     os._exit(status)
 
 
@@ -71,7 +72,7 @@ def append(path: Path, seconds: float) -> None:
 
 
 def convert(sources: Any, store: Path) -> set[str]:
-    """Convert a line; returns the packages that the process has loaded by then."""
+    """Convert a line, and return the packages that the process has then loaded."""
     from shift_stac.campaigns import load_campaign
     from shift_stac.store.conversion import convert_line
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-# What a block is. Only blocks of `text` are not run: trees, drawings, what a program prints.
+# The languages of blocks. Only blocks of `text` are not run: trees, drawings, output of programs.
 LANGUAGES = {"python", "console", "toml", "text"}
 _BLOCK = re.compile(
     r"(?:^[ ]*<!--\s*(?P<mark>[^\n]*?)\s*-->\n)?"
@@ -19,9 +19,9 @@ _TITLE = re.compile(r'title="([^"]+)"')
 class Block:
     """A fenced block of a page.
 
-    A comment above it, ``<!-- not run: REASON -->``, says that it cannot be run here, and
-    ``<!-- ends with N -->`` with what its last command ends. A ``title`` is the name of the file that a
-    reader writes it to.
+    A comment above it, ``<!-- not run: REASON -->``, says that it cannot be run here. ``<!-- ends
+    with N -->`` gives the exit status of its last command. A ``title`` is the name of the file that
+    a reader writes it to.
     """
 
     page: Path
@@ -33,28 +33,28 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Page and line, as an editor finds them."""
+        """Page and line, in the form that editors understand."""
         return f"{self.page}:{self.line}"
 
     @property
     def not_run(self) -> str | None:
-        """Why it cannot be run here; None: it is run."""
+        """The reason why it cannot be run here; None if it is run."""
         return self.mark.removeprefix(_NOT_RUN) if self.mark.startswith(_NOT_RUN) else None
 
     @property
     def status(self) -> int:
-        """What its last command ends with."""
+        """The exit status of its last command."""
         return int(self.mark.removeprefix("ends with ")) if self.mark.startswith("ends") else 0
 
     @property
     def commands(self) -> list[str]:
-        """What is typed in a block of ``console``: rows behind ``$``, with those that continue them."""
+        """The commands of a block of ``console``: the rows behind ``$``, with their continuation rows."""
         found = re.findall(r"^\$ (.*(?:\\\n.*)*)", self.code, re.MULTILINE)
         return [command.replace("\\\n", " ") for command in found]
 
 
 def blocks_of(page: Path, root: Path) -> list[Block]:
-    """All fenced blocks of a page, in order."""
+    """Return all fenced blocks of a page, in order."""
     text = page.read_text()
     found = []
     for match in _BLOCK.finditer(text):

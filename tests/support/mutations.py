@@ -1,7 +1,7 @@
-"""Documents as nobody should write them: valid ones with some of their parts replaced.
+"""Bad documents: valid ones of which some parts are replaced.
 
-Everything is drawn from a :class:`random.Random`, so that a seed tells a case. A case costs some
-microseconds, and millions can be tried.
+Everything is drawn from a :class:`random.Random`, so that a seed identifies a case. A case takes
+some microseconds, so that millions can be tried.
 """
 
 import copy
@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-# What programs stumble over: paths that lead out, what a shell, a template or a terminal would act
-# on, what is no text to UTF-8, what is a number only to some, and sizes that are absurd.
+# Values on which programs often fail: paths that lead out of a folder, text with a meaning for a
+# shell, a template or a terminal, text that UTF-8 cannot encode, text that only some programs read
+# as a number, and absurd sizes.
 NASTY = (
     "", " ", "..", "../../etc/passwd", "/etc/passwd", "/", "a/../..", ".", "~", "~nobody/x",
     "\0", "a\nb", "\r\n", "\x1b[31m", "\u202e", "\ud800", "é", "\U0001d518", "日本", "\ufeff",
@@ -27,13 +28,13 @@ _NUMBERS: tuple[float, ...] = (
     *(0, 1, 2, 3, -1, -3, 10**12, 2**63, -(2**64), 10**400),
     *(0.0, -0.0, 0.1, -1.5, 1e-320, 1e308, float("inf"), float("-inf"), float("nan")),
 )
-# Control characters and ASCII, what is left of the first plane with its halves of characters, and
-# all the rest.
+# Control characters and ASCII, the rest of the first plane with its halves of characters, and all
+# other characters.
 _PLANES = (range(0x80), range(0x20, 0x7F), range(0x80, 0x10000), range(0x10000, 0x110000))
 
 
 def text(chance: Random) -> str:
-    """Something nasty, or up to twenty characters of any kind."""
+    """Return a difficult value, or up to twenty characters of any kind."""
     if chance.random() < 0.6:
         return chance.choice(NASTY)
     return "".join(chr(chance.choice(chance.choice(_PLANES))) for _ in range(chance.randrange(20)))
@@ -67,7 +68,7 @@ def _value(chance: Random) -> Any:
 
 
 def _places(document: Any) -> list[tuple[Any, Any]]:
-    """Every part of a document, as what holds it and its key there."""
+    """Yield every part of a document, as its container and its key there."""
     found = []
     waiting = [document]
     while waiting:
@@ -81,7 +82,7 @@ def _places(document: Any) -> list[tuple[Any, Any]]:
 
 
 def mutated(chance: Random, document: Any) -> Any:
-    """A document (objects, lists, scalars) with one to three parts dropped, renamed or replaced."""
+    """Return a document (objects, lists, scalars) with one to three parts removed, renamed or replaced."""
     made = copy.deepcopy(document)
     for _ in range(chance.randint(1, 3)):
         if not (places := _places(made)):
@@ -102,7 +103,7 @@ def mutated(chance: Random, document: Any) -> Any:
 
 
 def damaged(chance: Random, content: bytes) -> bytes:
-    """A file of which a piece was cut off, overwritten, doubled, or replaced by something else."""
+    """Return a file of which a piece is cut off, overwritten, doubled or replaced."""
     begin, end = sorted(chance.randint(0, len(content)) for _ in range(2))
     piece = (
         chance.randbytes(chance.randrange(20))
@@ -125,12 +126,12 @@ def damaged(chance: Random, content: bytes) -> bytes:
 
 
 def as_json(document: Any) -> bytes:
-    """A document as JSON of the kind that Python's own library reads, NaN among it."""
+    """Return a document as JSON of the kind that Python's library reads, including NaN."""
     return json.dumps(document).encode()
 
 
 def as_toml(table: Mapping[str, Any]) -> bytes:
-    """A document as TOML; what that cannot spell makes a file that is none."""
+    """Return a document as TOML. Values that TOML cannot express make an invalid file."""
     return "".join(f"{_quoted(key)} = {_toml(value)}\n" for key, value in table.items()).encode(
         "utf-8", "surrogatepass"
     )

@@ -1,4 +1,4 @@
-"""Items without data, for what deals with items alone."""
+"""Items without data, for tests that need only items."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,7 +23,7 @@ CAMPAIGN = load_campaign()
 
 
 def make_item(line: FlightLine, version: int = 0) -> dict[str, Any]:
-    """The item of a version of a line; each lies a degree further east, and is a second later."""
+    """Make the item of a version of a line. Each lies a degree further east, and is a second later."""
     west = -120 + version
     box = [west, 34, west + 1, 35]
     ring = [[west, 34], [west + 1, 34], [west + 1, 35], [west, 35], [west, 34]]
@@ -45,13 +45,13 @@ def make_item(line: FlightLine, version: int = 0) -> dict[str, Any]:
 
 
 def write_item(storage: Storage, item: dict[str, Any]) -> None:
-    """Publish an item, linked, and not yet in the table."""
+    """Publish an item that is linked, but not yet in the table."""
     storage.write(item_path(CAMPAIGN, FlightLine(item["id"])), render(item))
     link_items(storage, CAMPAIGN, [item], Hrefs.of(storage))
 
 
 def publish_plain(storage: Storage, items: Sequence[dict[str, Any]]) -> None:
-    """Publish items as a run does, with table and page."""
+    """Publish items as a run does it, with table and page."""
     for item in items:
         write_item(storage, item)
     lines = [FlightLine(item["id"]) for item in items]
@@ -59,7 +59,7 @@ def publish_plain(storage: Storage, items: Sequence[dict[str, Any]]) -> None:
 
 
 def lost_from_catalog(storage: Storage, lines: Sequence[FlightLine]) -> list[str]:
-    """What the catalog, the table or the page does not tell of published lines."""
+    """Return the published lines that the catalog, the table or the page lacks."""
     hrefs = Hrefs.of(storage)
     lost = [
         f"{line} is not led to" for line in set(lines) - set(published_lines(storage, CAMPAIGN))

@@ -1,4 +1,4 @@
-"""A PostgreSQL server in a folder of its own."""
+"""A PostgreSQL server in its own folder."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from support.webserver import free_port, wait_until
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server, its superuser, and where its programs lie."""
+    """A running server, its superuser, and the folder of its programs."""
 
     port: int
     user: str
@@ -24,7 +24,7 @@ class Postgres:
     programs: Path
 
     def client(self, program: str, *arguments: str) -> str:
-        """What one of its clients prints, as the superuser; for example psql."""
+        """Run one of its clients, for example psql, as the superuser, and return its output."""
         done = subprocess.run(
             [
                 *(self.programs / program, "--host", "127.0.0.1", "--port", str(self.port)),
@@ -38,18 +38,18 @@ class Postgres:
         return done.stdout
 
     def url(self, database: str) -> str:
-        """The address that Prefect is told."""
+        """The address for Prefect's settings."""
         return f"postgresql+asyncpg://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
 
 @contextmanager
 def serve_postgres(user: str, password: str, port: int | None = None) -> Iterator[Postgres]:
-    """Run this machine's PostgreSQL, which asks for the password."""
+    """Run this machine's PostgreSQL. It asks for the password."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         missing("PostgreSQL's server is not installed (Debian: postgresql)")
     made = Postgres(port or free_port(), user, password, found[-1].parent)
-    # It refuses to run as root, whose tests' folders are closed to others.
+    # It refuses to run as root, and other users cannot enter root's test folders.
     as_user = []
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
@@ -85,7 +85,7 @@ def serve_postgres(user: str, password: str, port: int | None = None) -> Iterato
             )
             yield made
         finally:
-            process.send_signal(signal.SIGINT)  # what PostgreSQL calls a fast shutdown
+            process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
             process.wait(timeout=30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

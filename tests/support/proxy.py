@@ -1,4 +1,4 @@
-"""A proxy on loopback before an S3 server: it counts what passes, delays it, and makes faults."""
+"""A proxy on loopback in front of an S3 server: it counts requests, delays them, and makes faults."""
 
 import re
 import time
@@ -29,9 +29,9 @@ class Kind(Enum):
 
 @dataclass
 class Fault:
-    """What happens to the first ``times`` requests that match, after ``spared`` of them.
+    """A fault that happens to ``times`` requests that match, after the first ``spared`` of them.
 
-    ``request`` is a pattern for ``METHOD path``; requests that carry the header ``unless`` pass.
+    ``request`` is a pattern for ``METHOD path``. Requests that have the header ``unless`` pass.
     """
 
     kind: Kind
@@ -45,7 +45,7 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """What passed since the last reset, ``METHOD path`` each; bytes are of bodies, both ways."""
+    """Requests since the last reset, each as ``METHOD path``, and bytes of bodies in both directions."""
 
     url: str = ""
     seen: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Proxy:
         self.seen, self.bytes, self.before_answer = [], 0, 0
 
     def note(self, request: str, headers: dict[str, str]) -> Fault | None:
-        """Count a request, and tell what is to happen to it."""
+        """Count a request, and return the fault that shall happen to it."""
         with self.lock:
             self.seen.append(request)
             for fault in self.faults:
@@ -90,7 +90,7 @@ def serve_proxy(behind: str, *faults: Fault) -> Iterator[Proxy]:
 
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            # The host is signed: it goes on as the client spelled it.
+            # The signature includes the host. Therefore the header is forwarded unchanged.
             headers = {
                 key.lower(): value
                 for key, value in self.headers.items()

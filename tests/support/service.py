@@ -1,4 +1,4 @@
-"""The service as an operator starts it, in a folder of its own, and what a person does with it."""
+"""The service as an operator starts it, in its own folder, and the requests of a person to it."""
 
 import json
 import os
@@ -22,17 +22,17 @@ ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 @dataclass
 class Api:
-    """The requests of a person to a service, wherever it runs."""
+    """The requests of a person to a service on any machine."""
 
     url: str
     auth: tuple[str, str] | None
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
-        """Ask the API."""
+        """Send a request to the API."""
         url = f"{self.url}/api{path}"
         for _ in range(10):
             answer = httpx.request(method, url, json=content, auth=self.auth, timeout=60)
-            # SQLite is busy. Prefect's own client tries again too.
+            # SQLite is busy. Prefect's client repeats such requests too.
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
             time.sleep(1)
@@ -40,18 +40,18 @@ class Api:
         return answer.json() if answer.content else None
 
     def deployments(self) -> dict[str, dict[str, Any]]:
-        """The deployments by their names."""
+        """Return the deployments by their names."""
         return {found["name"]: found for found in self.ask("POST", "/deployments/filter", {})}
 
     def start(self, deployment: str, **options: Any) -> str:
-        """Start a run as the UI does: its form's values, changed; returns the run's id."""
+        """Start a run as the UI does it, with changed values of its form, and return the run's id."""
         found = self.deployments()[deployment]
         parameters = {"options": found["parameters"]["options"] | options}
         path = f"/deployments/{found['id']}/create_flow_run"
         return str(self.ask("POST", path, {"parameters": parameters})["id"])
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """A run as the server knows it."""
+        """Return a run from the server."""
         found: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
         return found
 
@@ -66,13 +66,13 @@ class Api:
         return self.run(run_id)
 
     def logs(self, run_id: str) -> str:
-        """A run's log."""
+        """Return the log of a run."""
         asked = {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
         found = self.ask("POST", "/logs/filter", asked)
         return "\n".join(record["message"] for record in found)
 
     def artifacts(self, run_id: str) -> dict[str, dict[str, Any]]:
-        """A run's artifacts by their keys."""
+        """Return the artifacts of a run by their keys."""
         asked = {"artifacts": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
         return {found["key"]: found for found in self.ask("POST", "/artifacts/filter", asked)}
 
@@ -86,7 +86,7 @@ class Service(Api):
 
     @property
     def log(self) -> str:
-        """The output of the service."""
+        """Return the output of the service."""
         return (self.folder / "service.log").read_text()
 
     @override
@@ -98,17 +98,17 @@ class Service(Api):
             raise TimeoutError(msg) from error
 
     def children(self) -> dict[int, str]:
-        """Its processes, and theirs: each with its command line."""
+        """Return its processes and their children, each with its command line."""
         return descendants(self.process.pid)
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """End it as Ctrl-C does; returns the exit status."""
+        """End it as Ctrl-C does it, and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(timeout=240)
 
 
 def descendants(pid: int) -> dict[int, str]:
-    """The processes below one, each with its command line."""
+    """Return the processes below one, each with its command line."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -180,7 +180,7 @@ def run_service(
 
 @dataclass
 class Operators:
-    """The operators at a webhook: their messages, with moments of the monotonic clock."""
+    """The operators at a webhook: their messages, with times of the monotonic clock."""
 
     url: str
     told: list[dict[str, str]] = field(default_factory=list)
@@ -197,7 +197,7 @@ class Operators:
         return found()[0]
 
     def wait_new(self, text: str, since: float, seconds: float = 120) -> float:
-        """When they are told of something after a moment."""
+        """Return the time of the first message with a text after a given time."""
 
         def moments() -> list[float]:
             told = zip(list(self.heard), list(self.told), strict=False)
@@ -207,7 +207,7 @@ class Operators:
         return moments()[0]
 
     def moments(self, run_id: str, subject: str) -> list[float]:
-        """When they were told of a run, with a text in the subject."""
+        """Return the times of the messages about a run, with a text in the subject."""
         return [
             moment
             for moment, said in zip(list(self.heard), list(self.told), strict=False)
@@ -217,7 +217,7 @@ class Operators:
 
 @contextmanager
 def listen() -> Iterator[Operators]:
-    """A server to which notifications are sent."""
+    """Run a server that receives notifications."""
     operators = Operators("")
 
     class Handler(QuietHandler):
@@ -236,7 +236,7 @@ def listen() -> Iterator[Operators]:
 
 @contextmanager
 def serve_prefect(environment: dict[str, str], folder: Path) -> Iterator[str]:
-    """The address of a Prefect server whose database lies in this folder."""
+    """Run a Prefect server whose database is in this folder, and yield its address."""
     # Here: the tests of an installed wheel load this module, and have no flows.
     from flows.running.prefect_database import place_database
 

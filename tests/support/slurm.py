@@ -1,8 +1,8 @@
 """A real Slurm with two nodes on this machine: a controller, and one daemon for each node.
 
-Everything is private to the folder that it is given: ports, state, spool and logs. It needs no
-systemd and no MUNGE. The daemons are the user's who starts them; those of root run jobs of others
-too, for whom the folder must be open.
+Ports, state, spool and logs are in its own folder. It needs neither systemd nor MUNGE. The daemons
+belong to the user who starts them. Daemons of root also run jobs of other users, who must be able
+to read the folder.
 """
 
 import getpass
@@ -23,9 +23,9 @@ from support import require_program
 from support.webserver import free_port, wait_until
 
 NODES = ("d1", "d2")
-# The cluster profile with which jobs run here.
+# The cluster profile for jobs on this Slurm.
 PROFILE = Path(__file__).with_name("test-slurm.toml")
-# In use by a job: everything but what Slurm still remembers of jobs that have ended.
+# States of jobs that are in use. The other states are those of jobs that have ended.
 ALIVE = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STAGE_OUT"}
 
 _CONFIG = """\
@@ -66,7 +66,7 @@ PartitionName=short Nodes=ALL MaxTime=1 State=UP
 
 
 def is_running(process: int) -> bool:
-    """Whether a process still does something; one that nobody has reaped yet does not."""
+    """Whether a process still runs. A process that ended, but is not yet reaped, does not."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def is_running(process: int) -> bool:
 
 @dataclass(frozen=True)
 class Slurm:
-    """Access to the running Slurm; ``environment`` makes its commands find it."""
+    """Access to the running Slurm. With ``environment``, its commands find it."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Slurm:
     """What runs: the controller, ``slurmctld``, and by the name of its node each ``slurmd``."""
 
     def start(self, daemon: str) -> None:
-        """Start a daemon, or start it again."""
+        """Start a daemon, also again."""
         is_node = daemon in NODES
         program = require_program("slurmd" if is_node else "slurmctld")
         command = [program, "-D", *(["-N", daemon] if is_node else []), "-f", self.config]
@@ -122,7 +122,7 @@ class Slurm:
         return done.stdout
 
     def jobs(self, *, name: str = "") -> dict[str, str]:
-        """State of each job that Slurm remembers, by id; ``name`` is a part of the job's name."""
+        """Return the state of each job that Slurm remembers, by id. ``name`` is a part of the job's name."""
         lines = self.command("squeue", "-h", "-t", "all", "-o", "%i|%T|%j").splitlines()
         rows = [line.split("|") for line in lines]
         return {
@@ -132,20 +132,20 @@ class Slurm:
         }
 
     def alive(self, *, name: str = "") -> dict[str, str]:
-        """The jobs that wait, run, or are just being ended."""
+        """Return the jobs that wait, run, or are being ended."""
         return {job: state for job, state in self.jobs(name=name).items() if state in ALIVE}
 
     def facts(self, job: str) -> dict[str, str]:
-        """What ``scontrol show job`` tells."""
+        """Return the output of ``scontrol show job``."""
         words = self.command("scontrol", "show", "job", "-o", job).split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
     def wait_for(self, what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait for a fact."""
+        """Wait until a fact is true."""
         wait_until(ready, what, seconds)
 
     def set_nodes(self, state: str, *nodes: str) -> None:
-        """Change the nodes' state, as an administrator does."""
+        """Change the state of the nodes, as an administrator does it."""
         reason = () if state == "resume" else ("reason=test",)
         self.command("scontrol", "update", f"nodename={','.join(nodes)}", f"state={state}", *reason)
 
@@ -165,7 +165,7 @@ class Slurm:
 
 @contextmanager
 def run_slurm(folder: Path, user: str | None = None) -> Iterator[Slurm]:
-    """Start a Slurm in a folder, and stop it; ``user`` is whose jobs there will be, if another's."""
+    """Start a Slurm in a folder, and stop it. ``user`` is the user of the jobs, if it is another one."""
     require_program("sbatch")
     for name in ("state", *(f"spool.{node}" for node in NODES)):
         (folder / name).mkdir(parents=True)
@@ -210,7 +210,7 @@ def _wait_for_nodes(slurm: Slurm) -> None:
 
 
 def _cancel_all(environment: dict[str, str], user: str) -> None:
-    """Jobs are no children of the daemons: they would outlive them."""
+    """Jobs are not children of the daemons, and would outlive them."""
     scancel = shutil.which("scancel") or "scancel"
     subprocess.run(
         [scancel, "--full", "--signal=KILL", f"--user={user}"],

@@ -1,4 +1,4 @@
-"""Sources of small flight lines, as a download would leave them."""
+"""Source files of small flight lines, as after a download."""
 
 import hashlib
 from pathlib import Path
@@ -36,7 +36,7 @@ def _pair(product: Product, data: Path, header: Path) -> SourceProduct:
 def sources_in(
     portal: Path, line: FlightLine, version: str, campaign: Campaign | None = None
 ) -> SourceLine:
-    """Every product that a portal folder has of a line."""
+    """Return every product of a line that a portal's folder has."""
     found = []
     description = (campaign or load_campaign()).portal.version(version)
     for product, location in description.products.items():
@@ -54,7 +54,7 @@ def sources_in(
 
 
 def write_envi(path: Path, data: np.ndarray, interleave: str = "bil", **fields: object) -> Path:
-    """Write an array shaped (lines, bands, samples) as an ENVI pair."""
+    """Write an array with the shape (lines, bands, samples) as an ENVI pair."""
     codes = {"f4": 4, "f8": 5, "i4": 3, "i2": 2, "u2": 12}
     axes = {"bil": (0, 1, 2), "bip": (0, 2, 1), "bsq": (1, 0, 2)}[interleave]
     dtype = data.dtype
@@ -89,7 +89,7 @@ def small_line(
     micrometres: bool = False,
     seed: int = 0,
 ) -> SourceLine:
-    """A line of random cubes with a straight geometry in UTM zone 10, without OBS and GLT."""
+    """Write a line of random cubes with a straight geometry in UTM zone 10, without OBS and GLT."""
     random = np.random.default_rng(seed)
     nm = np.linspace(450, 2450, bands)
     units = {

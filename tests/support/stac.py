@@ -22,7 +22,7 @@ def use_schemas(folder: Path) -> None:
             cache[schema["$id"]] = cache[schema["$id"].rstrip("#")] = schema
     for path in (folder / "stac-spec").rglob("*.json"):
         for part in _CORE_PARTS:
-            # By address too: common.json tells a wrong one of itself.
+            # Also by address, because common.json gives a wrong address of itself.
             url = f"https://schemas.stacspec.org/{path.parent.name}/{part}/json-schema/{path.name}"
             cache[url] = json.loads(path.read_text())
     set_validator(validator)
@@ -32,11 +32,11 @@ def validate_archive(store: Path) -> list[dict[str, Any]]:
     """Validate catalog, collections and items of an archive; returns the items."""
     items = []
     for path in sorted(store.glob("*.json")) + sorted(store.glob("*/**/*.json")):
-        # Neither stores, nor what writers need between themselves.
+        # Without stores, and without files that writers use among themselves.
         if ".zarr" in str(path) or ".shift-stac" in path.parts:
             continue
         stac = json.loads(path.read_text())
-        # One result for the core, and one for each extension.
+        # There is one result for the core, and one for each extension.
         assert len(validate_dict(stac)) == 1 + len(stac.get("stac_extensions", ()))
         if stac["type"] == "Feature":
             items.append(stac)
@@ -48,10 +48,11 @@ _OF_BUCKETS = ("storage:refs", "alternate")
 
 
 def comparable(store: Path) -> dict[str, str]:
-    """The parts that two archives of the same lines share: every file, as a digest or a text.
+    """Return the parts that two archives of the same lines share: every file, as a digest or a
+    text.
 
-    Items without the moments of their publication, and without what only a bucket's item tells.
-    The table of items, which has those moments, is left out.
+    Items are without the times of their publication, and without fields that only items in a bucket
+    have. The table of items is left out, because it contains those times.
     """
     found = {}
     for path in sorted(store.rglob("*")):
@@ -79,13 +80,13 @@ def _plain(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def linked_lines(store: Path) -> list[str]:
-    """Names of the lines that an archive's catalog leads to."""
+    """Return the names of the lines that an archive's catalog leads to."""
     catalog = Catalog.from_file(str(store / "catalog.json"))
     return sorted(item.id for item in catalog.get_items(recursive=True))
 
 
 def store_of(archive: Path, line: str) -> Path:
-    """The store that a line's item leads to."""
+    """Return the store that a line's item leads to."""
     (path,) = archive.glob(f"*/{line}/{line}.json")
     item = json.loads(path.read_text())
     return (path.parent / item["assets"][f"{line}.zarr"]["href"]).resolve()

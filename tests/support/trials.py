@@ -1,4 +1,4 @@
-"""Faults that are tried many times: how often, from which seed, and the check of runs that were ended."""
+"""Faults that are tried many times: number of tries, seed, and the check after runs that were ended."""
 
 import os
 from collections.abc import Iterator
@@ -29,11 +29,12 @@ def serve_two_slow_lines(folder: Path, date: str) -> Iterator[str]:
 
 
 def faults_after_two_lines(store: str, work: Path) -> list[object]:
-    """Return what is wrong with an archive that must have two lines, and what is left in a working folder."""
+    """Return the faults of an archive that must have two lines, and the files left in a working folder."""
     storage = open_storage(store)
     check = validate_catalog(storage)
     inventory = take_inventory(storage, CAMPAIGN)
     files = [path for path in work.rglob("*") if path.is_file()]
-    # Ledger and reports stay. So do locks that nobody holds: processes that wait need the same file.
+    # Ledger and reports stay. Locks that nobody holds stay too, because waiting processes need the
+    # same file.
     left = [path for path in files if path.suffix not in {".lock", ".json"}]
     return [*check.findings, *inventory.without_data, *left, *["items"] * (check.items != 2)]

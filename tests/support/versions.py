@@ -1,4 +1,4 @@
-"""Versions of a small line, and what is wrong with the one that is published."""
+"""Versions of a small line, and the faults of the published one."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ CAMPAIGN = load_campaign()
 
 @dataclass(frozen=True)
 class Version:
-    """A converted line, ready to be published."""
+    """A converted line that can be published."""
 
     sources: SourceLine
     store: Path
@@ -44,7 +44,7 @@ def make_version(folder: Path, sources: SourceLine, options: ConversionOptions) 
 
 
 def faults_of(storage: Storage, line: FlightLine) -> list[str]:
-    """How the published store and the files beside it differ from what the line's item tells."""
+    """Return the differences between the published files and the line's item."""
     document = item_path(CAMPAIGN, line)
     item = read_stac(storage, document)
     if item is None:
@@ -75,9 +75,9 @@ def faults_of(storage: Storage, line: FlightLine) -> list[str]:
 
 
 class Interleaved(Storage):
-    """An archive of which somebody else changes something before the n-th access to it.
+    """An archive in which another writer changes something before the n-th access.
 
-    Also while a document is changed, between its reading and its writing.
+    This may be during the change of a document, between its reading and its writing.
     """
 
     def __init__(self, inner: Storage, at: int, act: Callable[[], object]) -> None:

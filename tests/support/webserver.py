@@ -1,4 +1,4 @@
-"""Real web servers over a folder, on loopback, and one that fails as servers do."""
+"""Real web servers over a folder, on loopback, and one with the faults of servers."""
 
 import getpass
 import os
@@ -26,12 +26,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-# A busy machine is slow, not wrong; and what is ready is waited for no longer.
+# A long limit, because a busy machine is slow. A server that is ready is used at once.
 _PATIENCE = 3
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    """Wait until something is ready; ``seconds`` are those of a machine with nothing else to do."""
+    """Wait until something is ready. ``seconds`` is the limit for an idle machine."""
     deadline = time.monotonic() + _PATIENCE * seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -43,7 +43,7 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> Non
 def running(
     command: list[str], url: str, *, seconds: float = 20, **options: object
 ) -> Iterator[None]:
-    """A server process that answers at the address, ended by its id."""
+    """Run a server process that answers at the address, and end it by its id."""
     assert support.servers_are_expected, (
         "mark the test with pytest.mark.server, or its folder's layer"
     )
@@ -69,9 +69,9 @@ def running(
 
 @contextmanager
 def serve_nginx(folder: Path, work: Path, *, slow: str = "", port: int = 0) -> Iterator[str]:
-    """Nginx with directory listings.
+    """Run nginx with directory listings.
 
-    ``slow`` is a regular expression of paths that come with 1 MB/s. Requests are noted in
+    ``slow`` is a regular expression of paths that are sent with 1 MB/s. Requests are recorded in
     ``access.log`` of the folder ``work``.
     """
     program = require_program("nginx")
@@ -103,10 +103,10 @@ def serve_apache(folder: Path, work: Path, *, fancy: bool = True) -> Iterator[st
     loads = "\n".join(
         f"LoadModule {name}_module {modules / f'mod_{name}.so'}"
         for name in ("mpm_event", "authz_core", "autoindex", "dir", "mime", "unixd")
-        # What is built in cannot be loaded.
+        # Modules that are built in cannot be loaded.
         if (modules / f"mod_{name}.so").exists()
     )
-    # Debian's apache2 refuses to serve as root; the samples are readable to everyone.
+    # Debian's apache2 refuses to serve as root. Everybody may read the samples.
     user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
     options = "FancyIndexing HTMLTable" if fancy else ""
     config = work / "apache.conf"
@@ -123,16 +123,17 @@ def serve_apache(folder: Path, work: Path, *, fancy: bool = True) -> Iterator[st
 
 
 class Faults:
-    """What a :func:`faulty_server` does next, and what it was asked."""
+    """The next actions of a :func:`faulty_server`, and the requests that it got."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.etags: dict[str, str] = {}
         self.script: list[str] = []
         self.requests: list[tuple[str, str, str | None]] = []
-        # What is asked for with which method, and the status that is the answer.
+        # Methods and paths of requests, and the status of the answer.
         self.refused: dict[tuple[str, str], int] = {}
-        # Whether sizes are told: in Content-Length, of the first byte alone, or not at all.
+        # Whether the server gives sizes: in Content-Length, only with the first byte, or not at
+        # all.
         self.tells_size: Literal["always", "in ranges", "never"] = "always"
 
 
@@ -161,7 +162,7 @@ class _FaultyHandler(QuietHandler):
         self.end_headers()
 
     def _is_answered_always(self) -> bool:
-        """Answer what is refused whenever it is asked for, or of which no size is told."""
+        """Answer a request that is always refused, or for which no size is given."""
         name = self.path.strip("/")
         if status := self.faults.refused.get((self.command, name)):
             self._answer_without_file(str(status))
@@ -226,7 +227,7 @@ class _FaultyHandler(QuietHandler):
 
 
 class Unmoved(ThreadingHTTPServer):
-    """Says nothing of connections that break: they are meant to."""
+    """Reports no broken connections, because tests break them on purpose."""
 
     def handle_error(self, *_: object) -> None:
         pass
@@ -234,12 +235,12 @@ class Unmoved(ThreadingHTTPServer):
 
 @contextmanager
 def faulty_server() -> Iterator[tuple[str, Faults]]:
-    """A server that misbehaves as its script says, one entry for each GET.
+    """Run a server with the faults of a script, which has one entry for each GET.
 
-    ``cut N``: N bytes, then the connection ends; ``stall N``: then nothing; ``503``, ``429 2``:
-    status and Retry-After; ``whole``: ranges are ignored; ``replace TEXT``: another content and
-    ETag from now on; ``careless``: a range of whatever there is, without an ETag, or ``careless
-    etag`` with it; ``redirect URL``; empty: as it should be.
+    ``cut N``: N bytes, then the connection ends; ``stall N``: N bytes, then nothing; ``503``, ``429
+    2``: status and Retry-After; ``whole``: ranges are ignored; ``replace TEXT``: another content
+    and ETag from then on; ``careless``: a range of the present content, without an ETag, or
+    ``careless etag`` with one; ``redirect URL``; empty: no fault.
     """
     faults = Faults()
     with serve_handler(partial(_FaultyHandler, faults), Unmoved) as url:
@@ -248,7 +249,7 @@ def faulty_server() -> Iterator[tuple[str, Faults]]:
 
 @contextmanager
 def encrypted_server(faults: Faults, work: Path) -> Iterator[tuple[str, Path]]:
-    """A faulty server over TLS; yields its address and the file of its certificate."""
+    """Run a faulty server over TLS, and yield its address and the file of its certificate."""
     key, certificate = work / "key.pem", work / "certificate.pem"
     command = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", certificate]
