@@ -95,7 +95,7 @@ def table_of(model: type[BaseModel]) -> str:
         else:
             rows.append(f"| [`--{_option(name)}.…`](#{name}) | | {_text(field)} |")
     takers = [name for name, taken in _COMMANDS.items() if issubclass(taken, model)]
-    return "\n\n".join([*_taken_by(takers), "\n".join(rows)])
+    return "\n\n".join([*_taken_by(takers), _table(rows)])
 
 
 def group_of(name: str) -> str:
@@ -205,7 +205,7 @@ def _group_tables(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[str
             rows.append(_row((*path, name), field))
         else:
             inner.setdefault(below, []).append(name)
-    yield "\n".join(rows)
+    yield _table(rows)
     for below, (first, *others) in inner.items():
         dotted = ".".join(path)
         text = f"`[{dotted}.{first}]` is for the {_text(group.model_fields[first])}."
@@ -219,6 +219,11 @@ def _group_tables(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[str
             ]
         )
         yield from _group_tables(below, (*path, first))
+
+
+def _table(rows: list[str]) -> str:
+    """A table, of which stylesheets/widths.css puts the cells below each other on a narrow screen."""
+    return "\n".join(['<div class="settings" markdown>', "", *rows, "", "</div>"])
 
 
 def _row(path: tuple[str, ...], field: FieldInfo) -> str:

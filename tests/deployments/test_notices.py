@@ -1,4 +1,4 @@
-"""The notices to operators, made from the present runs and from earlier notices."""
+"""The notices to operators, which are made from the present runs and from earlier notices."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""README and documentation are followed: each block of code in its language, on what ``make demo`` made."""
+"""README and documentation are followed: each block of code in its language, on the demo's archive."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from support.markdown import LANGUAGES, blocks_of
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
-# These run the installation, or the tests themselves; the demo is run before all pages.
+# Commands that are not repeated here: the demo, which runs before all pages, and the activation.
 PREPARED = {"make demo", "source .venv/bin/activate"}
 
 # Its commands show their output, which tests/integration/test_another_instrument.py compares.
 FOLLOWED_ELSEWHERE = ROOT / "docs" / "how-to" / "another-instrument.md"
 
 pytestmark = [
-    # A reader's session has no such filter.
+    # The session of a reader does not make errors of warnings.
     pytest.mark.filterwarnings("default"),
 ]
 
@@ -43,7 +43,7 @@ def session(environment, prefect_api):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory, session):
-    """What ``make demo`` makes; ``SHIFT_TEST_DEMO`` names a folder in which it did, to try pages sooner."""
+    """The folder that ``make demo`` makes; ``SHIFT_TEST_DEMO`` can name one that exists, to save time."""
     if made := os.environ.get("SHIFT_TEST_DEMO"):
         return Path(made)
     folder = tmp_path_factory.mktemp("demo")
@@ -61,7 +61,8 @@ def demo(tmp_path_factory, session):
 @pytest.fixture
 def desk(demo, tmp_path, monkeypatch):
     """A folder to work in, with ``demo`` in it."""
-    # Names of files are all that a page changes in the archive: it may share their contents.
+    # Links are enough: a page changes only the names of files in the archive, and not their
+    # contents.
     shutil.copytree(demo, tmp_path / "demo", copy_function=os.link)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -111,7 +112,7 @@ def test_every_block_says_what_it_is(page):
     ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
 def test_a_page_can_be_followed(page, desk, session, monkeypatch):
-    """From its first block to its last, in one folder and one session of Python."""
+    """It is run from its first block to its last, in one folder and one session of Python."""
     mpl.use("Agg")
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks_of(page, ROOT):

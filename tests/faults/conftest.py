@@ -1,6 +1,7 @@
-"""A table of what was tried: each test tells its fault, and how often it was tried, by properties.
+"""A table of the tries:
 
-Where a time is promised, also how many seconds it took.
+the properties of each test give its fault and the number of tries. If a time is promised, they also
+give the seconds that it took.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def tried(record_property):
-    """Tell which fault a test makes, and how many times, if not once."""
+    """Record the fault of a test, and the number of tries if it is not one."""
 
     def tell(name: str, times: int = 1, seconds: Sequence[float] = ()) -> None:
         record_property("fault", name)

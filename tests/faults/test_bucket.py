@@ -1,4 +1,4 @@
-"""Occasional faults of a bucket's server, made by a proxy before a real one."""
+"""Occasional faults of a bucket's server, made by a proxy in front of a real one."""
 
 import hashlib
 import time
@@ -21,7 +21,7 @@ SLOW_DOWN = {"status": 503, "code": "SlowDown"}
 
 @pytest.fixture(scope="module", params=["with-conditions", "without"])
 def server(request, tmp_path_factory):
-    """A server that honours conditions, and one that does not, behind a proxy."""
+    """A server that honours conditions (If-Match), and one that does not, behind a proxy."""
     serve = {"with-conditions": serve_moto, "without": serve_s3}[request.param]
     folder = tmp_path_factory.mktemp("s3")
     with serve(folder) as bucket, serve_proxy(bucket.endpoint) as proxy:
@@ -31,7 +31,7 @@ def server(request, tmp_path_factory):
 @pytest.fixture
 def proxy(server, monkeypatch):
     monkeypatch.setattr(conditional, "_LONGEST_PAUSE_S", 0.02)
-    # As many tries, with short pauses.
+    # The same number of tries, with short pauses.
     monkeypatch.setattr(objects, "_PAUSES_S", [0.02 for _ in objects._PAUSES_S])
     moment = timedelta(seconds=0.02)
     backoff = {"init_backoff": moment, "max_backoff": moment, "base": 2}
@@ -54,7 +54,7 @@ def _tried(request, tried):
 
 @pytest.fixture
 def url(tmp_path):
-    """Each test has a folder of the bucket for itself."""
+    """Each test has its own folder of the bucket."""
     return f"s3://archive/{tmp_path.name}"
 
 
@@ -69,7 +69,7 @@ def store(tmp_path):
 
 
 def count(before):
-    """A change that would be seen if it were lost, or made twice."""
+    """A change of which a loss or a repetition is visible."""
     return str(int(before or b"0") + 1).encode()
 
 
@@ -104,7 +104,7 @@ def test_a_fault_that_passes_is_got_over(proxy, url, store, action, fault):
     storage = open_storage(url)
     for path, content in (("a.json", b"7"), ("x/1", b""), ("old.zarr/zarr.json", b"{}")):
         storage.write(path, content)
-    # Whether the server honours conditions is asked before.
+    # First test whether the server honours conditions.
     storage.update("other.json", count)
     act, request, expected = ACTIONS[action]
     made = PASSING[fault]
@@ -145,7 +145,7 @@ def test_a_change_that_conflicts_fifty_times_takes_place_once(proxy, url):
     storage.write("a.json", b"7")
     storage.update("other.json", count)
     conflict = {"status": 412, "code": "PreconditionFailed"}
-    # Writers that take turns have no conflicts.
+    # Writers that take turns do not conflict.
     if storage._clients().conditional.are_honoured:
         proxy.faults = [Fault(Kind.REFUSED, "PUT .*/a.json$", 50, **conflict)]
     assert storage.update("a.json", count)
@@ -187,14 +187,15 @@ def test_under_kms_an_upload_needs_no_request_an_object_beside_the_one_that_send
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        # moto's ETags are MD5s under SSE-KMS too; Amazon's are then something else than ours.
+        # With SSE-KMS, moto's ETags are MD5s. Amazon's are not.
         monkeypatch.setattr(upload, "_md5", hashlib.sha256)
         kept = ObjectOptions(encryption="aws:kms")
         storage = open_storage(bucket.url, S3Options(data=kept))
         storage.prepare()
         proxy.reset()
         storage.publish_store(store, "line.zarr")
-        # Beside what sends: the listings before, after all but the last object, and after that.
+        # Besides the uploads there are three listings: before, after all objects but the last, and
+        # at the end.
         assert proxy.requests == 21 + 3
         (store / "3").write_bytes(b"changed" * 100)
         proxy.reset()

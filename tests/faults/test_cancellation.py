@@ -1,7 +1,7 @@
 """A run that is cancelled in the UI ends soon, at whatever moment, and the next one completes its work.
 
-The service is real: its server, its worker, and a process for each run. The moments are drawn at
-random. ``make test`` cancels one run, in ``tests/service``.
+The service is real: its server, its worker, and a process for each run. The times are drawn at
+random. ``make test`` cancels only one run, in ``tests/service``.
 """
 
 import logging
@@ -33,7 +33,7 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def length(service) -> float:
-    """Seconds from the order of a run to its end, if nobody cancels it."""
+    """Seconds from the request of a run to its end, if nobody cancels it."""
     began = time.monotonic()
     assert service.wait(service.start("ingest", date=[DATE]))["state_type"] == "COMPLETED"
     return time.monotonic() - began

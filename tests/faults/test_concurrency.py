@@ -1,7 +1,7 @@
-"""Eight at once in one catalog: six that ingest, one that rebuilds, and one that prunes.
+"""Eight writers at once in one catalog: six that ingest, one that rebuilds, and one that prunes.
 
-They overlap in lines, and differ in levels and layouts; each has a working folder of its own, as
-runs on eight machines have. A round is one such meeting, over what earlier rounds have left.
+Their lines overlap, and their levels and layouts differ. Each has its own working folder, as runs
+on eight machines have. A round is one such meeting, in the archive of the earlier rounds.
 """
 
 import logging
@@ -47,7 +47,7 @@ from support.versions import CAMPAIGN, Version, faults_of, make_version
 
 LOG = logging.getLogger(__name__)
 
-# A short meeting in the tests, a long one in `make faults`.
+# The rounds are short in the tests, and long in `make faults`.
 ROUNDS, LINES = (2, 2) if os.environ.get("SHIFT_TEST_TRIES", "1") == "1" else (10, 4)
 WRITERS = 6
 PAUSE_S = 0.2  # between one rebuild or pruning and the next
@@ -63,7 +63,7 @@ LEVELS = list(ProductLevel)
 
 
 class Converter:
-    """Converts each line in each form once; whoever wants it gets a copy, as new as its own."""
+    """Converts each line in each form once. Each writer gets a copy of it with present times."""
 
     def __init__(self, folder: Path) -> None:
         simulate_campaign(
@@ -112,7 +112,7 @@ def remote(sources: SourceLine) -> RemoteLine:
 
 @dataclass
 class Meeting:
-    """One archive, those that meet there, and what they did."""
+    """One archive, its writers, and a log of their actions."""
 
     url: str
     folder: Path
@@ -122,7 +122,7 @@ class Meeting:
     counts: Counter[str] = field(default_factory=Counter)
 
     def ingest(self, name: str, options: IngestOptions) -> None:
-        """Do what a run does with its lines, and at its end."""
+        """Do the steps of a run: with its lines, and at its end."""
         storage = open_storage(self.url)
         for line in options.line:
             self._again_if_refused(lambda line=line: self._pass(storage, name, line, options))
@@ -187,9 +187,9 @@ class Meeting:
             self.counts["rebuilt"] += 1
 
     def prune(self, ended: threading.Event) -> None:
-        """Remove what earlier rounds have left, until the others have ended."""
+        """Prune the remains of earlier rounds until the others have ended."""
         storage = open_storage(self.url)
-        # Listings of a bucket tell whole seconds.
+        # Listings of a bucket give whole seconds.
         before = datetime.now(UTC) - timedelta(seconds=1)
         while not ended.wait(PAUSE_S):
             self._again_if_refused(
@@ -200,7 +200,7 @@ class Meeting:
             self.counts["pruned"] += bool(found.superseded or found.orphans)
 
     def round(self, chance: random.Random) -> None:
-        """Let all meet."""
+        """Let all writers work at once."""
         wanted = [
             IngestOptions(
                 line=tuple(chance.sample(self.lines, k=min(len(self.lines), 3))),
@@ -226,7 +226,7 @@ class Meeting:
         self.check(wanted)
 
     def check(self, wanted: list[IngestOptions]) -> None:
-        """Whether everything that must hold does."""
+        """Check everything that must hold."""
         storage = open_storage(self.url)
         lines = sorted(self.held)
         for line in lines:
@@ -237,7 +237,7 @@ class Meeting:
         assert lost_from_catalog(storage, lines) == []
         assert validate_catalog(storage).findings == ()
         assert take_inventory(storage, CAMPAIGN).without_data == ()
-        # The next run repeats nothing; in what layout a line is, is for the last to say.
+        # The next run repeats nothing. The layout of a line is that of its last writer.
         before, published = documents(storage), self.counts["published"]
         for number, options in enumerate(wanted):
             self.ingest(f"run-{number}", IngestOptions(line=options.line, product=options.product))
@@ -247,7 +247,7 @@ class Meeting:
 
 
 def documents(storage: Storage) -> dict[str, bytes | None]:
-    """Every document of the catalog but the table, whose bytes tell how often it was written."""
+    """Every document of the catalog except the table, whose bytes depend on the number of writes."""
     paths = [path for path in storage.find() if path.endswith((".json", ".html"))]
     return {path: storage.read(path) for path in paths if ".zarr/" not in path}
 
@@ -282,7 +282,7 @@ def test_whoever_meets_in_a_catalog_loses_nothing(converter, tmp_path, monkeypat
         meeting = Meeting(url, tmp_path / "work", converter, converter.lines[:LINES])
         for number in range(ROUNDS):
             meeting.round(random.Random(number))
-            # At a lower level the table's library tells each of its steps.
+            # At a lower level the library of the table logs each of its steps.
             LOG.warning("%s, round %d of %d held: %s", kind, number + 1, ROUNDS, meeting.counts)
     # Otherwise nothing was tried.
     assert meeting.counts["planned again"]

@@ -1,7 +1,7 @@
-"""Whatever is read ends in a result, or in an error of ours, soon and in little memory.
+"""Every input leads to a result, or to an error of this project, soon and with little memory.
 
-``SHIFT_TEST_CASES`` says how many cases of a kind are made up, of what takes longer a fifth, and
-``SHIFT_TEST_SEED`` which ones.
+``SHIFT_TEST_CASES`` is the number of cases of each kind, and a fifth of it for kinds that take
+longer. ``SHIFT_TEST_SEED`` is the seed from which they are drawn.
 """
 
 import io
@@ -62,7 +62,7 @@ CASES = int(os.environ.get("SHIFT_TEST_CASES", "500"))
 FEW = max(CASES // 5, 1)
 # Seconds of a processor for one case.
 LONGEST_S = 5
-# What the last nine tenths of the cases need beyond what the first tenth needed.
+# Memory that the last nine tenths of the cases may need in addition to the first tenth.
 LARGEST_BYTES = 100 * 2**20
 LINES = [FlightLine("ang20220224t195402"), FlightLine("ang20220316t200332")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def chances(request, tried) -> Iterator[Callable[..., Iterator[Random]]]:
-    """Draws the cases of a test, one after another, and looks what each took."""
+    """Draws the cases of a test, one after another, and measures each."""
     name = request.node.originalname.removeprefix("test_")
     number = 0
 
@@ -81,7 +81,7 @@ def chances(request, tried) -> Iterator[Callable[..., Iterator[Random]]]:
             began = time.process_time()
             yield Random(f"{SEED} {name} {number}")
             assert time.process_time() - began < LONGEST_S
-            # After what is read once by the first ones.
+            # After the first cases, which also read things that are read only once.
             if number == cases // 10:
                 before = largest()
         assert largest() - before < LARGEST_BYTES
@@ -91,13 +91,13 @@ def chances(request, tried) -> Iterator[Callable[..., Iterator[Random]]]:
 
 
 def largest() -> int:
-    """Bytes that this process has ever had at once."""
+    """Largest number of bytes that this process has had at once."""
     return getrusage(RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """One for all cases of a test."""
+    """One folder for all cases of a test."""
     return tmp_path
 
 
@@ -109,7 +109,7 @@ def attempt[T](act: Callable[[], T]) -> T | None:
         return None
 
 
-# --- what a portal has -------------------------------------------------------------------------
+# --- files of a portal -------------------------------------------------------------------------
 
 
 @cache
@@ -248,7 +248,8 @@ def test_portals_in_folders(folder, chances):
             attempt(lambda: portal.find(lines[0], list(Product)))
 
 
-# --- what people write ---------------------------------------------------------------------------
+# --- files that users write
+# ---------------------------------------------------------------------------
 
 
 def file_like(chance: Random, path: Path) -> bytes:
@@ -329,7 +330,7 @@ def test_options(chances):
             chance.choice((text(chance), chance.choice(WORDS))) for _ in range(chance.randrange(6))
         ]
         with pytest.MonkeyPatch.context() as patch, redirect_stderr(io.StringIO()) as said:
-            with suppress(ValueError):  # what no environment can hold
+            with suppress(ValueError):  # values that no environment can contain
                 patch.setenv(chance.choice(VARIABLES), text(chance))
             with suppress(SystemExit):
                 attempt_options(IngestOptions, arguments)
@@ -338,7 +339,7 @@ def test_options(chances):
 
 
 def attempt_options(kind: type[BaseModel], arguments: list[str]) -> None:
-    """Read options as a command does, and print as it does what is wrong with them."""
+    """Read options as a command does it, and print its error message."""
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SHIFT_SETTINGS", "")
@@ -348,11 +349,12 @@ def attempt_options(kind: type[BaseModel], arguments: list[str]) -> None:
             print_usage_error(Console(file=file, markup=False), error, "command")
 
 
-# --- what others put into an archive ---------------------------------------------------------------
+# --- documents of other programs in an archive
+# ---------------------------------------------------------------
 
 
 def whole_item(line: FlightLine) -> dict[str, Any]:
-    """An item that tells all that a later run looks at."""
+    """An item with all fields that a later run reads."""
     item = make_item(line)
     place = f"aviris/{line.date}/{line}.zarr"
     item["assets"] = {f"{line}.zarr": {"href": f"../../{place}", "title": "x", "roles": ["data"]}}
@@ -404,12 +406,12 @@ def test_documents_of_others(folder, chances):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(content)
         look_after(FolderStorage(root))
-        # Nothing is written outside of the archive.
+        # Nothing is written outside the archive.
         assert {path.name for path in folder.iterdir()} <= {"archive"}
 
 
 def look_after(storage: FolderStorage) -> None:
-    """Do what runs and operators do with an archive."""
+    """Do the actions of runs and operators with an archive."""
     hrefs = Hrefs.of(storage)
     attempt(lambda: published_lines(storage, CAMPAIGN))
     attempt(lambda: catalog_lines(storage, CAMPAIGN))

@@ -1,7 +1,7 @@
-"""A run that is told to end does so soon, whatever it is doing, and the next one completes its work.
+"""A run that gets a signal ends soon at any moment, and the next one completes its work.
 
-Real processes; the moments are drawn at random, from a seed that the failure's message tells. As many
-tries as ``SHIFT_TEST_TRIES`` says: a few in the tests, many in ``make faults``.
+The processes are real. The times are drawn at random, from a seed that the message of a failure
+contains. ``SHIFT_TEST_TRIES`` is the number of tries: a few in the tests, many in ``make faults``.
 """
 
 import json
@@ -62,13 +62,13 @@ class Place:
         return (self.folder / "log").read_text()
 
     def faults(self) -> list[object]:
-        """What is wrong with the archive, and what is left in the working folder."""
+        """The faults of the archive, and the files left in the working folder."""
         return faults_after_two_lines(self.store, self.folder / "work")
 
 
 @pytest.fixture(params=range(TRIES))
 def place(request, portal, bucket, environment, tmp_path, monkeypatch) -> Place:
-    """An archive in a folder, or in a bucket at each second try."""
+    """An archive in a folder, or, in every second try, in a bucket."""
     if request.param % 2 == 0:
         return Place(tmp_path, portal, "store", environment)
     for name, value in bucket.environment.items():
@@ -79,9 +79,9 @@ def place(request, portal, bucket, environment, tmp_path, monkeypatch) -> Place:
 
 @pytest.fixture(scope="module")
 def length(portal, environment, prefect_api, tmp_path_factory) -> float:
-    """Seconds of a run that nothing interrupts."""
+    """Seconds of a run without an interruption."""
     seconds = []
-    # The first one waits for what its server does once.
+    # The first run waits for things that its server does only once.
     for name in ("first", "second"):
         place = Place(tmp_path_factory.mktemp(name), portal, "store", environment)
         began = time.monotonic()
@@ -91,9 +91,9 @@ def length(portal, environment, prefect_api, tmp_path_factory) -> float:
 
 
 def under_way(api: str) -> set[str]:
-    """The runs that the server believes to be at work.
+    """The runs that are running for the server.
 
-    One that was interrupted while it was registered is pending, until the service ends it.
+    A run that was interrupted while it was registered is pending, until the service ends it.
     """
     states = {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}
     found = httpx.post(f"{api}/flow_runs/filter", json={"flow_runs": states}, timeout=60).json()
@@ -121,7 +121,7 @@ def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(
     about = f"seed {SEED}, {number.name} after {moment:.2f} of {length:.2f} s"
     time.sleep(moment)
     if of_server:
-        # What a run begins first, once it has begun it.
+        # The first thing that a run starts, after it has started.
         wait_until(lambda: run.poll() is not None or descendants(run.pid), "no server", 30)
     started = descendants(run.pid)
     is_late = run.poll() is not None

@@ -1,7 +1,7 @@
-"""Whatever dies, operators hear of it within two minutes, and once: on both databases, under load.
+"""Operators get one notice of each death within two minutes, with both databases, under load.
 
-Real processes, ended at random moments. ``SHIFT_TEST_TRIES`` says how often. The runs are those that
-begin soonest and last: they wait for an MFA code.
+Real processes are ended at random times. ``SHIFT_TEST_TRIES`` is the number of tries. The runs wait
+for an MFA code, because such runs begin soon and last.
 """
 
 import json
@@ -24,7 +24,7 @@ from support.service import Operators, Service, descendants, listen, run_service
 from support.trials import SEED, TRIES
 from support.webserver import wait_until
 
-# Minutes each. What operators are told is tried once by tests/service, beside its other tests.
+# Each test takes minutes. tests/service tries notices once, beside its other tests.
 pytestmark = pytest.mark.slow
 
 SECONDS = 120
@@ -38,7 +38,7 @@ def operators():
 
 
 class Night:
-    """A service in a folder, as often as it is started, with runs that last."""
+    """A service in a folder, which can be started several times, with runs that last."""
 
     def __init__(self, folder: Path, operators: Operators, secrets: dict[str, str]):
         self.folder, self.operators, self._secrets = folder, operators, secrets
@@ -64,7 +64,7 @@ class Night:
         self._services.close()
 
     def begin(self, count: int) -> dict[str, int]:
-        """Some runs at work, each with the number of its process."""
+        """Some running runs, each with the number of its process."""
         runs = [self.service.start("aws-session") for _ in range(count)]
         for run in runs:
             self.service.wait(run, "PAUSED", seconds=600)
@@ -84,13 +84,13 @@ class Night:
         return next(pid for pid, name in self.service.children().items() if command in name)
 
     def wait_told(self, run: str, since: float, about: str) -> float:
-        """Seconds until operators are told of a run that was ended."""
+        """Seconds until operators get a notice of a run that was ended."""
         told = partial(self.operators.moments, run, ": Crashed")
         wait_until(lambda: bool(told()), f"{about}: not told", SECONDS)
         return told()[0] - since
 
     def check(self, runs: Iterable[str], delays: Sequence[float], about: str) -> None:
-        """Make sure that all was told in time, and nothing twice."""
+        """Check that there was one notice of each death, in time."""
         time.sleep(10)
         assert max(delays) < SECONDS, about
         for run in runs:
@@ -113,7 +113,7 @@ def night(request, operators, tmp_path_factory):
 
 @contextmanager
 def load(service: Service) -> Iterator[None]:
-    """Logs and events, as of dozens of runs at once."""
+    """Send logs and events like those of dozens of runs at once."""
     over = threading.Event()
 
     def write() -> None:
@@ -198,7 +198,7 @@ def test_a_part_of_the_service_that_is_killed_is_told_and_so_are_its_runs(
     service.process.wait(120)
     if part in {"server", "worker"}:
         delays.append(night.operators.wait_new(f"the Prefect {part} ended", since) - since)
-    # What the killed part has left goes by itself.
+    # Processes that the killed part has left end by themselves.
     wait_until(
         lambda: not any("prefect" in name and is_there(pid) for pid, name in below.items()),
         f"{about}: left {below}",

@@ -1,6 +1,7 @@
-"""A run that lacks room, files or rights ends with a reason, and the next one that has them completes.
+"""A run that lacks room, files or rights ends with a reason, and the next run that has them
+completes.
 
-Real commands, each with the next one in a namespace of mounts of its own.
+The commands are real. Each runs with the next one in a namespace of mounts.
 """
 
 import os
@@ -22,8 +23,8 @@ from support.trials import SEED, TRIES
 DATE = "20220224"
 MIB = 2**20
 
-# Mount what is short, run the command, mend what was short, run it again, and copy the archive to
-# where it is seen from outside.
+# Mount the scarce resource, run the command, remove the scarcity, run it again, and copy the
+# archive to a place that is visible outside.
 _SCRIPT = """
 set -u
 cd "$1"; short=$2; shift 2
@@ -48,7 +49,7 @@ def known(environment, prefect_api):
 
 
 def run_twice(folder: Path, environment, portal: Path, short: str, mend: str, about: str) -> str:
-    """Return what the first command said, and check that the second completed its work."""
+    """Return the output of the first command, and check that the second completed its work."""
     folder.mkdir(parents=True, exist_ok=True)
     space = [require_program("unshare"), "--mount"]
     space += [] if os.geteuid() == 0 else ["--map-root-user"]
@@ -76,7 +77,7 @@ def run_twice(folder: Path, environment, portal: Path, short: str, mend: str, ab
 def test_a_full_disk(where, attempt, tried, portal, known, tmp_path):
     tried(f"resources: a full disk, {where}")
     chance = random.Random(f"{SEED} {where} {attempt}")
-    # From what holds nothing to what holds nearly all.
+    # From a disk that holds nothing to one that holds nearly all.
     size = int(chance.uniform(0.05, 1) * 8 * MIB)
     about = f"seed {SEED}, {size} bytes for {where}"
     said = run_twice(

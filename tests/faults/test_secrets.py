@@ -1,4 +1,4 @@
-"""Secrets that a run knows are in nothing that it leaves behind, whether it ends well or not."""
+"""The secrets of a run are in no file that it leaves behind, whether it succeeds or fails."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
-"""A server that dies in the middle of a run: the run ends, and the next one completes its work.
+"""A server dies during a run: the run ends, and the next one completes its work.
 
-Real servers, ended at a random moment. They come back after some seconds, and the run may get over it.
+Real servers are ended at a random time. They come back after some seconds, so that the run may also
+succeed.
 """
 
 import random

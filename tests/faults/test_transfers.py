@@ -1,6 +1,6 @@
-"""Whatever a portal does in mid-transfer, a file arrives as it is, or an error says what happened.
+"""After any fault of a portal during a transfer, the file is correct, or an error gives the cause.
 
-And then, from a portal that does nothing wrong any more, it arrives.
+Then, from a portal without faults, the file arrives.
 """
 
 import hashlib
@@ -90,7 +90,8 @@ def test_a_byte_that_is_changed_on_an_encrypted_way_is_noticed(place, tried, tmp
     with encrypted_server(faults, tmp_path) as (url, certificate):
         options = FAST.model_copy(update={"ca_bundle": certificate})
         for attempt in range(TRIES):
-            # Behind what greets: in the first connection, that of the header or of the data.
+            # After the handshake, in the first connection, which is that of the header or of the
+            # data.
             places = [{"first": 3000, "middle": 150_000, "last": 300_000}[place]]
             with corrupting_wire(
                 urlsplit(url).port, lambda places=places: places.pop() if places else None

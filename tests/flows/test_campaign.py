@@ -1,4 +1,4 @@
-"""What a campaign's run remembers of its lines."""
+"""The record that a campaign's run keeps of its lines."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from shift_stac.portal.survey import Ledger
         ("TransferError", (Stage.DOWNLOAD,), True),
         ("JobLostError", (Stage.CONVERT,), True),
         ("ZeroDivisionError", (Stage.CONVERT,), True),
-        # No room, no archive, no access, no cluster: the next line would have failed as well.
+        # No room, no archive, no access, no cluster: another line would have failed too.
         ("WorkFolderError", (), False),
         ("StorageError", (Stage.FIND,), False),
         ("NoSessionError", (Stage.FIND,), False),

@@ -1,4 +1,4 @@
-"""What the report shows in Prefect's UI."""
+"""The report in Prefect's UI."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -65,7 +65,7 @@ def test_a_layout_gives_the_chunks_that_are_not_given_one_by_one():
     options = ingest_options([*DATE, "--layout", "map", "--y-chunk", "7", "--shard"])
     assert options.conversion.chunks == ChunkLayout.MAP.chunks.model_copy(update={"y": 7})
     assert options.conversion.sharded
-    # A published line in other chunks will not do.
+    # A line that is published in other chunks must be made again.
     assert options.requested_chunks == options.conversion.chunks.model_dump()
 
 

@@ -73,13 +73,13 @@ def test_wrong_usage_ends_with_2_and_a_sentence(
     monkeypatch.setenv("COLUMNS", "200")
     try:
         status = main(arguments)
-    except SystemExit as exit_:  # as argparse ends what it does not know
+    except SystemExit as exit_:  # the end of argparse's message about an unknown option
         status = exit_.code
     assert status == 2
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
-    # What is wrong, and not all that could be right.
+    # The message gives the mistake, and not all options.
     assert len(said.splitlines()) <= 3
     assert not list(tmp_path.iterdir())
 
@@ -105,7 +105,7 @@ def test_wrong_variables_end_with_2_and_a_sentence(variables, words, capsys, mon
 def test_a_wrong_value_is_told_with_the_place_where_it_was_given(
     place, tmp_path, monkeypatch, capsys
 ):
-    """The first place that counts; those after it have wrong values too."""
+    """The first source that counts is named. The later sources have wrong values too."""
     secret, file = tmp_path / "shift_s3__session_hours", tmp_path / "other.toml"
     file.write_text('[s3]\nsession_hours = "long"\n')
     monkeypatch.setenv("SHIFT_SETTINGS", str(file))

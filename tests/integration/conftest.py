@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Run:
-    """What a command printed, and its report."""
+    """The output of a command, and its report."""
 
     status: int
     output: str
@@ -49,7 +49,7 @@ def run_command(tmp_path, environment, prefect_api) -> Ingest:
     def run(module: str, *arguments: object, server: bool = True, **variables: str) -> Run:
         env = environment | ({"PREFECT_API_URL": prefect_api} if server else {}) | variables
         done = commands.run_command(module, *arguments, cwd=tmp_path, env=env)
-        # A run below another concludes before it.
+        # A run below another one ends before it.
         named = re.findall(r"report in (\S+)", done.stderr)
         report = json.loads((tmp_path / named[-1]).read_text()) if named else None
         return Run(done.returncode, done.stdout, done.stderr, report)

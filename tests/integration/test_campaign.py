@@ -1,4 +1,4 @@
-"""The nightly ingest of a campaign, over HTTP: what is new, changed or gone, within a budget."""
+"""The nightly ingest of a campaign, over HTTP: new, changed and vanished lines, within a budget."""
 
 import os
 import re
@@ -53,7 +53,7 @@ def files_of(source: Path, line: str) -> list[Path]:
 
 
 def requests(tmp_path: Path) -> Counter[tuple[str, str]]:
-    """Method and path of what nginx was asked since the last call."""
+    """Method and path of the requests to nginx since the last call."""
     log = tmp_path / "nginx/access.log"
     asked = Counter(re.findall(r'"(GET|HEAD) (\S+) HTTP', log.read_text()))
     log.write_text("")
@@ -109,7 +109,7 @@ def test_new_replaced_and_vanished_lines_are_told_apart(nightly, portal, source,
 
     for path, place in kept.items():
         shutil.move(place, path)
-    # It has the same size: the listing shows the change only by its date, to the minute.
+    # It has the same size. The listing shows the change only by the date, to the minute.
     reflectance = next(source.glob(f"v1/*/L2a/{replaced}_rfl"))
     content = reflectance.read_bytes()
     reflectance.write_bytes(bytes(4) + content[4:])
@@ -123,7 +123,8 @@ def test_new_replaced_and_vanished_lines_are_told_apart(nightly, portal, source,
     assert second.states[replaced] == "published"
     assert second.states[gone] == "vanished"
     assert second.states[unfinished] == "incomplete"
-    # What the portal no longer has stays published; what lacks a product is not asked for again.
+    # Lines that the portal no longer has stay published. Files of a line that lacks a product are
+    # not requested again.
     assert list((tmp_path / "store").glob(f"aviris/*/{gone}.zarr"))
     assert not any(unfinished in path for _, path in requests(tmp_path))
 
@@ -148,7 +149,7 @@ def test_a_bad_line_leaves_a_run_that_needs_a_look_and_is_tried_again(nightly, s
 
 
 class LoginPage(QuietHandler):
-    """Answers everything with one page, as those do that ask for a login."""
+    """Answers all requests with one page, as servers do that ask for a login."""
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         self.send_response(200)
@@ -175,7 +176,8 @@ def test_the_size_of_a_night_is_limited_and_a_page_that_is_no_portal_makes_no_ni
 def test_what_the_table_lost_comes_into_it_by_the_next_night(nightly, source, tmp_path):
     assert nightly("--portal", source, "--max-lines", 2).status == 0
     table = tmp_path / "store/AVIRIS-NG/items.parquet"
-    # As if another run had lost what a night wrote, and as if a night had been killed before its end.
+    # The table as after a run that lost the rows of a night, or after a night that was killed
+    # before its end.
     for known, lost in ((3, ()), (4, ("work/ledger.json",))):
         for path in (table, *(tmp_path / name for name in lost)):
             path.unlink()

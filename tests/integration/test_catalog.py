@@ -1,4 +1,4 @@
-"""The care for a catalog as its users run it, over a published campaign."""
+"""The commands for a catalog as users run them, on a published campaign."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def published(tmp_path_factory, environment, prefect_api):
 
 @pytest.fixture
 def portal(published, tmp_path):
-    """Portal and store of the test's own, to be changed."""
+    """The test's own portal and store, which it may change."""
     root, lines = published
     for name in ("portal", "store"):
         shutil.copytree(root / name, tmp_path / name)
@@ -80,7 +80,7 @@ def test_a_catalog_that_was_lost_is_rebuilt_to_the_byte(catalog, portal, tmp_pat
     assert report["removed"] == ["AVIRIS-NG/dates/2019-01.json"]
     assert "2 items" in done.stdout
     after = files_of(store)
-    # The table's bytes depend on how many writes it took: it is compared by its content.
+    # The bytes of the table depend on the number of writes. Therefore its content is compared.
     assert after.pop("AVIRIS-NG/items.parquet")
     before.pop("AVIRIS-NG/items.parquet")
     assert after == before
@@ -119,7 +119,7 @@ def test_a_replaced_line_is_pruned_only_when_asked(ingest, catalog, portal, tmp_
     first = tmp_path / f"store/aviris/20220224/{lines[0]}.zarr"
     assert first.is_dir()
 
-    # By default, what is younger than a week may be somebody's work.
+    # By default, data younger than a week are kept, because a run may be working on them.
     done, report = catalog("prune")
     assert done.returncode == 0, done.stderr
     assert report["superseded"] == {}
@@ -132,7 +132,7 @@ def test_a_replaced_line_is_pruned_only_when_asked(ingest, catalog, portal, tmp_
     assert not first.exists()
     assert catalog("validate")[0].returncode == 0
 
-    # An orphan, and an item whose data are gone.
+    # Data without an item, and an item whose data are gone.
     shutil.rmtree(tmp_path / f"store/aviris/20220224/{lines[1]}.zarr")
     orphan = tmp_path / "store/aviris/20220224/ang20220224t000000.zarr"
     orphan.mkdir()

@@ -28,7 +28,7 @@ def busy_server():
 
     class Handler(QuietHandler):
         def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
-            # What it answers without its database.
+            # The requests that it answers without its database.
             is_there = self.path.endswith(("/health", "/version"))
             self.send_response(HTTPStatus.OK if is_there else HTTPStatus.SERVICE_UNAVAILABLE)
             self.end_headers()
@@ -86,7 +86,7 @@ def test_a_run_whose_server_is_away_or_busy_ends_in_one_sentence(run_command):
 
 
 def only_sentence(errors: str) -> str:
-    """Return the one sentence of a command's error, and check that nothing for programmers stands beside it."""
+    """Return the one sentence of a command's error, and check that there is no traceback beside it."""
     assert not [phrase for phrase in NOT_FOR_PEOPLE if phrase in errors], errors
     (sentence,) = re.findall(r"^error: (.*)$", errors, re.MULTILINE)
     return sentence

@@ -91,7 +91,7 @@ def test_a_date_goes_to_a_folder_and_to_s3_with_the_same_bytes(
         assert 34 < south < north < 35
         assert item["properties"]["datetime"].startswith("2022-02-24T")
 
-    # A second run does nothing, and says so for each line.
+    # A second run does nothing, and its table says so for each line.
     before = content(store)
     for where, variables in (("store", {}), (f"{bucket.url}/a/prefix", bucket.environment)):
         again = ingest(*options, "--store", where, **variables)
@@ -184,7 +184,7 @@ def test_items_are_added_without_rewriting_the_others_and_unknown_lines_fail_by_
 
 def test_a_file_that_was_only_touched_is_not_converted_again(ingest, own_campaign, tmp_path):
     line = lines_of(own_campaign)[1]
-    # A layout that is not the one without options.
+    # A layout that differs from the default.
     layout = ("--layout", "map", "--y-chunk", 10, "--shard")
     ingest("--portal", own_campaign, "--line", line, *layout)
     (own_campaign / f"v1/{DATE}/L2a/{line}_rfl").touch()
@@ -193,7 +193,7 @@ def test_a_file_that_was_only_touched_is_not_converted_again(ingest, own_campaig
     assert run.states == {line: "up to date"}
     assert "its content has not" in run.reasons[line]
     assert content(tmp_path / "store/aviris") == stores
-    # The item knows the new date: the next run need not look into the file.
+    # The item has the new date, so that the next run need not read the file.
     assert ingest("--portal", own_campaign, "--line", line).reasons == {
         line: "published from these files"
     }
@@ -279,7 +279,7 @@ def test_it_runs_without_a_prefect_server_started_by_hand(campaign, tmp_path, en
     empty = tmp_path / "shift-stac" / kept_database().name
     empty.parent.mkdir()
     empty.write_bytes(b"a database that was cut off")
-    # As a person starts it, with all that it imports.
+    # As a user starts it, including the imports.
     done = subprocess.run(
         [sys.executable, "-m", "flows.ingest", "--portal", campaign, "--line", line],
         cwd=tmp_path,
@@ -290,7 +290,7 @@ def test_it_runs_without_a_prefect_server_started_by_hand(campaign, tmp_path, en
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    # The damaged one was made anew; and what the run told of itself is written down.
+    # The damaged one was made again, and the report has the run's events.
     for database, states in ((empty, []), (home / "prefect.db", [("COMPLETED",)])):
         with closing(sqlite3.connect(database)) as connection:
             for table in ("flow_run", "task_run"):
@@ -348,7 +348,7 @@ def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_i
         time.sleep(0.02)
     process.kill()
     process.wait()
-    # Whatever an item or a link leads to is complete.
+    # Everything that an item or a link leads to is complete.
     for parent in (
         store / "catalog.json",
         *store.glob(f"{ITEMS}/*.json"),
@@ -374,9 +374,10 @@ def test_a_run_killed_in_the_middle_leaves_nothing_half_and_the_next_completes_i
 def test_the_real_samples_from_real_servers(ingest, shared, tmp_path, server, version):
     line = "ang20170323t202244"
     samples = shared / "samples"
-    # Where the samples stand may be closed to the server's own user; they are 1 MB.
+    # The samples (1 MB) are copied, because the server's user may not be allowed to read their
+    # folder.
     public = Path(shutil.copytree(samples / "derived_portal/pub/SHIFT", tmp_path / "public"))
-    # pytest's own folders, of which there is one more where several workers run.
+    # The folders of pytest, of which there is one more if several workers run.
     for folder in (tmp_path, *tmp_path.parents):
         if "pytest-of-" in str(folder):
             folder.chmod(0o755)
@@ -467,7 +468,7 @@ def test_an_interrupted_run_ends_soon_and_leaves_nothing_half(
     )
     process.send_signal(how)
     assert process.wait(timeout=30) != 0
-    # A line that was done before the signal came is whole, and so is one that was converted.
+    # A line that was finished before the signal is complete, and so is one that was converted.
     done = linked_lines(tmp_path / "store") if (tmp_path / "store/catalog.json").exists() else []
     published = [store_of(tmp_path / "store", line) for line in done]
     for store in (*published, *tmp_path.glob("work/converted/*/*.zarr")):
@@ -487,18 +488,18 @@ def test_nothing_stays_in_the_working_folder_once_a_line_is_published(
     work = tmp_path / "work"
 
     def left() -> set[str]:
-        """Lines of which there is something."""
+        """Lines that have files there."""
         files = [*work.glob("downloads/v1/*/[!.]*"), *work.glob("converted/*/[!.]*")]
         return {file.name[:18] for file in files}
 
     assert not left()
-    # As a run leaves them that is killed; the last of these lines is not published.
+    # Files as a killed run leaves them. The last of these lines is not published.
     for line in lines:
         for name in (f"downloads/v1/{DATE}/{line}_rfl.part", f"converted/{DATE}/{line}.zarr/c/0"):
             (work / name).parent.mkdir(parents=True, exist_ok=True)
             (work / name).write_bytes(b"left")
     with FileLock(work / f"locks/{lines[2]}.lock"):
-        # One line is up to date, one is not asked for, another run is at work on the third.
+        # One line is up to date, one is not requested, and another run is working on the third.
         run = ingest("--portal", portal, "--line", lines[0])
     assert run.states == {lines[0]: "up to date"}
     assert left() == set(lines[2:])

@@ -91,7 +91,7 @@ SLOW = ("--x-chunk", "5", "--y-chunk", "5", "--wavelength-chunk", "5")
 
 @pytest.fixture
 def start(tmp_path, environment, prefect_api, slurm):
-    """Start the command on the test cluster; it is ended with the test."""
+    """Start the command on the test cluster. It is ended at the end of the test."""
     started = []
 
     def run(*arguments: object) -> Command:
@@ -143,7 +143,7 @@ def start_server_of_runs(tmp_path, environment, prefect_api, slurm):
 
 @pytest.fixture
 def jobs_of(slurm) -> Callable[[str], list[str]]:
-    """Ids of a line's jobs that this test has brought about."""
+    """Ids of the jobs of a line that this test has started."""
     return lambda line: sorted(slurm.jobs(name=line), key=int)
 
 
@@ -186,7 +186,7 @@ def test_a_line_is_converted_while_others_are_downloaded_and_jobs_only_convert(
     for line in (quick, slow):
         (job,) = jobs_of(line)
         facts = slurm.facts(job)
-        # Slurm tells whole seconds.
+        # Slurm gives whole seconds.
         begin, end = (_moment(facts[name]) for name in ("StartTime", "EndTime"))
         convert = runs[f"convert-{line}"]
         assert _moment(convert["start_time"]) - 1 <= begin
@@ -194,7 +194,7 @@ def test_a_line_is_converted_while_others_are_downloaded_and_jobs_only_convert(
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch; a time without a zone is local."""
+    """Seconds since the epoch. A time without a zone is local."""
     return datetime.fromisoformat(text).timestamp()
 
 
@@ -310,7 +310,8 @@ def test_after_a_signal_no_job_is_left_and_the_next_run_completes(
     wait_until(lambda: bool(running(slurm)), "no job ran", 90)
     process.send_signal(how)
     assert process.wait(timeout=240) != 0
-    # Cancelled at once; after SIGKILL the worker notices within the profile's death_timeout.
+    # Cancelled at once. After SIGKILL the worker notices it within the death_timeout of the
+    # profile.
     wait_until(lambda: not slurm.alive(), "jobs are left", 10 if how == signal.SIGTERM else 60)
     if how == signal.SIGTERM:
         wait_until(lambda: not api.open_task_runs(), "task runs are left open", 15)

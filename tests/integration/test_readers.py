@@ -1,4 +1,4 @@
-"""Others' tools, as they are released, read the archive: from a folder, over HTTP, from S3."""
+"""Released tools of other makers read the archive: from a folder, over HTTP, from S3."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ from support.s3 import serve_s3
 from support.stac import use_schemas
 from support.webserver import serve_nginx
 
-# What readers say of themselves, and is not about the archive.
+# Warnings of the readers about themselves, and not about the archive.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
@@ -94,7 +94,7 @@ def test_xpystac_opens_an_asset_as_a_dataset_in_one_line(archive):
 
 
 def test_the_recommended_media_type_breaks_xpystac(archive):
-    """Why the setting's default is another: when this fails, the default may follow the advice."""
+    """The reason for the setting's default. If this test fails, the default may follow the advice."""
     item = first_item(pystac.Catalog.from_file(str(archive[0] / "catalog.json")))
     item.make_asset_hrefs_absolute()
     asset = item.assets[f"{item.id}.zarr"]
@@ -136,7 +136,7 @@ def test_rasterio_and_rioxarray_read_overview_and_map(archive):
 
 
 def test_odc_stac_stacks_the_overviews_of_two_dates(archive):
-    """Without a word of what the catalog holds, and without stumbling over the stores."""
+    """Without a description of the catalog's contents, and although the items have stores."""
     items = sorted(
         pystac.Catalog.from_file(str(archive[0] / "catalog.json")).get_items(recursive=True),
         key=lambda item: item.id,
@@ -167,7 +167,7 @@ def test_gdal_reads_cube_and_map_by_its_zarr_driver(archive):
 
 
 def test_the_table_of_items_is_searched_by_polygon_and_date(archive):
-    """The way that the documentation shows."""
+    """In the way of the documentation."""
     folder, lines = archive
     items = geopandas.read_parquet(folder / "AVIRIS-NG/items.parquet")
     assert list(items.id) == [line.id for line in lines]

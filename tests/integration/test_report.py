@@ -1,4 +1,4 @@
-"""The report on real runs of a real server: a good line, a bad one, one that is tried again."""
+"""The report on real runs of a real server: a good line, a bad line, and one that is tried again."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def serve_failing_once(folder: Path, word: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def prefect_api(environment, tmp_path_factory):
-    """A server of this module's own: a run that says no archive counts for every archive."""
+    """A server for this module only: a run that names no archive counts for every archive."""
     with serve_prefect(environment, tmp_path_factory.mktemp("reported-prefect")) as url:
         yield url
 
@@ -127,7 +127,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
         "find files", "download", "convert", "validate", "draw", "publish", "catalogue",
     }  # fmt: skip
     seconds = {row["line"]: row.get("seconds", 0) for row in night.report["outcomes"]}
-    # The line that waited for another try took longest.
+    # The line that waited for another try took the longest time.
     assert day["busy_seconds"] >= seconds[tried_again] - 1 > 1
     assert day["line_seconds"] == pytest.approx((seconds[tried_again] + seconds[good]) / 2, abs=1)
     (run,) = day["runs"]
@@ -141,7 +141,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     assert [(d["date"], d["published"], d["listed"]) for d in figures["flights"]] == [(DATE, 2, 4)]
 
     _check_page_and_artifact(tmp_path, prefect_api, bad, day)
-    # The last thing printed is where the page is.
+    # The last row of the output is the path of the page.
     assert done.output.strip().endswith("report.html")
 
     cube.write_bytes(whole)
@@ -154,7 +154,7 @@ def test_the_figures_of_real_runs_are_those_that_are_known(
     assert total(figures, "size") == sum(store_bytes(tmp_path).values())
     assert len(figures["days"]) == 7
 
-    # No run of this server has published into this archive: the catalog knows enough.
+    # No run of this server has published into this archive: the catalog is enough.
     shutil.copytree(tmp_path / STORE, tmp_path / "copied")
     done, figures = report(store="copied")
     assert done.status == 0, done.errors
@@ -232,7 +232,7 @@ def test_a_run_that_was_killed_has_told_what_it_did_until_then(
 
 @contextmanager
 def serve_until_asked_for(folder: Path, word: str) -> Iterator[str]:
-    """Serve a folder; who asks for a file with this word in its name waits until the end."""
+    """Serve a folder. Requests for a file with this word in its name wait until the end."""
     end = Event()
 
     class Handler(QuietHandler, SimpleHTTPRequestHandler):
@@ -251,7 +251,7 @@ def serve_until_asked_for(folder: Path, word: str) -> Iterator[str]:
 
 
 def wait_for_lines(folder: Path, states: dict[str, str | None]) -> dict[str, Any]:
-    """The report of the run in a folder, once it tells these states of its lines."""
+    """The report of the run in a folder, after it has these states of its lines."""
     deadline = time.monotonic() + 120
     told: dict[str, Any] = {}
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The validation as its users run it: the command, over a published campaign."""
+"""The validation as its users run it: the command, on a published campaign."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def test_good_and_bad_stores_are_listed(ingest, validate, campaign, tmp_path):
     run = ingest("--portal", campaign, "--date", "20220224")
     assert run.status == 0, run.errors
     lines = sorted(run.states)
-    # What was found before they were published stands in the run's report.
+    # The findings from before the publication are in the run's report.
     for row in run.report["outcomes"]:
         checks = {check["name"]: check["passed"] for check in row["validation"]["checks"]}
         assert checks["values"] is checks["chunks"] is checks["geometry"] is True

@@ -1,4 +1,4 @@
-"""Known weaknesses of packages are told, and so is that nobody could be asked."""
+"""The command reports known weaknesses of packages, and also that no service answered."""
 
 import json
 import subprocess
@@ -23,12 +23,12 @@ WEAKNESS = {
         }
     ],
 }
-# What the tool asks about to learn whether there are any data.
+# The package about which the tool asks to find out whether there are any data.
 KNOWN = json.loads(json.dumps(WEAKNESS).replace("weak", "pycrypto"))
 
 
 class _Service(QuietHandler):
-    """What a service for weaknesses answers."""
+    """The answers of a service for weaknesses."""
 
     known: ClassVar = {"weak": WEAKNESS, "pycrypto": KNOWN}
 
@@ -43,7 +43,7 @@ class _Service(QuietHandler):
 
 
 class _Mirror(_Service):
-    """Knows packages, and nothing of what is wrong with them."""
+    """Knows packages, but no weaknesses of them."""
 
     known: ClassVar = {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FIND = Path(__file__).resolve().parents[2] / "tools" / "find-python"
-# A path without any Python, but with what the script itself needs.
+# A path without any Python, but with the programs that the script itself needs.
 PROGRAMS = ("bash", "env", "cat", "grep", "sort", "tail")
 
 

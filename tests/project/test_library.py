@@ -1,4 +1,4 @@
-"""The library knows neither the service nor its commands: not by import, and not by text."""
+"""The library does not import the service or its commands, and its texts do not name them."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from flows.settings.setting_sources import KINDS
 
 LIBRARY = Path(__file__).resolve().parents[2] / "src" / "shift_stac"
 TEXTS = sorted(path for path in LIBRARY.rglob("*") if path.suffix in {".py", ".toml"})
-# They have options of their own.
+# These commands have their own options.
 COMMANDS = (LIBRARY / "simulate" / "__main__.py", LIBRARY / "reader" / "command_line.py")
 
 

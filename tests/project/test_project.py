@@ -57,7 +57,7 @@ def test_the_lock_names_no_index_and_no_address():
 
 
 def test_the_lock_is_complete():
-    """Packages are installed as it lists them, without those that they ask for."""
+    """Packages are installed as the lock lists them, without a resolution of their dependencies."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The service on PostgreSQL, as sites have it that keep years of runs."""
+"""The service with PostgreSQL, for sites that keep years of runs."""
 
 import httpx
 import pytest
@@ -34,7 +34,7 @@ def test_runs_are_kept_in_postgresql_and_survive_the_service(postgres, tmp_path)
     assert found.split() == ["ingest-20220224"]
     with run_service(tmp_path, settings, environment=secrets) as again:
         assert again.run(run["id"])["state_type"] == "COMPLETED"
-        # The page in the browser, and where it asks.
+        # The page in the browser, and the address of its requests.
         page = httpx.get(again.url, follow_redirects=True)
         assert "<title>" in page.text
         assert httpx.get(f"{again.url}/ui-settings").json()["api_url"] == f"{again.url}/api"

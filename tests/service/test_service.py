@@ -1,4 +1,4 @@
-"""The service as a whole: what it starts, what it tells operators, and how it ends."""
+"""The whole service: the parts that it starts, its notices to operators, and its end."""
 
 import os
 import signal
@@ -71,17 +71,17 @@ def service(portal, operators, tmp_path_factory):
         yield running
 
 
-# Begun before the others, looked at after them: silence takes its time.
+# Started before the other tests and checked after them, because silence is noticed after some time.
 @pytest.fixture(scope="module", autouse=True)
 def stopped(service, slow_portal) -> Iterator[tuple[str, float]]:
-    """A run whose process was stopped, and when. It holds its line, which is no other test's."""
+    """A run whose process was stopped, and the time of that. It holds its line, which no other test uses."""
     url, (_, line) = slow_portal
     run_id = service.start("ingest", date=[DATE], line=[line], portal=url, store="elsewhere")
     service.wait(run_id, "RUNNING", seconds=60)
     wait_until(lambda: "MB" in service.logs(run_id), "the download has not begun", 60)
-    # Without its first sign of life, nobody knows since when it does nothing.
+    # Without its first sign of life, the start of its silence is unknown.
     wait_until(lambda: AT_WORK in service.run(run_id)["labels"], "it gave no sign of life", 60)
-    # A process that it is just about to start has its command line for a moment.
+    # For a moment, a process that it is starting has its own command line.
     process = min(
         pid
         for pid, command in service.children().items()
@@ -168,13 +168,13 @@ def test_a_run_says_what_differs_and_the_rest_is_of_the_settings(service):
 
 def test_a_run_with_a_bad_line_is_told_apart_and_operators_hear_the_cause(service, operators):
     run = service.wait(service.start("ingest", date=["2022-02-28"]))
-    # Prefect's lists of failed runs go by the name.
+    # Prefect's lists of failed runs use the name of the state.
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Failed")
     assert run["state"]["message"].startswith("1 of 2 lines failed: ang20220228")
     said = operators.wait("ingest-20220228: Failed")
     assert "is truncated or of another version" in said["body"]
     assert f"{service.url}/runs/flow-run/{run['id']}" in said["body"]
-    # No error of Prefect's own hides the cause, and none has a traceback.
+    # No error of Prefect hides the cause, and none has a traceback.
     for words in ("Unexpected result", "unexpected exception", "NoneType: None", "Traceback"):
         assert words not in service.logs(run["id"])
     summary = service.artifacts(run["id"])["ingest-summary"]["data"]
@@ -231,7 +231,7 @@ def test_what_is_no_option_is_refused_before_anything_runs(service):
     for options in ({"date": "yesterday"}, {"product": "L9"}, {"line": ["ang1"]}, {"date": []}):
         with pytest.raises(httpx.HTTPStatusError, match=r"409|422"):
             service.start("ingest", **options)
-    # What the form's schema cannot tell, the run does.
+    # The run checks what the schema of the form cannot express.
     run = service.wait(service.start("ingest", date=["2022-02-24"], dat=["2022-02-24"]))
     assert (run["state_type"], run["name"]) == ("FAILED", "ingest-wrong-options")
     assert run["state"]["message"] == "wrong options: dat: Extra inputs are not permitted"
@@ -287,18 +287,18 @@ def test_it_is_gone_when_it_was_killed_starts_again_and_ends_with_ctrl_c(tmp_pat
         (schedule,) = nightly["schedules"]
         path = f"/deployments/{nightly['id']}/schedules"
         service.ask("PATCH", f"{path}/{schedule['id']}", {"active": False})
-        # As the UI adds one.
+        # As the UI adds a schedule.
         sundays = {"cron": "0 12 * * 0", "timezone": "America/Los_Angeles", "day_or": True}
         service.ask("POST", path, [{"active": True, "schedule": sundays, "slug": None}])
-        # Whose process ends together with the server: nobody is left to notice.
+        # A run whose process ends together with the server, so that nobody is left to notice it.
         dead = {"flow_id": nightly["flow_id"], "tags": ["shift-stac"], "state": {"type": "RUNNING"}}
         run_id = service.ask("POST", "/flow_runs/", dead)["id"]
         service.process.kill()
         service.process.wait()
         wait_until(lambda: not any(map(_is_alive, children)), f"left: {children}", 60)
-    # As on a site whose proxy knows nothing of this machine.
+    # As on a site whose proxy does not reach this machine.
     proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
-    # And as nohup starts it: it outlives the terminal.
+    # And as nohup starts it, so that it outlives the terminal.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with run_service(tmp_path, 'store = "archive"\n', environment=proxies) as again:
         signal.signal(signal.SIGHUP, before)

@@ -40,7 +40,7 @@ def test_a_port_that_is_taken_and_a_server_that_is_not_there_are_told(tmp_path):
 
 
 def test_a_service_that_has_lost_a_part_is_started_again_but_not_for_ever(monkeypatch):
-    """The started parts are fakes: which part dies, and when, does not matter here."""
+    """The parts are fakes, because here it does not matter which part dies, and when."""
     ended = PartEndedError("the worker ended")
     ends = iter([ended, ServiceError("it does not start in time"), ended])
     started = []
@@ -53,14 +53,14 @@ def test_a_service_that_has_lost_a_part_is_started_again_but_not_for_ever(monkey
     with pytest.raises(PartEndedError):
         service._serve_again(ServiceOptions(restarts=2), [], plain_console(quiet=True))
     assert len(started) == 3
-    # What does not start does not start again by itself.
+    # A part that does not start is not started again.
     ends = iter([ServiceError("no port")])
     with pytest.raises(ServiceError, match="no port"):
         service._serve_again(ServiceOptions(restarts=2), [], plain_console(quiet=True))
 
 
 def test_another_users_folder_for_runs_is_told(tmp_path, monkeypatch):
-    """Permissions are feigned: root may write everywhere."""
+    """Permissions are simulated, because root may write everywhere."""
     (tmp_path / "runner_storage").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     service.check_temporary_folder()

@@ -21,7 +21,7 @@ LOG = logging.getLogger("line")
 
 @pytest.fixture
 def profile(tmp_path) -> ClusterProfile:
-    """The test cluster's own profile; its nodes also see the tests' functions."""
+    """The profile of the test cluster. Its nodes also find the functions of the tests."""
     return load_profile(PROFILE, PROFILE.parent).with_options(
         job_script_prologue=[f"export PYTHONPATH={TESTS}"],
         local_directory=str(tmp_path / "scratch"),
@@ -30,7 +30,7 @@ def profile(tmp_path) -> ClusterProfile:
 
 @dataclass
 class Lines:
-    """Flight lines of a run, each in a thread of its own."""
+    """Flight lines of a run, each in its own thread."""
 
     engine: Engine
     pool: ThreadPoolExecutor
@@ -57,7 +57,7 @@ def run(tmp_path, caplog) -> Callable[..., Any]:
 
 @pytest.fixture
 def appears(slurm: Slurm) -> Callable[[Path], None]:
-    """Wait for a file, with which a function tells that it has begun."""
+    """Wait for the file that a function writes when it begins."""
 
     def wait(path: Path) -> None:
         slurm.wait_for(f"{path.name} appears", path.is_file)

@@ -1,4 +1,4 @@
-"""A run in a process of its own, which tests interrupt: run_lines.py FOLDER LINES."""
+"""A run in its own process, which tests interrupt: run_lines.py FOLDER LINES."""
 
 import logging
 import signal

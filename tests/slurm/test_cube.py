@@ -1,4 +1,4 @@
-"""A cube of a season on a Slurm of two nodes: a worker that is lost, a flow that is killed."""
+"""A cube of a season on a Slurm of two nodes, with a lost worker and a killed flow."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ DATES = tuple(f"2022{month:02}{day:02}" for month in range(2, 8) for day in (5, 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> Path:
-    """Tiny lines of twelve dates; of small cells, their cube has many more blocks than a test waits for."""
+    """Tiny lines of twelve dates. With small cells, their cube has more blocks than a test waits for."""
     root = tmp_path_factory.mktemp("archive")
     publish_campaign(
         str(root / "store"), root, dates=DATES, lines=1, samples=30, scan_lines=40, bands=60
@@ -30,7 +30,7 @@ def archive(tmp_path_factory) -> Path:
 
 
 class Run:
-    """The command, in a folder of its own."""
+    """The command, in its own folder."""
 
     def __init__(self, folder: Path, environment: dict[str, str], archive: Path) -> None:
         self.folder, self._environment, self._archive = folder, environment, archive
@@ -58,15 +58,15 @@ class Run:
 
 @pytest.fixture
 def run(slurm, tmp_path, environment, archive):
-    # A worker that imports Prefect fails.
+    # A worker that imports Prefect would fail.
     (tmp_path / "without/prefect.py").parent.mkdir()
     (tmp_path / "without/prefect.py").write_text("raise ImportError('a worker needs no Prefect')\n")
     profile = PROFILE.read_text().replace("max_jobs = 3", "max_jobs = 2")
-    # A job has a whole node.
+    # Each job gets a whole node.
     profile = profile.replace("job_cpu = 1", "job_cpu = 2")
     prologue = f'job_script_prologue = ["export PYTHONPATH={tmp_path / "without"}"]\n'
     (tmp_path / "two-nodes.toml").write_text(f"{profile}\n{prologue}")
-    # Without a Prefect server that workers could reach: the flow starts one for itself.
+    # Without a Prefect server that workers can reach: the flow starts one for itself.
     return Run(tmp_path, environment | slurm.environment, archive)
 
 
@@ -94,7 +94,7 @@ def test_lost_workers_and_a_killed_flow_cost_what_was_not_written(slurm, run, ar
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    # Jobs whose flow is gone end by themselves; then no one writes any more.
+    # Jobs without their flow end by themselves. After that no process writes any more.
     slurm.wait_for("the jobs have ended", lambda: not slurm.alive(), 90)
     written = run.notes()
     assert not list(archive.glob("*-cubes")), "nothing half is published"
@@ -105,12 +105,12 @@ def test_lost_workers_and_a_killed_flow_cost_what_was_not_written(slurm, run, ar
     assert report["run"]["status"] == "completed"
     assert report["blocks_before"] == len(written) >= 3
     assert report["blocks"] > len(written)
-    # Within the memory of a job of the profile.
+    # It needs less memory than a job of the profile has.
     assert 0 < report["peak_bytes"] < 1 << 30
     assert not slurm.alive()
     assert not (run.folder / "work/cubes/season").exists()
 
-    # Equal to brute force, day by day; every fifth row and column, which is enough.
+    # Equal to brute force, day by day. Every fifth row and column is enough.
     item = json.loads((archive / "AVIRIS-NG-cubes/season/season.json").read_text())
     cube = xr.open_zarr(archive / item["properties"]["shift:store_path"])
     cube = cube.isel(y=slice(None, None, 5), x=slice(None, None, 5))

@@ -1,4 +1,4 @@
-"""A daemon of Slurm's that dies: its lines end well or are tried again, and nothing is left."""
+"""A daemon of Slurm dies: its lines succeed or are tried again, and nothing is left."""
 
 import random
 import time
@@ -29,7 +29,7 @@ def test_a_daemon_that_dies_at_a_random_moment(slurm, run, profile, daemons, att
         try:
             done = line.result(120)
         except ClusterError:
-            # As the task of a line does.
+            # As the task of a line does it.
             done = lines.start(jobs.sleep, 0, name="again").result(120)
         assert done in slurm.jobs(), f"after {moment:.2f} s"
     slurm.wait_for("no job is left", lambda: not slurm.alive(), 60)

@@ -1,7 +1,7 @@
 """The work of an operator on a site: a user without privileges, in a folder that nodes share.
 
-The service is started, killed, brought back, reached through ssh and stopped by the scripts of
-deployments/discover, and converts in Slurm jobs of that user.
+The scripts of deployments/discover start, restart, reach (through ssh) and stop the service, which
+the tests also kill. It converts in Slurm jobs of that user.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ SLOW = {"x_chunk": 5, "y_chunk": 5, "wavelength_chunk": 5}
 
 @dataclass(frozen=True)
 class Operator:
-    """One who has run setup: the account, the folder, and the service in it."""
+    """An operator after setup: the account, the folder, and the service in it."""
 
     site: Site
     account: Account
@@ -49,7 +49,7 @@ class Operator:
         if host:
             environment["PATH"] = f"{self._named(host)}:{environment['PATH']}"
         with (self.folder / "said").open("w+") as said:
-            # A file: a pipe would be held by the service that is started.
+            # A file, because the service that is started would hold a pipe open.
             done = self.account.run(
                 *(self.scripts / "service", action, self.home, *command),
                 env=environment,
@@ -62,7 +62,7 @@ class Operator:
 
     @property
     def folder(self) -> Path:
-        """The site's, for what a test writes."""
+        """The folder of the site for files of tests."""
         return self.site.folder
 
     @property
@@ -81,7 +81,7 @@ class Operator:
         return dict(line.split("=", 1) for line in lines)
 
     def processes(self) -> set[int]:
-        """Processes of the service on its login node: those of jobs are on nodes."""
+        """Processes of the service on its login node. Processes of jobs are on nodes."""
         mine = self.account.processes(str(self.home))
         return {pid for pid in mine if b"SLURM_JOB_ID=" not in _environment_of(pid)}
 
@@ -101,7 +101,7 @@ class Operator:
         return Api(f"http://127.0.0.1:{port or self.port}", self.auth)
 
     def ingest(self, line: str, **options: object) -> str:
-        """Ask for a run, as the UI does; returns its id."""
+        """Request a run, as the UI does it, and return its id."""
         return self.api().start(
             "ingest", date=[f"{DATE[:4]}-{DATE[4:6]}-{DATE[6:]}"], line=[line], **options
         )
@@ -177,7 +177,7 @@ def test_setup_prepares_a_folder_and_tries_a_job(operator):
 
 
 def test_the_service_runs_jobs_as_the_user_and_publishes(operator, lines):
-    """The service ran on another login node, which is gone."""
+    """The service ran on another login node, which no longer exists."""
     record = operator.home / "run/service"
     record.write_text("host=gone\npid=1\nstart=1\nboot=x\nsince=long ago\n")
     operator.account.own(operator.home / "run")
@@ -210,7 +210,7 @@ def test_the_service_runs_jobs_as_the_user_and_publishes(operator, lines):
     assert linked_lines(store) == [lines[0]]
     assert store.stat().st_mode & 0o777 == 0o750
     assert {path.stat().st_uid for path in store.rglob("*")} == {account.uid}
-    assert not list((operator.home / "work/downloads").rglob("*_igm"))  # they count in a quota
+    assert not list((operator.home / "work/downloads").rglob("*_igm"))  # files count in a quota
 
 
 def test_there_is_one_service(operator):
@@ -241,7 +241,7 @@ def test_cron_brings_back_what_was_killed(operator, lines):
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     assert operator.service("status").returncode == 3
-    # The line as cron runs it, twice at once.
+    # The row of the crontab, run twice at once.
     table = operator.service("crontab").stdout
     (command,) = re.findall(r"^\*/10 \* \* \* \*\s+(.*)$", table, re.MULTILINE)
     poor = {"HOME": operator.account.environment["HOME"], "PATH": "/usr/bin:/bin"}
@@ -259,7 +259,7 @@ def test_cron_brings_back_what_was_killed(operator, lines):
     assert operator.service("status").returncode == 0
     assert not before & operator.processes()
     wait_until(lambda: not operator.jobs(), "a job outlives its run", 60)
-    # What was done is known, and what was not is done by the next run.
+    # The finished work is known, and the next run does the rest.
     assert operator.state(run) != "COMPLETED"
     again = operator.ingest(lines[1])
     wait_until(lambda: operator.state(again) in {"COMPLETED", "FAILED", "CRASHED"}, "no end", 120)
@@ -269,7 +269,7 @@ def test_cron_brings_back_what_was_killed(operator, lines):
 
 @contextmanager
 def sshd(folder: Path, account: Account, port: int) -> Iterator[None]:
-    """An ssh server of the account's own."""
+    """An ssh server of the account."""
     program = require_program("sshd")
     config = folder / f"sshd-{port}"
     config.write_text(
@@ -355,7 +355,7 @@ def test_what_dies_alone_is_started_again_and_stop_ends_all(operator):
     wait_until(lambda: log.read_text().count("ready: ") > lines_before, "not back", 120)
     assert "ended by itself with status 137" in log.read_text()
     assert operator.record()["pid"] == supervisor
-    # Told from another login node.
+    # The command comes from another login node.
     stopped = operator.service("stop", host="login2")
     assert stopped.returncode == 0, stopped.stdout
     assert stopped.stdout.splitlines()[-1] == "stopped"
@@ -395,7 +395,7 @@ def test_setup_refuses_what_it_cannot_write_down_safely(site, arguments, words):
 
 
 def test_setup_tells_what_is_missing(operator):
-    """The profile of another site: its network is not here."""
+    """The profile of another site, whose network interface does not exist here."""
     base = operator.home.parents[1]
     done = operator.account.run(
         *(operator.scripts / "setup", "--base", base, "--cluster", "discover"),
@@ -410,7 +410,7 @@ def test_setup_tells_what_is_missing(operator):
     assert (base / operator.account.name / "other/shift.toml").is_file()
 
 
-# A software of one module and one package, whose environment is made in seconds.
+# A small project of one module and one package. Its environment is made in seconds.
 _SMALL_PROJECT = """
 [build-system]
 requires = []
@@ -438,7 +438,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 
 
 def test_setup_makes_the_locked_environment_and_only_once(site):
-    """With the real pip and its check of hashes, from wheels of a folder."""
+    """With the real pip and its check of hashes, and with wheels from a folder."""
     checkout, wheels = site.folder / "small", site.folder / "wheels"
     wheels.mkdir()
     for name in ("deployments/discover", "tools"):

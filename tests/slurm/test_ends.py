@@ -21,7 +21,7 @@ TESTS = Path(__file__).resolve().parents[1]
 def test_closing_cancels_what_runs_what_waits_and_what_has_not_begun(
     slurm, run, profile, tmp_path, appears
 ):
-    """Two run, one is in Slurm's queue, one waits for a job of the run."""
+    """Two jobs run, one is in Slurm's queue, and one line waits for a job of the run."""
     two_at_once = profile.with_options(job_cpu=2)
     begun = [tmp_path / "begun0", tmp_path / "begun1"]
     with run(two_at_once) as lines:
@@ -63,7 +63,7 @@ def test_a_submission_under_way_is_cancelled_too(slurm, run, profile, tmp_path, 
 
 @pytest.fixture
 def process(slurm, profile, tmp_path):
-    """A run in a process of its own: three lines, two of them in jobs."""
+    """A run in its own process: three lines, two of them in jobs."""
     (tmp_path / "profile.json").write_text(
         profile.model_copy(update={"max_jobs": 2}).model_dump_json(by_alias=True)
     )
@@ -103,7 +103,7 @@ def test_after_sigkill_jobs_end_by_themselves(slurm, process, tmp_path):
 def test_a_job_that_starts_after_its_run_was_killed_ends_by_itself(
     slurm, process, profile, tmp_path
 ):
-    """It was in the queue: it starts, looks for its run in vain, and leaves."""
+    """It was in the queue. It starts, does not find its run, and ends."""
     slurm.command("scontrol", "update", "nodename=d1,d2", "state=drain", "reason=test")
     try:
         running = set(slurm.alive())

@@ -24,7 +24,7 @@ def test_six_lines_run_in_six_jobs_on_two_nodes(slurm, run, profile, tmp_path, a
         waiting = [lines.start(jobs.sleep, 2, begun[n], name=f"line{n}") for n in range(6)]
         for n in range(3):
             appears(begun[n])
-        assert len(slurm.alive()) == 3  # the profile's max_jobs: the others hold no allocation
+        assert len(slurm.alive()) == 3  # the profile's max_jobs: the other lines hold no allocation
         ids = [line.result() for line in waiting]
     assert len(set(ids)) == 6
     assert {slurm.jobs()[job] for job in ids} == {"COMPLETED"}
@@ -33,7 +33,7 @@ def test_six_lines_run_in_six_jobs_on_two_nodes(slurm, run, profile, tmp_path, a
     for n, fact in enumerate(facts):
         assert re.fullmatch(rf"shift-line{n}-run-[0-9a-f]{{6}}", fact["JobName"])
         assert fact["Account"] == "s3673"
-        assert fact["Requeue"] == "0"  # a failed node's job is not started behind our back
+        assert fact["Requeue"] == "0"  # Slurm does not start the job of a failed node again
     assert not slurm.alive()
 
 
@@ -70,7 +70,7 @@ def test_the_line_is_told_its_job_and_what_the_function_logs(slurm, run, profile
 
 
 def test_a_node_needs_no_prefect_no_portal_and_no_bucket(slurm, run, profile, tmp_path):
-    """It needs a way to the flow's scheduler, and the folder."""
+    """It needs only the network to the flow's scheduler, and the folder."""
     (line,) = simulate_campaign(tmp_path / "portal", samples=20, scan_lines=20)["20220224"]
     sources = sources_in(tmp_path / "portal", line, "v1")
     nowhere = "http://127.0.0.1:9"
@@ -166,7 +166,7 @@ def test_only_the_run_itself_reaches_its_scheduler(slurm, run, profile, tmp_path
         ):
             with pytest.raises(OSError, match=words):
                 Client(where, security=security, timeout=2)
-        # Also who does not look at the scheduler's certificate.
+        # Also a client that does not check the scheduler's certificate.
         host, port = address.removeprefix("tls://").split(":")
         careless = ssl.create_default_context()
         careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
@@ -181,7 +181,7 @@ def test_only_the_run_itself_reaches_its_scheduler(slurm, run, profile, tmp_path
 
 
 def test_a_job_has_no_secret_and_a_folder_may_have_a_space(slurm, profile, tmp_path, monkeypatch):
-    """All that the flow knows is in its own environment; sbatch would hand it to the job."""
+    """The secrets are in the environment of the flow, and sbatch would pass it to the job."""
     planted = {
         "SHIFT_AUTH": "keeper:planted-auth",
         "PREFECT_API_AUTH_STRING": "keeper:planted-auth",

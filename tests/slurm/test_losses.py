@@ -1,4 +1,4 @@
-"""Jobs that end before their function: seen soon, told truly, and nothing left on the nodes."""
+"""Jobs that end before their function: they are noticed and reported soon, and nothing is left."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from support.slurm import is_running
 
 
 def _lost(line) -> tuple[JobLostError, float]:
-    """The line's error, and when it came."""
+    """The error of the line, and its time."""
     with pytest.raises(JobLostError) as caught:
         line.result()
     return caught.value, time.monotonic()
@@ -32,7 +32,7 @@ def test_scancel_ends_one_line_and_no_other(slurm, run, profile, tmp_path, appea
         before = time.monotonic()
         error, after = _lost(line)
         assert after - before < 15
-        assert not is_running(int(begun.read_text()))  # nothing writes on
+        assert not is_running(int(begun.read_text()))  # no process continues to write
         again = lines.start(jobs.sleep, 0, name="line").result()
         assert again != job
         assert neighbour.result() in slurm.jobs()
@@ -73,7 +73,7 @@ def test_a_node_that_goes_down(slurm, run, profile, tmp_path, appears):
         slurm.set_nodes("down", node)
         before = time.monotonic()
         error, after = _lost(line)
-        # Another try finds the other node, and the job is not started again by Slurm.
+        # Another try gets the other node, and Slurm does not start the job again.
         retried = slurm.facts(lines.start(jobs.sleep, 0, name="line").result())
     assert after - before < 60
     assert (error.job_id, error.node, error.state) == (job, node, "NODE_FAIL")
@@ -92,7 +92,7 @@ def test_a_job_over_its_memory(slurm, run, profile):
 def test_a_walltime_that_is_too_short_and_a_worker_that_falls_silent(
     slurm, run, profile, tmp_path, appears
 ):
-    """Both take a minute. A silent worker is what is seen of a node that lost its network."""
+    """Both take a minute. A node that lost its network appears as a silent worker."""
     short = profile.with_options(walltime="00:01:00")
     begun = tmp_path / "begun"
     with run(short, "short") as one, run(profile, "silent") as other:
@@ -105,7 +105,7 @@ def test_a_walltime_that_is_too_short_and_a_worker_that_falls_silent(
         assert after - before < 60
         assert "was silent" in str(error)
         assert not slurm.alive(name="silent")
-        # It may not write on when its node finds the network again.
+        # It must not continue to write when its node has its network again.
         with suppress(ProcessLookupError):  # Slurm may have killed it already
             os.kill(int(begun.read_text()), signal.SIGCONT)
         slurm.wait_for("the worker ends", lambda: not is_running(int(begun.read_text())), 20)
@@ -139,7 +139,7 @@ def test_an_environment_without_the_library_is_told(slurm, run, profile, tmp_pat
 
 
 def test_a_worker_that_is_terminated_ends_at_once(slurm, run, profile, tmp_path, appears):
-    """Whatever becomes of its event loop: a store must not have two writers."""
+    """This must hold also if its event loop is blocked, because a store must not have two writers."""
     begun = tmp_path / "begun"
     with run(profile) as lines:
         line = lines.start(jobs.sleep, 100, begun, name="line")

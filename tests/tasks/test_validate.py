@@ -20,5 +20,5 @@ def test_a_store_that_is_not_right_is_refused_and_converted_again_by_the_next_ru
     with pytest.raises(InvalidStoreError, match=r"line\.zarr is not published.*chunks: 1 of") as e:
         validate.fn(LINE, store, summary, sources)
     assert converted_summary(store, wanted) is None
-    # The same input makes the same store: trying again at once would not help.
+    # The same input makes the same store, so an immediate second try would not help.
     assert not is_passing(e.value)

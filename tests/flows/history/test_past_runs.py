@@ -1,4 +1,4 @@
-"""From Prefect's own flow runs to the runs of the history."""
+"""The runs of the history, made from Prefect's flow runs."""
 
 import os
 from datetime import UTC, datetime, timedelta

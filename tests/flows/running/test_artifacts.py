@@ -1,4 +1,4 @@
-"""The artifacts of a line; a failure of theirs must not fail the line."""
+"""The artifacts of a line. If they fail, the line must not fail."""
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from shift_stac.storage.address import open_storage
 
 
 class Companions:
-    """The companions that are shown."""
+    """The pictures that are shown."""
 
     def __init__(self, folder):
         self.thumbnail = folder / "a.png"
@@ -24,7 +24,7 @@ class Companions:
 def test_a_published_line_is_none_the_worse_for_a_server_that_refuses_its_picture(
     tmp_path, monkeypatch, refused
 ):
-    """The refusal is feigned: a real server that has just taken the run's tasks would not."""
+    """The refusal is simulated: a real server that has just accepted the tasks would not refuse."""
 
     def refuse(*_, **__):
         msg = "busy"

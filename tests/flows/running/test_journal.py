@@ -1,4 +1,4 @@
-"""The report of a run, at each moment at which the run might be killed."""
+"""The report of a run, at each time at which the run may be killed."""
 
 import json
 from datetime import UTC, datetime, timedelta

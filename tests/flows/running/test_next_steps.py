@@ -19,7 +19,7 @@ def step(kind, error="", stage=""):
         ("EnviError", "download", "write to the operators of the portal"),
         ("JobLostError", "convert", "cluster profile"),
         ("CredentialsError", "publish", "flows.session"),
-        # An error is also what its class is a kind of; the nearest counts.
+        # An error also belongs to the parents of its class. The nearest class counts.
         ("NoSessionError", "publish", "flows.session"),
         ("WorkFolderError", "download", "working folder"),
         ("StorageError", "publish", "archive can be reached"),

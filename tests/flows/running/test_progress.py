@@ -1,4 +1,4 @@
-"""Progress artifacts, whatever the server answers."""
+"""Progress artifacts, with any answer of the server."""
 
 import json
 import os
@@ -14,7 +14,7 @@ ID = "7d1f0e54-6f3a-4c55-9d0c-6a5d5f5f9f10"
 
 
 class Server:
-    """Takes artifacts as Prefect's server does, but for the requests that it shall refuse."""
+    """Accepts artifacts like Prefect's server, except for the requests that it shall refuse."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -57,7 +57,8 @@ def server() -> Iterator[Server]:
 @pytest.mark.prefect
 def test_one_artifact_a_stage_ends_where_the_stage_did_though_a_busy_server_refuses(server):
     server.refusals = 2
-    # In a process of its own, as a run is: the reporter's thread reads the process' settings.
+    # In its own process, like a run, because the reporter's thread reads the settings of the
+    # process.
     program = """if True:
         from prefect.client.schemas.actions import ArtifactCreate
         from flows.running.progress import _Reporter

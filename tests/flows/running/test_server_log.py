@@ -12,7 +12,7 @@ from flows.running.server_log import HANDLER
 
 @pytest.fixture
 def log():
-    """A logger with the handler that the server is told, and what it has written."""
+    """A logger with the handler of the server's settings, and its output."""
     written = io.StringIO()
     (handler,) = HANDLER.values()
     made = logging.config.DictConfigurator({}).resolve(handler)(stream=written)
@@ -31,7 +31,7 @@ def test_a_busy_database_is_told_in_one_sentence(log, tmp_path):
         try:
             other.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            # As SQLAlchemy hands it on.
+            # As SQLAlchemy raises it.
             msg = "[SQL: INSERT ...]"
             raise RuntimeError(msg) from error
     except RuntimeError:

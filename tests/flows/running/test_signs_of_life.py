@@ -1,4 +1,4 @@
-"""A run ends when its Prefect server is gone, and not when that is merely busy."""
+"""A run ends if its Prefect server is gone, and continues if the server is only busy."""
 
 import socket
 import time
@@ -17,7 +17,7 @@ PATIENCE_S = 0.6
 
 @pytest.fixture
 def ended(monkeypatch):
-    """Why runs were ended, in place of the end of this process."""
+    """The reasons for which runs were ended, instead of the end of this process."""
     reasons: list[str] = []
     monkeypatch.setattr(signs_of_life, "end_run", reasons.append)
     monkeypatch.setattr(signs_of_life, "BEAT_SECONDS", 0.1)
@@ -34,7 +34,7 @@ def live(url: str, ended: list[str], seconds: float) -> None:
 
 
 class Busy(QuietHandler):
-    """A server that is there, and whose database is not."""
+    """A server that answers, but whose database does not."""
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         if self.path.endswith("/health"):
@@ -58,7 +58,7 @@ class Locked(Busy):
 
 
 def test_a_server_that_is_gone_ends_the_run_with_a_sentence(ended):
-    # The system takes the connection, and nobody answers.
+    # The system accepts the connection, and nobody answers.
     with socket.create_server(("127.0.0.1", 0)) as server:
         live(f"http://127.0.0.1:{server.getsockname()[1]}/api", ended, 20)
     (reason,) = ended

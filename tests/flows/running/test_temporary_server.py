@@ -1,4 +1,4 @@
-"""A run that is killed leaves no server, at whatever moment of its start."""
+"""A run that is killed at any time of its start leaves no server."""
 
 import os
 import subprocess

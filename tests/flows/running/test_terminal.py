@@ -38,6 +38,6 @@ def test_a_table_fits_the_terminal_and_breaks_no_word(capsys, monkeypatch):
     assert set(reason.split()) <= set(said.split())
     longest = max(reason.split(), key=len)
     assert all(len(line) <= 80 for line in said.splitlines() if longest not in line)
-    # What fits stays in the table.
+    # Texts that fit stay in the table.
     print_rows(plain_console(), "1 failed", [rows[0] | {"reason": "no answer"}])
     assert "failed        no answer" in capsys.readouterr().out
