@@ -52,11 +52,11 @@ class Child:
 
 @contextmanager
 def run_prefect(
-    name: str, arguments: Sequence[str], environment: Mapping[str, str]
+    name: str, arguments: Sequence[str], environment: Mapping[str, str], *, module: str = "prefect"
 ) -> Iterator[Child]:
-    """Run a command of Prefect while the context lasts."""
+    """Run a command of Prefect, or of a module that stands for it, while the context lasts."""
     process = subprocess.Popen(
-        [*_dying_with_us(), sys.executable, "-m", "prefect", *arguments],
+        [*_dying_with_us(), sys.executable, "-m", module, *arguments],
         env={**os.environ, **environment},
         # In a process group of its own: we pass Ctrl-C on to the parts in the right order.
         start_new_session=True,

@@ -47,6 +47,7 @@ from flows.settings import (
 from shift_stac.errors import ShiftError
 
 _PROGRAM = "python -m deployments.serve"
+_SERVER_MODULE = "deployments.server"
 _POOL = "shift-stac"
 _CANCELLATION_SECONDS = 5
 # A server whose process lives is still starting: on a busy machine this takes minutes.
@@ -252,7 +253,9 @@ def serve(
         if options.server:
             _check_port(options)
             api = f"{local_url(options)}/api"
-            running = run_prefect("server", _server(options), server_environment(options))
+            running = run_prefect(
+                "server", _server(options), server_environment(options), module=_SERVER_MODULE
+            )
             children.append(stack.enter_context(running))
         else:
             api = PREFECT_API_URL.value() or ""

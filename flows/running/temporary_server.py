@@ -174,6 +174,9 @@ def _run_server(listening: socket.socket, started: "list[uvicorn.Server]") -> No
             from prefect.logging.configuration import setup_logging  # noqa: PLC0415
             from prefect.server.api.server import create_app  # noqa: PLC0415
 
+            from flows.running.patient_database import use_patient_database  # noqa: PLC0415
+
+            use_patient_database()
             app = create_app()
         # A fork has the handlers of its run.
         setup_logging(incremental=False)
