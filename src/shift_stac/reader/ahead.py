@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from shift_stac.reader.chunk_reads import StoredArray, Tile, fetch_pixels, stored_array
+from shift_stac.reader.chunk_reads import fetch_pixels
+from shift_stac.reader.stored_array import StoredArray, Tile, stored_array
 from shift_stac.reader.values import pixel_values
 
 # Pixels around those of the table, which does not contain every pixel of the swath.
@@ -73,7 +74,15 @@ class PixelsAhead:
         """Read the boxes."""
 
         async def box(array: StoredArray, tile: Tile) -> None:
-            self._read[tile] = await array.read(array.bands, *self._boxes[tile], limit)
+            y, x = self._boxes[tile]
+            depth = 1 if array.bands is None else len(array.bands)
+            found = np.empty((depth, y.stop - y.start, x.stop - x.start), array.stored_dtype)
+
+            def place(to: NDArray[np.intp], within: NDArray[np.intp], values: NDArray[Any]) -> None:
+                found[to] = values[within]
+
+            await array.read(array.bands, y, x, place, limit)
+            self._read[tile] = found
 
         if self._array is not None:
             await asyncio.gather(*(box(self._array, tile) for tile in self._boxes))

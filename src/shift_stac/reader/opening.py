@@ -19,8 +19,8 @@ from zarr.core.sync import sync
 
 from shift_stac.errors import StoreError
 from shift_stac.reader import access  # noqa: F401 - adds the accessor
-from shift_stac.reader.chunk_reads import StoredArray
 from shift_stac.reader.store_address import store_address
+from shift_stac.reader.stored_array import StoredArray
 from shift_stac.reader.stores import ObjectReadError, Objects, stores_of
 from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.glt_group import GLT_GROUP, hide_crs

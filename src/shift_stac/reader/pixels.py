@@ -17,7 +17,8 @@ from scipy.spatial import KDTree
 
 from shift_stac.crs import transformer
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid
-from shift_stac.reader.chunk_reads import Beside, asked_beside, stored_array, tiles_of
+from shift_stac.reader.chunk_reads import Beside, asked_beside
+from shift_stac.reader.stored_array import stored_array, tiles_of
 from shift_stac.reader.values import Window, pixel_values, window_values
 from shift_stac.store.glt_group import LAYERS, read_grid
 

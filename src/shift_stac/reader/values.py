@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from shift_stac.reader.chunk_reads import Beside, fetch_pixels, fetch_tiles, stored_array, tiles_of
+from shift_stac.reader.chunk_reads import Beside, fetch_pixels, fetch_tiles
+from shift_stac.reader.stored_array import stored_array, tiles_of
 
 Window = tuple[slice, slice]
 """Slices of the last two dimensions of a variable: scan lines and samples, or rows and columns."""

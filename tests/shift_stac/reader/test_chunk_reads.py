@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import shapely
 import xarray as xr
+import zarr
 from pyproj import Transformer
 
 from shift_stac import open_flightline
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import MapError
-from shift_stac.reader import chunk_reads, orthorectify, pixels
-from shift_stac.reader.chunk_reads import stored_array
+from shift_stac.reader import kept_tiles, orthorectify, pixels
+from shift_stac.reader.chunk_reads import fetch_pixels, fetch_tiles
+from shift_stac.reader.stored_array import stored_array, tiles_of
 from shift_stac.simulate import simulate_campaign
 from shift_stac.store.chunking import ChunkSizes
 from shift_stac.store.conversion import convert_line
@@ -131,7 +133,7 @@ def square(ds, metres):
 def test_every_way_gives_the_same_map_and_statistics(stores, monkeypatch, layout, kept):
     monkeypatch.setattr(orthorectify, "_BLOCK_CELLS", 64)
     monkeypatch.setattr(pixels, "_READ_BYTES", 30_000)
-    monkeypatch.setattr(chunk_reads, "KEPT_BYTES", kept)
+    monkeypatch.setattr(kept_tiles, "KEPT_BYTES", kept)
     ds = open_flightline(stores[layout])
     ordinary = open_flightline(stores["plain"]).load()
     for asked in ({"bands": RGB}, {}, {"variable": "slope"}, {"resolution": 3.5, "bands": RGB}):
@@ -142,6 +144,38 @@ def test_every_way_gives_the_same_map_and_statistics(stores, monkeypatch, layout
     for metres in (30, 900):
         area = square(ordinary, metres)
         xr.testing.assert_allclose(*[each.swath.polygon(area) for each in (ds, ordinary)])
+
+
+# Bands in any order, and of several chunks.
+BANDS = (13, 2, 20, 5, 12)
+
+
+@pytest.mark.parametrize("layout", ["plain", "sharded"])
+def test_values_are_those_of_zarr_bit_for_bit(stores, tmp_path, layout):
+    """Of each variable and codec, also where a chunk is not stored, and of a dataset that was sent."""
+    store = shutil.copytree(stores[layout], tmp_path / "line.zarr")
+    for name in ("Reflectance", "longitude", "glt/glt_line"):
+        *_, last = sorted(path for path in (store / name / "c").rglob("*") if path.is_file())
+        last.unlink()
+    group = zarr.open_group(store, mode="r")
+    ds = pickle.loads(pickle.dumps(open_flightline(store)))
+    random = np.random.default_rng(5)
+    compared = 0
+    for name, variable in ds.variables.items():
+        if (array := stored_array(xr.DataArray(variable))) is None:
+            continue
+        stored = group[f"glt/{name}" if name.startswith("glt") else name][...]
+        bands = None if variable.ndim == len(array.tile) else BANDS
+        wanted = array.decode(stored if bands is None else stored[list(bands)])
+        height, width = variable.shape[-2:]
+        line, sample = random.integers(0, height, 200), random.integers(0, width, 200)
+        lines, samples = slice(7, height - 3), slice(0, width)
+        found = fetch_pixels(array, bands, line, sample)
+        assert found.tobytes() == wanted[..., line, sample].tobytes(), name
+        (read,) = fetch_tiles([(array, bands, tiles_of(array, lines, samples))])
+        assert read.window(lines, samples).tobytes() == wanted[..., lines, :].tobytes(), name
+        compared += 1
+    assert compared > len(("Reflectance", "Radiance", "longitude", "latitude", "glt_line"))
 
 
 @pytest.mark.server
