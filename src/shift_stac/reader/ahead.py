@@ -7,6 +7,7 @@ cube cost a round trip each: so the cube is read around the pixels of the table 
 import asyncio
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from shift_stac.reader.chunk_reads import fetch_pixels
-from shift_stac.reader.stored_array import StoredArray, Tile, stored_array
+from shift_stac.reader.stored_array import Box, Tile, stored_array
 from shift_stac.reader.values import pixel_values
 
 # Pixels around those of the table, which does not contain every pixel of the swath.
@@ -72,20 +73,15 @@ class PixelsAhead:
 
     async def read(self, limit: asyncio.Semaphore) -> None:
         """Read the boxes."""
-
-        async def box(array: StoredArray, tile: Tile) -> None:
-            y, x = self._boxes[tile]
-            depth = 1 if array.bands is None else len(array.bands)
-            found = np.empty((depth, y.stop - y.start, x.stop - x.start), array.stored_dtype)
-
-            def place(to: NDArray[np.intp], within: NDArray[np.intp], values: NDArray[Any]) -> None:
-                found[to] = values[within]
-
-            await array.read(array.bands, y, x, place, limit)
-            self._read[tile] = found
-
-        if self._array is not None:
-            await asyncio.gather(*(box(self._array, tile) for tile in self._boxes))
+        array = self._array
+        if array is None:
+            return
+        depth = 1 if array.bands is None else len(array.bands)
+        for tile, (y, x) in self._boxes.items():
+            shape = depth, y.stop - y.start, x.stop - x.start
+            self._read[tile] = np.empty(shape, array.stored_dtype)
+        boxes = [Box(*box, partial(_put, self._read[tile])) for tile, box in self._boxes.items()]
+        await array.read(array.bands, boxes, limit)
 
     def pixels(self, line: NDArray[np.intp], sample: NDArray[np.intp]) -> NDArray[Any]:
         """Return values of pixels, shaped ([bands,] pixels); those outside of the boxes are read now."""
@@ -107,3 +103,9 @@ class PixelsAhead:
         if missing.any():
             out[:, missing] = fetch_pixels(array, array.bands, line[missing], sample[missing])
         return out[0] if array.bands is None else out
+
+
+def _put(
+    out: NDArray[Any], to: NDArray[np.intp], within: NDArray[np.intp], values: NDArray[Any]
+) -> None:
+    out[to] = values[within]

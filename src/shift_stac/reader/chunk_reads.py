@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zarr.core.sync import sync
 
 from shift_stac.reader.kept_tiles import KEPT
-from shift_stac.reader.stored_array import Bands, StoredArray, Tile, tiles_of
+from shift_stac.reader.stored_array import Bands, Box, StoredArray, Tile, tiles_of
 
 # Chunks of 3 MB in flight: enough for a connection of 10 Gbit/s at 30 ms.
 _IN_FLIGHT = 64
@@ -114,7 +114,7 @@ def fetch_pixels(
     out = np.empty((1 if bands is None else len(bands), line.size), array.stored_dtype)
     places = array.tiles_at(line, sample)
 
-    async def pick(tiles: Sequence[Tile], limit: asyncio.Semaphore) -> None:
+    def box(tiles: Sequence[Tile]) -> Box:
         own = np.concatenate([places[tile] for tile in tiles])
         y, x = (slice(int(part.min()), int(part.max()) + 1) for part in (line[own], sample[own]))
         where = line[own] - y.start, sample[own] - x.start
@@ -122,13 +122,13 @@ def fetch_pixels(
         def place(to: NDArray[np.intp], within: NDArray[np.intp], values: NDArray[Any]) -> None:
             out[to[:, None], own] = values[(within[:, None], *where)]
 
-        await array.read(bands, y, x, place, limit)
+        return Box(y, x, place)
 
-    async def gather() -> None:
-        limit = asyncio.Semaphore(_IN_FLIGHT)
-        await asyncio.gather(*(pick(tiles, limit) for tiles in array.objects(list(places))))
+    async def read() -> None:
+        boxes = [box(tiles) for tiles in array.objects(list(places))]
+        await array.read(bands, boxes, asyncio.Semaphore(_IN_FLIGHT))
 
-    sync(gather())
+    sync(read())
     decoded = array.decode(out)
     return decoded[0] if bands is None else decoded
 
@@ -145,41 +145,43 @@ async def _tiles(
             coming[tile] = KEPT.coming[array.token, bands, tile]
         else:
             missing.append(tile)
-    reads = []
-    for tiles in array.objects(missing):
-        read = asyncio.ensure_future(_read_object(array, bands, tiles, limit))
-        reads.append(read)
-        for tile in tiles:
+    if missing:
+        read = asyncio.ensure_future(_read_missing(array, bands, missing, limit))
+        for tile in missing:
             KEPT.coming[array.token, bands, tile] = read
-    for values in await asyncio.gather(*reads):
-        found |= values
+        found |= await read
     for tile, other in coming.items():
         found[tile] = (await other)[tile]
     return found
 
 
-async def _read_object(
+async def _read_missing(
     array: StoredArray, bands: Bands, tiles: Sequence[Tile], limit: asyncio.Semaphore
 ) -> dict[Tile, NDArray[Any]]:
-    boxes = {tile: array.box(tile) for tile in tiles}
-    y, x = (
-        slice(min(part.start for part in parts), max(part.stop for part in parts))
-        for parts in zip(*boxes.values(), strict=True)
-    )
     depth = 1 if bands is None else len(bands)
+    places = {tile: array.box(tile) for tile in tiles}
     found = {
         tile: np.empty((depth, *(part.stop - part.start for part in box)), array.stored_dtype)
-        for tile, box in boxes.items()
+        for tile, box in places.items()
     }
 
-    def place(to: NDArray[np.intp], within: NDArray[np.intp], values: NDArray[Any]) -> None:
-        for tile, (own_y, own_x) in boxes.items():
-            part = values[:, _shared(own_y, y)[1], _shared(own_x, x)[1]]
-            for band, at in zip(to, within, strict=True):
-                found[tile][band] = part[at]
+    def box(of_object: Sequence[Tile]) -> Box:
+        y, x = (
+            slice(min(part.start for part in parts), max(part.stop for part in parts))
+            for parts in zip(*(places[tile] for tile in of_object), strict=True)
+        )
+
+        def place(to: NDArray[np.intp], within: NDArray[np.intp], values: NDArray[Any]) -> None:
+            for tile in of_object:
+                own_y, own_x = places[tile]
+                part = values[:, _shared(own_y, y)[1], _shared(own_x, x)[1]]
+                for band, at in zip(to, within, strict=True):
+                    found[tile][band] = part[at]
+
+        return Box(y, x, place)
 
     try:
-        await array.read(bands, y, x, place, limit)
+        await array.read(bands, [box(of_object) for of_object in array.objects(tiles)], limit)
         for tile, values in found.items():
             KEPT.put(array, bands, tile, values)
         return found

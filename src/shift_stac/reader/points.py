@@ -149,12 +149,12 @@ def _spectra(
         )
         for name, numbers in (("y", line), ("x", sample))
     }
-    for name, coordinate in variable.coords.items():
+    for name, coordinate in variable.coords.variables.items():
         if coordinate.dims == ("y", "x"):
-            values = spread(pixel_values(coordinate, line, sample, is_kept=True), np.nan)
-            coordinates[str(name)] = xr.Variable("point", values, coordinate.attrs)
+            values = pixel_values(variable.coords[name], line, sample, is_kept=True)
+            coordinates[str(name)] = xr.Variable("point", spread(values, np.nan), coordinate.attrs)
         elif "y" not in coordinate.dims and "x" not in coordinate.dims:
-            coordinates[str(name)] = coordinate.variable
+            coordinates[str(name)] = coordinate
     coordinates["distance"] = xr.Variable("point", nearest.distance, _DISTANCE)
     coordinates["point"] = xr.Variable("point", ids)
     dims = ("wavelength", "point") if found.ndim > 1 else ("point",)
