@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 from shift_stac.cancellation import Cancellation
 from shift_stac.errors import WorkFolderError
 
-# A process that is stopped (SIGSTOP, Ctrl-Z) may never go on. Its lock cannot be taken from it: it
-# would write on if it did.
+# A process that is stopped (SIGSTOP, Ctrl-Z) may never continue. Its lock cannot be taken from it,
+# because it would continue to write.
 _STOPPED_S = 60.0
 # Shorter waits are not logged.
 _TOLD_AFTER_S = 3.0
@@ -87,14 +87,15 @@ def held(
 
 
 def _holder(path: Path) -> int | None:
-    """Return the process that holds a lock, where Linux tells it; it tells none of another machine."""
+    """Return the process that holds a lock; None if Linux does not know it, as for another machine."""
     try:
         found = path.stat()
         rows = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-    # As "1: FLOCK  ADVISORY  WRITE 7411 fe:00:2909047 0 EOF"; a process of another container is 0.
+    # A row is "1: FLOCK ADVISORY WRITE 7411 fe:00:2909047 0 EOF". A process of another container is
+    # 0.
     fields = [row.split() for row in rows if place in row]
     holders = [int(row[4]) for row in fields if row[1] == "FLOCK" and row[5] == place]
     return next((holder for holder in holders if holder > 0), None)

@@ -232,7 +232,7 @@ def _words(piece: _Piece) -> list[str]:
 
 
 def moment_of(told: Mapping[str, str | None]) -> Moment | None:
-    """The time that the groups of a pattern's match tell; None where no whole day is told.
+    """Return the time in the groups of a pattern's match; None if they do not have a whole day.
 
     Raises
     ------

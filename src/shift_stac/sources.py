@@ -59,7 +59,7 @@ class ObsBand(StrEnum):
     EARTH_SUN_DISTANCE = "earth_sun_distance"
 
 
-# What a unit of radiance consists of, as UDUNITS writes it.
+# The factors of a unit of radiance, as UDUNITS writes them.
 _POWER, _AREA, _WIDTH, _ANGLE = "[pnumkµμ]?W", "[cmk]?m-2", "[numµμ]?m-1", "sr-1"
 
 
@@ -81,7 +81,7 @@ def _is_radiance_unit(unit: str) -> str:
 type RadianceUnit = Annotated[str, AfterValidator(_is_radiance_unit)]
 """A unit of radiance as UDUNITS writes it."""
 
-# A number of a file is one: true and "1" are none.
+# Only numbers of the file are accepted, and not true or "1".
 type Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 

@@ -1,4 +1,4 @@
-"""What an ingest would refuse a line for, or leave out of it, before its files are here."""
+"""Finds, before a line's files are downloaded, what an ingest would refuse or leave out."""
 
 from collections.abc import Mapping
 

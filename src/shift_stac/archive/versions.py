@@ -108,8 +108,8 @@ def _describes(item: Mapping[str, Any], checksums: Mapping[str, str]) -> bool:
 def _claim_own_path(before: _Claims, version: str, owner: str) -> _Claims:
     """Return claims in which a version has the line's own path, if that is possible.
 
-    Only a claim of the same owner is replaced: an owner makes one version at a time, and has given
-    up that one.
+    Only a claim of the same owner is replaced: an owner makes one version at a time, and no longer
+    makes the old one.
     """
     if before.first in {None, version}:
         owners = tuple(sorted({*before.owners, owner}))

@@ -24,8 +24,8 @@ from shift_stac.sources import RadianceUnit
 _STORED_FIELDS = {"date", "line"}
 
 
-# What STAC's schemas refuse must be refused before the first line is converted. An id, and the name of a
-# portal's version, are also those of folders.
+# Texts that STAC's schemas refuse must be refused before the first line is converted. Ids, and
+# names of a portal's versions, are also names of folders.
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 _Text = Annotated[str, Field(pattern=r"\S")]
 _Link = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$")]
@@ -90,7 +90,7 @@ class PortalDescription(FrozenModel):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        """Of a server, or a folder wherever a command runs."""
+        """The address of a server, or a folder on the machine where a command runs."""
         if re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) or re.match(r"[/~]", url):
             return url
         msg = f"{url!r} is no address of a portal: give one that begins with https:// or http://, or a whole path"

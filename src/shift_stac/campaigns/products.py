@@ -52,14 +52,14 @@ _TOLD_OF: dict[str, tuple[Product, ...]] = {
 _LEVELS = {Product.RADIANCE: "L1B", Product.REFLECTANCE: "L2A"}
 
 
-# Of data files: none, or one or more of such parts as ".img".
+# The ending of data files: empty, or one or more parts such as ".img".
 _Ending = Annotated[str, Field(pattern=r"^([.][A-Za-z0-9_-]+)*$")]
 _HeaderEnding = Annotated[str, Field(pattern=r"^([.][A-Za-z0-9_-]+)+$")]
 type HeaderPlace = Literal["added", "instead"]
 
 
 class Endings(NamedTuple):
-    """What data files and headers of a product have behind the part that their names share."""
+    """The ends of the names of data files and headers, after the part that both share."""
 
     data: str
     header: str
@@ -72,8 +72,8 @@ class ProductLocation(Untold):
     (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and ``{line}`` are filled in.
     ``name`` is without the files' ending. An ``optional`` product that is missing, unreadable or
     damaged is left out; for any other product the line fails. GLT and OBS are optional unless the
-    file says otherwise. ``level`` is the processing level of a cube. ``ending``, ``header`` and
-    ``header_ending`` are those of the portal version where they are not told here.
+    file says otherwise. ``level`` is the processing level of a cube. Without ``ending``, ``header``
+    or ``header_ending``, those of the portal version are used.
     """
 
     directory: str

@@ -1,8 +1,8 @@
 """A cluster whose workers share many pieces of work, each of which can safely be done twice.
 
-Unlike an engine's jobs, which carry out one function each, jobs of workers come and go with the work: the
-cluster adapts, and what a lost worker had begun, another one does. Processes of this machine have no
-queue: they are there from the beginning to the end.
+Unlike an engine's jobs, which carry out one function each, jobs of workers come and go with the
+work: the cluster adapts, and another worker repeats the piece of a lost one. Processes of this
+machine have no queue: they are there from the beginning to the end.
 """
 
 import logging
@@ -32,7 +32,7 @@ _QUIET_PROCESSES = {"DASK_LOGGING__DISTRIBUTED": "warning"}
 
 @dataclass(frozen=True)
 class SharedWorkers:
-    """What to make a cluster of a profile's class.
+    """The values from which a cluster of a profile's class is made.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 MOST_ROUGHNESS = 1.6
 """Numbers that are rougher by this factor than with their bytes swapped are in the wrong order."""
 
-# Neighbours without which no roughness is told.
+# The number of neighbours that a roughness needs.
 _LEAST_NEIGHBOURS = 200
 
 

@@ -273,7 +273,7 @@ def _nodata(
     if value is None:
         return None
     if untold is not None and not can_hold(dtype, value):
-        # It marks no value, and tells nothing: 16 bits without a sign have no -9999.
+        # No value can be marked by it: 16 bits without a sign have no -9999.
         value = untold
     if dtype.kind == "f" and np.isfinite(value):
         # The lowest double becomes the lowest float when a cube is written as floats.

@@ -66,7 +66,7 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
 
 
 def scale_note(product: Product, header: EnviHeader) -> str | None:
-    """What is to be said of whole numbers that can be no reflectance, and whose scale nobody tells."""
+    """Return a note on whole numbers that cannot be reflectances, and whose scale is unknown."""
     is_scaled = (header.scale_factor, header.add_offset) != (1.0, 0.0)
     if product is not Product.REFLECTANCE or header.dtype.kind not in "iu" or is_scaled:
         return None
@@ -76,7 +76,7 @@ def scale_note(product: Product, header: EnviHeader) -> str | None:
     )
 
 
-# What leaves values as they are.
+# A scaling that does not change values.
 _SCALES = {"reflectance scale factor": 1.0, "data gain values": 1.0, "data offset values": 0.0}
 
 

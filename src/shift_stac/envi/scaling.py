@@ -41,7 +41,7 @@ class Scaling:
     fault: str | None = None
 
 
-# Keys of other programs, of which nothing tells whether numbers are divided by it or multiplied.
+# Keys of other programs. It is unknown whether numbers must be divided or multiplied by them.
 _OTHER_KEY = re.compile(r"(?!reflectance )([a-z]+ )?scale( factors?)?")
 
 _KEYS = ("reflectance scale factor", "data gain values", "data offset values")

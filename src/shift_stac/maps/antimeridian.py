@@ -21,7 +21,7 @@ TURN_DEG = 360.0
 # The distance from the edge within rounding, and the place where a turn is measured.
 _EDGE_DEG = 180.0 - 1e-9
 _LATITUDES = (0.0, 45.0)
-# What is left of a turn between the two edges of a map on which the edge is not cut.
+# Largest distance between the two edges of a map, as a part of a turn, if the edge is not cut.
 _NO_TURN = 1000.0
 _POINTS_OF_A_SIDE = 21
 

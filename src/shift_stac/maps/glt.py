@@ -69,13 +69,13 @@ class PortalTable:
 
     @classmethod
     def of(cls, grid: MapGrid, image: EnviImage) -> "PortalTable":
-        """The table of a GLT, whose bands' names tell if the line comes first."""
+        """The table of a GLT. The names of its bands say whether the line comes first."""
         names = [name.lower() for name in image.header.band_names]
         swapped = len(names) == 2 and "line" in names[0] and "sample" in names[1]  # noqa: PLR2004
         return cls(grid, image, sample_band=int(swapped))
 
     def check_numbers(self, *, lines: int, samples: int) -> None:
-        """Refuse a table that names pixels which the line has not.
+        """Refuse a table that names pixels that the line does not have.
 
         Raises
         ------

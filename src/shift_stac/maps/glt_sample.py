@@ -1,4 +1,4 @@
-"""What a few rows tell of a lookup table (GLT) whose file is not here."""
+"""Checks a lookup table (GLT) by a few of its rows, before its file is downloaded."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,7 +11,7 @@ from shift_stac.maps.glt import LARGEST_MEDIAN_OFFSET, PortalTable, portal_table
 from shift_stac.maps.grid import MapGrid
 from shift_stac.swath.igm import InputGeometry, mask_igm
 
-# A table of no more bytes is read as a whole, where all of the IGM is here.
+# A table of at most this many bytes is read as a whole, if the whole IGM is here.
 _FEW_BYTES = 4_000_000
 
 
@@ -21,7 +21,7 @@ def foresee_table(
     places: Iterable[tuple[slice, InputGeometry]],
     read: Callable[[int, int], bytes],
 ) -> None:
-    """Look into a portal's table: all of a short line's, else a row at each of the known places.
+    """Check a portal's table: the whole table of a short line, otherwise a row at each known place.
 
     Parameters
     ----------

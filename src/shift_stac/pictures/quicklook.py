@@ -30,7 +30,7 @@ _THUMBNAIL_PIXELS = 1024
 # White in the brighter picture is 0.7 of the reflectance that is white in the other.
 HIGHER_EXPOSURE = 1 / 0.7
 
-# Half the time of zlib's default level, for an eighth more bytes.
+# This level takes half the time of zlib's default, and makes an eighth more bytes.
 _PNG_LEVEL = 3
 
 # Rows of the map in one block.

@@ -213,7 +213,7 @@ class _Walk:
         endings = tuple(
             dict.fromkeys(ending for way in ways for ending in self._endings[way.product])
         )
-        # That of data may be none, with which everything ends.
+        # The ending of data may be empty, and every name ends with the empty text.
         if not entry.name.endswith(endings):
             return f"ends with neither {' nor '.join(endings)}"
         name = re.search(self._names.pattern.regex(), entry.name)

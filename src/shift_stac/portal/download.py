@@ -38,7 +38,7 @@ from shift_stac.sources import (
 )
 
 _logger = logging.getLogger(__name__)
-# A cube of no more bytes is here as fast as a look into it would take.
+# The download of a cube of at most this many bytes takes no longer than a look into it.
 _SMALL_BYTES = 100_000_000
 
 type Look = Callable[[RemoteLine, Mapping[Product, EnviHeader], ReadPart], Iterable[str]]
@@ -136,7 +136,8 @@ class Downloader:
             need = Need(remote.line, downloads=self._files.missing(remote.files, folder), store=0)
             DiskRoom(folder).check(need)
             headers, notes = self._bring_headers(remote, folder, tally)
-            # The IGM first: it is small beside the cubes, and what is wrong with it spares them.
+            # The IGM comes first: it is small, and if it has a fault, the cubes need not be
+            # downloaded.
             first = [h.product for h in headers if h.product.product is Product.IGM]
             brought = self._bring_pairs(first, folder, tally)
             self._look_before(remote, headers, brought, folder)
@@ -151,7 +152,7 @@ class Downloader:
             )
 
     def inspect(self, remote: RemoteLine) -> tuple[str, ...]:
-        """Find out by the headers and some values what :meth:`download` would refuse, and keep nothing.
+        """Check by the headers and some values what :meth:`download` would refuse; keeps nothing.
 
         Parameters
         ----------
@@ -191,7 +192,7 @@ class Downloader:
         brought: Mapping[Product, SourceProduct | str],
         folder: Path,
     ) -> None:
-        """Look into the IGM, which is here, and into cubes that are so large that this is worth it."""
+        """Check the IGM, which is here, and some values of cubes that are large enough for this."""
         here = {
             product: pair.data for product, pair in brought.items() if not isinstance(pair, str)
         }
@@ -206,7 +207,7 @@ class Downloader:
             try:
                 return read_part(self._client, data[product], offset, size)
             except TransferError:
-                # The download tries again, and tells what is wrong.
+                # The download tries again, and reports the fault.
                 return None
 
         small = {p for p in data if p not in here and data[p].size <= _SMALL_BYTES}
@@ -221,7 +222,7 @@ class Downloader:
     def _bring_pairs(
         self, products: Sequence[RemoteProduct], folder: Path, tally: Tally
     ) -> dict[Product, SourceProduct | str]:
-        """Bring pairs side by side; of an optional one that is refused, a note."""
+        """Download pairs at the same time; for an optional one that is refused, return a note."""
         pairs = [
             self._pool.submit(_or_note, product, self._bring_pair, product, folder, tally)
             for product in products

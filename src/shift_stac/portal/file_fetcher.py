@@ -113,5 +113,5 @@ class FileFetcher:
 
 
 def _part(target: Path) -> Path:
-    """Where a file grows until it is whole."""
+    """The path of a file until it is complete."""
     return target.with_name(target.name + ".part")

@@ -129,14 +129,14 @@ def _links(page: str) -> list[tuple[str, str]]:
 
 
 def _links_of_json(page: str) -> list[tuple[str, str]]:
-    """Those of nginx's ``autoindex_format json``: objects with name, type, mtime and size."""
+    """Return the entries of nginx's ``autoindex_format json``: objects with name, type, mtime and size."""
     try:
         found = json.loads(page)
     except (ValueError, RecursionError):
         return []
     return [
         (
-            # A name with half a character is no name of a file, and no reason to end.
+            # Half a character cannot be quoted. It is replaced, since no file has such a name.
             quote(str(entry["name"]), errors="replace") + "/" * (entry.get("type") == "directory"),
             " ".join(str(entry[key]) for key in ("mtime", "size") if key in entry),
         )
@@ -146,7 +146,7 @@ def _links_of_json(page: str) -> list[tuple[str, str]]:
 
 
 def _links_of_bucket(page: str) -> list[tuple[str, str]]:
-    """Those of an S3 server's ListBucketResult; what is below a common prefix is a folder."""
+    """Return the entries of an S3 server's ListBucketResult; a common prefix is a folder."""
     if _element(page, "IsTruncated").lower() == "true":
         msg = "the bucket lists only a part of its objects: give a folder of a mirror, or another address"
         raise PortalError(msg)

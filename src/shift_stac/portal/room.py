@@ -32,7 +32,7 @@ class Need:
 
 
 class DiskRoom:
-    """The disk space of a working folder, with a ledger of what the lines in progress still need.
+    """The disk space of a working folder, and the bytes that lines in progress still need.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The files of one line that are under way together: how much is here, and the end of all with one."""
+"""Counts the bytes of one line's files, which are downloaded together, and stops all if one fails."""
 
 import threading
 from collections.abc import Callable

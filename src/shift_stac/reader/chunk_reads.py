@@ -18,7 +18,7 @@ from shift_stac.reader.stored_array import Bands, Box, StoredArray, Tile, tiles_
 # Chunks of 3 MB in flight: enough for a connection of 10 Gbit/s at 30 ms.
 _IN_FLIGHT = 64
 
-# Where one in so many pixels of a window is wanted, they are taken of the window at once.
+# If at least one of this many pixels of a window is wanted, the whole window is read at once.
 _DENSE = 8
 
 Beside = Callable[[asyncio.Semaphore], Coroutine[Any, Any, None]]
@@ -27,7 +27,7 @@ Beside = Callable[[asyncio.Semaphore], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True)
 class TilesRead:
-    """Whole tiles that were read of an array, each shaped (bands, y, x), as they are stored."""
+    """Whole tiles of an array that were read, each shaped (bands, y, x), as they are stored."""
 
     array: StoredArray
     bands: Bands
@@ -54,7 +54,7 @@ class TilesRead:
         return self._decoded(self._window(lines, samples))
 
     def _window(self, lines: slice, samples: slice) -> NDArray[Any]:
-        """A window as it is stored, shaped (bands, y, x); anything where no tile was read."""
+        """A window as it is stored, shaped (bands, y, x); parts without a tile have any value."""
         out = self._empty((lines.stop - lines.start, samples.stop - samples.start))
         for tile in tiles_of(self.array, lines, samples):
             if tile not in self.tiles:
@@ -99,7 +99,7 @@ def fetch_tiles(
 
 
 def asked_beside(array: StoredArray, bands: Bands, tiles: Collection[Tile]) -> Beside:
-    """What reads whole tiles of an array at the same time as something else, and keeps them."""
+    """Return a function that reads whole tiles of an array and keeps them, for ``beside``."""
 
     async def read(limit: asyncio.Semaphore) -> None:
         await _tiles(array, bands, tiles, limit)
@@ -191,7 +191,7 @@ async def _read_missing(
 
 
 def _shared(wanted: slice, present: slice) -> tuple[slice, slice]:
-    """What two ranges share, counted in either."""
+    """Return the intersection of two ranges, counted in each of them."""
     start, stop = max(wanted.start, present.start), min(wanted.stop, present.stop)
     return (
         slice(start - wanted.start, stop - wanted.start),

@@ -135,7 +135,7 @@ def matching_size(table: MapGrid, target: CRS) -> float:
 
 
 def _size_in_the_middle(table: MapGrid, target: CRS) -> float:
-    """As :func:`matching_size`, from the cells around the middle of the table."""
+    """Like :func:`matching_size`, from the cells around the middle of the table."""
     column, row = table.width / 2, table.height / 2
     corners = (column, column + 1, column), (row, row, row + 1)
     x, y = transformer(table.crs, target).transform(*(table.transform @ np.array(corners)))

@@ -96,7 +96,7 @@ class StoredArray:
         self.kept: dict[tuple[Bands, Tile], NDArray[Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is kept stays behind, and is counted by the token.
+        # The cache is not copied. It is counted by the token, so a copy has its own.
         lasting = {key: value for key, value in self.__dict__.items() if key not in _MADE}
         return {**lasting, "kept": {}, "token": uuid4().hex}
 

@@ -20,7 +20,7 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import FsspecStore, LocalStore, ObjectStore
 
-# As many as s3fs makes, within a few seconds.
+# The number of tries of s3fs, within a few seconds.
 _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 _TIMEOUT = timedelta(seconds=60)
 # Time after which keys are taken again from the standard chain, which renews them itself.

@@ -1,7 +1,7 @@
 """A small simulated campaign in the form of the real portal, for demos and tests.
 
-Names, headers, interleaves, units and known defects are those of the campaign file, for SHIFT those
-of AVIRIS-NG's products; landscape, flights and spectra are invented.
+Names, headers, interleaves, units and known defects are those of the campaign file, and for SHIFT
+those of AVIRIS-NG's products. Landscape, flights and spectra are made up.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The simulated flight: track, attitude and times of the aircraft.
 
-Lines lie side by side around the scene's centre, which of SHIFT is where UTM zones 10 and 11 meet,
-over the coast of Santa Barbara County; one flies north, the next south.
+Lines lie side by side around the scene's centre, and fly north and south in turn. The centre of
+SHIFT is on the border of UTM zones 10 and 11, at the coast of Santa Barbara County.
 """
 
 from dataclasses import dataclass
@@ -82,8 +82,8 @@ def plan_flights(
     day = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
     hour = (_FIRST_TAKE_OFF_HOUR - centre[0] / _DEGREES_PER_HOUR) % 24
     start = day + timedelta(hours=hour, seconds=int(random.integers(0, 3600)))
-    # A name holds its line's date: where there are many lines, the turns are shorter, so that
-    # the last does not start on the next day.
+    # A name has the date of its line. With many lines the turns are shorter, so that the last line
+    # does not start on the next day.
     duration = scan_lines * SCAN_PERIOD_S
     pause = (day + timedelta(days=1) - start).total_seconds() / max(lines, 1) - duration
     if pause < _SHORTEST_PAUSE_S:
@@ -121,13 +121,13 @@ def _fly(
     longitude = centre[0] + offset_m / (_METRES_PER_DEGREE * np.cos(np.radians(latitude)))
     crs = utm_zone_at(longitude, latitude)
     middle = transformer(WGS84, crs).transform(longitude, latitude)
-    # The grids of neighbouring zones are turned against each other; the lines are parallel.
+    # The lines are parallel, but the grids of neighbouring zones are rotated against each other.
     factors = Proj(crs).get_factors(longitude, latitude)
     convergence = np.radians(factors.meridian_convergence)
     distance = np.arange(scan_lines) * PIXEL_M
     azimuth = _AZIMUTH_DEG + (180.0 if southward else 0.0)
     phases = random.uniform(0, 2 * np.pi, 3)
-    # The aircraft drifts off its course over kilometres, and yaws over hundreds of metres.
+    # The drift of the aircraft changes over kilometres, and its yaw over hundreds of metres.
     wander = 2.0 * np.sin(distance / 2500 + phases[0]) + 0.2 * np.sin(distance / 180 + phases[1])
     course = np.radians(azimuth + wander) - convergence
     easting = np.cumsum(np.sin(course)) * PIXEL_M

@@ -18,7 +18,7 @@ def line_headers(
     wavelengths: NDArray[np.float64],
     good: NDArray[np.bool_],
 ) -> dict[Product, dict[str, object]]:
-    """Entries of each header but what the map of the GLT tells.
+    """Entries of each header, except for the map of the GLT.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ _FIRST_SOUTHERN = 32700  # EPSG's codes of WGS 84's UTM zones in the south come 
 def glt_header(
     table: NDArray[np.int32], west: float, north: float, flight: Flight
 ) -> dict[str, object]:
-    """What a GLT's header tells of its map: easting and northing of its north-western corner."""
+    """The entries of a GLT's header about its map, from easting and northing of its north-western corner."""
     zone, half = _zone(flight)
     return {
         "samples": table.shape[2],

@@ -1,11 +1,11 @@
-"""Smooth random fields that depend on the place alone, so that neighbouring lines agree."""
+"""Smooth random fields that depend only on the place, so that neighbouring lines agree."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def cell_hash(column: NDArray[np.int64], row: NDArray[np.int64], salt: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for each cell of a grid, the same whenever the cell is asked for.
+    """Return a number in [0, 1) for each cell of a grid, always the same for a cell.
 
     Mixing steps of SplitMix64 (Steele et al. 2014, doi:10.1145/2660193.2660195).
     """

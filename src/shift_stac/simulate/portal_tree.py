@@ -34,7 +34,7 @@ from shift_stac.sources import Product, ProductLevel, Untold
 _BLOCK_LINES = 64
 _NODATA = -9999.0
 _BAD_BAND = -0.01
-# ISOFIT leaves out what water vapour hides.
+# ISOFIT leaves out the bands that water vapour absorbs.
 _GOOD_WINDOWS = ((380.0, 1340.0), (1450.0, 1800.0), (1970.0, 2500.0))
 _RADIANCE_NOISE = 0.008
 
@@ -67,14 +67,14 @@ def write_line(
     for data, _ in paths.values():
         data.parent.mkdir(parents=True, exist_ok=True)
     if not with_glt:
-        # An earlier campaign with more lines may have left one.
+        # An earlier simulation with more lines may have left a GLT.
         for path in paths.pop(Product.GLT, ()):
             path.unlink(missing_ok=True)
     interleave = look.geometry_interleave.get(version, "bil")
     wavelengths = wavelength_axis(bands, look.detectors)
 
     with ExitStack() as stack:
-        # Headers take their places after the data, as they leave the stack in reverse order.
+        # Headers get their names after the data, because the stack is left in reverse order.
         asides = {
             product: (
                 stack.enter_context(replacing(header)),
@@ -184,7 +184,7 @@ def _nodata(untold: Untold) -> float:
 
 
 class CubeNumbers:
-    """How a cube's physical values are written: as floats, or as whole numbers of the campaign's scale."""
+    """The form of a cube's values in the file: floats, or whole numbers with the campaign's scale."""
 
     def __init__(self, untold: Untold, *, big_endian: bool) -> None:
         self._untold = untold

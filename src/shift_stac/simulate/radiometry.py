@@ -21,7 +21,7 @@ _ABSORPTIONS = (
 _SUN_TEMPERATURE_K = 5778.0
 _SUN_SOLID_ANGLE_SR = 6.794e-5
 _NOISE_POOL = 1 << 21
-# A header with a detector of fewer is taken for a mistake.
+# A header with a detector of fewer bands counts as an error.
 _LEAST_BANDS_OF_DETECTOR = 5
 
 
@@ -52,7 +52,7 @@ def band_widths(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def transmittance(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the atmosphere, down and up."""
+    """Return the transmittance of the atmosphere, down and up."""
     depth = 0.008 * (wavelengths / 1000.0) ** -4 + 0.06 * (wavelengths / 1000.0) ** -1
     for strength, centre, width in _ABSORPTIONS:
         depth = depth + strength * np.exp(-(((wavelengths - centre) / width) ** 2))
@@ -60,7 +60,7 @@ def transmittance(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sun_irradiance(wavelengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of a black body of the sun's size and temperature (Planck), uW cm-2 nm-1."""
+    """Return the irradiance of a black body of the sun's size and temperature (Planck), uW cm-2 nm-1."""
     metres = wavelengths * 1e-9
     exponent = 6.62607015e-34 * 2.99792458e8 / (metres * 1.380649e-23 * _SUN_TEMPERATURE_K)
     radiance = 2 * 6.62607015e-34 * 2.99792458e8**2 / metres**5 / np.expm1(exponent)
@@ -99,7 +99,7 @@ class NoisePool:
         self._random = random
 
     def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """A view of the pool, of the shape."""
+        """Return a view of the pool with this shape."""
         size = int(np.prod(shape))
         start = int(self._random.integers(0, len(self._pool) - size))
         return self._pool[start : start + size].reshape(shape)

@@ -10,8 +10,8 @@ from shift_stac.simulate.noise import cell_hash, smooth_noise
 
 _FIELD_M = 420.0
 _COAST_WIDTH_M = 60.0
-# The days of the year on which fields are greenest, which each reaches on a day of its own; hills
-# follow the winter's rain.
+# The range of days of the year on which fields are greenest. Each field has its own day. Hills are
+# green after the winter's rain.
 _FIRST_PEAK, _PEAKS_WITHIN = 60.0, 110.0
 _HILLS_PEAK = 85.0
 
@@ -24,7 +24,7 @@ def elevation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _coast(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far north the sea reaches."""
+    """Return the northern limit of the sea."""
     return np.asarray(-900.0 + 500.0 * smooth_noise(x / 2600, np.zeros_like(x), 3, octaves=3))
 
 
@@ -58,7 +58,7 @@ def abundances(
     )
     river = 1 - _ramp(np.abs(((x - river_bed + 3000) % 6000) - 3000) - 18.0, 12.0)
 
-    # Fields stand in a grid turned against the flight; hills are wild.
+    # Fields are in a grid that is rotated against the flight. Hills have no fields.
     turned = 0.35
     column = np.floor((x * np.cos(turned) + y * np.sin(turned)) / _FIELD_M).astype(np.int64)
     row = np.floor((y * np.cos(turned) - x * np.sin(turned)) / (_FIELD_M * 0.6)).astype(np.int64)
@@ -95,10 +95,10 @@ def abundances(
 
 
 def _growth(day_of_year: int, peak: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How green something is on a day, 0 to 1, that is greenest on another.
+    """Return the greenness on a day, 0 to 1, of vegetation that is greenest on another day.
 
-    A double logistic curve (Beck et al. 2006, doi:10.1016/j.rse.2005.10.021), slow to green and quick
-    to wither, as the grasslands of a Mediterranean climate are.
+    A double logistic curve (Beck et al. 2006, doi:10.1016/j.rse.2005.10.021): like grasslands of a
+    Mediterranean climate, it becomes green slowly and withers quickly.
     """
     greening = 1 / (1 + np.exp(-(day_of_year - peak + 45) / 12))
     withering = 1 / (1 + np.exp((day_of_year - peak - 25) / 7))

@@ -52,7 +52,7 @@ _BANDS = 3
 _IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\blon(gitude)?s?\b", re.IGNORECASE)
 _IS_NORTHING = re.compile(r"\bnorthings?\b|^north\b|\blat(itude)?s?\b", re.IGNORECASE)
 
-# A list of the bands; "Lat/Lon" by itself is the name of a projection.
+# The entry must be a list of bands: "Lat/Lon" by itself is the name of a projection.
 _NORTH_FIRST = re.compile(
     r"\b(lat(itude)?|northing)s?\s*,\s*(lon(gitude)?|easting)s?\s*,", re.IGNORECASE
 )
@@ -334,7 +334,7 @@ def ground_sampling(igm: NDArray[Any]) -> float | None:
 
 
 def typical_distance(igm: NDArray[Any]) -> float | None:
-    """As :func:`ground_sampling`, not rounded."""
+    """Like :func:`ground_sampling`, but not rounded."""
     distances = _typical_distances(igm)
     return float(np.mean(distances)) if distances else None
 

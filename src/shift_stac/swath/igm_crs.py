@@ -32,7 +32,7 @@ _TELLS_CRS = re.compile(
     r"|\bTM ?\d|\bWKT\b|\b(projection|crs|srs|proj4?|spatial ref\w*)\s*[:=]|(?<![\w.-])([1-9]|[1-5]\d|60) ?[NS]\b(?! *\d)",
     re.IGNORECASE,
 )
-# Keys of programs other than ENVI that tell one.
+# Keys of programs other than ENVI for a CRS.
 _CRS_KEY = re.compile(r"\b(projection|utm|zone|crs|srs|epsg|proj4?|datum|spatial ref(erence)?)\b")
 _NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
 _READ_ELSEWHERE = ("coordinate system string", "projection info", "map info")
@@ -235,7 +235,7 @@ def _are_alike(one: CRS, other: CRS) -> bool:
 
 
 def _told_in_words(header: EnviHeader) -> str:
-    """Description, names of bands, and entries of keys that no program but its writer's knows."""
+    """Return description, names of bands, and entries of keys that only the writing program knows."""
     others = (
         f"{key}: {plain(value)}"
         for key, value in header.fields.items()
@@ -247,7 +247,7 @@ def _told_in_words(header: EnviHeader) -> str:
 
 
 def _check_datum(header: EnviHeader, fallback: CRS) -> None:
-    """Refuse a header that tells a datum, and no zone, where the campaign's CRS is of another."""
+    """Refuse a header with a datum, but without a zone, if the campaign's CRS has another datum."""
     text = _told_in_words(header)
     told = next((known for known in _DATUMS if known.name.search(text)), None)
     geodetic = fallback.geodetic_crs
@@ -277,7 +277,7 @@ def _tells_datum(header: EnviHeader) -> bool:
 
 def _from_coordinate_system(header: EnviHeader) -> CRS | None:
     text = unbrace(header.fields.get("coordinate system string", ""))
-    # So does ENVI write that there is none.
+    # ENVI writes this if there is none.
     if not text or re.match(r'(LOCAL_CS|ENGCRS|PROJCS\["(Arbitrary|Pixel))', text, re.IGNORECASE):
         return None
     return _parsed(header, text)

@@ -1,4 +1,4 @@
-"""What a few scan lines tell of a flight line whose files are not all here yet."""
+"""Checks a flight line by a few scan lines, before all of its files are downloaded."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -22,9 +22,9 @@ from shift_stac.swath.spectral import shared_axis
 _FEW_LINES = 64
 # Otherwise, at this many places, two scan lines each: neighbours give the ground sampling.
 _PLACES = 4
-# Where a cube has no value in the middle, at so many places.
+# Number of places to look at if a cube has no value in the middle.
 _PLACES_OF_VALUES = 8
-# Of a file in which each band lies by itself, so many of the good ones.
+# Number of good bands to read if each band is stored separately.
 _SAMPLED_BANDS = 3
 
 
@@ -110,7 +110,7 @@ def sampled_places(
 def foresee_observation(
     line: FlightLine, header: EnviHeader, read: Callable[[int, int], bytes]
 ) -> tuple[str, ...]:
-    """What a run would leave out of an OBS for its values, by those of a few scan lines."""
+    """Return notes on values of an OBS that a run would leave out, from a few scan lines."""
     rows = np.unique(np.linspace(0, header.lines - 1, _PLACES, dtype=int)).tolist()
     parts = [read_lines(header, slice(row, row + 1), read) for row in rows]
     data = np.concatenate([part.data for part in parts])
@@ -120,7 +120,7 @@ def foresee_observation(
 
 
 def reads_of(read: ReadPart, product: Product) -> Callable[[int, int], bytes]:
-    """What reads of one product's file; it raises :class:`NoPartsError` where no parts are given."""
+    """Return a function that reads one product's file; it raises :class:`NoPartsError` without parts."""
 
     def reads(offset: int, size: int) -> bytes:
         content = read(product, offset, size)
@@ -134,7 +134,7 @@ def reads_of(read: ReadPart, product: Product) -> Callable[[int, int], bytes]:
 def _check_values(
     header: EnviHeader, spectral: SpectralRange, read: Callable[[int, int], bytes]
 ) -> None:
-    """Refuse a cube whose numbers are none of any unit, or which has none in any of some scan lines."""
+    """Refuse a cube whose numbers fit no unit, or that has no value in any of some scan lines."""
     good = shared_axis([header], spectral.good_windows, spectral.bad_bands).good
     bands = np.flatnonzero(good) if any(good) else np.arange(header.bands)
     bands = header.bands - 1 - bands if header.descends else bands

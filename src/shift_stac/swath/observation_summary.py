@@ -1,4 +1,4 @@
-"""The time of a line and the directions of sun and sensor: what its STAC item tells of its OBS."""
+"""The time of a line and the directions of sun and sensor, which its STAC item gets from its OBS."""
 
 from datetime import datetime, timedelta
 
