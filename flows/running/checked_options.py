@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from flows.running.plain_failures import WRONG_OPTIONS
+from flows.running.registration import run_begins
 from flows.running.signs_of_life import SignsOfLife
 from flows.running.terminal import problems_of
 from flows.settings import ServiceOptions, complete
@@ -32,6 +33,7 @@ def with_options[Options: BaseModel, Result](
     ) -> Callable[[Options], State[Result]]:
         @wraps(function)
         def checked(options: Options) -> State[Result]:
+            run_begins()
             try:
                 whole = _whole(kind, options)
                 patience = _whole(ServiceOptions, {}).server_patience

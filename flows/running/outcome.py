@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from flows.running.interruption import ending_with
 from flows.running.journal import TAG, Journal
 from flows.running.plain_failures import NoServerError, NotWellError
+from flows.running.registration import registering
 from flows.running.run_names import called_here
 from flows.running.signs_of_life import Left
 from flows.running.temporary_server import (
@@ -96,7 +97,7 @@ def run_flow(flow: Flow[..., Any], options: BaseModel) -> Any:
     if not is_server_temporary():
         _check_server()
     # This tag lets the service watch this run too.
-    with tags(TAG), ending_with(temporary_server_sentinel(), _SERVER_ENDED):
+    with tags(TAG), ending_with(temporary_server_sentinel(), _SERVER_ENDED), registering():
         state: Any = flow(options, return_state=True)
         return _result_of(state)
 

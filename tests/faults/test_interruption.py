@@ -91,11 +91,8 @@ def length(portal, environment, prefect_api, tmp_path_factory) -> float:
 
 
 def under_way(api: str) -> set[str]:
-    """The runs that are running for the server.
-
-    A run that was interrupted while it was registered is pending, until the service ends it.
-    """
-    states = {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}
+    """The runs that have not ended for the server."""
+    states = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
     found = httpx.post(f"{api}/flow_runs/filter", json={"flow_runs": states}, timeout=60).json()
     return {run["id"] for run in found}
 
