@@ -285,6 +285,11 @@ def test_a_narrow_dark_screen_shows_all_of_it(archive, chromium):
         "[...document.querySelector('#map').getContext('2d').getImageData(200, 60, 1, 1).data]"
     )
     assert max(corner[:3]) < 80
+    # The list of lines that lie over each other stays when the finger has left the map.
+    page.locator("#map").tap()
+    here = page.get_by_role("dialog", name="Flight lines at this place")
+    here.get_by_role("button").first.tap()
+    expect(here).to_be_hidden()
     context.close()
 
 
@@ -393,7 +398,9 @@ def publish_elsewhere(archive, folder, address):
     rebuild_search_pages(open_storage(str(folder)), load_campaign(), hrefs)
 
 
-def test_spectra_come_from_a_server_that_knows_no_ranges(long_line, watched):
+def test_from_a_server_that_knows_no_ranges_spectra_come_and_pictures_are_given_up(
+    long_line, watched
+):
     folder, line = long_line
     page = watched.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -403,6 +410,7 @@ def test_spectra_come_from_a_server_that_knows_no_ranges(long_line, watched):
         ask_for_spectrum(page, 1234, 7)
         expect(page.locator("#told")).to_contain_text("highest")
         assert_equals_store(spectrum_copied(page, 1234, 7), swath, 1234, 7)
+        expect(page.locator("#credit")).to_contain_text("sends parts of files (HTTP ranges)")
 
 
 class Unlisted(SimpleHTTPRequestHandler):

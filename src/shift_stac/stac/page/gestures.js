@@ -39,10 +39,11 @@ canvas.addEventListener("pointermove", (event) => {
 function release(event) {
   if (!held.delete(event.pointerId)) return;
   canvas.classList.remove("dragging");
-  if (event.type === "pointerup" && travelled < 4) ask(...placeOf(event));
 }
 canvas.addEventListener("pointerup", release);
 canvas.addEventListener("pointercancel", release);
+// Not when the pointer is released: after that a touch gives the map the focus, which closes a list.
+canvas.addEventListener("click", (event) => { if (travelled < 4) ask(...placeOf(event)); });
 canvas.addEventListener("pointerleave", () => { if (!held.size && el("here").hidden) highlight([]); el("hint").hidden = true; });
 
 canvas.addEventListener("wheel", (event) => {

@@ -137,6 +137,7 @@ function outline(line, width, pixel) {
   pen.strokeStyle = line === asked.chosen ? ink.mark : colourOf(line.date); pen.lineWidth = width; pen.stroke(line.path);
 }
 
+const TOP = 14, LABEL = 60;  // pixels: the meridians' labels stand at the top, left of the buttons
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 // Returns the labels, with their places: they are written above the lines.
 function paintGraticule() {
@@ -149,12 +150,12 @@ function paintGraticule() {
   for (let i = Math.ceil(west / step); i * step < east; i++) {
     const x = Math.round(toScreen([i * step, 0])[0]) + 0.5;
     pen.moveTo(x, 0); pen.lineTo(x, size.height);
-    labels.push([degrees(i * step, false, digits), x + 4, size.height - 22]);
+    if (x + LABEL < el("zoom").offsetLeft) labels.push([degrees(i * step, false, digits), x + 4, TOP]);
   }
   for (let i = Math.ceil(toLatitude(south) / step); i * step < toLatitude(north); i++) {
     const y = Math.round(toScreen([0, toY(i * step)])[1]) + 0.5;
     pen.moveTo(0, y); pen.lineTo(size.width, y);
-    labels.push([degrees(i * step, true, digits), 5, y - 4]);
+    if (y > 2 * TOP) labels.push([degrees(i * step, true, digits), 5, y - 4]);
   }
   pen.stroke();
   return labels;
@@ -174,11 +175,13 @@ function paintPlaces() {
     if (!meets([...place.at, ...place.at], inView)) continue;
     const [x, y] = toScreen(place.at);
     const width = pen.measureText(place.name).width + 12;
-    const box = [x - 5, y - 8, x + width, y + 8];
+    // At the right edge of the map, a name stands left of its place.
+    const left = x + width > size.width;
+    const box = left ? [x - width, y - 8, x + 5, y + 8] : [x - 5, y - 8, x + width, y + 8];
     if (taken.some((other) => meets(box, other))) continue;
     taken.push(box);
     pen.beginPath(); pen.arc(x, y, 2.5, 0, 7); pen.fillStyle = ink.ink; pen.fill();
-    write(place.name, x + 6, y + 4, ink.ink);
+    write(place.name, left ? x - width + 6 : x + 6, y + 4, ink.ink);
     if (taken.length > 40) break;
   }
 }

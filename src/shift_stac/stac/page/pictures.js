@@ -4,7 +4,7 @@ const LEAST_SEEN = 120;      // a line that is fewer pixels long on the screen i
 const MOST_LINES = 30, MOST_TILES = 160, READ_AT_ONCE = 4;
 const tiles = new Map();     // decoded, by line, level and place; the oldest are let go
 const overviews = new Map();
-let queue = [], reading = 0;
+let queue = [], reading = 0, emptied = 0;
 
 // Latitude and longitude of a share of the overview's width and height: the second degree through nine places.
 const throughThree = (t) => [(2 * t - 1) * (t - 1), 4 * t * (1 - t), t * (2 * t - 1)];
@@ -34,7 +34,7 @@ const canRead = (line) => line.map && ["http:", "https:"].includes(leadsTo(line.
 const lengthOf = (line) => Math.max(line.box[2] - line.box[0], line.box[3] - line.box[1]) * view.scale;
 const linesWithPictures = () => {
   const inView = boxInView();
-  const seen = shown.filter((line) => canRead(line) && lengthOf(line) > LEAST_SEEN && meets(line.box, inView));
+  const seen = shown.filter((line) => canRead(line) && !overviews.get(line)?.lost && lengthOf(line) > LEAST_SEEN && meets(line.box, inView));
   const few = seen.length > MOST_LINES ? seen.filter((line) => line === asked.chosen) : seen;
   // The chosen one lies above the others.
   return few.sort((a, b) => (a === asked.chosen) - (b === asked.chosen));
@@ -44,7 +44,7 @@ const picturesInView = () => linesWithPictures().length > 0;
 // The levels of a line's overview, the finest first; none where it cannot be read.
 function levelsOf(line) {
   if (!overviews.has(line)) {
-    const entry = {levels: []};
+    const entry = {levels: [], lost: false};
     overviews.set(line, entry);
     (async () => {
       const {fromUrl} = await reader();
@@ -56,7 +56,13 @@ function levelsOf(line) {
         .sort((a, b) => b.width - a.width);
       want();
       draw();
-    })().catch(() => {});
+    })().catch((error) => {
+      entry.lost = true;
+      el("pictureless").textContent = /full file/.test(error.message) ? "No pictures here: they need a server that sends parts of files (HTTP ranges) · " : "The lines' pictures cannot be read from here · ";
+      // Outlines without pictures are filled.
+      clearTimeout(emptied);
+      emptied = setTimeout(renewSheet, 50);
+    });
   }
   return overviews.get(line).levels;
 }
@@ -131,15 +137,17 @@ function paintPictures() {
   }
 }
 
-// A tile is so small that straight lines lead to its places: one affine transform draws it.
+// A tile is so small that straight lines lead to its places: one affine transform draws it, half a pixel of the
+// screen larger, so that nothing shines through between two.
 function paintTile(bitmap, [a, b, c], width, height) {
   const ratio = canvas.width / size.width;
+  const beyond = 0.5 / ratio;
   pen.save();
   pen.setTransform(
     (b[0] - a[0]) / width * ratio, (b[1] - a[1]) / width * ratio,
     (c[0] - a[0]) / height * ratio, (c[1] - a[1]) / height * ratio, a[0] * ratio, a[1] * ratio,
   );
-  pen.drawImage(bitmap, 0, 0);
+  pen.drawImage(bitmap, 0, 0, width * (1 + beyond / Math.hypot(b[0] - a[0], b[1] - a[1])), height * (1 + beyond / Math.hypot(c[0] - a[0], c[1] - a[1])));
   pen.restore();
 }
 
