@@ -2,9 +2,12 @@
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, override
+
+_NEGATIVE_LIST = re.compile(r"-[\d.]+,")
 
 
 def similar(name: str, known: Iterable[str]) -> str:
@@ -23,7 +26,7 @@ class PlainParser(argparse.ArgumentParser):
     @override
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         # argparse itself reports required arguments first: a mistyped option seems to be missing.
-        given: Sequence[str] = sys.argv[1:] if args is None else args
+        given = _with_lists(sys.argv[1:] if args is None else args)
         known = self._option_string_actions
         # A command of this parser knows its own options.
         for argument in () if self._subparsers else given:
@@ -38,3 +41,17 @@ class PlainParser(argparse.ArgumentParser):
         if not self.allow_abbrev:
             return name in self._option_string_actions
         return any(option.startswith(name) for option in self._option_string_actions)
+
+
+def _with_lists(arguments: Sequence[str]) -> list[str]:
+    """Join an option and a list of numbers that begins with a minus, such as a box west of Greenwich.
+
+    argparse takes a negative number as a value, but such a list as an unknown option.
+    """
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and _NEGATIVE_LIST.match(argument) and re.fullmatch("--[^=]+", joined[-1]):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
