@@ -57,8 +57,8 @@ class CheckResult:
     words: str
 
     def row(self) -> dict[str, str]:
-        """The finding as a row of a table."""
-        return {"": self.verdict.value, "what": self.subject, "finding": self.words}
+        """The finding as a row of a table; a long finding stands below it, behind the first column."""
+        return {"what": self.subject, "state": self.verdict.value, "finding": self.words}
 
 
 def look(settings: ArchiveOptions, *, try_job: bool) -> Iterator[CheckResult]:

@@ -64,8 +64,8 @@ def print_archive_report(console: Console, report: "ArchiveReport") -> None:
 def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Print rows that have the same columns.
 
-    If they are too wide for the console, the last column is printed below the table, so that no
-    word is broken.
+    If they are too wide for the console, the last column is printed below the table, behind the first
+    one, so that no word is broken. A table of only the first column is left out.
     """
     console.print(title, highlight=False, soft_wrap=True)
     if not rows:
@@ -76,7 +76,9 @@ def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, object]
         console.print(table)
         return
     *short, last = rows[0]
-    console.print(_table(rows, short))
+    # Otherwise the rows below repeat all of it.
+    if len(short) > 1 or not all(row[last] for row in rows):
+        console.print(_table(rows, short))
     for row in rows:
         if row[last]:
             text = f"{row[short[0]]}: {row[last]}" if short else str(row[last])

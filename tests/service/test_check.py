@@ -49,3 +49,5 @@ def test_what_a_run_cannot_use_is_bad(settings, tmp_path):
     findings = found(settings.model_copy(update=lost))
     bad = {name for name, finding in findings.items() if finding.verdict is Verdict.BAD}
     assert bad == {"portal", "cluster"}
+    # A terminal that is too narrow for the table repeats the first column before each finding.
+    assert [next(iter(finding.row().values())) for finding in findings.values()] == [*findings]

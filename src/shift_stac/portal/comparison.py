@@ -55,7 +55,7 @@ class Comparison(FrozenModel):
         return [
             {
                 "line": line.line,
-                "standing": str(line.standing),
+                "state": str(line.standing),
                 "MB on the portal": ""
                 if line.portal_bytes is None
                 else f"{line.portal_bytes / 1e6:.0f}",

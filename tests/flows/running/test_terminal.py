@@ -41,3 +41,6 @@ def test_a_table_fits_the_terminal_and_breaks_no_word(capsys, monkeypatch):
     # Texts that fit stay in the table.
     print_rows(plain_console(), "1 failed", [rows[0] | {"reason": "no answer"}])
     assert "failed        no answer" in capsys.readouterr().out
+    # Of two columns, the rows below the table have both.
+    print_rows(plain_console(), "title", [{"path": "item.json", "detail": reason}])
+    assert capsys.readouterr().out.count("item.json") == 1
