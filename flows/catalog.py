@@ -131,7 +131,10 @@ def _validate(options: CatalogCheckOptions) -> ActionResult:
     if found.unknown_schemas:
         sentence += f"; {len(found.unknown_schemas)} extensions without a schema in --schemas"
     rows = [finding.model_dump() for finding in found.findings]
-    rows += [{"path": uri, "detail": "no schema in the folder of --schemas"} for uri in found.unknown_schemas]
+    rows += [
+        {"path": uri, "detail": "no schema in the folder of --schemas"}
+        for uri in found.unknown_schemas
+    ]
     return ActionResult(sentence=sentence, rows=rows, is_well=found.passed, found=found)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shift_stac.errors import RefusedFileError
+
 _OWNER_ALONE = 0o600
 
 
@@ -23,6 +25,23 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 (hex) of a file, which is read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bytes(path: Path, offset: int, size: int) -> bytes:
+    """Read some bytes of a file on this machine.
+
+    Raises
+    ------
+    RefusedFileError
+        It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise RefusedFileError(msg) from error
 
 
 @contextmanager

@@ -17,11 +17,12 @@ from shift_stac.errors import (
     RefusedFileError,
     TransferError,
 )
+from shift_stac.files import read_bytes
 from shift_stac.locks import held
 from shift_stac.portal.download_options import DownloadOptions
 from shift_stac.portal.file_fetcher import FileFetcher
 from shift_stac.portal.http_client import http_client
-from shift_stac.portal.parts import read_bytes, read_part
+from shift_stac.portal.parts import read_part
 from shift_stac.portal.records import is_local, recorded
 from shift_stac.portal.room import DiskRoom, Need
 from shift_stac.portal.tally import Progress, Tally, results_of

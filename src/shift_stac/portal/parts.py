@@ -1,10 +1,9 @@
 """Reads parts of the portal's files, for checks that do not need the whole file."""
 
-from pathlib import Path
-
 import httpx
 
 from shift_stac.errors import RefusedFileError, TransferError
+from shift_stac.files import read_bytes
 from shift_stac.portal.records import is_local, local_path
 from shift_stac.sources import RemoteFile
 
@@ -40,20 +39,3 @@ def read_part(client: httpx.Client, remote: RemoteFile, offset: int, size: int) 
         msg = f"{remote.url}: the server was asked for {wanted}/{remote.size}, and gave {given}"
         raise TransferError(msg)
     return content
-
-
-def read_bytes(path: Path, offset: int, size: int) -> bytes:
-    """Read some bytes of a file on this machine.
-
-    Raises
-    ------
-    RefusedFileError
-        It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(size)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}"
-        raise RefusedFileError(msg) from error

@@ -26,6 +26,7 @@ from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.companions import Companions
 from shift_stac.store.conversion_options import ConversionOptions, Progress, fingerprint
 from shift_stac.store.glt_writing import write_map_group
+from shift_stac.store.non_finite import NonFinite
 from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, SPECTRAL_DIM, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary, VariableSummary, summary_path, told_span
 from shift_stac.store.summed_store import SummedStore
@@ -88,6 +89,8 @@ def convert_line(
     first = next(iter(cubes.values()))
     lines, _, samples = first.data.shape
     axis = files.axis(options.level.cubes, campaign.spectral)
+    for product in cubes:
+        files.check_cube(product, campaign.spectral)
     igm = files.places(campaign.portal.version(sources.portal_version).crs)
     obs, notes = _observation(files, sources)
     crs = igm.crs
@@ -133,7 +136,7 @@ def convert_line(
             # written.
             metadata = part / ROOT_METADATA
             withheld = metadata.rename(part / f"{ROOT_METADATA}.withheld")
-            finite_share = _write_arrays(
+            finite_share, unusual = _write_arrays(
                 summed, cubes, igm.data, crs, layers=layers, progress=progress
             )
             table = write_map_group(part, sources.get(Product.GLT), igm)
@@ -163,7 +166,7 @@ def convert_line(
         geolocation=geolocation,
         map=table,
         observation=observation,
-        notes=(*notes, *igm.notes, *_scale_notes(cubes)),
+        notes=(*notes, *igm.notes, *_scale_notes(cubes), *unusual),
         size_bytes=sum(file.stat().st_size for file in _files(part)),
         object_count=sum(1 for _ in _files(part)),
         software={name: version(name) for name in ("shift-stac", "zarr", "xarray", "numpy")},
@@ -232,10 +235,11 @@ def _write_arrays(
     *,
     layers: ObservationLayers | None,
     progress: Progress | None,
-) -> float:
+) -> tuple[float, tuple[str, ...]]:
     """Fill the template's arrays, one block of whole chunk rows after another.
 
-    Returns the share of pixels that have a location.
+    Returns the share of pixels that have a location, and notes on values of the cubes that are no
+    numbers.
     """
     lines, _, samples = igm.shape
     arrays = {
@@ -250,9 +254,11 @@ def _write_arrays(
     ]
     geometry_blocks = list(row_blocks(lines, geometry_rows))
     steps = len(blocks) + len(geometry_blocks)
+    counts = {product: NonFinite(image.header) for product, image in cubes.items()}
     for done, (product, rows) in enumerate(blocks, start=1):
         # A view: each chunk is copied out of the map by the thread that compresses it.
         arrays[CUBE_NAMES[product]][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
+        counts[product].add(cubes[product].data[rows])
         give_back(cubes[product].data)
         if progress is not None:
             progress(done, steps)
@@ -267,7 +273,8 @@ def _write_arrays(
                 arrays[layer.name][rows, :] = layers.read(layer.name, rows).astype(layer.dtype)
         if progress is not None:
             progress(done, steps)
-    return float(located / (lines * samples))
+    notes = tuple(note for product, count in counts.items() for note in count.notes(product))
+    return float(located / (lines * samples)), notes
 
 
 def _describe(

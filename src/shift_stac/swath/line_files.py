@@ -6,15 +6,17 @@ store, and a dry run, which has only the headers and a few scan lines.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 from shift_stac.campaigns import SpectralRange
 from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import EnviError
+from shift_stac.files import read_bytes
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, SourceLine
+from shift_stac.swath.cube_check import check_cube
 from shift_stac.swath.igm import InputGeometry, place_igm
 from shift_stac.swath.obs_bands import check_observation
 from shift_stac.swath.spectral import SpectralAxis, shared_axis
@@ -29,6 +31,9 @@ class LineFiles(Protocol):
 
     def cube(self, product: Product) -> EnviImage:
         """Return radiance or reflectance, with bands in the order of increasing wavelengths."""
+
+    def check_cube(self, product: Product, spectral: SpectralRange) -> None:
+        """Refuse a cube whose values show a wrong header; see :func:`shift_stac.swath.cube_check.check_cube`."""
 
     def axis(self, cubes: Sequence[Product], spectral: SpectralRange) -> SpectralAxis:
         """Return the wavelengths that the cubes share; see :func:`shift_stac.swath.spectral.shared_axis`."""
@@ -59,6 +64,10 @@ class EnviFiles:
         raster = self._needed(product)
         check_headers({product: raster.header, Product.IGM: self._igm.header})
         return raster.ascending()
+
+    def check_cube(self, product: Product, spectral: SpectralRange) -> None:  # noqa: D102
+        raster = self._needed(product)
+        check_cube(raster.header, spectral, partial(read_bytes, raster.path))
 
     def axis(self, cubes: Sequence[Product], spectral: SpectralRange) -> SpectralAxis:  # noqa: D102
         headers = [self.cube(product).header for product in cubes]

@@ -5,27 +5,21 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from shift_stac.campaigns import SpectralRange
-from shift_stac.envi.byte_order import MOST_ROUGHNESS, excess_roughness
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.image import EnviImage, read_lines, read_values
-from shift_stac.envi.line_headers import DEFAULT_NODATA, scale_note
-from shift_stac.envi.scaling import absurd_values
-from shift_stac.errors import EnviError, NoLocationError
+from shift_stac.envi.image import EnviImage, read_lines
+from shift_stac.envi.line_headers import scale_note
+from shift_stac.errors import NoLocationError
 from shift_stac.flightline import FlightLine
 from shift_stac.sources import Product, ProductLevel, ReadPart
+from shift_stac.swath.cube_check import check_cube
 from shift_stac.swath.igm import InputGeometry
 from shift_stac.swath.line_files import EnviFiles
 from shift_stac.swath.observation_summary import summarize_observation
-from shift_stac.swath.spectral import shared_axis
 
 # A line with at most this many scan lines is read as a whole.
 _FEW_LINES = 64
 # Otherwise, at this many places, two scan lines each: neighbours give the ground sampling.
 _PLACES = 4
-# Number of places to look at if a cube has no value in the middle.
-_PLACES_OF_VALUES = 8
-# Number of good bands to read if each band is stored separately.
-_SAMPLED_BANDS = 3
 
 
 class NoPartsError(Exception):
@@ -39,7 +33,7 @@ def foresee_line(
     headers: Mapping[Product, EnviHeader],
     read: ReadPart,
 ) -> tuple[str, ...]:
-    """Check files on the portal: a few scan lines of the IGM, one of each cube.
+    """Check files on the portal: a few scan lines of the IGM and of each cube.
 
     Parameters
     ----------
@@ -60,7 +54,7 @@ def foresee_line(
     Raises
     ------
     EnviError
-        A cube's numbers are none of any unit, or it has none.
+        As :func:`shift_stac.swath.cube_check.check_cube`.
     GeolocationError
         No flight line can have the places of the IGM.
     """
@@ -75,7 +69,7 @@ def foresee_line(
             )
         for product in ProductLevel.ALL.cubes:
             if product in headers:
-                _check_values(headers[product], spectral, reads_of(read, product))
+                check_cube(headers[product], spectral, reads_of(read, product))
     except NoPartsError:
         notes.append("the server gives no parts of files: no values were checked")
     return tuple(notes)
@@ -129,43 +123,3 @@ def reads_of(read: ReadPart, product: Product) -> Callable[[int, int], bytes]:
         return content
 
     return reads
-
-
-def _check_values(
-    header: EnviHeader, spectral: SpectralRange, read: Callable[[int, int], bytes]
-) -> None:
-    """Refuse a cube whose numbers fit no unit, or that has no value in any of some scan lines."""
-    good = shared_axis([header], spectral.good_windows, spectral.bad_bands).good
-    bands = np.flatnonzero(good) if any(good) else np.arange(header.bands)
-    bands = header.bands - 1 - bands if header.descends else bands
-    few = header.lines <= _FEW_LINES
-    if header.interleave == "bsq" and not few:
-        bands = bands[np.linspace(0, len(bands) - 1, _SAMPLED_BANDS + 2, dtype=int)[1:-1]]
-    places = np.unique(np.linspace(0, header.lines - 1, _PLACES_OF_VALUES, dtype=int)).tolist()
-    parts = (
-        [slice(0, header.lines)]
-        if few
-        else [slice(row, row + 1) for row in (header.lines // 2, *places)]
-    )
-    for lines in parts:
-        numbers = read_values(header, bands.tolist(), lines, read)
-        nodata = numbers.dtype.type(DEFAULT_NODATA if header.nodata is None else header.nodata)
-        known = numbers[np.isfinite(numbers) & (numbers != nodata)].astype(np.float64)
-        absurd = absurd_values(known * header.scale_factor + header.add_offset)
-        if len(np.unique(absurd)) > 1:
-            msg = (
-                f"{header.name}: {absurd.size} of {known.size} values of a scan line are too "
-                "large or too small for any unit; check its byte order and data type"
-            )
-            raise EnviError(msg)
-        if excess_roughness(numbers, float(nodata)) > MOST_ROUGHNESS:
-            msg = (
-                f"{header.name}: neighbouring pixels have similar numbers only with swapped bytes; "
-                "correct its byte order"
-            )
-            raise EnviError(msg)
-        if known.size:
-            return
-    seen = "any scan line" if few else f"any of {len(parts)} scan lines of the whole line"
-    msg = f"{header.name}: no good band has a value in {seen}; there is nothing to publish, download it again"
-    raise EnviError(msg)

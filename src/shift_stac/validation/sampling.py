@@ -33,11 +33,10 @@ _DARKEST_REFLECTANCE = 1e-4
 
 @dataclass
 class Shares:
-    """Counts of a cube's values: all, missing and infinite ones, and others in good bands."""
+    """Counts of a cube's values: all, missing ones, and others in good bands."""
 
     values: int = 0
     nodata: int = 0
-    infinite: int = 0
     good: int = 0
     negative: int = 0
     zero: int = 0
@@ -54,7 +53,6 @@ class Shares:
         missing = ~np.isfinite(block) | (block == nodata)
         self.values += block.size
         self.nodata += int(missing.sum())
-        self.infinite += int((np.isinf(block) & (block != nodata)).sum())
         usable = block[good]
         known = scaling.physical(usable[~missing[good]])
         self.good += known.size
@@ -82,11 +80,6 @@ class Shares:
     def warnings(self, name: str) -> list[str]:
         """Unusual properties of the values, which may be correct."""
         found = []
-        if self.infinite:
-            found.append(
-                f"{name}: {self.infinite} of {self.values} sampled values are infinite, as in the source; "
-                "leave them out before you compute a mean"
-            )
         for count, what in (
             (self.far_below, "are further below zero than noise is"),
             (self.zero, "are exactly zero"),

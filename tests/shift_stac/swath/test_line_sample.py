@@ -61,7 +61,7 @@ def test_scan_lines_are_those_of_the_file_by_few_reads(tmp_path, interleave):
 def test_a_sound_line_costs_few_reads_and_tells_nothing(tmp_path):
     line = Elsewhere(tmp_path, lines=500)
     assert line.foresee() == ()
-    assert line.reads < 10
+    assert line.reads <= 12
 
 
 @pytest.mark.parametrize("product", [Product.RADIANCE, Product.IGM])
@@ -107,7 +107,7 @@ def test_a_cube_whose_values_are_none_is_refused_by_few_reads(tmp_path, lines, i
         match=f"{header.name}.*({'value in any' if fault == 'no value' else 'byte order'})",
     ):
         line.foresee()
-    assert line.reads < 40
+    assert line.reads < 60
 
 
 def test_a_server_that_gives_no_parts_is_noted(tmp_path, monkeypatch):
