@@ -110,7 +110,7 @@ def test_the_facts_of_a_line_are_those_of_its_item(archive, watched):
         assert re.search(rf"{100 * share:.1f}\d* % of {name}", facts)
 
 
-def test_what_is_copied_is_what_opens_the_line(archive, watched):
+def test_the_copied_code_opens_the_line(archive, watched):
     page = watched.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     folder, lines = archive
@@ -188,7 +188,7 @@ def test_the_map_is_moved_by_wheel_pointer_buttons_fingers_and_keys(archive, wat
     assert watched.errors == []
 
 
-def test_where_lines_lie_over_each_other_a_list_is_shown(archive, watched):
+def test_a_list_is_shown_for_lines_that_lie_over_each_other(archive, watched):
     page = open_page(watched, archive[0].as_uri(), f"#{archive[1][0]}")
     view_of_line = page.locator("#map").bounding_box()
     page.wait_for_timeout(600)
@@ -270,7 +270,7 @@ def test_days_are_chosen_by_keys_and_by_a_range(archive, watched):
     assert pressed == ["true", "true", "false"]
 
 
-def test_a_narrow_dark_screen_shows_all_of_it(archive, chromium):
+def test_a_narrow_dark_screen_shows_the_whole_page(archive, chromium):
     context = chromium.new_context(
         viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True, is_mobile=True
     )
@@ -537,7 +537,7 @@ def write_page(folder, *items):
     return (folder / "index.html").as_uri()
 
 
-def test_what_items_tell_cannot_become_markup(tmp_path, watched):
+def test_texts_of_items_cannot_become_markup(tmp_path, watched):
     hostile = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
     assets = {
         "thumbnail": {"href": "javascript://%0Aalert(1)", "title": hostile},
@@ -557,7 +557,7 @@ def test_what_items_tell_cannot_become_markup(tmp_path, watched):
     assert watched.errors == []
 
 
-def test_items_that_tell_little_and_days_that_are_alone_are_shown(tmp_path, watched):
+def test_items_with_few_fields_and_single_days_are_shown(tmp_path, watched):
     page = watched.page
     page.goto(write_page(tmp_path, make_item()))
     expect(page.locator("#count")).to_have_text("1 of 1 flight lines")

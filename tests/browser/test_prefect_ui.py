@@ -117,9 +117,7 @@ def answer(page, code: str) -> None:
     page.get_by_role("button", name="Submit").click()
 
 
-def test_the_address_leads_to_the_ui_that_is_described_and_that_asks_nobody_else(
-    service, page, watched
-):
+def test_the_address_leads_to_the_documented_ui_which_asks_no_other_host(service, page, watched):
     page.goto(service.url)
     expect(page.get_by_text("Switch to V2 UI")).to_be_visible()
     expect(page.get_by_text("Active Work Pools")).to_be_visible()
@@ -251,7 +249,7 @@ def end_sessions(service) -> None:
         kept.unlink()
 
 
-def test_a_night_that_waits_goes_on_when_a_session_is_begun_elsewhere(service, page, gate):
+def test_a_waiting_night_continues_when_a_session_is_begun_elsewhere(service, page, gate):
     end_sessions(service)
     night = service.start("nightly")
     service.wait(night, "PAUSED")
@@ -271,7 +269,7 @@ def test_a_night_that_waits_goes_on_when_a_session_is_begun_elsewhere(service, p
     assert len(gate.sessions) == 3
 
 
-def test_a_session_that_ends_in_the_middle_is_missed_once_and_the_run_tells_all(service, gate):
+def test_a_run_asks_once_for_a_session_that_ended_in_the_middle(service, gate):
     gate.ends_after_puts = gate.puts.get(gate.sessions[-1], 0) + 20
     started = service.start(
         "ingest",
@@ -289,7 +287,7 @@ def test_a_session_that_ends_in_the_middle_is_missed_once_and_the_run_tells_all(
     assert len([line for line in failed if line.startswith("ang")]) == 2
 
 
-def test_where_nobody_answers_the_run_ends_in_time_and_says_what_to_do(service):
+def test_a_run_without_an_answer_ends_in_time_and_says_what_to_do(service):
     end_sessions(service)
     waits = service.start("nightly", s3={"code_wait_minutes": 0.2})
     at_once = service.start("validate", s3={"code_wait_minutes": 0})

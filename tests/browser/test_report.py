@@ -33,7 +33,9 @@ def address(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_is_whole_asks_nobody_and_fits_the_window(address, watched, scheme, width):
+def test_the_page_is_complete_sends_no_requests_and_fits_the_window(
+    address, watched, scheme, width
+):
     page, made = watched.page, address[1]
     page.set_viewport_size({"width": width, "height": 860})
     page.emulate_media(color_scheme=scheme)

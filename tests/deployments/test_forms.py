@@ -56,7 +56,7 @@ def test_a_form_has_eight_fields_at_most_and_starts_with_those_alone():
         ({"date": DATES}, ""),
     ],
 )
-def test_a_form_refuses_in_words(told, words):
+def test_a_form_refuses_wrong_input_in_words(told, words):
     ingest = forms()["ingest"]
     options = ingest.parameters["options"] | told
     errors = validate({"options": options}, ingest._parameter_openapi_schema.model_dump())
@@ -85,7 +85,7 @@ def test_the_dates_of_a_portal_are_those_of_its_versions(tmp_path):
     assert portal_dates(site) == DATES
 
 
-def test_aws_session_tells_what_it_will_do(monkeypatch):
+def test_aws_session_says_what_it_will_do(monkeypatch):
     assert "no MFA device is configured" in forms()["aws-session"].description
     monkeypatch.setenv("SHIFT_S3__MFA_SERIAL", "arn:keeper")
     monkeypatch.setenv("SHIFT_SESSION_WAIT_MINUTES", "7")

@@ -62,7 +62,7 @@ def subjects(*runs, **more):
         (flow_run(StateType.SCHEDULED, next_scheduled_start_time=NOON), None),
     ],
 )
-def test_what_is_told_of_a_run_and_where_to_look(run, subject):
+def test_a_notice_of_a_run_says_where_to_look(run, subject):
     found = told(run)
     assert [notice.subject for notice in found] == ([subject] if subject else [])
     for notice in found:
@@ -77,7 +77,7 @@ def test_a_night_that_waits_for_another_is_not_late_unless_that_is_gone():
     assert subjects(waiting) == ["a-run: Late"]
 
 
-def test_a_death_is_told_once_by_whoever_finds_it_and_again_after_another_try():
+def test_a_death_is_noticed_once_by_any_watcher_and_again_after_another_try():
     run = flow_run(StateType.RUNNING)
     (found,) = told(run, silent={run.id})
     assert "killed or stopped" in found.body
@@ -95,7 +95,7 @@ def test_a_run_that_pauses_twice_asks_twice():
     assert first.key != second.key
 
 
-def test_an_archive_in_which_nothing_happens_is_told_once():
+def test_an_archive_without_news_gives_one_notice():
     before = NOON - timedelta(days=3, seconds=1)
     assert subjects(good=before) == ["nothing was published for 3 days"]
     assert told(good=before)[0].key == told(good=before)[0].key
@@ -106,7 +106,7 @@ def test_an_archive_in_which_nothing_happens_is_told_once():
     assert latest_good([flow_run(StateType.FAILED, end_time=NOON)], before) == before
 
 
-def test_a_run_that_nobody_starts_is_given_up():
+def test_a_run_that_no_worker_starts_is_given_up():
     lost = flow_run(StateType.PENDING, since=timedelta(minutes=11))
     slow = flow_run(StateType.PENDING, since=timedelta(minutes=9))
     old = flow_run(StateType.RUNNING, since=timedelta(hours=9))
@@ -129,7 +129,7 @@ def test_a_run_is_silent_when_its_sign_of_life_does_not_change_for_so_long():
     assert SILENT_SECONDS + 3 * LOOK_S < 100
 
 
-def test_what_could_not_be_heard_is_no_silence():
+def test_time_without_looks_does_not_count_as_silence():
     silences, run = Silences(), uuid4()
     silences.hear({run: "a"}, 0)
     # One look after a night without looks: the run may have given signs of life all the time.
@@ -140,7 +140,7 @@ def test_what_could_not_be_heard_is_no_silence():
     assert silences.hear({run: "a"}, 30) == {run}
 
 
-def test_what_is_found_is_told_once_over_restarts_and_kept_until_it_is_delivered():
+def test_a_notice_is_kept_over_restarts_until_it_is_delivered_once():
     record = Record(begun=NOON, looked=NOON, good=NOON)
     late = Notice(key="late", subject="late", body="")
     assert record.take([late], NOON)
@@ -153,7 +153,7 @@ def test_what_is_found_is_told_once_over_restarts_and_kept_until_it_is_delivered
     assert record.told == {}
 
 
-def test_what_ended_before_the_first_look_is_not_told_and_after_a_restart_it_is():
+def test_runs_before_the_first_look_give_no_notice_but_runs_during_a_restart_do():
     assert Record(begun=NOON, looked=NOON, good=NOON).since == NOON
     later = NOON + timedelta(days=1)
     assert NOON < Record(begun=NOON, looked=later, good=NOON).since < later

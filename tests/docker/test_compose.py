@@ -95,7 +95,7 @@ def test_a_service_has_no_more_rights_than_it_needs(service):
 
 
 @every_service
-def test_a_service_that_goes_on_tells_its_health(service):
+def test_a_service_that_keeps_running_has_a_health_check(service):
     if service.ends:
         assert service.said["healthcheck"] == {"disable": True}
         # Otherwise `up --wait` takes its end for a failure.
@@ -106,14 +106,14 @@ def test_a_service_that_goes_on_tells_its_health(service):
 
 
 @every_service
-def test_a_service_waits_for_what_the_one_before_it_will_be(service):
+def test_a_service_waits_for_a_state_that_the_other_one_reaches(service):
     for name, condition in service.waits_for.items():
         ends = COMPOSE.services[name].ends
         assert condition == ("service_completed_successfully" if ends else "service_healthy")
 
 
 @every_service
-def test_ports_are_those_of_this_machine_alone(service):
+def test_only_this_machine_reaches_the_ports(service):
     for port in service.said.get("ports", []):
         assert port.startswith("127.0.0.1:")
 
@@ -144,7 +144,7 @@ def test_every_secret_is_made_and_used(secrets):
         assert (secrets / name).read_text()
 
 
-def test_secrets_are_made_once_and_seen_by_their_owner_alone(secrets):
+def test_secrets_are_made_once_and_only_their_owner_sees_them(secrets):
     before = {path: path.read_bytes() for path in secrets.iterdir()}
     again = [ROOT / "docker" / "make-secrets", secrets]
     assert not subprocess.check_output(again)
@@ -189,7 +189,7 @@ def test_every_variable_is_a_setting(service):
 
 
 @every_command
-def test_settings_are_taken_as_they_stand(service, secrets, monkeypatch, tmp_path):
+def test_settings_reach_the_service_unchanged(service, secrets, monkeypatch, tmp_path):
     for name in list(os.environ):
         if name.startswith("SHIFT_"):
             monkeypatch.delenv(name)

@@ -63,12 +63,12 @@ def host(image, folder, compose) -> Host:
     return Host(image, folder, secrets, list(compose.services))
 
 
-def test_the_image_is_nobody_and_tells_its_health(image):
+def test_the_image_has_no_user_of_the_host_and_a_health_check(image):
     assert image.config["User"] == "10001:10001"
     assert image.config["Healthcheck"]["Test"] == ["CMD", "healthy"]
 
 
-def test_the_image_tells_nothing_of_the_machine_that_built_it(image):
+def test_the_image_contains_nothing_of_the_machine_that_built_it(image):
     assert not (image.root / "etc/pip.conf").exists()
     assert not list((image.root / "run").glob("secrets/*"))
     assert not (image.root / "root/.cache").exists()
@@ -78,7 +78,7 @@ def test_the_image_tells_nothing_of_the_machine_that_built_it(image):
     assert "/build/wheels" in (ours / "direct_url.json").read_text()
 
 
-def test_the_image_has_what_runs_and_no_more(host, compose):
+def test_the_image_has_only_what_runs(host, compose):
     done = host.run(compose.services["worker"], "python", "-m", "pip", "--version")
     assert done.returncode != 0
     done = host.run(compose.services["worker"], "python", "-c", "import pytest")
@@ -94,7 +94,7 @@ def test_every_shared_library_is_found(host, compose):
     assert not lacking - shipped
 
 
-def test_a_container_can_write_its_volume_and_its_memory_alone(host, compose):
+def test_a_container_can_write_only_its_volume_and_its_memory(host, compose):
     tried = "id -u; grep CapEff /proc/self/status; touch /tmp/a work/a prefect/a; touch /opt/a a"
     done = host.run(compose.services["worker"], "sh", "-c", tried)
     assert done.stdout.split() == ["10001", "CapEff:", "0000000000000000"]
@@ -242,20 +242,20 @@ def test_a_second_up_changes_no_flight_line(up, host, compose):
     assert {path: path.stat().st_mtime_ns for path in portal.rglob("*")} == before
 
 
-def test_a_health_check_fails_where_nothing_answers(up):
+def test_a_health_check_fails_if_nothing_answers(up):
     done = up.containers["worker"].execute("healthy", "http://127.0.0.1:1/")
     assert done.returncode == 1
     assert "refused" in done.stderr
 
 
-def test_the_server_refuses_who_has_no_password(up):
+def test_the_server_refuses_clients_without_the_password(up):
     for auth in (None, ("shift", "wrong")):
         answer = httpx.post(f"{API}/deployments/filter", json={}, auth=auth)
         assert answer.status_code == 401
     assert httpx.get(f"{API}/health").is_success
 
 
-def test_the_server_serves_who_has_it(up):
+def test_the_server_accepts_clients_with_the_password(up):
     names = {found["name"] for found in up.ask("POST", "/deployments/filter", json={})}
     assert {"ingest", "nightly", "validate"} <= names
 
@@ -297,7 +297,7 @@ def test_every_command_runs_in_the_worker_s_container(up):
     assert len(up.ask("POST", "/flow_runs/filter", json=named)) == 1
 
 
-def test_the_bucket_is_made_whatever_store_the_worker_has_keys_for(up, host, compose):
+def test_the_bucket_is_made_with_any_keys_of_the_worker(up, host, compose):
     keys = host.secrets / "aws_credentials"
     ours = keys.read_text()
     keys.write_text("[default]\naws_access_key_id = AKIAELSEWHERE\naws_secret_access_key = x\n")
@@ -308,7 +308,7 @@ def test_the_bucket_is_made_whatever_store_the_worker_has_keys_for(up, host, com
     assert done.returncode == 0, done.stderr
 
 
-def test_no_secret_is_told(up, host):
+def test_no_secret_is_visible(up, host):
     secrets = [
         (host.secrets / name).read_text()
         for name in ("postgres_password", "s3_password", "shift_auth")
@@ -318,7 +318,7 @@ def test_no_secret_is_told(up, host):
         assert not [secret for secret in secrets if secret in words]
 
 
-def test_worker_and_server_end_when_they_are_asked_to(up):
+def test_worker_and_server_end_after_a_signal(up):
     # This test is the last, because the others need the services.
     for name in ("worker", "server"):
         container = up.containers[name]

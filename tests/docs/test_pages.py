@@ -89,7 +89,7 @@ def check_keys(file, monkeypatch):
         site_options(CampaignOptions)
 
 
-def test_the_demo_is_what_make_runs():
+def test_make_demo_runs_the_demo():
     recipe = subprocess.check_output(
         ["make", "--no-print-directory", "--dry-run", "demo"], cwd=ROOT, text=True
     )

@@ -100,7 +100,7 @@ PASSING = {
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_fault_that_passes_is_got_over(proxy, url, store, action, fault):
+def test_a_short_fault_does_not_fail_the_run(proxy, url, store, action, fault):
     storage = open_storage(url)
     for path, content in (("a.json", b"7"), ("x/1", b""), ("old.zarr/zarr.json", b"{}")):
         storage.write(path, content)
@@ -161,7 +161,7 @@ def test_two_writers_whose_answers_get_lost_lose_no_change(proxy, url):
     assert one.read("a.json") == b"10"
 
 
-def test_where_listing_alone_is_denied_a_run_begins_with_a_warning(proxy, url, caplog):
+def test_a_run_begins_with_a_warning_if_only_listing_is_denied(proxy, url, caplog):
     denied = {"status": 403, "code": "AccessDenied"}
     proxy.faults = [Fault(Kind.REFUSED, "GET .*list-type", ALWAYS, **denied)]
     open_storage(url).prepare()
@@ -180,9 +180,7 @@ def test_everything_written_meets_a_policy_that_demands_encryption(proxy, url, s
     assert storage.has_store("line.zarr")
 
 
-def test_under_kms_an_upload_needs_no_request_an_object_beside_the_one_that_sends(
-    tmp_path, monkeypatch, store
-):
+def test_with_kms_an_upload_needs_one_request_for_each_object(tmp_path, monkeypatch, store):
     with serve_moto(tmp_path / "s3") as bucket, serve_proxy(bucket.endpoint) as proxy:
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
@@ -204,7 +202,7 @@ def test_under_kms_an_upload_needs_no_request_an_object_beside_the_one_that_send
         assert len(sent) == 2
 
 
-def test_a_long_listing_that_breaks_off_is_whole(proxy, url):
+def test_a_long_listing_that_breaks_off_is_completed(proxy, url):
     storage = open_storage(url)
     names = [f"x/{number:04d}" for number in range(1100)]
     objects = storage._clients().metadata

@@ -276,7 +276,7 @@ def converter(tmp_path_factory) -> Converter:
         pytest.param("turns", marks=pytest.mark.server),
     ],
 )
-def test_whoever_meets_in_a_catalog_loses_nothing(converter, tmp_path, monkeypatch, kind, tried):
+def test_writers_in_one_catalog_lose_nothing(converter, tmp_path, monkeypatch, kind, tried):
     tried(f"concurrency: eight at once in one catalog, {kind}, rounds", ROUNDS)
     with serve(kind, tmp_path, monkeypatch) as url:
         meeting = Meeting(url, tmp_path / "work", converter, converter.lines[:LINES])

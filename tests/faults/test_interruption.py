@@ -148,7 +148,7 @@ def test_an_interrupted_run_ends_soon_and_the_next_one_completes_it(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(TRIES))
-def test_a_campaign_whose_server_is_gone_for_good_ends_and_the_next_one_does_nothing_twice(
+def test_a_campaign_without_its_server_ends_and_the_next_one_repeats_nothing(
     attempt, portal, environment, tmp_path, tried
 ):
     tried("death: SIGKILL of the Prefect server that a campaign shows itself in")

@@ -154,7 +154,7 @@ def load(service: Service) -> Iterator[None]:
 
 @pytest.mark.parametrize("attempt", range(-(-TRIES // AT_ONCE)))
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL], ids=lambda n: n.name)
-def test_a_run_that_dies_is_told(number, attempt, night, request, tried):
+def test_operators_get_a_notice_of_a_run_that_dies(number, attempt, night, request, tried):
     about = f"{number.name} of a run on {request.node.callspec.params['night']}, under load"
     tried(about, AT_ONCE)
     draw = random.Random(f"{SEED} {about} {attempt}")
@@ -179,7 +179,7 @@ def test_a_run_that_dies_is_told(number, attempt, night, request, tried):
 
 @pytest.mark.parametrize("attempt", range(TRIES))
 @pytest.mark.parametrize("part", ["machine", "service", "server", "worker"])
-def test_a_part_of_the_service_that_is_killed_is_told_and_so_are_its_runs(
+def test_operators_get_notices_of_a_killed_part_and_of_its_runs(
     part, attempt, night, request, tried
 ):
     about = f"SIGKILL of the {part} on {request.node.callspec.params['night']}"
@@ -218,7 +218,7 @@ def is_there(pid: int) -> bool:
         return False
 
 
-def test_a_webhook_that_is_down_is_told_later(night, operators, tried):
+def test_a_webhook_that_is_down_gets_its_notices_later(night, operators, tried):
     operators.is_away = True
     run = night.service.start("catalog-validate", store="nowhere")
     night.service.wait(run, "FAILED")

@@ -66,7 +66,7 @@ def portal_with(name, at, times):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", [*AT_A_BYTE, *OF_THE_REST])
 @pytest.mark.parametrize("times", [1, 100], ids=["once", "always"])
-def test_a_file_arrives_as_it_is_or_not_at_all(name, place, times, tried, tmp_path):
+def test_a_file_arrives_unchanged_or_not_at_all(name, place, times, tried, tmp_path):
     tried(f"transfer: the portal {name}", TRIES)
     for attempt in range(TRIES):
         folder = tmp_path / str(attempt)
@@ -83,7 +83,7 @@ def test_a_file_arrives_as_it_is_or_not_at_all(name, place, times, tried, tmp_pa
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-def test_a_byte_that_is_changed_on_an_encrypted_way_is_noticed(place, tried, tmp_path):
+def test_a_byte_that_is_changed_on_an_encrypted_connection_is_noticed(place, tried, tmp_path):
     tried("transfer: a byte is changed on the way, over https", TRIES)
     faults = Faults()
     faults.files |= {"cube": CONTENT, "cube.hdr": HEADER}
@@ -101,7 +101,7 @@ def test_a_byte_that_is_changed_on_an_encrypted_way_is_noticed(place, tried, tmp
             assert is_whole(found, CONTENT)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tried, tmp_path):
+def test_a_certificate_without_a_known_authority_is_refused(tried, tmp_path):
     tried("transfer: a certificate that nobody vouches for")
     faults = Faults()
     faults.files |= {"cube": CONTENT, "cube.hdr": HEADER}

@@ -25,9 +25,7 @@ from shift_stac.portal.survey import Ledger
         ("ValueError", (Stage.CONVERT, Stage.PUBLISH), False),
     ],
 )
-def test_only_what_is_a_lines_own_fault_puts_it_behind_the_others(
-    tmp_path, error, stages, is_its_own
-):
+def test_only_a_fault_of_its_own_puts_a_line_behind_the_others(tmp_path, error, stages, is_its_own):
     listed = ListedLine(line=FlightLine("ang20220224t195402"), files={"cube": "5.2G"})
     ledger = Ledger.load(tmp_path / "ledger.json", {})
     outcome = LineOutcome(

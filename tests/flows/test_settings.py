@@ -239,7 +239,7 @@ def test_options_survive_json_as_flow_parameters():
     ("campaign", "version", "product"),
     [("shift", "v1", ProductLevel.ALL), ("aviris-classic", "v1", ProductLevel.L2)],
 )
-def test_version_and_products_that_are_not_told_are_the_campaigns(campaign, version, product):
+def test_version_and_products_are_by_default_those_of_the_campaign(campaign, version, product):
     options = ingest_options([*DATE, "--campaign", campaign])
     assert (options.portal_version, options.product) == (version, product)
     with pytest.raises(ValidationError, match="describes no radiance"):

@@ -102,7 +102,7 @@ def test_wrong_variables_end_with_2_and_a_sentence(variables, words, capsys, mon
 
 
 @pytest.mark.parametrize("place", ["option", "variable", "secret", "key"])
-def test_a_wrong_value_is_told_with_the_place_where_it_was_given(
+def test_a_wrong_value_is_reported_with_the_place_where_it_was_given(
     place, tmp_path, monkeypatch, capsys
 ):
     """The first source that counts is named. The later sources have wrong values too."""

@@ -60,7 +60,7 @@ def requests(tmp_path: Path) -> Counter[tuple[str, str]]:
     return asked
 
 
-def test_a_campaign_is_done_in_steps_and_then_costs_one_listing_a_folder(
+def test_a_campaign_is_ingested_in_steps_and_then_needs_one_listing_for_each_folder(
     nightly, portal, source, tmp_path
 ):
     lines = lines_of(source)
@@ -173,7 +173,7 @@ def test_the_size_of_a_night_is_limited_and_a_page_that_is_no_portal_makes_no_ni
     assert night.report is None
 
 
-def test_what_the_table_lost_comes_into_it_by_the_next_night(nightly, source, tmp_path):
+def test_rows_that_the_table_lost_are_added_by_the_next_night(nightly, source, tmp_path):
     assert nightly("--portal", source, "--max-lines", 2).status == 0
     table = tmp_path / "store/AVIRIS-NG/items.parquet"
     # The table as after a run that lost the rows of a night, or after a night that was killed

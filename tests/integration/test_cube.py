@@ -75,7 +75,7 @@ def test_a_cube_goes_to_a_bucket_and_comes_from_it(run_command, archive, tmp_pat
         assert [path.name for path in (tmp_path / "work/cubes").iterdir()] == ["far.lock"]
 
 
-def test_what_makes_no_cube_is_told_and_nothing_is_left(run_command, archive, tmp_path):
+def test_wrong_options_of_a_cube_are_reported_and_leave_nothing(run_command, archive, tmp_path):
     place = ("--bbox", "10,50,11,51")
     done = run_command(COMMAND, "--store", archive / "store", *place)
     assert done.status == 1

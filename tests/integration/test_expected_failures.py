@@ -59,7 +59,7 @@ def busy_server():
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else None,
 )
-def test_a_run_that_cannot_be_ends_in_one_sentence(
+def test_a_run_with_an_expected_failure_ends_in_one_sentence(
     module, arguments, words, run_command, prefect_api
 ):
     keys = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "none"}

@@ -182,7 +182,7 @@ def test_items_are_added_without_rewriting_the_others_and_unknown_lines_fail_by_
     assert linked_lines(tmp_path / "store") == [first, second]
 
 
-def test_a_file_that_was_only_touched_is_not_converted_again(ingest, own_campaign, tmp_path):
+def test_a_file_with_only_a_new_date_is_not_converted_again(ingest, own_campaign, tmp_path):
     line = lines_of(own_campaign)[1]
     # A layout that differs from the default.
     layout = ("--layout", "map", "--y-chunk", 10, "--shard")
@@ -227,7 +227,7 @@ def test_chunk_sizes_are_options(ingest, campaign, tmp_path):
     assert ingest(*arguments, "--wavelength-chunk", 1000).states == {line: "up to date"}
 
 
-def test_a_dry_run_tells_everything_and_touches_nothing(ingest, own_campaign, tmp_path):
+def test_a_dry_run_reports_everything_and_changes_nothing(ingest, own_campaign, tmp_path):
     lines = lines_of(own_campaign)
     ingest("--portal", own_campaign, "--line", lines[0])
     damage(own_campaign, lines[2])

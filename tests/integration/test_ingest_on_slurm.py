@@ -199,7 +199,7 @@ def _moment(text: str) -> float:
 
 
 @pytest.mark.slow
-def test_a_cancelled_job_is_told_and_its_line_done_in_another(
+def test_a_cancelled_job_is_reported_and_its_line_is_converted_in_another(
     slow_campaign, slurm, jobs_of, start, api, tmp_path
 ):
     line = lines_of(slow_campaign)[1]

@@ -181,7 +181,7 @@ def _check_page_and_artifact(tmp_path, prefect_api, bad, day):
     assert f"| {day['first']}".replace("-", "\\-") in artifact["data"]
 
 
-def test_a_run_of_which_no_server_knows_is_in_the_history(ingest, report, source, tmp_path):
+def test_a_run_without_a_server_is_in_the_history(ingest, report, source, tmp_path):
     good, bad = lines_of(source)[:2]
     next(source.glob(f"v1/*/L2a/{bad}_rfl")).unlink()
     store = ("--store", tmp_path / STORE)
@@ -194,7 +194,7 @@ def test_a_run_of_which_no_server_knows_is_in_the_history(ingest, report, source
     assert total(figures, "busy_seconds") > 0
 
 
-def test_a_run_that_was_killed_has_told_what_it_did_until_then(
+def test_the_report_of_a_killed_run_has_its_work_until_then(
     environment, report, source, tmp_path, prefect_api
 ):
     first, second = lines_of(source)[:2]

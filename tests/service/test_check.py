@@ -21,7 +21,7 @@ def found(settings) -> dict[str, check.CheckResult]:
     return {finding.subject: finding for finding in check.look(settings, try_job=False)}
 
 
-def test_nothing_is_made_and_what_is_not_there_is_told(settings, tmp_path):
+def test_missing_folders_are_reported_and_not_made(settings, tmp_path):
     before = set(tmp_path.iterdir())
     findings = found(settings)
     assert {finding.verdict for finding in findings.values()} <= {Verdict.GOOD, Verdict.NOTE}
@@ -43,7 +43,7 @@ def test_the_disk_is_compared_with_the_lines_of_the_cluster_too(settings, tmp_pa
     assert "no network interface absent0" in findings["interface"].words
 
 
-def test_what_a_run_cannot_use_is_bad(settings, tmp_path):
+def test_things_that_a_run_cannot_use_are_bad(settings, tmp_path):
     (tmp_path / "empty").mkdir()
     lost = {"portal": str(tmp_path / "empty"), "cluster": "nowhere"}
     findings = found(settings.model_copy(update=lost))

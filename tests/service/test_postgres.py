@@ -40,7 +40,7 @@ def test_runs_are_kept_in_postgresql_and_survive_the_service(postgres, tmp_path)
         assert httpx.get(f"{again.url}/ui-settings").json()["api_url"] == f"{again.url}/api"
 
 
-def test_a_database_that_is_not_there_is_told(postgres, tmp_path):
+def test_a_missing_database_is_reported(postgres, tmp_path):
     environment = {"SHIFT_DATABASE": postgres.url("nowhere")}
     with (
         pytest.raises(AssertionError, match="the Prefect server ended"),

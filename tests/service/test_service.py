@@ -148,7 +148,7 @@ def test_a_command_asks_the_server_with_the_password_of_the_site(service, tmp_pa
     assert "Traceback" not in stranger.stderr
 
 
-def test_a_run_says_what_differs_and_the_rest_is_of_the_settings(service):
+def test_a_run_takes_options_that_it_does_not_have_from_the_settings(service):
     run = service.wait(service.start("ingest", date=[DATE]))
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     assert run["name"] == "ingest-20220224"
@@ -166,7 +166,7 @@ def test_a_run_says_what_differs_and_the_rest_is_of_the_settings(service):
     assert set(percents) == {100.0}
 
 
-def test_a_run_with_a_bad_line_is_told_apart_and_operators_hear_the_cause(service, operators):
+def test_a_run_with_a_bad_line_fails_and_operators_get_the_cause(service, operators):
     run = service.wait(service.start("ingest", date=["2022-02-28"]))
     # Prefect's lists of failed runs use the name of the state.
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Failed")
@@ -227,7 +227,7 @@ def test_runs_that_have_not_begun_have_their_names(service):
     wait_until(are_named, "random names", 60)
 
 
-def test_what_is_no_option_is_refused_before_anything_runs(service):
+def test_unknown_options_are_refused_before_anything_runs(service):
     for options in ({"date": "yesterday"}, {"product": "L9"}, {"line": ["ang1"]}, {"date": []}):
         with pytest.raises(httpx.HTTPStatusError, match=r"409|422"):
             service.start("ingest", **options)
@@ -237,7 +237,7 @@ def test_what_is_no_option_is_refused_before_anything_runs(service):
     assert run["state"]["message"] == "wrong options: dat: Extra inputs are not permitted"
 
 
-def test_operators_hear_that_nothing_is_published_and_that_a_run_does_not_end(operators):
+def test_operators_get_notices_of_a_quiet_archive_and_of_a_stuck_run(operators):
     assert "nightly" in operators.wait("nothing was published", 90)["body"]
     assert "cancel it" in operators.wait("has done nothing for", 90)["body"]
 
@@ -257,7 +257,7 @@ def test_a_run_that_is_cancelled_ends_and_so_does_its_process(service, slow_port
     wait_until(lambda: not runs(), f"still there: {runs()}", 30)
 
 
-def test_a_run_whose_process_is_silent_is_ended_and_told_once(service, stopped, operators):
+def test_a_run_with_a_silent_process_is_ended_and_gives_one_notice(service, stopped, operators):
     run_id, stopped_at = stopped
     run = service.wait(run_id, seconds=200)
     assert run["state_type"] == "CRASHED"
@@ -280,7 +280,7 @@ def test_the_address_of_the_webhook_is_not_to_be_read_in_the_database(service):
     assert "sesame" not in text + service.log
 
 
-def test_it_is_gone_when_it_was_killed_starts_again_and_ends_with_ctrl_c(tmp_path):
+def test_the_service_leaves_nothing_after_a_kill_starts_again_and_ends_with_ctrl_c(tmp_path):
     with run_service(tmp_path, 'store = "archive"\n') as service:
         children = service.children()
         nightly = service.deployments()["nightly"]

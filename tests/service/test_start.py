@@ -29,7 +29,7 @@ def serve(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-def test_a_port_that_is_taken_and_a_server_that_is_not_there_are_told(tmp_path):
+def test_a_taken_port_and_a_missing_server_are_reported(tmp_path):
     with serve_nginx(tmp_path, tmp_path / "nginx") as url:
         taken = serve(tmp_path, "--port", url.rpartition(":")[2].strip("/"))
     assert taken.returncode == 1

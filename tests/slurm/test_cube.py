@@ -78,7 +78,7 @@ def wait_for_blocks(slurm, run, process, count):
     slurm.wait_for(f"{count} blocks are written", reached, 200)
 
 
-def test_lost_workers_and_a_killed_flow_cost_what_was_not_written(slurm, run, archive):
+def test_lost_workers_and_a_killed_flow_cost_only_unwritten_blocks(slurm, run, archive):
     process = run.start()
     try:
         wait_for_blocks(slurm, run, process, 2)

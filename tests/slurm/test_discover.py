@@ -342,7 +342,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_what_dies_alone_is_started_again_and_stop_ends_all(operator):
+def test_a_service_that_dies_is_started_again_and_stop_ends_all(operator):
     supervisor = operator.record()["pid"]
     log = operator.home / "log/service.log"
     lines_before = log.read_text().count("ready: ")
@@ -394,7 +394,7 @@ def test_setup_refuses_what_it_cannot_write_down_safely(site, arguments, words):
     assert done.stdout == ""
 
 
-def test_setup_tells_what_is_missing(operator):
+def test_setup_reports_what_is_missing(operator):
     """The profile of another site, whose network interface does not exist here."""
     base = operator.home.parents[1]
     done = operator.account.run(

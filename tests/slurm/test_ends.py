@@ -18,7 +18,7 @@ from support import jobs
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def test_closing_cancels_what_runs_what_waits_and_what_has_not_begun(
+def test_closing_cancels_jobs_that_run_or_wait_or_have_not_begun(
     slurm, run, profile, tmp_path, appears
 ):
     """Two jobs run, one is in Slurm's queue, and one line waits for a job of the run."""

@@ -37,7 +37,7 @@ def test_six_lines_run_in_six_jobs_on_two_nodes(slurm, run, profile, tmp_path, a
     assert not slurm.alive()
 
 
-def test_the_line_is_told_its_job_and_what_the_function_logs(slurm, run, profile, tmp_path, caplog):
+def test_the_line_gets_its_job_and_the_log_of_the_function(slurm, run, profile, tmp_path, caplog):
     progress, shown = [], []
     with run(profile) as lines:
         lines.engine.run(
@@ -113,7 +113,7 @@ def test_a_job_that_slurm_would_refuse_is_found_before_any_work(
     assert slurm.jobs() == known
 
 
-def test_a_job_that_is_refused_at_last_fails_alone(slurm, run, profile):
+def test_a_job_that_is_refused_fails_only_its_line(slurm, run, profile):
     refused = profile.with_options(queue="nosuch").model_copy(update={"preflight": False})
     with run(profile) as good, run(refused) as bad:
         line = good.start(jobs.sleep, 1, name="good")
@@ -133,7 +133,7 @@ def test_a_queue_that_does_not_move_is_reported_and_bounded(slurm, run, profile,
     assert "PartitionTimeLimit" in reports[0]
 
 
-def test_jobs_of_two_runs_do_not_know_each_other(slurm, run, profile, tmp_path, appears):
+def test_jobs_of_two_runs_do_not_disturb_each_other(slurm, run, profile, tmp_path, appears):
     begun = tmp_path / "begun"
     with run(profile, "same") as first:
         long = first.start(jobs.sleep, 12, begun, name="line")

@@ -114,7 +114,7 @@ def test_a_walltime_that_is_too_short_and_a_worker_that_falls_silent(
     assert "needs a longer `walltime`" in str(error)
 
 
-def test_a_node_that_cannot_reach_the_flow_is_told_apart(slurm, run, profile):
+def test_a_node_that_cannot_reach_the_flow_has_its_own_error(slurm, run, profile):
     unreachable = profile.with_options(
         death_timeout=5, scheduler_options={"contact_address": "tls://127.0.0.1:9"}
     )

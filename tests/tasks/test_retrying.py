@@ -11,7 +11,7 @@ from tasks.retrying import is_passing
 @pytest.mark.parametrize(
     ("number", "passes"), [(errno.ENOSPC, False), (errno.EDQUOT, False), (errno.EIO, True)]
 )
-def test_a_full_disk_is_not_tried_again_whatever_it_was_told_as(kind, number, passes):
+def test_a_full_disk_is_not_tried_again_with_any_class_of_error(kind, number, passes):
     error = OSError(number, os.strerror(number))
     if kind is not None:
         told = kind("cannot be written")

@@ -10,7 +10,7 @@ from tasks.retrying import is_passing
 from tasks.validate import validate
 
 
-def test_a_store_that_is_not_right_is_refused_and_converted_again_by_the_next_run(tmp_path):
+def test_a_wrong_store_is_refused_and_the_next_run_converts_it_again(tmp_path):
     sources = small_line(tmp_path / "in")
     store = tmp_path / "line.zarr"
     summary = convert_line(sources, store, load_campaign())

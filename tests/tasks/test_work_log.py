@@ -23,7 +23,7 @@ def attempt(log, stage, error=None, *, is_retry=False):
             raise error
 
 
-def test_tries_lost_jobs_and_seconds_add_up_and_a_failure_that_passed_is_none():
+def test_tries_lost_jobs_and_seconds_add_up_and_a_retried_failure_does_not_count():
     log = WorkLog()
     with pytest.raises(JobLostError):
         attempt(log, "convert", JobLostError("gone"))
@@ -35,7 +35,7 @@ def test_tries_lost_jobs_and_seconds_add_up_and_a_failure_that_passed_is_none():
     assert outcome.started <= outcome.ended
 
 
-def test_a_failure_tells_the_stage_in_which_it_happened_and_the_error_that_is_known_outside():
+def test_a_failure_has_its_stage_and_the_name_of_a_public_error():
     log, error = WorkLog(), _OfAModuleItselfError(f"{LINE}: the server answered 503")
     with pytest.raises(TransferError):
         attempt(log, "download", error)

@@ -35,7 +35,7 @@ def flow_run(kind=StateType.COMPLETED, message="", **more):
         (StateType.FAILED, RunStatus.FAILED),
     ],
 )
-def test_a_runs_state_is_one_of_few(kind, status):
+def test_the_state_of_a_run_is_one_of_few(kind, status):
     made = flow_run_of(flow_run(kind, "why"), RunKind.CAMPAIGN)
     assert (made.status, made.state, made.message) == (status, kind.value.capitalize(), "why")
     assert made.is_ingest
@@ -48,7 +48,7 @@ def test_a_run_that_never_began_has_no_sign_of_life():
     assert (made.sign_of_life, made.started, made.begin) == (None, None, due)
 
 
-def test_a_run_that_waits_to_be_tried_again_is_no_new_one():
+def test_a_run_that_waits_for_another_try_is_not_a_new_run():
     waiting = flow_run(StateType.SCHEDULED, state_name="AwaitingRetry")
     assert flow_run_of(waiting, RunKind.INGEST).retrying
     assert not flow_run_of(flow_run(StateType.SCHEDULED), RunKind.INGEST).retrying
@@ -70,7 +70,7 @@ def test_a_run_leads_to_its_page_if_there_is_one():
         ("no options", False),
     ],
 )
-def test_a_run_is_into_the_archive_that_its_options_or_else_the_settings_name(options, expected):
+def test_the_archive_of_a_run_comes_from_its_options_or_from_the_settings(options, expected):
     assert is_into(flow_run(parameters={"options": options}), "s3://here") is expected
 
 

@@ -21,9 +21,7 @@ class Companions:
 
 
 @pytest.mark.parametrize("refused", ["create_image_artifact", "create_link_artifact"])
-def test_a_published_line_is_none_the_worse_for_a_server_that_refuses_its_picture(
-    tmp_path, monkeypatch, refused
-):
+def test_a_line_is_published_even_if_the_server_refuses_its_picture(tmp_path, monkeypatch, refused):
     """The refusal is simulated: a real server that has just accepted the tasks would not refuse."""
 
     def refuse(*_, **__):

@@ -39,7 +39,7 @@ def told(journal):
     return report
 
 
-def test_the_report_tells_at_each_moment_what_has_been_done_until_then(journal):
+def test_the_report_has_at_each_time_everything_that_was_done_until_then(journal):
     with journal:
         began = told(journal)
         assert (began.run.status, began.run.store) == ("running", "s3://here")
@@ -67,7 +67,7 @@ def test_the_report_tells_at_each_moment_what_has_been_done_until_then(journal):
 @pytest.mark.parametrize(
     ("error", "status"), [(StorageError("no room"), "failed"), (KeyboardInterrupt(), "cancelled")]
 )
-def test_a_run_that_ends_badly_has_its_report_too(journal, error, status):
+def test_a_failed_run_has_its_report_too(journal, error, status):
     def end_badly():
         with journal:
             journal.note(DONE)
@@ -82,7 +82,7 @@ def test_a_run_that_ends_badly_has_its_report_too(journal, error, status):
     assert report.run.ended is not None
 
 
-def test_a_report_that_cannot_be_written_now_harms_no_line(journal):
+def test_a_line_does_not_fail_if_the_report_cannot_be_written(journal):
     with journal:
         folder = journal.path.parent
         folder.rename(folder.with_name("elsewhere"))
@@ -92,7 +92,7 @@ def test_a_report_that_cannot_be_written_now_harms_no_line(journal):
         assert len(told(journal).outcomes) == 2
 
 
-def test_stages_that_begin_and_end_in_a_moment_are_not_as_many_files(journal, monkeypatch):
+def test_short_stages_do_not_each_write_the_report(journal, monkeypatch):
     written = []
 
     def count(path, *content, **options):
@@ -107,7 +107,7 @@ def test_stages_that_begin_and_end_in_a_moment_are_not_as_many_files(journal, mo
     assert written == [journal.path] * 2
 
 
-def test_the_report_of_a_large_night_is_as_small_as_is_promised(journal):
+def test_the_report_of_a_large_night_is_as_small_as_documented(journal):
     """600 lines listed, 40 of them ingested and validated: see docs/how-to/service.md."""
     reason = "the portal's listing is the same as when the line was found up to date"
     listed = [

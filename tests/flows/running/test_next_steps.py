@@ -28,7 +28,7 @@ def step(kind, error="", stage=""):
         ("", "", "Open the run for its log"),
     ],
 )
-def test_what_to_do_about_a_line_depends_on_its_error_and_else_on_its_stage(error, stage, words):
+def test_the_next_step_for_a_line_depends_on_its_error_or_on_its_stage(error, stage, words):
     assert words in step(AlertKind.LINE_FAILED, error, stage)
 
 

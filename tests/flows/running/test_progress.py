@@ -55,7 +55,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.mark.prefect
-def test_one_artifact_a_stage_ends_where_the_stage_did_though_a_busy_server_refuses(server):
+def test_the_artifact_of_a_stage_is_complete_although_a_busy_server_refuses(server):
     server.refusals = 2
     # In its own process, like a run, because the reporter's thread reads the settings of the
     # process.

@@ -28,5 +28,5 @@ MANY = [f"202203{day:02}" for day in range(1, 12)]
         ("cube", CubeOptions(cube_name="spring"), "cube-spring"),
     ],
 )
-def test_a_run_is_named_by_what_starts_it_and_what_it_is_for(called, options, name):
+def test_the_name_of_a_run_has_its_deployment_and_its_purpose(called, options, name):
     assert run_name(called, options, NIGHT) == name

@@ -23,7 +23,7 @@ def log():
     logger.removeHandler(made)
 
 
-def test_a_busy_database_is_told_in_one_sentence(log, tmp_path):
+def test_a_busy_database_is_reported_in_one_sentence(log, tmp_path):
     logger, written = log
     holder, other = (sqlite3.connect(tmp_path / "db", timeout=0) for _ in range(2))
     holder.execute("BEGIN IMMEDIATE")

@@ -67,7 +67,7 @@ def test_a_server_that_is_gone_ends_the_run_with_a_sentence(ended):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("handler", [Late, Locked])
-def test_a_server_that_is_busy_does_not(handler: type[BaseHTTPRequestHandler], ended):
+def test_a_busy_server_does_not_end_the_run(handler: type[BaseHTTPRequestHandler], ended):
     with serve_handler(handler) as url:
         live(f"{url}/api", ended, 3 * PATIENCE_S)
     assert ended == []
