@@ -100,7 +100,7 @@ class CubeReport(BaseModel):
             return f"{self.name} is up to date: it shows the same lines as {self.item}"
         return (
             f"{self.name}: {self.lines} lines of {self.days} days on {self.rows} x {self.columns} cells, "
-            f"{self.blocks} blocks of which {self.blocks_before} were written before"
+            f"in {self.blocks} block{'s' * (self.blocks != 1)}, {self.blocks_before} of them written before"
         )
 
     def rows_of_table(self) -> list[dict[str, Any]]:

@@ -57,7 +57,12 @@ def shared_profile(profile: ClusterProfile) -> ClusterProfile:
         update={
             "cluster_class": f"{LocalCluster.__module__}.{LocalCluster.__qualname__}",
             "max_jobs": os.cpu_count() or 1,
-            "options": {"threads_per_worker": 1, "dashboard_address": None},
+            "options": {
+                "threads_per_worker": 1,
+                "dashboard_address": None,
+                # Without a dashboard the scheduler still has a web server, by default at a fixed port.
+                "scheduler_kwargs": {"dashboard_address": ":0"},
+            },
         }
     )
 

@@ -1,5 +1,6 @@
 """An HTTP server on loopback: a portal for tests, without a web server to install."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -7,6 +8,19 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 from pathlib import Path
 from threading import Thread
 from typing import override
+
+
+class _Server(ThreadingHTTPServer):
+    """A server for clients that may close a connection in the middle of an answer.
+
+    A client that wants a part of a file gets all of it, since the server knows no ranges.
+    """
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print the traceback of an error, except for a connection that the client has closed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class QuietHandler(BaseHTTPRequestHandler):
@@ -24,7 +38,7 @@ class _QuietFolder(QuietHandler, SimpleHTTPRequestHandler):
 @contextmanager
 def serve_handler(
     handler: Callable[..., BaseHTTPRequestHandler],
-    kind: type[ThreadingHTTPServer] = ThreadingHTTPServer,
+    kind: type[ThreadingHTTPServer] = _Server,
 ) -> Iterator[str]:
     """Answer on loopback as a handler does; yields the address."""
     with kind(("127.0.0.1", 0), handler) as server:

@@ -1,8 +1,10 @@
 """A profile's class as a cluster of workers that share pieces of work."""
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 
 import dask
@@ -23,6 +25,7 @@ def slurm_profile() -> ClusterProfile:
     return load_profile(PROFILE, PROFILE.parent)
 
 
+@pytest.mark.server
 def test_without_a_class_each_core_of_this_machine_has_a_process(tmp_path):
     profile = shared_profile(ClusterProfile())
     check_profile(profile)
@@ -37,6 +40,13 @@ def test_without_a_class_each_core_of_this_machine_has_a_process(tmp_path):
         assert workers.options["security"] is True
         assert workers.options["n_workers"] == 1
         assert workers.adapt == {}
+        # Dask's port for dashboards; if it is not free, another program has it already.
+        with socket.socket() as other:
+            with suppress(OSError):
+                other.bind(("", 8787))
+                other.listen()
+            with LocalCluster(**workers.options | {"n_workers": 0}):
+                pass
 
 
 def test_a_profile_s_jobs_share_the_keys_and_none_takes_them_away(slurm_profile, tmp_path):
