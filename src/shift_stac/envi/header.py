@@ -47,6 +47,12 @@ _DATA_TYPES = {
     15: "u8",
 }
 
+# As Python writes a list of bands.
+_TRUTH = {"true": "1", "false": "0"}
+
+# As programs write that there is no value for missing numbers.
+_NO_VALUE = ("", "none", "null", "n/a", "na", "undefined")
+
 # GDAL and ENVI know the first; newer ISOFIT writes the second.
 _NODATA_KEYS = ("data ignore value", "no data value")
 
@@ -203,6 +209,8 @@ def _integer(fields: Mapping[str, str], key: str, name: str, *, default: int | N
             msg = f"{name} lacks the entry {key!r}"
             raise EnviError(msg)
         return default
+    # Some programs write all numbers as floats.
+    text = re.sub(r"(?<=\d)\.0*$", "", text)
     if not re.fullmatch(r"\+?\d{1,18}", text, re.ASCII):
         msg = f"{name}: {key!r} is {text[:80]!r}, not a whole number of zero or more, of 18 digits at most"
         raise EnviError(msg)
@@ -245,7 +253,13 @@ def _interleave(fields: Mapping[str, str], name: str) -> Interleave:
 def _good_bands(fields: Mapping[str, str], bands: int, name: str) -> tuple[bool, ...] | None:
     if not number_items(fields.get("bbl", "")):
         return None
-    return tuple(value != 0 for value in numbers(fields, "bbl", bands, name))
+    words = re.sub(
+        r"\b(true|false)\b",
+        lambda word: _TRUTH[word[0].lower()],
+        fields["bbl"],
+        flags=re.IGNORECASE,
+    )
+    return tuple(value != 0 for value in numbers({"bbl": words}, "bbl", bands, name))
 
 
 def _nodata(
@@ -255,7 +269,7 @@ def _nodata(
     told: dict[str, str] = {}
     for key in _NODATA_KEYS:
         text = plain(fields.get(key, ""))
-        if not text:
+        if text.lower() in _NO_VALUE:
             continue
         try:
             found = {str(number(entry)) for entry in items(text)}

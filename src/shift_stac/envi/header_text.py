@@ -18,6 +18,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 # Microsoft's C library writes NaN so: "-1.#IND00", "1.#QNAN", "-nan(ind)".
 _NOT_A_NUMBER = re.compile(r"[-+]?(?:1\.#(?:IND|QNAN|SNAN)\d*|nan\([a-z0-9_]*\))", re.IGNORECASE)
+_FORTRAN_EXPONENT = re.compile(r"(?<=[\d.])[dD](?=[-+]?\d)")
 _INFINITE = re.compile(r"([-+]?)1\.#INF\d*", re.IGNORECASE)
 
 
@@ -65,6 +66,8 @@ def parse_fields(text: str, name: str) -> dict[str, str]:
             continue
         key = " ".join(key.lower().replace("_", " ").split())
         value = value.strip()
+        if not value and place < len(rows) and rows[place].lstrip().startswith("{"):
+            value, place = rows[place].strip(), place + 1
         if value.startswith("{"):
             value, place = _braced(value, rows, place, f"{name}: the entry {key!r}")
         fields[key] = value
@@ -131,7 +134,7 @@ def number_items(value: str) -> tuple[str, ...]:
 
 
 def number(text: str) -> float:
-    """Parse a number as C libraries write it, with NaN and infinity.
+    """Parse a number as C and Fortran write it (``1.5D-3``), with NaN and infinity.
 
     Raises
     ------
@@ -143,7 +146,7 @@ def number(text: str) -> float:
         return float("nan")
     if match := _INFINITE.fullmatch(text):
         return float(f"{match[1]}inf")
-    return float(text)
+    return float(_FORTRAN_EXPONENT.sub("e", text))
 
 
 def write_header(path: Path, fields: Mapping[str, object]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shift_stac.envi.header_text import items, number_items, plain
+from shift_stac.envi.header_text import items, number, number_items, plain
 from shift_stac.errors import EnviError
 
 
@@ -81,8 +81,9 @@ def band_axis(fields: Mapping[str, str], bands: int, name: str) -> BandAxis:
     """
     told = plain(fields.get("wavelength units", ""))
     # The word without an abbreviation in parentheses after it.
-    unit = _UNITS.get(re.sub(r"\s*\([^()]*\)$", "", told.lower()))
-    if unit is None and told.lower() not in _UNTOLD:
+    word = told.lower().strip("[]. ")
+    unit = _UNITS.get(re.sub(r"\s*\([^()]*\)$", "", word) or word.strip("()"))
+    if unit is None and word not in _UNTOLD:
         fault = (
             f"{name}: the wavelengths' unit is {told!r}; expected one of nanometers, micrometers, "
             "millimeters, centimeters, meters, angstroms, wavenumber, GHz, MHz; correct the header"
@@ -118,7 +119,7 @@ def numbers(fields: Mapping[str, str], key: str, bands: int, name: str) -> tuple
         The list has other values, or another length.
     """
     try:
-        values = tuple(float(entry) for entry in number_items(fields[key]))
+        values = tuple(number(entry) for entry in number_items(fields[key]))
     except ValueError as error:
         msg = f"{name}: the entry {key!r} has a part that is not a number: {error}"
         raise EnviError(msg) from None

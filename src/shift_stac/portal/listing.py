@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
 from typing import override
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from shift_stac.errors import PortalError
 
@@ -26,6 +26,12 @@ _BEGINNING = 500
 
 # The sort order of a listing, which some servers add to its links.
 _ORDER = re.compile(r"(C=[NMSD][;&]O=[AD])?")
+
+
+_PORTS = {"http": 80, "https": 443}
+_SLASHES = re.compile(r"/{2,}")
+# Java servers add a session to links of readers without cookies.
+_SESSION = re.compile(r";jsessionid=[^/]*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -44,19 +50,30 @@ class _Rows(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[tuple[str, list[str]]] = []
+        # What the links of the page are relative to, if it is not the page.
+        self._base = ""
         # True between the end of a link and the end of its row.
         self._beside_link = False
 
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.rows += [(value, []) for key, value in attrs if key == "href" and value]
+        targets = [value.strip() for key, value in attrs if key == "href" and value]
+        if tag == "base" and targets:
+            self._base = targets[0]
+        elif tag == "a":
+            self.rows += [(self._joined(target), []) for target in targets]
         elif tag == "tr":
             # Some pages have no links, but scripts that are called with the name.
             calls = [_CALL.search(value) for key, value in attrs if key == "onclick" and value]
             self.rows += [(call[2], []) for call in calls if call]
         if tag in {"a", "hr", "address"}:
             self._beside_link = False
+
+    def _joined(self, target: str) -> str:
+        try:
+            return urljoin(self._base, target)
+        except ValueError:
+            return target
 
     @override
     def handle_endtag(self, tag: str) -> None:
@@ -173,16 +190,26 @@ def _entry(target: str, url: str, note: str) -> Entry | None:
     directory = urlsplit(url)
     if absolute.fragment or not _ORDER.fullmatch(absolute.query):
         return None
-    if (absolute.scheme, absolute.netloc) != (directory.scheme, directory.netloc):
+    if _host(absolute) is None or _host(absolute) != _host(directory):
         return None
     # Servers escape the same path in different ways.
-    here, there = unquote(directory.path), unquote(absolute.path)
+    here, there = (_SLASHES.sub("/", unquote(link.path)) for link in (directory, absolute))
+    there = _SESSION.sub("", there)
     if not there.startswith(here):
         return None
     rest = there[len(here) :]
     is_folder = rest.endswith("/")
     name = rest.removesuffix("/")
     return Entry(name, is_folder, note) if is_safe_name(name) else None
+
+
+def _host(link: SplitResult) -> tuple[str, str | None, int | None] | None:
+    """Return scheme, host and port, without a scheme's own port; None if the port is no number."""
+    try:
+        port = link.port
+    except ValueError:
+        return None
+    return link.scheme, link.hostname, None if port == _PORTS.get(link.scheme) else port
 
 
 def is_safe_name(name: str) -> bool:

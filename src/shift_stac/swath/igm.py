@@ -219,6 +219,10 @@ def _check_places(
             f"{name}: no pixel has a location; the line cannot be placed on a map. Check the "
             "header's byte order and data type, or download it again"
         )
+        if not crs.utm_zone:
+            msg += (
+                f"; places of {crs.name} that are far from its origin have to be converted to UTM"
+            )
         raise NoLocationError(msg)
     _check_unit(rows, crs, name)
     if _has_places_as_elevation(data):

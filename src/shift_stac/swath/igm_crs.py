@@ -21,8 +21,16 @@ _ZONE = re.compile(
     r"([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
     re.IGNORECASE,
 )
+# Words between the projection's name and its zone.
+_ZONE_ALONE = re.compile(
+    r"\bzone(?:\s*(?:number|no\.?))?[\s:=_]*(\d+)([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
+    re.IGNORECASE,
+)
+_NAMES_UTM = re.compile(r"\bUTM\b|Universal Transverse Mercator", re.IGNORECASE)
+# A name in EPSG's form, in which the letter is the hemisphere.
+_EPSG_NAME = re.compile(r"[A-Z][\w()-]*(?: [\w()-]+)* / [A-Z]+ zone \d+[NS]?\b")
 _PROJ = re.compile(r"\+proj=[^\n{}]+")
-_EPSG = re.compile(r"EPSG[\s:]*(?:code)?[\s:=]*(\d+)", re.IGNORECASE)
+_EPSG = re.compile(r"EPSG(?:[/:][\d.]*[/:]|[\s:]*(?:code)?[\s:=]*)(\d+)", re.IGNORECASE)
 # Words of a description that indicate a CRS.
 _TELLS_CRS = re.compile(
     r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
@@ -173,7 +181,10 @@ def tells_metres(header: EnviHeader) -> bool:
 
 def _from_description(header: EnviHeader) -> CRS | None:
     text = _told_in_words(header)
-    if zones := list(_ZONE.finditer(text)):
+    if (name := _EPSG_NAME.search(text)) and (named := _named(name[0])):
+        return named
+    zones = list(_ZONE.finditer(text))
+    if zones or (_NAMES_UTM.search(text) and (zones := list(_ZONE_ALONE.finditer(text)))):
         return _from_zone(header, zones)
     if match := _PROJ.search(text):
         return _parsed(header, match[0].strip())
@@ -182,6 +193,16 @@ def _from_description(header: EnviHeader) -> CRS | None:
     if _TELLS_CRS.search(text):
         raise _not_understood(header, f"{text.strip()!r}")
     return None
+
+
+def _named(name: str) -> CRS | None:
+    """Return the CRS of exactly this name."""
+    try:
+        crs = CRS.from_user_input(name)
+    except CRSError:
+        return None
+    epsg = crs.to_epsg()
+    return CRS.from_epsg(epsg) if epsg and crs.name.lower() == name.lower() else None
 
 
 def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:

@@ -151,7 +151,7 @@ def test_values_span_lines_and_keys_are_case_blind():
         (MINIMAL + "wavelength = {400, 500, nan, 700}", "not finite"),
         (MINIMAL + "bbl = {1, 1}", "'bbl' has 2 entries for 4 bands"),
         (MINIMAL + "wavelength = {400, 500,", "no closing brace"),
-        (MINIMAL + "data ignore value = none", "not a number"),
+        (MINIMAL + "data ignore value = some", "not a number"),
     ],
 )
 def test_damaged_headers_are_refused_by_name_and_reason(text, message):

@@ -97,6 +97,11 @@ SPELLINGS = {
     "lists without entries": "bbl = {}\nfwhm = { }\n" + WAVELENGTH,
     "no value for what is missing": "data ignore value =\n" + WAVELENGTH,
     "braces around a number": "data ignore value = { -9999 }\n" + WAVELENGTH,
+    "the brace below its key": WAVELENGTH.replace("{", "\n {"),
+    "units in brackets": "wavelength units = [nm].\n" + WAVELENGTH,
+    "words for no value": "data ignore value = None\n" + WAVELENGTH,
+    "bad bands of Python": "bbl = {True, False, True, True}\n" + WAVELENGTH,
+    "numbers as floats": "byte order = 0.0\n" + WAVELENGTH,
     "carriage returns": WAVELENGTH.replace(", ", ",\r\n"),
 }
 
@@ -141,6 +146,7 @@ def test_nodata_is_what_the_data_type_can_hold(text, value):
         ("Wavenumber", "25000, 20000, 10000, 4000", "10, 10, 10, 4", ((400, 500, 1000, 2500), (0.16, 0.25, 1.0, 2.5))),
         ("GHz", "749481.145, 599584.916, 299792.458, 119916.9832", None, ((400, 500, 1000, 2500), None)),
         ("Meters", "4e-7, 5e-7, 1e-6, 2.5e-6", "5e-9,5e-9,5e-9,5e-9", ((400, 500, 1000, 2500), (5,) * 4)),
+        ("nm", "4.0D2, 5.0d+2, 1000., 250000d-2", None, ((400, 500, 1000, 2500), None)),
         ("Angstroms", "4000, 5000, 10000, 25000", "50,50,50,50", ((400, 500, 1000, 2500), (5,) * 4)),
         # The width has a unit of its own.
         ("Micrometers", "0.400, 0.405, 0.410, 0.415", "5,5,5,5", ((400, 405, 410, 415), (5,) * 4)),

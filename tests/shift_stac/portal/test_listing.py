@@ -113,6 +113,20 @@ def test_broken_html_is_told():
         parse_listing('<a href="20220224/">x</a><![{"name"', URL)
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<base href="/"><a href="pub/v1/20220224/x">x</a>',
+        '<a href="http://PORTAL:80/pub/v1/20220224/x">x</a>',
+        '<a href=" x\n">x</a>',
+        '<a href="x;jsessionid=1A2B">x</a>',
+        '<a href="/pub//v1/20220224/x">x</a>',
+    ],
+)
+def test_other_spellings_of_a_link_into_the_directory_are_taken(page):
+    assert parse_listing(page, URL) == [Entry("x", is_folder=False)]
+
+
 def test_the_host_that_all_links_lead_to_is_named():
     page = f'<a href="/">up</a><a href="{URL.replace("portal", "other:81")}20220224/">x</a>'
     assert parse_listing(page, URL) == []

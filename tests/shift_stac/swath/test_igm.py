@@ -61,6 +61,12 @@ UTM_NAD27 = CRS.from_epsg(26711).to_wkt("WKT1_ESRI")
     ("fields", "epsg"),
     [
         ({"description": "UTM Zone 11 (North)"}, 32611),
+        ({"description": "Projection: UTM, zone number: 11, hemisphere: N"}, 32611),
+        ({"description": "UTM, WGS-84, Zone 11 North, Meters"}, 32611),
+        ({"description": "https://www.opengis.net/def/crs/EPSG/0/32611"}, 32611),
+        ({"description": "SIRGAS 2000 / UTM zone 23S"}, 31983),
+        ({"description": "GDA94 / MGA zone 55"}, 28355),
+        ({"description": "WGS 84 / UTM zone 11N"}, 32611),
         ({"description": "UTM 11N, WGS-84"}, 32611),
         ({"description": "UTM-11N"}, 32611),
         ({"description": "Universal Transverse Mercator, zone 11 North"}, 32611),
