@@ -252,6 +252,7 @@ def serve(
         children: list[Child] = []
         if options.server:
             _check_port(options)
+            console.print("starting the Prefect server; on a busy machine this takes minutes")
             api = f"{local_url(options)}/api"
             running = run_prefect(
                 "server", _server(options), server_environment(options), module=_SERVER_MODULE
