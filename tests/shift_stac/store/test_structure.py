@@ -39,7 +39,9 @@ def test_the_structure_is_the_one_that_was_reviewed(tmp_path):
     assert json.loads(text) == json.loads(REVIEWED.read_text())
 
 
-def test_every_variable_stands_in_the_specification():
+def test_every_variable_and_attribute_stands_in_the_specification():
     page = (Path(__file__).parents[3] / "docs" / "reference" / "store-format.md").read_text()
-    names = {path.rpartition("/")[2] for path in json.loads(REVIEWED.read_text()) if path != "."}
+    reviewed = json.loads(REVIEWED.read_text())
+    names = {path.rpartition("/")[2] for path in reviewed if path != "."}
+    names |= {name for metadata in reviewed.values() for name in metadata["attributes"]}
     assert {name for name in names if f"`{name}`" not in page} == set()
