@@ -7,8 +7,8 @@ the middle (SIGKILL), and the third continues from its finished work. When all l
 one more night finds everything up to date. Its seconds and its requests are the cost of an idle
 night.
 
-During a night, resident memory and processor seconds of the flow's process are read after each
-tenth of its lines. The memory must not grow with the number of finished lines, and the seconds must
+During a night, resident and anonymous memory and processor seconds of the flow's process are read
+after each tenth of its lines. The memory must not grow with the number of finished lines, and the seconds must
 grow evenly.
 
     python benchmarks/campaign.py --lines 2000 --a-night 2000
@@ -29,7 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import psutil
-from measuring import circumstances, write_results
+from measuring import anonymous_mb, circumstances, write_results
 
 from shift_stac.simulate import simulate_campaign
 from support.webserver import serve_nginx
@@ -95,6 +95,7 @@ def used_by(pid: int) -> dict[str, float]:
     times = process.cpu_times()
     return {
         "memory_mb": round(process.memory_info().rss / 1e6),
+        "anonymous_mb": round(anonymous_mb(pid)),
         "cpu_seconds": round(times.user + times.system, 1),
     }
 

@@ -28,9 +28,9 @@ class Measure:
     answer: Any
 
 
-def anonymous_mb() -> float:
-    """Anonymous memory of this process in megabytes, from smaps_rollup."""
-    for row in Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines():
+def anonymous_mb(process: int | str = "self") -> float:
+    """Anonymous memory of a process in megabytes, from smaps_rollup."""
+    for row in Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines():
         if row.startswith("Anonymous:"):
             return int(row.split()[1]) * 1024 / 1e6
     raise RuntimeError("smaps_rollup has no Anonymous row")

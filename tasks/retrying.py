@@ -19,6 +19,7 @@ from shift_stac.errors import (
     TokenServiceError,
     TransferError,
 )
+from shift_stac.memory import settle_memory
 from tasks.work_log import log_at_hand
 
 _PASSING = (
@@ -68,8 +69,11 @@ def stage[**P, R](
     def make(function: Callable[P, R]) -> Task[P, R]:
         @wraps(function)
         def noted(*args: P.args, **kwargs: P.kwargs) -> R:
-            with log_at_hand().stage(name, is_retry=task_run.run_count > 1):
-                return function(*args, **kwargs)
+            try:
+                with log_at_hand().stage(name, is_retry=task_run.run_count > 1):
+                    return function(*args, **kwargs)
+            finally:
+                settle_memory()
 
         made = task(
             name=name,

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError
 from flows.running.plain_failures import WRONG_OPTIONS
 from flows.running.registration import run_begins
 from flows.running.signs_of_life import SignsOfLife
+from flows.running.task_links import keep_newest_links
 from flows.running.terminal import problems_of
 from flows.settings import ServiceOptions, complete
 from shift_stac.errors import ShiftError, WrongOptionsError
@@ -34,6 +35,7 @@ def with_options[Options: BaseModel, Result](
         @wraps(function)
         def checked(options: Options) -> State[Result]:
             run_begins()
+            keep_newest_links()
             try:
                 whole = _whole(kind, options)
                 patience = _whole(ServiceOptions, {}).server_patience

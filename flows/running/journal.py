@@ -1,6 +1,7 @@
 """A run's report, written while the run works: the report of a killed run has everything until then."""
 
 import json
+import textwrap
 import threading
 import time
 from contextlib import ExitStack
@@ -37,6 +38,8 @@ TAG = "shift-stac"
 # Seconds between two writes: stages of small lines take fractions of a second, and so does a file
 # on some file systems.
 _SECONDS_BETWEEN_SIGNS = 20.0
+# The end of a report without lines.
+_NO_ROWS = "[]\n}"
 
 
 class Journal:
@@ -72,6 +75,7 @@ class Journal:
         self.life = life_at_hand()
         self._facts: dict[str, Any] = {}
         self._outcomes: dict[str, LineOutcome] = {}
+        self._rows: dict[str, str] = {}
         self._log = WorkLog(self.sign)
         self._written = 0.0
         self._lock = threading.Lock()
@@ -115,6 +119,7 @@ class Journal:
             # The beginning and end of a line are written at once, its stages at intervals.
             matters = any(o.state is not None or o.line not in self._outcomes for o in outcomes)
             self._outcomes |= {outcome.line: outcome for outcome in outcomes}
+            self._rows |= {outcome.line: _row(outcome) for outcome in outcomes}
         if matters:
             self._try_to_write()
         else:
@@ -164,10 +169,17 @@ class Journal:
             self.run = self.run.model_copy(update=update)
             document = {"run": self.run.model_dump(mode="json")} | self._facts
             if self.run.kind.is_ingest:
-                # Most lines of a night are up to date: their rows are short.
-                document["outcomes"] = [
-                    outcome.model_dump(mode="json", exclude_defaults=True)
-                    for outcome in self.outcomes
-                ]
-            write_whole(self.path, f"{json.dumps(document, indent=1)}\n")
+                document["outcomes"] = []
+            text = json.dumps(document, indent=1)
+            if self.run.kind.is_ingest and self._rows:
+                # Written for each line that begins or ends: only what has changed is made anew.
+                rows = ",\n".join(self._rows[line] for line in sorted(self._rows))
+                text = text.removesuffix(_NO_ROWS) + f"[\n{rows}\n ]\n}}"
+            write_whole(self.path, f"{text}\n")
         self.life.note_work()
+
+
+def _row(outcome: LineOutcome) -> str:
+    # Most lines of a night are up to date: their rows are short.
+    fields = outcome.model_dump(mode="json", exclude_defaults=True)
+    return textwrap.indent(json.dumps(fields, indent=1), "  ")

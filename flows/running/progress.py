@@ -21,6 +21,7 @@ from shift_stac.cluster import JobInfo
 
 _SECONDS_BETWEEN_REPORTS = 2.0
 _PAUSES_AT_THE_END = (1, 2, 4, 0)
+_WHOLE = 100.0
 
 
 @dataclass
@@ -82,6 +83,8 @@ class _Reporter:
             percent = moving.percent
             if percent != moving.told:
                 self._tell(client, moving, percent)
+            if moving.told == _WHOLE:
+                self._moving.pop(str(moving.artifact.key), None)
         return all(moving.told == moving.percent for moving in self._moving.values())
 
     def _tell(self, client: SyncPrefectClient, moving: _Moving, percent: float) -> None:
@@ -138,13 +141,18 @@ class ProgressBoard:
         def advance(done: int, total: int) -> None:
             nonlocal bar, moving
             self.cancellation.check(f"{line}: {stage}")
-            if bar is None:
+            if bar is None and done < total:
                 bar = self._progress.add_task(f"{line} {stage}", total=total)
-                if artifact is not None:
-                    moving = self._reporter.follow(artifact)
-            self._progress.update(bar, completed=done, total=total, visible=done < total)
+            if bar is not None:
+                if done < total:
+                    self._progress.update(bar, completed=done, total=total)
+                else:
+                    self._progress.remove_task(bar)
+                    bar = None
+            if moving is None and artifact is not None:
+                moving = self._reporter.follow(artifact)
             if moving is not None:
-                moving.percent = round(100 * done / total, 1) if total else 100.0
+                moving.percent = round(_WHOLE * done / total, 1) if total else _WHOLE
 
         return advance
 

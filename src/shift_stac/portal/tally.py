@@ -28,9 +28,9 @@ class Tally:
             raise RunCancelledError(msg)
         with self._lock:
             self._here[name] = here
-            done = sum(self._here.values())
-        if self._progress is not None:
-            self._progress(done, self._total)
+            if self._progress is not None:
+                # One call at a time: the numbers only grow.
+                self._progress(sum(self._here.values()), self._total)
 
 
 def results_of[T](pairs: list[Future[T]], tally: Tally) -> tuple[T, ...]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from flows.running.progress import ProgressBoard
+from flows.running.terminal import plain_console
 from shift_stac.simulate.serving import QuietHandler, serve_handler
 
 ID = "7d1f0e54-6f3a-4c55-9d0c-6a5d5f5f9f10"
@@ -72,3 +74,14 @@ def test_the_artifact_of_a_stage_is_complete_although_a_busy_server_refuses(serv
     env = os.environ | {"PREFECT_API_URL": f"{server.url}/api"}
     subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=120)
     assert server.told == [("POST", 100.0)]
+
+
+def test_nothing_stays_of_a_bar_that_is_full():
+    with ProgressBoard(plain_console(stderr=True)) as board:
+        advance = board.bar("ang20220224t195402", "convert")
+        for done in range(5):
+            advance(done, 4)
+        assert board._progress.tasks == []
+        # A stage that is tried again.
+        advance(1, 4)
+        assert [task.percentage for task in board._progress.tasks] == [25.0]
