@@ -109,7 +109,13 @@ def _serve(behind: tuple[str, int], delay_s: float, control: Connection) -> None
         done = asyncio.Event()
 
         def answer() -> None:
-            if control.recv() == "end":
+            try:
+                asked = control.recv()
+            except EOFError:
+                # The benchmark was killed.
+                asked = "end"
+            if asked == "end":
+                loop.remove_reader(control.fileno())
                 done.set()
                 return
             control.send((tuple(counts.requests), counts.bytes))

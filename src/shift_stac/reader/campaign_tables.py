@@ -77,25 +77,29 @@ def campaign_table(
     """
     _check_columns(bands, also, wide=wide)
     reached = lines_and_places(items, places.geometries)
+
+    def wanted(name: str) -> Wanted:
+        return Wanted(name, bands, also, mask_bad_bands)
+
+    def opened(line: str, numbers: NDArray[np.intp]) -> tuple[xr.Dataset, LineRows | None]:
+        """Open a line, and read it unless the variable depends on the other lines."""
+        swath = along_wavelengths(open_line(line))
+        name = variable or PREFERRED[0]
+        rows = _rows(rows_of, wanted(name), places, swath, numbers) if _has(swath, name) else None
+        return swath, rows
+
     with ThreadPoolExecutor(_LINES_AT_ONCE) as pool:
-        opened = pool.map(open_line, items["id"].iloc[list(reached)])
-        lines = [along_wavelengths(swath) for swath in opened]
+        found = list(pool.map(opened, items["id"].iloc[list(reached)], reached.values()))
+        lines = [swath for swath, _ in found]
         variable = variable or _preferred(lines)
         has = [_has(swath, variable) for swath in lines]
         _tell_left_out(lines, has, variable)
         jobs = [
-            pool.submit(
-                _rows,
-                rows_of,
-                Wanted(variable, bands, also, mask_bad_bands),
-                places,
-                swath,
-                numbers,
-            )
-            for swath, numbers, shown in zip(lines, reached.values(), has, strict=True)
-            if shown
+            pool.submit(_rows, rows_of, wanted(variable), places, swath, numbers)
+            for (swath, rows), numbers, shown in zip(found, reached.values(), has, strict=True)
+            if shown and rows is None
         ]
-        parts = [job.result() for job in jobs]
+        parts = [rows for _, rows in found if rows is not None] + [job.result() for job in jobs]
     return build_table(parts, places.ids, columns, wide=wide)
 
 
