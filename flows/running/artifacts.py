@@ -38,7 +38,7 @@ def describe_job(line: str, job: JobInfo) -> str:
     return "\n".join(rows)
 
 
-def _key(what: str, line: FlightLine) -> str:
+def artifact_key(what: str, line: FlightLine | str) -> str:
     """Return a key that Prefect accepts: small letters, digits and dashes."""
     return f"{what}-{line}".lower().replace("_", "-")
 
@@ -53,13 +53,13 @@ def show_line(line: FlightLine, hrefs: Hrefs, campaign: Campaign, companions: Co
     try:
         create_image_artifact(
             f"data:image/jpeg;base64,{encoded}",
-            key=_key("quicklook", line),
+            key=artifact_key("quicklook", line),
             description=f"{line} in true colour",
         )
         create_link_artifact(
             hrefs.absolute(item_path(campaign, line)),
             link_text=f"STAC item of {line}",
-            key=_key("item", line),
+            key=artifact_key("item", line),
             description="An archive without a public address has a path or an S3 address.",
         )
     except REFUSALS as error:

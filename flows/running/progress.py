@@ -14,7 +14,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from flows.running.artifacts import describe_job
+from flows.running.artifacts import artifact_key, describe_job
 from flows.running.prefect_server import REFUSALS
 from shift_stac.cancellation import Cancellation
 from shift_stac.cluster import JobInfo
@@ -164,7 +164,8 @@ class ProgressBoard:
             note(job)
             if run is not None:
                 text = describe_job(line, job)
-                artifact = ArtifactCreate(key=f"job-{line}", type="markdown", data=text, **run)
+                key = artifact_key("job", line)
+                artifact = ArtifactCreate(key=key, type="markdown", data=text, **run)
                 self._reporter.show(artifact)
 
         return told
@@ -176,7 +177,8 @@ def _artifact_of(line: str, stage: str) -> ArtifactCreate | None:
     if run is None:
         return None
     description = f"{stage} of {line}"
-    return ArtifactCreate(key=f"{stage}-{line}", type="progress", description=description, **run)
+    key = artifact_key(stage, line)
+    return ArtifactCreate(key=key, type="progress", description=description, **run)
 
 
 def _run_here() -> dict[str, UUID | None] | None:

@@ -175,7 +175,7 @@ class _Walk:
         for entry in entries:
             path = joined(folder, entry.name)
             further = list(self._further(onward, entry)) if entry in maybe_folders else []
-            if further:
+            if further and (entry.is_folder or self._has_entries(path)):
                 yield from self.below(path, further)
             elif entry.is_folder:
                 expected = sorted({str(way.folders[0]) for way in onward})
@@ -186,9 +186,19 @@ class _Walk:
                 )
                 yield _Left(f"{path}/", reason)
             elif not here:
-                yield _Left(path, "a file where the campaign file has only folders")
+                expected = sorted({str(way.folders[0]) for way in onward})
+                reason = f"a file where the campaign file has only folders: {' or '.join(expected)}"
+                yield _Left(path, reason)
             elif reason := self._take(here, entry):
                 yield _Left(path, reason)
+
+    def _has_entries(self, path: str) -> bool:
+        """Whether a name that a listing does not mark as a folder is one."""
+        try:
+            return bool(self._list(path))
+        except PortalError:
+            # Listed again, it is reported with the reason.
+            return True
 
     def _further(self, ways: Sequence[_Way], entry: Entry) -> Iterator[_Way]:
         for way in ways:

@@ -5,7 +5,7 @@ from shift_stac.errors import MissingProductError, PortalError, TransferError
 from shift_stac.flightline import FlightLine
 from shift_stac.portal.download import Downloader
 from shift_stac.portal.http_client import HttpOptions
-from shift_stac.portal.portal import open_portal
+from shift_stac.portal.portal import campaign_portal, open_portal
 from shift_stac.sources import Product, ProductLevel
 from support.webserver import faulty_server, free_port
 
@@ -88,6 +88,16 @@ def test_files_of_other_endings_and_folders_of_other_names_are_left_over(tmp_pat
         ("v2/",): "a folder whose name is not v1",
         ("v1/20220224/L2a/a line.img",): "no name of letters, digits, '.', '-' and '_'",
     }
+
+
+def test_files_whose_names_fit_a_folders_are_left_over(tmp_path):
+    put(tmp_path, "prm20231110t071521_rdn", "prm20231110t071521_rdn.hdr")
+    with campaign_portal(load_campaign("prism"), "v1", HttpOptions(), str(tmp_path)) as portal:
+        (left,) = portal.coverage().leftovers
+    assert (left.count, left.reason) == (
+        2,
+        "a file where the campaign file has only folders: LINE_*",
+    )
 
 
 def test_files_are_found_with_size_and_optional_ones_may_be_absent(mirror):
