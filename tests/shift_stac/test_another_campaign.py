@@ -1,4 +1,4 @@
-"""Another campaign, or another instrument, is another campaign file: nothing of SHIFT is left."""
+"""Another campaign, or another instrument, needs only another campaign file. Nothing of SHIFT is left."""
 
 import json
 import re
@@ -71,7 +71,7 @@ data = "otter/{date}/{line}"
 """
 
 
-# Whatever a line shows: these are about texts and places.
+# The values of the line do not matter here: these tests are about texts and places.
 SMALL = {"dates": DATES[:1], "lines": 1, "samples": 20, "scan_lines": 30, "bands": 60}
 
 
@@ -107,7 +107,7 @@ def test_every_text_comes_from_the_campaign_file(tmp_path, invented, shared):
     for path in storage.find():
         if path.endswith((".json", ".html")) and ".zarr/" not in path:
             text = storage.read(path).decode()
-            # Our own namespace and package are named so, whatever the campaign.
+            # Our namespace and our package have this name for every campaign.
             others = re.sub(r"shift[:_-]\w*", "", text)
             assert not re.search(r"SHIFT|AVIRIS|California|ORNL", others), path
 
@@ -161,7 +161,7 @@ def bare_item(line):
 
 
 def publish_some(url, writer):
-    """What a flow of its own does, in a process of its own."""
+    """Do the work of a flow in a separate process."""
     storage, campaign = open_storage(url), load_campaign()
     for number in range(5):
         line = FlightLine(f"ang202202{20 + number % 2}t{10 + writer:02d}{number:02d}00")
@@ -198,6 +198,6 @@ def test_an_archive_behind_a_public_address_is_looked_after_as_any_other(tmp_pat
     assert is_clean(take_inventory(storage, campaign, hrefs))
     assert validate_catalog(storage, hrefs=hrefs).items == len(lines)
     assert check_line(storage, campaign, lines[0], hrefs=hrefs).passed
-    # Without the address nobody can tell what the items lead to: nothing is called unused.
+    # Without the address the targets of the items are unknown, so no data count as unused.
     with pytest.raises(ForeignLinkError, match=r"https://data\.example\.org.*public address"):
         take_inventory(storage, campaign)

@@ -113,7 +113,7 @@ def test_a_campaign_tells_the_form_of_its_names(form, name, start, has_time):
     names = LineNames(name=form)
     line = names.read(name)
     assert (f"{line.start:%Y-%m-%dT%H:%M:%S}", line.has_time) == (start, has_time)
-    # Before the ending of a file beside the store, and before nothing else.
+    # Only before the ending of a file beside the store.
     assert names.pattern.beginning(f"{name}_quicklook.png") == name
     assert names.find(f"{name}.img") is None
     made = names.pattern.fill(line.start, 3)

@@ -1,4 +1,4 @@
-"""The bundled campaigns: each goes from the mirror of its portal to what the reader shows of its archive."""
+"""Each campaign of the package, from the mirror of its portal to the reader of its archive."""
 
 import re
 from dataclasses import dataclass
@@ -148,7 +148,7 @@ def test_a_simulated_line_of_each_campaign_is_read_as_it_was_written(
     south = campaign.simulation.centre[1] < 0
     assert re.fullmatch(rf"EPSG:32{7 if south else 6}\d\d", properties["shift:crs"])
     if left_out is not Product.OBS:
-        # Whatever the file's own order, unit and defects are.
+        # This holds for any order, unit and defects of the file.
         assert float(read.line["slope"].max()) < 30
         np.testing.assert_allclose(
             read.line["to_sun_zenith"].values.mean(),
@@ -225,7 +225,7 @@ def test_real_headers_of_aviris_classic(tmp_path, shared):
     read = through(tmp_path, campaign, "v1", ProductLevel.L2)
     check_values(read, (6, 4))
     assert "earth_sun_distance" not in read.line
-    # The OBS tells the time that the name does not.
+    # The OBS has the time, which the name lacks.
     assert read.item.datetime.hour == 19
     assert UNTIMED not in read.item.properties["shift:notes"]
     geometry = open_envi(folder / f"{line}rdn_x_ort_igm").data

@@ -39,6 +39,6 @@ def test_a_wait_for_another_process_ends_and_names_it(tmp_path, monkeypatch, is_
         ):
             pass
         holder.kill()
-    # Whose holder is gone is free.
+    # A lock without its holder is free.
     with locks.held(path, what="another run", timeout=0):
         pass

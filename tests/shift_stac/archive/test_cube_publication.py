@@ -1,4 +1,4 @@
-"""A cube is published whole, in a version of its own, and the catalog leads to it and to its lines."""
+"""A cube is published completely, as its own version, and the catalog leads to it and to its lines."""
 
 import hashlib
 import json
@@ -76,7 +76,7 @@ def test_a_cube_is_published_in_versions_and_what_it_was_made_of_is_linked(stora
     assert storage.find() == before  # again, and nothing was written
     assert published_fingerprint(storage, CAMPAIGN, "fields") == made[0].recipe.fingerprint
 
-    # A run that dies after the item leaves it without a way to it, which the next run makes.
+    # A run that dies after the item leaves it without a link, which the next run makes.
     storage.remove(["AVIRIS-NG-cubes/collection.json"])
     assert len(validate_catalog(storage).findings) == 1
     link_published(storage, CAMPAIGN, "fields", hrefs)
@@ -110,7 +110,7 @@ def test_a_cube_is_published_in_versions_and_what_it_was_made_of_is_linked(stora
     assert storage.has_store(place)
     assert storage.has_store(changed["properties"]["shift:store_path"])
 
-    # What is there besides cubes goes on as before.
+    # The rest of the archive is unchanged.
     assert (
         len(shift_stac.open_archive(storage.url, storage_options=storage.fsspec_options).items) == 3
     )

@@ -15,7 +15,7 @@ from support.sources import sources_in
 
 
 class Elsewhere:
-    """A line's files, of which parts can be read."""
+    """The files of a line. Parts of them can be read."""
 
     def __init__(self, folder):
         campaign = load_campaign()

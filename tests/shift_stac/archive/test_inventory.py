@@ -17,7 +17,7 @@ MODIFIED = datetime(2022, 3, 1, tzinfo=UTC)
 
 
 class LongLine(FolderStorage):
-    """A folder, and in it a store of very many objects that nobody has to write."""
+    """A folder with a store of very many objects, which need not be written."""
 
     def walk(self, folder=""):
         yield from super().walk(folder)

@@ -95,7 +95,7 @@ def test_an_archive_without_the_campaign_is_an_error(tmp_path, storage):
     with pytest.raises(CatalogError, match="nothing of this campaign is published there"):
         published_lines(FolderStorage(tmp_path / "empty"), CAMPAIGN)
     collection = storage.root / "AVIRIS-NG" / "collection.json"
-    # The last is none that could be written again.
+    # The last of these items cannot be written again.
     for content in (
         "[",
         "[" * 100_000,

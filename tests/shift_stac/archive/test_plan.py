@@ -41,7 +41,7 @@ def plan(state=None, *, data=DATA, has_store=True, **options):
 
 def test_a_line_that_is_published_from_these_files_is_up_to_date():
     assert plan(published()).action is Action.NOTHING
-    # Also where less is wanted than it holds, or chunks as they are.
+    # Also if less is requested than the store has, or the same chunks.
     assert plan(published(), product="L1").action is Action.NOTHING
     assert plan(published(), x_chunk=100).action is Action.NOTHING
 

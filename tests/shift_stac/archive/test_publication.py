@@ -41,7 +41,7 @@ def converted(tmp_path_factory):
 
 
 class RecordingStorage(FolderStorage):
-    """A folder that notes the order of what appears in it."""
+    """A folder that records the order in which files appear in it."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

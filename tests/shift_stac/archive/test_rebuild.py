@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
-    # Whoever changes a document here waits for nobody: others come between its steps.
+    # A change of a document does not wait here, so that other writers can come between its steps.
     with serve_moto(tmp_path / "s3") as served:
         for name, value in served.environment.items():
             monkeypatch.setenv(name, value)
@@ -44,7 +44,7 @@ def test_no_interleaving_loses_a_line(bucket, work):
         moment += 1
         storage = open_storage(f"{bucket.url}/{moment}")
         publish_plain(storage, [make_item(line) for line in OLD])
-        # Replaced, and not yet in the table.
+        # It is replaced, but not yet in the table.
         storage_of_other = open_storage(f"{bucket.url}/{moment}")
 
         def publish(to=storage_of_other):

@@ -61,7 +61,7 @@ def test_two_runs_of_a_new_line_never_mix(tmp_path, versions, order):
         except PublishedMeanwhileError:
             lost.append(level)
         assert faults_of(storage, LINE) == []
-    # A reader without the catalog finds the version that was there first.
+    # A reader without the catalog finds the first version.
     assert places[ProductLevel(order[0])] == store_path(CAMPAIGN, LINE)
     (loser,) = lost
     # Planned again, from what is published now.
@@ -88,7 +88,7 @@ def test_who_was_killed_takes_its_own_claim_of_the_path_over_and_nobody_else_doe
     first, second, whole = versions.values()
     own = store_path(CAMPAIGN, LINE)
     storage = FolderStorage(tmp_path / "archive")
-    # Whoever claims is known by where it converts to.
+    # The owner of a claim is identified by the path of its conversion.
     place = tmp_path / "work" / f"{LINE}.zarr"
     shutil.copytree(first.store, place)
     assert send(storage, replace(first, store=place)) == own
@@ -109,7 +109,7 @@ def test_nothing_is_published_into_a_place_that_is_emptied(tmp_path, versions):
     tell(storage, first, send(storage, first))
     state, _ = read_published(storage, CAMPAIGN, LINE)
     place = send(storage, second)
-    # A run is on its way to that place: it is left alone, unless nobody can be at it any more.
+    # A run is going to write to that place. It is not touched, unless the claim is too old.
     week_ago = datetime.now(UTC) - timedelta(days=7)
     found = take_inventory(storage, CAMPAIGN).model_copy(update={"older_than": week_ago})
     assert prune(storage, CAMPAIGN, found) == 0
@@ -120,7 +120,7 @@ def test_nothing_is_published_into_a_place_that_is_emptied(tmp_path, versions):
     assert prune(storage, CAMPAIGN, take_inventory(storage, CAMPAIGN)) > 0
     assert faults_of(storage, LINE) == []
     assert is_clean(take_inventory(storage, CAMPAIGN))
-    # Nor is removed what an item has come to lead to since it was listed.
+    # Data that an item has linked since the listing are not removed either.
     state, _ = read_published(storage, CAMPAIGN, LINE)
     place = send(storage, first)
     found = take_inventory(storage, CAMPAIGN)

@@ -1,4 +1,4 @@
-"""Engines without Slurm: the flow's own process, and Dask's cluster of local processes."""
+"""Engines without Slurm: the process of the flow, and Dask's cluster of local processes."""
 
 import logging
 import os
@@ -58,7 +58,7 @@ def test_results_and_errors_come_back(engine):
 
 def test_a_port_that_another_program_has_is_not_asked_for(tmp_path):
     with socket.socket() as other:
-        # Dask's for dashboards; if it is not free, another program has it already.
+        # Dask's port for dashboards. If it is not free, another program has it already.
         with suppress(OSError):
             other.bind(("", 8787))
             other.listen()
@@ -130,7 +130,7 @@ def test_a_process_that_dies_is_lost(processes):
 
 @pytest.fixture
 def other_batch_system(tmp_path, monkeypatch):
-    """A profile of PBS, of which this machine has none; ``qsub`` does what the test says."""
+    """A profile of PBS, which this machine does not have. The test defines ``qsub``."""
 
     def write(qsub: str) -> ClusterProfile:
         for name, script in (("qsub", qsub), ("qdel", f"echo $1 >>{tmp_path}/deleted")):

@@ -30,7 +30,7 @@ def _keys(folder: Path) -> list[Path]:
 
 
 async def _try_as_a_stranger(profile: ClusterProfile, folder: Path) -> tuple[str, str, list[Path]]:
-    """The script of a job, what a client without a certificate is told, and the keys' files."""
+    """The script of a job, the error of a client without a certificate, and the files of the keys."""
     with secured_options(profile, "name", folder) as options:
         async with find_class(profile)(**options) as cluster:
             keys = _keys(folder)

@@ -80,7 +80,7 @@ def test_settings_hold_as_long_as_the_cluster_and_a_queue_is_not_waited_for_for_
     assert dask.config.get(name, None) == before
 
 
-# A flow with a scheduler, and a piece of work that takes long.
+# A flow with a scheduler, and a long piece of work.
 FLOW = """
 import sys, time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A cube is written block by block, taken up where it was left, and found wanting if it is wrong."""
+"""A cube is written block by block, continued after an interruption, and refused if it is wrong."""
 
 import json
 import pickle
@@ -66,7 +66,7 @@ def test_a_written_cube_is_the_lazy_one_and_every_object_is_its_own(season, tmp_
     files = [name for n in range(recipe.block_count) for name in block_files(recipe, n)]
     assert len(files) == len(set(files))  # no two blocks write one chunk
     write_all(work, recipe)
-    # What a killed writer left aside.
+    # A temporary file of a killed writer.
     (work.growing / files[0]).with_suffix(".partial").write_bytes(b"half")
     summary = finish_store(work, recipe)
     store = work.store("fields")
@@ -99,10 +99,10 @@ def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkey
         xr.open_zarr(work.growing)
     for number in range(3):
         write_block(work.path, recipe.fingerprint, number, NO_OPTIONS)
-    # The first lost a chunk after it was noted; another lost its note.
+    # The first block lost a chunk after it was noted. Another block lost its note.
     (work.growing / block_files(recipe, 0)[0]).unlink()
     work.note_path(1).write_text("{")
-    # A later run on a larger cluster keeps to the division of the work.
+    # A later run on a larger cluster keeps the division of the work.
     again = begin_store(work, *recipe_of(season, workers=8), TEXT)
     assert again == recipe
     notes, missing = missing_blocks(work, again)
@@ -111,18 +111,18 @@ def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkey
     with pytest.raises(InvalidStoreError, match="lacks"):
         finish_store(work, again)
 
-    # What is noted is not computed again.
+    # Noted blocks are not computed again.
     monkeypatch.setattr(blocks, "_open", lambda *_: pytest.fail("it was computed again"))
     assert write_block(work.path, recipe.fingerprint, 2, NO_OPTIONS) == notes[0]
     monkeypatch.undo()
     write_all(work, again)
     first = finish_store(work, again)
     manifest = work.manifest("fields").read_bytes()
-    # After its end too: a run that was killed before it published.
+    # Also after the end, for a run that was killed before it published.
     assert missing_blocks(work, again) == ([], [])
     assert finish_store(work, again) == first
 
-    # Twice the same bytes, in blocks of another size too.
+    # The same bytes result twice, also with blocks of another size.
     other = WorkFolder(tmp_path / "other")
     small = begin_store(other, *recipe_of(season, workers=8), TEXT)
     assert small.block_count > recipe.block_count
@@ -196,7 +196,7 @@ def test_a_block_is_as_large_as_a_worker_s_memory_allows(season):
     assert block_bytes(1 << 30, 1) < 70e6
     assert block_bytes(2 << 30, 1) > block_bytes(1 << 30, 1)
     assert block_bytes(200 << 20, 1) <= 16e6
-    # None is left without work while another has much.
+    # No worker is without work while another has much.
     assert block_bytes(2 << 30, 200) < block_bytes(2 << 30, 1)
 
 

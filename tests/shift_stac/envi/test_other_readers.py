@@ -1,4 +1,4 @@
-"""Headers that Spectral Python and GDAL read, and that are not ambiguous, are read in the same way."""
+"""Unambiguous headers that Spectral Python and GDAL read are read here in the same way."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def by_gdal(header: Path) -> dict[str, object] | None:
 
 
 def check_alike(header: Path) -> None:
-    """Ours says what the others say, as far as they read it."""
+    """Our reader gives the same values as the others, as far as they read them."""
     ours, theirs, gdals = read_header(header), by_spectral(header), by_gdal(header)
     if theirs is not None:
         assert (ours.lines, ours.bands, ours.samples) == tuple(

@@ -1,4 +1,4 @@
-"""The lookup table: right to the pixel, whether the portal made it or we do."""
+"""The lookup table is correct to the pixel, whether it is the portal's or ours."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ WEST, NORTH = 760_000.0, 3_810_000.0
 
 
 def igm_of(lines, samples, degrees=0.0, along=5.0, across=5.0, jitter=0.0):
-    """A line that flies towards an azimuth, its samples running to the right of it."""
+    """A line that flies towards an azimuth. Its samples run to the right."""
     line, sample = np.mgrid[0:lines, 0:samples].astype(float)
     turn = np.radians(degrees)
     line, sample = line * along, sample * across
@@ -36,7 +36,7 @@ def whole(table):
 
 
 def brute_force(igm, grid):
-    """Nearest pixel of each cell, by comparing with all of them; counted from 1, 0 if too far."""
+    """The nearest pixel of each cell, by comparison with all pixels; counted from 1, 0 if too far."""
     x, y = grid.centres(slice(0, grid.height), slice(0, grid.width))
     east, north = (igm[:, band].reshape(-1) for band in (0, 1))
     away = np.hypot(x[..., None] - east, y[..., None] - north)
@@ -58,7 +58,7 @@ def test_every_cell_shows_its_nearest_pixel_if_that_is_near_enough(lines, sample
     table = BuiltTable(igm, UTM)
     found = np.abs(whole(table))
     expected, away = brute_force(igm, table.grid)
-    # Where two pixels are equally near, or one is at the very bound, either answer is right.
+    # If two pixels are equally near, or one is at the bound, both answers are correct.
     differs = (found != expected).any(axis=0)
     if differs.any():
         rows, columns = np.nonzero(differs)
@@ -100,7 +100,7 @@ def test_a_line_has_no_hole_and_lies_where_it_is_in_each_direction_of_flight(deg
     pixel = np.abs(line[shown]) - 1, np.abs(sample[shown]) - 1
     away = np.hypot(x[shown] - igm[pixel[0], 0, pixel[1]], y[shown] - igm[pixel[0], 1, pixel[1]])
     assert away.max() <= FARTHEST_PIXEL * 5.0
-    # A perfect lattice is never further than half its diagonal from a place inside of it.
+    # No place inside a perfect lattice is further from it than half of its diagonal.
     turn = np.radians(degrees)
     east, north = x - WEST, y - NORTH
     along = east * np.sin(turn) + north * np.cos(turn)
@@ -117,7 +117,7 @@ def test_pixel_centres_of_a_straight_line_are_the_cells_centres():
     assert table.grid.transform[:6] == (5.0, 0.0, WEST, 0.0, -5.0, NORTH + 15.0)
     assert table.grid.shape == (3, 4)
     sample, line = whole(table)
-    # The first scan line is the southernmost; both count from 1.
+    # The first scan line is in the south. Lines and samples count from 1.
     np.testing.assert_array_equal(line, [[3] * 4, [2] * 4, [1] * 4])
     np.testing.assert_array_equal(sample, [[1, 2, 3, 4]] * 3)
 

@@ -84,7 +84,7 @@ def test_a_failure_is_over_when_the_line_is_published_since_whoever_did_it():
     assert look([by_run, bad]) == []
     item = CatalogLine(line=LINE, published=ago(hours=3), updated=ago(hours=3))
     assert look([done(ago(hours=1)), bad], [item]) == []
-    # Published before it failed: its update failed.
+    # It was published before it failed, so only its update failed.
     item = CatalogLine(line=LINE, published=ago(days=3), updated=ago(days=3))
     assert len(look([done(ago(hours=1)), bad], [item])) == 1
 
@@ -187,7 +187,7 @@ def test_what_somebody_mistyped_is_for_that_person_alone():
         flow_run(ago(hours=2), [nothing], message="20220225: the portal lists no line", **wrong),
     ]
     assert look([*mistyped, done(ago(hours=9))]) == []
-    # A night whose settings are wrong is everybody's.
+    # Wrong settings of a night concern everybody.
     wrong["flow"] = "campaign"
     (finding,) = look(
         [flow_run(ago(hours=1), error="WrongOptionsError", **wrong), done(ago(hours=9))]

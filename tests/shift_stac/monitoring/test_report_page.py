@@ -29,7 +29,7 @@ def report(runs=(), catalog_lines=(), days=30, title="SHIFT", **more):
 
 
 class Page(HTMLParser):
-    """What a page consists of; every tag must be closed in its order."""
+    """The elements of a page. Every tag must be closed in the right order."""
 
     EMPTY = frozenset({"meta", "link", "line", "rect"})
 

@@ -48,7 +48,7 @@ def report(
 
 
 def served(told, **more):
-    """The same run as its server has it."""
+    """The same run on the server."""
     return flow_run(told.run.started, flow=told.run.kind, id=told.run.id, **more)
 
 
@@ -93,12 +93,12 @@ def test_dry_runs_and_runs_into_another_archive_are_left_out_whatever_the_server
 @pytest.mark.parametrize(
     ("told", "at_server", "status"),
     [
-        # Killed: the server has found out, the report has no end.
+        # A killed run: the server knows it, and the report has no end.
         (RunStatus.RUNNING, RunStatus.CRASHED, RunStatus.CRASHED),
         (RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.RUNNING),
-        # At its end the report is written first.
+        # At the end of a run the report is written first.
         (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.COMPLETED),
-        # Nobody but the server knows that somebody has cancelled it.
+        # Only the server knows that somebody has cancelled it.
         (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CANCELLED),
     ],
 )
@@ -139,13 +139,13 @@ def test_the_portals_lines_are_those_of_the_latest_campaign_that_came_to_its_end
 def test_reports_are_read_that_something_was_written_to_since_a_time(tmp_path):
     since = NOON - timedelta(days=1)
     late = report(kind=RunKind.CATALOG_DIFF)
-    # Two days at work: it began before, and is not forgotten.
+    # It ran for two days. It began earlier, and is still included.
     long = report(started=NOON - timedelta(days=2), minutes=2 * 24 * 60)
     old = report(started=NOON - timedelta(days=3))
     for made in (late, long):
         write(tmp_path, made)
     write(tmp_path, old, written=old.run.seen)
-    # The same, in a copy of the folder that does not keep times.
+    # The same in a copy of the folder, which does not keep times.
     write(tmp_path, report(started=NOON - timedelta(days=4)))
     (tmp_path / "report.json").write_text("{}")
     assert read_reports(tmp_path, since) == ([long, late], [])
@@ -157,7 +157,7 @@ def test_reports_are_read_that_something_was_written_to_since_a_time(tmp_path):
     [
         "",
         '{"run": ',
-        # As written before a run's id was.
+        # A report from before reports had the id of the run.
         '{"started": "2026-03-10T12:00:00Z", "finished": "2026-03-10T12:30:00Z", "outcomes": []}',
     ],
 )

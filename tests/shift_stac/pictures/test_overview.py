@@ -18,7 +18,7 @@ from support.sources import small_line, sources_in
 
 CAMPAIGN = load_campaign()
 RGB = CAMPAIGN.quicklook.rgb
-# A white square in the swath: its place is known in rows and columns, and in degrees.
+# A white square in the swath, with known rows and columns, and known degrees.
 LINES, SAMPLES = slice(300, 304), slice(80, 84)
 
 
@@ -48,7 +48,7 @@ def line(lines, request):
 
 
 def place(opened, longitude, latitude):
-    """Row and column of places, as a map that opens the file would find them."""
+    """Row and column of places, as a program for maps finds them."""
     to_map = Transformer.from_crs(4326, opened.crs, always_xy=True)
     x, y = to_map.transform(np.ravel(longitude), np.ravel(latitude))
     column, row = ~opened.transform @ (np.asarray(x), np.asarray(y))
@@ -65,7 +65,7 @@ def test_a_known_pixel_lies_where_its_longitude_and_latitude_say(line):
         square = [swath[name].values[LINES, SAMPLES] for name in ("longitude", "latitude")]
         row, column = place(opened, *square)
         assert white[row, column].mean() > 0.8
-        # And nothing else is white: the square's centre is that of the white cells.
+        # Nothing else is white: the square's centre is that of the white cells.
         rows, columns = np.nonzero(white)
         assert rows.mean() == pytest.approx(row.mean(), abs=0.6)
         assert columns.mean() == pytest.approx(column.mean(), abs=0.6)
@@ -81,7 +81,7 @@ def test_the_corners_of_the_swath_are_the_corners_of_what_is_opaque(line):
             for x, outside in ((2, -8), (-3, 8)):
                 row, column = place(opened, swath.longitude[y, x], swath.latitude[y, x])
                 assert alpha[row, column] == 255
-                # As many samples again beyond the edge there is nothing.
+                # There is nothing at the same distance beyond the edge.
                 step = swath.longitude[y, x] - swath.longitude[y, x - np.sign(outside) * 8]
                 rise = swath.latitude[y, x] - swath.latitude[y, x - np.sign(outside) * 8]
                 row, column = place(

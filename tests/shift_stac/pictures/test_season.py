@@ -1,4 +1,4 @@
-"""The picture of a season: NDVI day by day, and places whose season is their own."""
+"""The picture of a season: NDVI day by day, and places with different seasons."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ EARLY, LATE = [0.7, 0.5, 0.2, 0.2], [0.2, 0.3, 0.8, 0.4]
 
 
 def season(wavelengths) -> xr.Dataset:
-    """Two fields, of which the border moves by a cell from day to day, and an edge without values."""
+    """Two fields, whose border moves by a cell from day to day, and an edge without values."""
     ndvi = np.empty((4, 40, 30))
     for day in range(4):
         ndvi[day] = LATE[day]

@@ -221,7 +221,7 @@ def test_two_downloads_of_a_line_take_turns(server, tmp_path):
 
 
 def test_what_waits_ends_at_once_when_the_run_does(server, tmp_path):
-    """A transfer that is stalled, files that are still in the queue, and a line that waits for a lock."""
+    """A stalled transfer, files in the queue, and a line that waits for a lock all end."""
     _url, faults = server
     faults.script = ["", "stall 1000"]
     cancellation = Cancellation()
@@ -251,7 +251,7 @@ def test_what_waits_ends_at_once_when_the_run_does(server, tmp_path):
 
 @pytest.mark.parametrize("others", [0, 2], ids=["no answer", "no connection"])
 def test_a_server_that_says_nothing_is_not_waited_for_when_the_run_ends(others):
-    """A connection that the system took is not answered; one beyond those that it takes is not made."""
+    """The system accepts one connection, which nobody answers, and does not accept the next."""
     cancellation = Cancellation()
     with ExitStack() as stack:
         server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -270,7 +270,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_when_the_run_ends(others):
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
-    # A disk cannot be filled here; only the figure is made up.
+    # A disk cannot be filled here, so its free space is simulated.
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(WorkFolderError, match=r"has 1e-06 GB free.*make room"):
         fetch(server, tmp_path)
@@ -300,7 +300,7 @@ def test_a_mirrors_files_are_used_where_they_lie(tmp_path):
 
 @pytest.mark.parametrize("answer", ["careless", "careless etag"])
 def test_a_file_never_has_the_halves_of_two(server, tmp_path, answer):
-    """Not from a server that ignores If-Range, whether or not it tells what it sends."""
+    """Not even from a server that ignores If-Range, with or without an ETag in its answer."""
     _url, faults = server
     before = remote_line(*server)
     faults.script = ["", "cut 500000", "503", "503"]
@@ -389,7 +389,7 @@ def test_a_part_of_a_file_is_read_where_the_server_gives_parts(server, tmp_path)
     assert part_of(folder.as_uri()) == CONTENT[5:12]
     with serve_nginx(folder, tmp_path / "nginx") as nginx:
         assert part_of(nginx) == CONTENT[5:12]
-    # This one does not know where a range ends, and gives the file.
+    # This server does not know the end of a range, and sends the file.
     assert part_of(url) is None
 
 

@@ -9,7 +9,7 @@ from shift_stac.portal.listing import Entry, foreign_host, is_safe_name, parse_l
 
 URL = "http://portal/pub/v1/20220224/"
 
-# What the servers of Debian 12 print for one folder of one file and one folder.
+# Listings by the servers of Debian 12 of a folder with one file and one folder.
 NGINX = """<html>
 <head><title>Index of /pub/v1/20220224/</title></head>
 <body>

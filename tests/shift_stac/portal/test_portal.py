@@ -58,7 +58,7 @@ def test_what_a_campaign_file_covers_and_leaves_over_is_told_with_the_reason(mir
     assert found.lines == {"20220224": (LINE, LATER)}
     lacking = {product.product: product.lacking for product in found.products}
     assert lacking[Product.IGM] == lacking[Product.RADIANCE] == (LATER,)
-    # This one has only its data.
+    # This line has only its data file.
     assert lacking[Product.REFLECTANCE] == (LINE, LATER)
     left = {path: group.reason for group in found.leftovers for path in group.examples}
     folder = "v1/20220224/L1/rdn"
@@ -161,7 +161,7 @@ def test_refusals_tell_the_status():
 
 
 def served(faults, *names):
-    """Two files of a line, and an OBS, on a server that answers as it is told."""
+    """Two files of a line, and an OBS, on a server with scripted answers."""
     header = b"ENVI\nsamples = 4\nlines = 1\nbands = 1\ndata type = 2\ninterleave = bil\n"
     header += b"wavelength = {500}\n"
     for name in names:
@@ -179,7 +179,7 @@ def test_a_portal_whose_top_may_not_be_listed_is_covered(mirror, monkeypatch):
                 raise PortalError(path)
             return lists(path)
 
-        # The tests may run as root, which may list every folder of a mirror.
+        # Tests may run as root, who may list every folder of a mirror.
         monkeypatch.setattr(portal._tree, "list", refuse_top)
         assert portal.coverage() == whole
 

@@ -58,7 +58,7 @@ def test_a_census_tells_what_listings_decide(tmp_path):
         [listed(EARLY), listed(LATE), listed(LATER)], {EARLY}, ledger, newest_first=True
     )
     assert [known.line for known in census.up_to_date] == [EARLY]
-    # Known, but no longer published: to be looked at.
+    # It is known, but no longer published, so it must be examined.
     assert [known.line for known in census.candidates] == [LATE, LATER]
     assert census.vanished == ()
 
@@ -81,7 +81,7 @@ def test_what_failed_the_last_time_comes_after_the_others(tmp_path):
     ledger = Ledger.load(path, PURPOSE)
     census = take_census(found, {LATER}, ledger)
     assert [candidate.line for candidate in census.candidates] == [LATE, EARLY, LATER]
-    # Another file at the source is another chance.
+    # If the source has another file, the line is tried again.
     found[0] = listed(LATER, "2022-04-01 10:00 5.3G")
     census = take_census(found, (), ledger)
     assert [candidate.line for candidate in census.candidates] == [LATE, LATER, EARLY]

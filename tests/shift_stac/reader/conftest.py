@@ -1,4 +1,4 @@
-"""A published archive for all tests of the reader, and the ways to it."""
+"""A published archive for all tests of the reader, and its addresses."""
 
 from contextlib import ExitStack
 
@@ -14,7 +14,7 @@ from support.webserver import serve_nginx
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory):
-    """An archive in a folder that a bucket and a web server show too."""
+    """An archive in a folder, which a bucket and a web server also serve."""
     root = tmp_path_factory.mktemp("published")
     # It has several chunks along each axis.
     options = ConversionOptions(chunks=ChunkSizes(x=16, y=20, wavelength=150))

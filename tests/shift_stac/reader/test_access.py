@@ -64,7 +64,7 @@ def arrays(sources, *products):
 
 
 def naive(sources, ds, bands):
-    """Each cell by itself, from the source files: the stored table's pixel, or NaN."""
+    """The value of each cell from the source files: that of the table's pixel, or NaN."""
     (cube,) = arrays(sources, Product.REFLECTANCE)
     cube = np.where(cube == -9999, np.nan, cube)
     sample, line = np.abs(ds.glt_sample.values), np.abs(ds.glt_line.values)
@@ -292,7 +292,7 @@ def test_the_accessor_shadows_no_method_of_xarray(opened):
 
 
 def test_only_the_chunks_that_a_window_needs_are_read(lines, tmp_path):
-    """Every other chunk is removed: zarr would give zeros for it, were it asked."""
+    """All other chunks are removed. If they were read, zarr would give zeros."""
     _, store = lines[1]
     copy = tmp_path / "line.zarr"
     shutil.copytree(store, copy)
@@ -310,7 +310,7 @@ def test_only_the_chunks_that_a_window_needs_are_read(lines, tmp_path):
 
 
 def nearest_pixel(ds, lon, lat):
-    """Line and sample of the pixel whose centre is nearest, by comparing with all of them."""
+    """Line and sample of the pixel whose centre is nearest, by comparison with all pixels."""
     to_map = Transformer.from_crs(4326, ds.swath.crs, always_xy=True)
     east, north = to_map.transform(lon, lat)
     away = np.hypot(ds.Easting.values - east, ds.Northing.values - north)
@@ -524,7 +524,7 @@ def test_lines_open_from_a_bucket_and_over_http_as_from_a_folder(
 
 @pytest.fixture(scope="module")
 def rotated(lines, tmp_path_factory):
-    """A line whose portal's table is turned by 30 degrees, as real ones are along the flight."""
+    """A line with a portal's table that is rotated by 30 degrees, as real ones are along the flight."""
     sources, _ = lines[1]
     root = tmp_path_factory.mktemp("rotated")
     igm = open_envi(sources.get(Product.IGM).data.path).data
@@ -570,7 +570,7 @@ def test_a_rotated_table_of_the_portal_is_kept_and_its_maps_are_north_up(rotated
     easting, _ = np.meshgrid(result.x, result.y)
     shown = np.isfinite(result.values)
     assert np.abs(result.values - easting)[shown].max() < 5 * np.sqrt(2) + 0.1
-    # Cells of the table without a pixel of their own stay empty: it has no infill.
+    # Cells of the table without a pixel stay empty, because it has no infill.
     assert 0.7 < shown.sum() / np.isfinite(ds.Easting.values).sum() < 1.1
     colour = read_colour(store, summary, (672.6, 552.4, 447.2))
     write_overview(colour, ds, tmp_path / "o.tif")

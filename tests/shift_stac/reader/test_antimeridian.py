@@ -48,7 +48,7 @@ def test_a_map_is_in_one_piece_and_has_every_pixel(line, crs, resampling):
     size = abs(found.rio.transform().a)
     metres = size * 111_320 * np.cos(np.radians(17)) if crs == "EPSG:4326" else size * np.cos(np.radians(17))  # fmt: skip
     assert metres == pytest.approx(5 if resolution is None else 20, rel=0.15)
-    # Whatever is beyond the edge, it can be given as the grid of another map.
+    # A map beyond the edge can be given as the grid of another map.
     again = ds.swath.orthorectify(like=found, resampling=resampling, **kept)
     np.testing.assert_array_equal(again, found)
 

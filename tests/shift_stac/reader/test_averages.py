@@ -27,7 +27,7 @@ def line(tmp_path_factory, request):
 
 
 def by_cell(ds, found, name, bands=...):
-    """The mean of each cell by itself, from all pixels."""
+    """The mean of each cell, computed from all pixels."""
     to_map = Transformer.from_crs(ds.swath.crs, found.rio.crs, always_xy=True)
     located = np.isfinite(ds.Easting.values)
     x, y = to_map.transform(ds.Easting.values[located], ds.Northing.values[located])

@@ -1,4 +1,4 @@
-"""Plots on all lines and dates as tables, equal to what every pixel by itself says."""
+"""Tables of plots on all lines and dates are equal to a computation from every pixel."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def zones(lines):
 
 
 def nearest(ds, geometry, lon, lat):
-    """Scan line, sample and distance of the nearest of all pixels, if a map would show it."""
+    """Scan line, sample and distance of the nearest of all pixels, if a map would show that pixel."""
     to_line = Transformer.from_crs(4326, ds.swath.crs, always_xy=True)
     east, north = to_line.transform(lon, lat)
     away = np.hypot(geometry["Easting"] - east, geometry["Northing"] - north)
@@ -327,7 +327,7 @@ def test_tables_are_written_and_read_again(published, lines, tmp_path):
     slope = archive.spectra(plots(lines), variable="slope", also=["Elevation"])
     assert list(slope.columns) == ["id", "line", "time", "y", "x", "distance", "Elevation", "slope"]
     assert len(slope) == len(wide)
-    # Around a line, where its outline may hide a pixel and none is, and far from all.
+    # Places around a line, beside its outline, and far from all lines.
     beside = shapely.get_coordinates(archive.items.geometry.iloc[0].buffer(3e-4))
     nothing = archive.spectra([*beside, (0, 0)], datetime="2022-02")
     assert (len(nothing), list(nothing.columns)[:3]) == (0, ["id", "line", "time"])

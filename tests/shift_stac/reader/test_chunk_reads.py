@@ -1,4 +1,4 @@
-"""The reader's own read path: right values on every way, and each object asked for once."""
+"""The reader's own read path gives the correct values in every way, and requests each object once."""
 
 import pickle
 import shutil
@@ -56,7 +56,7 @@ WAYS = {
 }
 
 
-# How objects lie in a store matters to our own reads alone.
+# The layout of objects in a store matters only for our own reads.
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     ("way", "layout"),
@@ -216,11 +216,11 @@ def test_each_object_is_asked_for_once(stores, tmp_path, monkeypatch):
         ds.swath.spectrum(*points[0])
         assert proxy.requests == 3
 
-        # What can be known beforehand is in flight together.
+        # Objects that are known in advance are requested together.
         proxy.delay_s = 0.5
         proxy.reset()
         again = open_flightline(f"{bucket.url}/line.zarr")
-        # One request alone was the metadata, and two the lookup table.
+        # The first request was for the metadata, and the next two for the lookup table.
         assert proxy.before_answer > 1
         assert proxy.requests == at_opening
         proxy.reset()

@@ -1,4 +1,4 @@
-"""The command as the wheel installs it, run as a process on a folder, a bucket and the web."""
+"""The command of the wheel, run as a process on a folder, a bucket and the web."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The wheel's contents, and the script that pip makes of its entry point."""
+    """The contents of the wheel, and the script that pip makes from its entry point."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
@@ -59,7 +59,7 @@ def archive(published):
 
 @pytest.fixture
 def plots(archive, tmp_path):
-    """Points on every line, as people keep them."""
+    """Points on every line, in a file as users have it."""
     points = archive.items.geometry.to_crs(32610).centroid
     frame = geopandas.GeoDataFrame({"plot": list("abcdef")}, geometry=points)
     frame.to_file(tmp_path / "plots.gpkg")

@@ -1,4 +1,4 @@
-"""A line is written as ENVI files that the field's own readers take, with the source's bits."""
+"""A line is written as ENVI files with the source's bits, which the readers of the field accept."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Readers of maps meet a swath: they refuse its cubes, and none places them wrong."""
+"""Readers of maps refuse the cubes of a swath, and none places them wrongly."""
 
 import shutil
 
@@ -96,11 +96,11 @@ def test_gdal_puts_a_line_on_a_map_by_its_geolocation_arrays(store, tmp_path, na
             dst_nodata=np.nan,
         )
     both = np.isfinite(found) & np.isfinite(expected.values)
-    # At its edges GDAL leaves half a pixel out, where ours shows the nearest.
+    # At the edges GDAL leaves out half a pixel, and our map shows the nearest pixel there.
     assert both.sum() > 0.8 * np.isfinite(expected.values).sum()
     assert not (np.isfinite(found) & ~np.isfinite(expected.values)).mean() > 0.02
     if name == "Easting":
-        # A neighbour at most.
+        # It may be a neighbour, but no other pixel.
         pixel = line.swath.orthorectify(bands=[650]).rio.transform().a
         assert np.abs(found - expected.values)[both].max() < 1.6 * pixel
     else:

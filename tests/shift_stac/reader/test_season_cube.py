@@ -17,7 +17,7 @@ DATES = ("20220224", "20220316")
 @pytest.fixture(scope="module")
 def season(tmp_path_factory):
     stores = make_season(tmp_path_factory.mktemp("season"), DATES, lines=3)
-    # A part of one line has a place, and no value: what lies below it is to be shown.
+    # A part of one line has places but no values. There the line below it must be shown.
     reflectance = zarr.open_array(stores[1] / "Reflectance", mode="r+")
     reflectance[:, 20:30] = -9999.0
     return stores
@@ -40,7 +40,7 @@ def test_every_cell_shows_what_brute_force_finds(season, rule, resolution):
         first_of_day = day * 3
         expected = np.where(chosen < 0, -1, chosen + first_of_day)
         np.testing.assert_array_equal(cube.line[day].values.ravel(), expected)
-        # The rule had something to decide: lines of both zones are shown.
+        # The rule had to decide: lines of both zones are shown.
         assert set(np.unique(chosen)) >= ({-1, 0, 1, 2} if rule == "nadir" else {-1, 0, 2})
     assert cube.line.attrs["flag_meanings"].split() == ["none", *(s.stem for s in season)]
     assert [str(d.date()) for d in cube.indexes["time"]] == ["2022-02-24", "2022-03-16"]
@@ -50,7 +50,7 @@ def test_every_cell_shows_what_brute_force_finds(season, rule, resolution):
 def test_a_window_of_the_lazy_cube_reads_no_more_lines_than_it_needs(season, tmp_path):
     cube = season_cube(season, bands=[650, 860])
     assert cube.Reflectance.chunks is not None
-    # The day's lines alone are read: those of the other day have lost their chunks.
+    # Only the lines of the day are read: those of the other day have lost their chunks.
     spared = [store for store in season if DATES[1] in store.name]
     hidden = [store.rename(tmp_path / store.name) for store in spared]
     try:
@@ -81,7 +81,8 @@ def test_the_grid_is_that_of_a_box_a_polygon_or_another_array(season):
     longitude, latitude = to_degrees.transform(*np.meshgrid(inside.x, inside.y))
     within = shapely.contains_xy(triangle, longitude, latitude)
     expected = whole.compute().sel(x=inside.x, y=inside.y).where(within)
-    # An edge that is straight in degrees is nearly so on the map: cells upon it may fall to either side.
+    # An edge that is straight in degrees is almost straight on the map, so that cells on it may be
+    # on either side.
     differ = (inside.line.values >= 0) != (expected.line.values >= 0)
     assert differ.any(axis=0).sum() < 5
     assert 0.2 < (inside.line.values >= 0).mean() < 0.6

@@ -1,4 +1,4 @@
-"""The address of a store, from all that tells it."""
+"""The address of a store, from items, assets and rows."""
 
 from pathlib import Path
 

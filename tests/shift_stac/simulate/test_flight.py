@@ -1,4 +1,4 @@
-"""Where and when the aircraft flew, and where it therefore looked."""
+"""Places and times of the flight, and the places that the sensor saw."""
 
 from itertools import pairwise
 
@@ -88,7 +88,7 @@ def test_the_angles_of_the_obs_are_those_between_the_igm_and_the_track(number):
     for sample in (0, 5, 25, 30):
         longitude, latitude = degrees(flight, view.easting[:, sample], view.northing[:, sample])
         azimuth, _, distance = GEOD.inv(longitude, latitude, *track)
-        # Right under the aircraft, the roll decides on which side a pixel lies.
+        # Directly below the aircraft, the roll decides on which side a pixel lies.
         sure = distance > 20
         turn = np.mod(obs[:, 1, sample] - azimuth + 180, 360) - 180
         assert np.abs(turn[sure]).max(initial=0) < 0.05

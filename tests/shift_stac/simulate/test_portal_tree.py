@@ -1,4 +1,4 @@
-"""The invented campaign has the names, headers and defects of the real one, and is repeatable."""
+"""The simulated campaign has the names, headers and defects of the real one, and is repeatable."""
 
 import hashlib
 import signal
@@ -172,11 +172,11 @@ def test_bad_bands_hold_exactly_minus_a_hundredth_and_are_those_of_water_vapour(
 
 
 def test_real_reflectance_is_negative_now_and_then_but_only_by_noise(tmp_path):
-    """Over the sea in the infrared, where hardly anything is reflected."""
+    """This is tested over the sea in the infrared, where almost nothing is reflected."""
     tree = Tree(tmp_path, "v1", lines=1, samples=10, scan_lines=1000, bands=120)
     image = tree.open(Product.REFLECTANCE)
     nm = np.array(image.header.wavelengths)
-    # Beside the deepest absorptions there is hardly any light to divide by.
+    # Beside the deepest absorptions there is almost no light, by which the radiance is divided.
     clear = ((nm > 500) & (nm < 900)) | ((nm > 1500) & (nm < 1750)) | ((nm > 2100) & (nm < 2300))
     values = image.data[:, clear]
     negative = values < 0
@@ -228,7 +228,7 @@ def test_ground_sampling_is_five_metres(tree):
 
 
 def test_the_glt_finds_for_each_cell_of_the_map_a_pixel_that_lies_there(tree):
-    """Read independently of how it was made: 1-based, row 1 is the north, corners in map info."""
+    """The table is read by the format: counted from 1, row 1 is in the north, corners in map info."""
     image, igm = tree.open(Product.GLT), tree.open(Product.IGM)
     projection, x, y, west, north, dx, dy, zone, hemisphere, *rest = image.header.map_info
     assert (projection, x, y, hemisphere) == ("UTM", "1", "1", "North")

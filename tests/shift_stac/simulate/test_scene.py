@@ -1,4 +1,4 @@
-"""The invented landscape, and the light that comes from it."""
+"""The simulated landscape, and the light that comes from it."""
 
 import numpy as np
 import pytest
@@ -109,7 +109,8 @@ def test_fields_are_green_in_their_time_and_hills_before_summer():
     assert np.percentile(peaks, 5) < 80
     assert np.percentile(peaks, 95) > 130
     assert np.median(green[-1][lush]) < 0.15
-    # No greener than on the dateless picture, whose fields are all at their best.
+    # They are no greener than in the picture without a date, in which all fields are at their
+    # greenest.
     assert (green <= abundances(x, y)[:, 0] + 1e-6).all()
 
 

@@ -1,4 +1,4 @@
-"""The sun stands where astronomy, and a real OBS file, say."""
+"""The position of the sun agrees with astronomy and with a real OBS file."""
 
 from datetime import date
 

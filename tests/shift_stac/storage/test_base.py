@@ -66,7 +66,7 @@ def test_a_store_appears_whole_and_is_replaced_whole(storage, local_store):
     storage.publish_store(local_store(1, size=8), "x/line.zarr")
     assert storage.has_store("x/line.zarr")
     assert len(read_store(storage, "x/line.zarr")) == 8
-    # The new one is smaller: nothing of the old one may remain.
+    # The new store is smaller, and nothing of the old one may remain.
     storage.publish_store(local_store(2, size=3), "x/line.zarr")
     chunks = read_store(storage, "x/line.zarr")
     assert len(chunks) == 3
@@ -108,7 +108,7 @@ def test_progress_reaches_the_total(storage, local_store):
 
 
 def reopened(storage):
-    """The same archive, as another process would open it."""
+    """The same archive, opened as in another process."""
     return open_storage(storage.url, getattr(storage, "options", None))
 
 
@@ -129,7 +129,7 @@ def test_no_change_is_lost_when_several_writers_change_a_file_at_once(storage):
         list(pool.map(write, range(4)))
     names = json.loads(storage.read("all.json"))
     assert sorted(names) == [f"{writer}-{n}" for writer in range(4) for n in range(4)]
-    # Nothing is left of what the writers needed between themselves.
+    # No files that writers use among themselves are left.
     assert list(storage.find()) == ["all.json"]
 
 

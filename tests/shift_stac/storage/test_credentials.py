@@ -40,7 +40,7 @@ def options(tmp_path):
 
 
 class Person:
-    """Somebody who is asked for codes."""
+    """A person who is asked for codes."""
 
     def __init__(self, *codes):
         self.codes = list(codes)
@@ -166,7 +166,7 @@ def test_a_session_is_renewed_before_it_ends(gate, options):
 
 
 def test_a_session_that_ends_in_mid_upload_is_renewed_and_the_upload_goes_on(gate, options, store):
-    # A wrong code at that time loses nothing either.
+    # A wrong code at that time does no harm either.
     person = Person(GOOD_CODE, "654321", GOOD_CODE)
     options = options.model_copy(update={"parallel": 2})
     storage = open_storage(gate.bucket.url, options, person)
@@ -175,7 +175,7 @@ def test_a_session_that_ends_in_mid_upload_is_renewed_and_the_upload_goes_on(gat
     storage.publish_store(store, "line.zarr")
     assert storage.has_store("line.zarr")
     assert len(person.asked) == 3
-    # What had arrived was not sent again; two at once may have been on their way.
+    # Objects that had arrived were not sent again. Two may have been in transfer.
     assert gate.puts[gate.sessions[1]] <= 31 - 12 + 2
 
 

@@ -1,4 +1,4 @@
-"""With which keys a bucket is asked."""
+"""The keys for the requests to a bucket."""
 
 import pytest
 

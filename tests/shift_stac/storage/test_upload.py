@@ -1,4 +1,4 @@
-"""Uploads against a real S3 server, and against a mock for what that one lacks."""
+"""Uploads to a real S3 server, and to a mock for functions that it lacks."""
 
 import json
 import os
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture
 def store(tmp_path):
-    """Forty objects of 50 kB, and the one without which nothing opens."""
+    """Forty objects of 50 kB, and the root metadata."""
     folder = tmp_path / "line.zarr"
     (folder / "a" / "c").mkdir(parents=True)
     for number in range(40):
@@ -78,10 +78,10 @@ def test_only_what_is_missing_or_differs_is_sent(store, bucket, sent):
     storage = open_storage(bucket.url)
     storage.publish_store(store, "line.zarr")
     sent.clear()
-    # Through the server, which remembers for a while what lies in its folder.
+    # Through the server, because it caches the contents of its folder for a while.
     storage.remove(["line.zarr/a/c/7"])
     damaged = bucket.folder / "line.zarr/a/c/9"
-    # It has the same size: only its checksum tells.
+    # It has the same size, and differs only in its checksum.
     damaged.write_bytes(bytes(damaged.stat().st_size))
     storage.write("line.zarr/a/c/stale", b"of an older version")
     storage.publish_store(store, "line.zarr")
@@ -133,7 +133,7 @@ def test_an_object_that_arrives_otherwise_is_told_and_nothing_opens(store, bucke
     def other(self, local, name):
         etag = real(self, local, name)
         if name == "a/c/5":
-            # It has the same size, and is from another program.
+            # It has the same size, but another program wrote it.
             self._objects.write(self._key(name), bytes(50_000), {})
         return etag
 
@@ -225,7 +225,8 @@ def test_encryption_class_tags_and_acl_are_set_for_data_and_for_metadata(
         data = head("line.zarr/a/c/0")
         assert data["ServerSideEncryption"] == "aws:kms"
         assert data["StorageClass"] == "INTELLIGENT_TIERING"
-        # Under this encryption an ETag is no MD5: what was sent along tells that nothing is missing.
+        # With this encryption an ETag is not an MD5. The metadata of the objects show that nothing
+        # is missing.
         sent.clear()
         storage.publish_store(store, "line.zarr")
         assert sent == []
@@ -263,6 +264,6 @@ def test_nothing_is_public_unless_it_is_asked_for(tmp_path, monkeypatch):
         keys = ("a.json", "line.zarr/zarr.json")
         assert grantees(S3Options(), *keys) == [owner, owner]
         assert grantees(S3Options(metadata=public), *keys) == [everybody, owner]
-        # moto tells the grants of an object in parts only when there are any.
+        # moto gives the grants of an object in parts only if there are any.
         keys = (*keys, "line.zarr/in-parts")
         assert grantees(S3Options(data=public), *keys) == [owner, everybody, everybody]

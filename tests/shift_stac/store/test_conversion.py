@@ -93,7 +93,7 @@ def test_cubes_keep_their_bits_in_every_layout_and_chunking(
         summary = convert(sources, store, chunks=sizes, sharded=sharded)
         assert summary.sharded == sharded
         assert_same_bits(store, sources)
-        # Made of what was in memory, the manifest tells what lies on the disk.
+        # The manifest was made in memory, and agrees with the files on the disk.
         read_again = Path(folder) / "again"
         write_manifest(store, read_again)
         assert Companions.beside(store).manifest.read_text() == read_again.read_text()
@@ -130,7 +130,7 @@ def test_nodata_and_error_codes_keep_their_bits_and_only_nodata_is_masked(values
 @pytest.mark.parametrize("layout", ChunkLayout)
 @pytest.mark.parametrize("sharded", [False, True], ids=["chunks", "shards"])
 def test_each_layout_shapes_the_store_and_validates(tmp_path, layout, sharded):
-    # As wide and deep as the instrument's, so that presets need no clipping there.
+    # As wide and deep as a line of the instrument, so that the sizes are not clipped.
     sources = small_line(tmp_path, lines=210, samples=598, bands=12)
     store = tmp_path / "line.zarr"
     summary = convert(sources, store, chunks=layout.chunks, sharded=sharded)
@@ -268,7 +268,7 @@ def test_xarray_alone_plots_a_line_in_the_right_place(converted, number):
     store, summary = converted[number]
     with xr.open_zarr(store) as opened:
         band = opened.Reflectance.sel(wavelength=650, method="nearest")
-        # As the documentation has it: a mesh has no holes, so scan lines with gaps are left out.
+        # As in the documentation: a mesh has no holes, so scan lines with gaps are left out.
         band = band.isel(y=opened.longitude.notnull().all("x").values)
         assert band.sizes["y"] == (60 if number else 48)
         mesh = band.plot(x="longitude", y="latitude", ax=Figure().add_subplot())

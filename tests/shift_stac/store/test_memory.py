@@ -1,4 +1,4 @@
-"""The memory that a conversion holds of the files that it reads."""
+"""The memory that a conversion needs for the files that it reads."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from shift_stac.sources import Product
 from shift_stac.store.conversion import convert_line
 from support.sources import sources_in
 
-# Files that are gone through once for each of their bands, or once for each part of the map.
+# Files that are read once for each of their bands, or once for each part of the map.
 WHERE = (Product.IGM, Product.OBS, Product.GLT)
 
 

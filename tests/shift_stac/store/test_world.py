@@ -1,4 +1,4 @@
-"""Lines as other instruments and programs write them: the store tells the physical values."""
+"""Lines in the forms of other instruments and programs: the store has their physical values."""
 
 import numpy as np
 import pytest

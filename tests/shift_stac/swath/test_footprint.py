@@ -104,7 +104,7 @@ def assert_well_formed(outline: Polygon | MultiPolygon) -> None:
 
 @st.composite
 def wild_swaths(draw) -> np.ndarray:
-    """Swaths as they should not be: loops, turns inside the swath, jitter, holes, gaps."""
+    """Unusual swaths: loops, turns inside the swath, jitter, holes, gaps."""
     lines, samples = draw(st.integers(1, 300)), draw(st.integers(1, 40))
     igm = swath(
         lines,
@@ -139,7 +139,7 @@ def test_every_outline_is_well_formed_and_no_pixel_is_farther_than_the_tolerance
 
 @st.composite
 def flown_swaths(draw) -> np.ndarray:
-    """Swaths as they are flown: turns wider than the swath, and masked pixels at an edge."""
+    """Usual swaths: turns wider than the swath, and masked pixels at an edge."""
     lines, samples = draw(st.integers(1, 60)), draw(st.integers(1, 30))
     igm = swath(
         lines,
@@ -327,7 +327,7 @@ def test_the_antimeridian_cuts_a_line_in_two(epsg, longitude, latitude):
     assert isinstance(outline, MultiPolygon)
     west, _, east, _ = outline.bounds
     assert (west, east) == (-180.0, 180.0)
-    # No part reaches over: each is as wide as a swath of a kilometre.
+    # No part crosses it: each is as wide as a swath of a kilometre.
     assert all(part.bounds[2] - part.bounds[0] < 0.1 for part in outline.geoms)
     assert farthest_centre(igm, outline, crs) <= tolerance
 

@@ -1,4 +1,4 @@
-"""Places of an IGM in every way in which headers tell them, and those that are refused."""
+"""Places of an IGM in all forms of headers, and forms that are refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -288,7 +288,7 @@ def test_what_headers_say_of_places_that_cannot_be_taken_is_refused(igm, message
     glt = header(map_info=map_info("UTM, 1, 1, 0, 0, 5, 5, 11, North, WGS-84"))
     with pytest.raises((EnviError, GeolocationError), match=message):
         check_line({Product.IGM: header(**igm), Product.GLT: glt}, FALLBACK)
-    # A list that is copied from a cube's header, and a zone that the IGM tells.
+    # A list that was copied from a cube's header, and a zone that the IGM gives.
     copied = {"data gain values": "{0.1, 0.1, 0.1, 0.1}"}
     sound = header("easting, UTM zone 10 North", fields=copied)
     check_line({Product.IGM: sound, Product.GLT: glt}, FALLBACK)

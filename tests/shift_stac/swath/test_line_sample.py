@@ -1,4 +1,4 @@
-"""The values that a dry run reads: a few scan lines of files that are elsewhere."""
+"""The values that a dry run reads: a few scan lines of remote files."""
 
 from dataclasses import replace
 

@@ -217,7 +217,7 @@ def test_two_bands_of_one_name_tell_nothing():
         ("slope", 400.0),
         ("cosine_i", 1.5),
         ("solar_phase", 200.0),
-        # A file holds such times; a remainder of 24 hours would be a time like any other.
+        # Files have such times. Their remainder by 24 hours would look like a valid time.
         ("utc_time", 380_000_000.0),
         ("utc_time", -49.0),
         ("earth_sun_distance", 149.6),

@@ -1,4 +1,4 @@
-"""Each kind of damage is found, by the check that is for it; a good store passes all of them."""
+"""Each kind of damage is found by its check, and a good store passes all checks."""
 
 import json
 import shutil
