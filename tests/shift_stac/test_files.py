@@ -10,7 +10,7 @@ import pytest
 from shift_stac.files import replacing, write_whole
 
 
-def test_what_is_written_takes_the_place_of_what_was_there(tmp_path):
+def test_a_written_file_replaces_the_old_one(tmp_path):
     path = tmp_path / "file.txt"
     for content in (b"one", "zw\N{LATIN SMALL LETTER O WITH DIAERESIS}lf"):
         write_whole(path, content)
@@ -48,7 +48,7 @@ def test_a_process_that_is_killed_leaves_the_old_file(tmp_path):
     assert path.read_text() == "new"
 
 
-def test_who_writes_the_same_file_at_once_does_not_mix_contents(tmp_path):
+def test_simultaneous_writers_of_a_file_do_not_mix_contents(tmp_path):
     path = tmp_path / "file.txt"
     contents = [bytes([65 + number]) * 100_000 for number in range(4)]
     threads = [
@@ -63,7 +63,7 @@ def test_who_writes_the_same_file_at_once_does_not_mix_contents(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_must_last_is_on_the_disk_before_and_after_it_has_its_name(tmp_path, monkeypatch):
+def test_a_durable_file_is_on_the_disk_before_and_after_it_gets_its_name(tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
     synced = []
 
@@ -83,7 +83,7 @@ def test_what_must_last_is_on_the_disk_before_and_after_it_has_its_name(tmp_path
 
 
 @pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o644)])
-def test_what_is_private_is_its_owners_alone(tmp_path, private, mode):
+def test_only_the_owner_can_read_a_private_file(tmp_path, private, mode):
     path = tmp_path / "file.txt"
     before = os.umask(0o022)
     try:

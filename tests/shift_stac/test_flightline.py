@@ -109,7 +109,7 @@ def test_other_dates_are_refused(text):
         ("l{date:YYYY-MM-DD}-{time:HHMM}", "l2024-02-29-2359", "2024-02-29T23:59:00", True),
     ],
 )
-def test_a_campaign_tells_the_form_of_its_names(form, name, start, has_time):
+def test_a_campaign_gives_the_form_of_its_names(form, name, start, has_time):
     names = LineNames(name=form)
     line = names.read(name)
     assert (f"{line.start:%Y-%m-%dT%H:%M:%S}", line.has_time) == (start, has_time)

@@ -25,7 +25,7 @@ def archive(tmp_path_factory):
 
 
 @pytest.mark.heavy
-def test_the_table_tells_what_the_items_tell(archive):
+def test_the_table_has_the_values_of_the_items(archive):
     storage, lines = archive
     campaign = load_campaign()
     asked = []
@@ -44,7 +44,7 @@ def test_the_table_tells_what_the_items_tell(archive):
 
 
 @pytest.mark.heavy
-def test_an_item_of_another_program_is_passed_over(archive, tmp_path):
+def test_an_item_of_another_program_is_ignored(archive, tmp_path):
     item = json.loads(next(Path(archive[0].url).glob("AVIRIS-NG/*/ang*.json")).read_text())
     for moment in ("created", "updated", "published"):
         del item["properties"][moment]
@@ -54,5 +54,5 @@ def test_an_item_of_another_program_is_passed_over(archive, tmp_path):
     assert catalog_lines(open_storage(str(tmp_path)), load_campaign()) == []
 
 
-def test_an_archive_that_is_not_there_has_no_lines(tmp_path):
+def test_a_missing_archive_has_no_lines(tmp_path):
     assert catalog_lines(open_storage(str(tmp_path / "nowhere")), load_campaign()) == []

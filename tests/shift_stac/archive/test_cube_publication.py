@@ -64,7 +64,7 @@ def make(storage, folder: Path, **asked):
     return summary, work.store("fields"), files, validation
 
 
-def test_a_cube_is_published_in_versions_and_what_it_was_made_of_is_linked(storage, tmp_path):
+def test_a_cube_is_published_in_versions_with_links_to_its_lines(storage, tmp_path):
     hrefs = Hrefs.of(storage)
     assert published_fingerprint(storage, CAMPAIGN, "fields") is None
     made = make(storage, tmp_path / "first")

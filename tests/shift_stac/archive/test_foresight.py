@@ -53,7 +53,7 @@ def line(tmp_path):
     return Elsewhere(tmp_path)
 
 
-def test_a_sound_line_tells_nothing(line):
+def test_a_sound_line_gives_no_notes(line):
     assert line.foresee() == ()
 
 
@@ -65,7 +65,7 @@ def test_an_obs_of_another_shape_is_noted_or_refused_if_the_line_needs_it(line):
         line.foresee(optional=False)
 
 
-def test_values_of_an_obs_that_would_be_left_out_are_told_by_some_scan_lines(line):
+def test_values_of_an_obs_that_would_be_left_out_are_noted_from_some_scan_lines(line):
     line.change(Product.OBS, lambda values: values * 0 + 200)
     notes = " ".join(line.foresee())
     assert "100.0 % of to_sun_zenith were left out" in notes
@@ -83,7 +83,7 @@ def test_values_of_an_obs_that_would_be_left_out_are_told_by_some_scan_lines(lin
     ],
     ids=["counted from elsewhere", "of another line"],
 )
-def test_a_table_that_does_not_fit_the_igm_is_noted_by_some_rows(line, change, told):
+def test_a_table_that_does_not_fit_the_igm_is_noted_from_some_rows(line, change, told):
     line.change(Product.GLT, change)
     (note,) = line.foresee()
     assert "(GLT) was left out" in note

@@ -64,7 +64,7 @@ def test_a_published_line_is_good(storage):
     assert ArchiveReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_what_is_missing_or_changed_is_told(storage):
+def test_missing_and_changed_files_are_reported(storage):
     folder = storage.root / "aviris" / LINE.date
     (folder / f"{LINE}_overview.tif").unlink()
     (folder / f"{LINE}_quicklook.png").write_bytes(b"another")
@@ -76,7 +76,7 @@ def test_what_is_missing_or_changed_is_told(storage):
     assert "is not the file that the item describes" in wrong(found)["thumbnail"]
 
 
-def test_an_item_that_is_lost_or_damaged_is_told(storage):
+def test_a_lost_or_damaged_item_is_reported(storage):
     item = storage.root / "AVIRIS-NG" / LINE.id / f"{LINE}.json"
     properties = json.loads(item.read_text())
     properties["properties"].pop("shift:store_bytes")

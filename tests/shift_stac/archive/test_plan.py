@@ -66,7 +66,7 @@ def test_a_line_that_is_published_from_these_files_is_up_to_date():
         (published(files=(HEADER,)), {}, "cube is new on the portal"),
     ],
 )
-def test_why_a_line_is_ingested(state, more, reason):
+def test_a_line_is_ingested_for_these_reasons(state, more, reason):
     decision = plan(state, **more)
     assert decision.action is Action.INGEST
     assert decision.reason == reason
@@ -98,7 +98,7 @@ def test_a_line_keeps_the_cubes_that_it_has():
     assert level_to_hold(ProductLevel.L1, published()) is ProductLevel.ALL
 
 
-def test_what_is_not_asked_for_stays_as_it_is_published():
+def test_options_that_are_not_requested_stay_as_published():
     state = published(
         level=ProductLevel.L1, chunks=ChunkSizes(x=50, y=40, wavelength=30), sharded=True
     )
@@ -114,7 +114,7 @@ def test_what_is_not_asked_for_stays_as_it_is_published():
     assert made(None, product="L2") == IngestOptions(line=(LINE,), product="L2").conversion
 
 
-def test_only_a_change_on_the_portal_may_turn_out_to_be_none():
+def test_only_a_change_on_the_portal_may_leave_the_content_equal():
     changed = DATA.model_copy(update={"etag": '"b"'})
     assert plan(published(), data=changed).unless_same
     assert not plan(published(portal_version="v0"), data=changed).unless_same

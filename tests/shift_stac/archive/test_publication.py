@@ -82,7 +82,7 @@ def test_data_come_first_then_pictures_then_the_item_and_last_the_parents(tmp_pa
     ]
 
 
-def test_what_was_published_is_read_back_from_the_item(tmp_path, converted):
+def test_the_published_state_is_read_from_the_item(tmp_path, converted):
     sources, _, summary, _, *_ = converted
     storage = FolderStorage(tmp_path)
     assert read_published(storage, CAMPAIGN, LINE) == (None, False)
@@ -162,7 +162,7 @@ def test_other_items_are_neither_read_nor_written(tmp_path, converted):
 
 
 @pytest.mark.parametrize("lost", ["catalog.json", COLLECTION, MONTH, DAY])
-def test_whatever_the_catalog_lost_on_the_way_to_a_line_is_made_again(tmp_path, converted, lost):
+def test_lost_documents_between_catalog_and_line_are_made_again(tmp_path, converted, lost):
     storage = FolderStorage(tmp_path)
     publish(storage, converted)
     before = storage.read(lost)
@@ -214,7 +214,7 @@ def test_a_line_that_is_replaced_leaves_the_old_store_to_its_readers(tmp_path, c
     assert xr.open_zarr(tmp_path / "archive" / place, consolidated=False).Radiance.load().size
 
 
-def test_what_else_the_catalog_leads_to_stays(tmp_path, converted):
+def test_other_links_of_the_catalog_stay(tmp_path, converted):
     storage = FolderStorage(tmp_path)
     publish(storage, converted)
     catalog = json.loads(storage.read("catalog.json"))

@@ -54,7 +54,7 @@ def test_a_settled_line_is_added_where_the_table_lacks_it(storage):
     assert lost_from_catalog(storage, [*LINES, late]) == []
 
 
-def test_what_the_table_leads_to_is_used_until_the_table_is_brought_up(storage):
+def test_versions_in_the_table_stay_until_the_table_is_updated(storage):
     line = LINES[0]
     old, new = (
         f"{CAMPAIGN.layout.directory_for(line)}/{folder}{line}.zarr"

@@ -82,9 +82,7 @@ def test_another_date_is_noted_only_in_the_item_that_was_compared(tmp_path, vers
     assert faults_of(storage, LINE) == []
 
 
-def test_who_was_killed_takes_its_own_claim_of_the_path_over_and_nobody_else_does(
-    tmp_path, versions
-):
+def test_only_a_run_itself_takes_over_its_claim_after_a_kill(tmp_path, versions):
     first, second, whole = versions.values()
     own = store_path(CAMPAIGN, LINE)
     storage = FolderStorage(tmp_path / "archive")
@@ -102,7 +100,7 @@ def test_who_was_killed_takes_its_own_claim_of_the_path_over_and_nobody_else_doe
 
 
 @pytest.mark.heavy
-def test_nothing_is_published_into_a_place_that_is_emptied(tmp_path, versions):
+def test_nothing_is_published_into_a_place_that_is_being_emptied(tmp_path, versions):
     storage = FolderStorage(tmp_path / "archive")
     first, second, _ = versions.values()
     own = store_path(CAMPAIGN, LINE)
@@ -129,7 +127,7 @@ def test_nothing_is_published_into_a_place_that_is_emptied(tmp_path, versions):
     assert faults_of(storage, LINE) == []
 
 
-def test_damaged_claims_are_told(tmp_path, versions):
+def test_damaged_claims_are_reported(tmp_path, versions):
     storage = FolderStorage(tmp_path / "archive")
     first, second, _ = versions.values()
     send(storage, first)

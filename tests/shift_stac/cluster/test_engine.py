@@ -56,7 +56,7 @@ def test_results_and_errors_come_back(engine):
         engine.run(jobs.fail, "no such band", name="line", log=LOG)
 
 
-def test_a_port_that_another_program_has_is_not_asked_for(tmp_path):
+def test_a_used_port_is_not_requested(tmp_path):
     with socket.socket() as other:
         # Dask's port for dashboards. If it is not free, another program has it already.
         with suppress(OSError):
@@ -80,7 +80,7 @@ def test_no_more_run_at_once_than_the_profile_allows(engine, tmp_path):
     assert all(mark.exists() for mark in marks)
 
 
-def test_what_the_function_tells_is_heard(engine, caplog):
+def test_log_and_progress_of_the_function_arrive(engine, caplog):
     caplog.set_level(logging.INFO)
     progress = []
     with warnings.catch_warnings():
@@ -98,7 +98,7 @@ def test_a_closed_engine_begins_nothing(engine):
         engine.run(jobs.sleep, 0, name="line", log=LOG)
 
 
-def test_closing_wakes_those_who_wait(engine, tmp_path):
+def test_closing_wakes_waiting_calls(engine, tmp_path):
     mark = tmp_path / "mark"
     with ThreadPoolExecutor(3) as pool:
         busy = [pool.submit(engine.run, jobs.sleep, 1.5, mark, name="x", log=LOG) for _ in range(2)]
@@ -150,7 +150,7 @@ def other_batch_system(tmp_path, monkeypatch):
     return write
 
 
-def test_a_job_of_any_batch_system_is_not_waited_for_for_ever(other_batch_system, tmp_path):
+def test_the_wait_for_a_job_of_any_batch_system_is_limited(other_batch_system, tmp_path):
     profile = other_batch_system("echo 77.server")
     with (
         open_engine(profile, run_name="run", work_dir=tmp_path) as engine,
@@ -160,7 +160,7 @@ def test_a_job_of_any_batch_system_is_not_waited_for_for_ever(other_batch_system
     assert (tmp_path / "deleted").read_text() == "77\n"
 
 
-def test_what_any_batch_system_says_is_told(other_batch_system, tmp_path):
+def test_the_message_of_any_batch_system_is_reported(other_batch_system, tmp_path):
     profile = other_batch_system("echo no such project >&2; exit 1")
     with (
         open_engine(profile, run_name="run", work_dir=tmp_path) as engine,

@@ -69,14 +69,14 @@ def _script(profile, options) -> str:
     return find_class(profile).job_cls("tcp://here:1", name="worker", **keep).job_script()
 
 
-def test_a_file_of_ones_own(write):
+def test_a_profile_of_the_user_is_read(write):
     path = write('class = "distributed.LocalCluster"\nmax_jobs = 2\n[options]\nprocesses = true\n')
     profile = load_profile(path, PROFILES)
     assert profile.max_jobs == 2
     assert load_profile(str(path), PROFILES) == profile
 
 
-def test_a_name_that_does_not_exist_tells_those_that_do():
+def test_the_error_about_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ProfileError, match=r"discovery is neither .*discover, local\)"):
         load_profile("discovery", PROFILES)
 
@@ -116,7 +116,7 @@ OPTIONS = CLASS + '[options]\nmemory = "1 GiB"\n'
         ("poll_seconds = 600", "poll_seconds"),  # a death would not be seen within a minute
     ],
 )
-def test_a_mistake_is_named(write, text, words):
+def test_the_error_names_the_mistake(write, text, words):
     with pytest.raises(ProfileError, match=words):
         load_profile(write(text), PROFILES)
 
@@ -131,7 +131,7 @@ def test_every_keyword_of_dask_jobqueue_is_known():
     } <= known
 
 
-def test_what_the_engine_adds_does_not_hide_what_the_profile_says(tmp_path):
+def test_options_of_the_engine_do_not_replace_those_of_the_profile(tmp_path):
     options = cluster_options(
         SLURM.with_options(
             worker_extra_args=["--memory-limit", "5GB"],

@@ -77,7 +77,7 @@ def test_a_log_folder_that_a_class_would_not_quote_is_refused(tmp_path):
         pass
 
 
-def test_secrets_are_told_from_what_a_job_needs():
+def test_secrets_are_distinguished_from_variables_that_a_job_needs():
     secrets = {
         *("SHIFT_AUTH", "PREFECT_API_AUTH_STRING", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD"),
         *("GITHUB_TOKEN", "my_api_key"),

@@ -58,7 +58,7 @@ def test_states(word, waiting, running, over):
     assert (state.is_waiting, state.is_running, state.is_over) == (waiting, running, over)
 
 
-def test_words_of_sbatch_tell_the_jobs_fault_from_the_controllers():
+def test_messages_of_sbatch_distinguish_faults_of_job_and_controller():
     words = "sbatch: error: Batch job submission failed: Invalid account or account/partition"
     error = refusal(words, "a job")
     assert isinstance(error, JobRefusedError)
@@ -70,9 +70,7 @@ def test_words_of_sbatch_tell_the_jobs_fault_from_the_controllers():
         assert isinstance(refusal(words, "a job"), ClusterUnavailableError)
 
 
-def test_what_is_not_understood_is_told_of_once_however_often_squeue_says_it(
-    tmp_path, monkeypatch, caplog
-):
+def test_a_line_that_is_not_understood_is_reported_once(tmp_path, monkeypatch, caplog):
     squeue = tmp_path / "squeue"
     squeue.write_text("#!/bin/sh\necho slurm_load_jobs: $$ is odd\necho '7|RUNNING|d1|None'\n")
     squeue.chmod(0o755)

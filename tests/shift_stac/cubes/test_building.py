@@ -92,7 +92,7 @@ def test_a_written_cube_is_the_lazy_one_and_every_object_is_its_own(season, tmp_
 
 
 @pytest.mark.heavy
-def test_a_run_goes_on_from_the_blocks_that_are_written(season, tmp_path, monkeypatch):
+def test_a_run_continues_from_the_written_blocks(season, tmp_path, monkeypatch):
     work = WorkFolder(tmp_path / "work")
     recipe = begin_store(work, *recipe_of(season), TEXT)
     with pytest.raises((KeyError, FileNotFoundError, zarr.errors.GroupNotFoundError)):

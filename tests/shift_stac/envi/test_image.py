@@ -173,7 +173,7 @@ def test_the_real_full_size_header(shared):
 
 
 @pytest.mark.parametrize("key", ["data ignore value", "no data value"])
-def test_what_the_campaign_tells_holds_where_a_header_tells_nothing(tmp_path, key):
+def test_values_of_the_campaign_are_used_if_the_header_has_none(tmp_path, key):
     untold = Untold(nodata=-50, scale=1e-4, offset=2.0, bands=("slope", "", "aspect"))
     data = np.zeros((2, 3, 4), "<i2")
     silent = open_envi(write_envi(tmp_path / "silent", data), untold=untold).header

@@ -133,7 +133,7 @@ def test_spellings_of_the_world_are_read(tmp_path, spelling):
         ("-3.4028235e+38", float(np.finfo("f4").min)),
     ],
 )
-def test_nodata_is_what_the_data_type_can_hold(text, value):
+def test_nodata_is_within_the_range_of_the_data_type(text, value):
     found = parse_header(f"{MINIMAL}data ignore value = {text}\n", name="some.hdr").nodata
     assert found == pytest.approx(value, nan_ok=True, rel=1e-12)
     with pytest.raises(EnviError, match="'data ignore value' is '-9999, 0', not a number"):
@@ -152,14 +152,14 @@ def test_nodata_is_what_the_data_type_can_hold(text, value):
         ("Micrometers", "0.400, 0.405, 0.410, 0.415", "5,5,5,5", ((400, 405, 410, 415), (5,) * 4)),
     ],
 )  # fmt: skip
-def test_units_that_are_told_are_converted(unit, listed, widths, expected):
+def test_units_in_the_header_are_converted(unit, listed, widths, expected):
     text = f"{MINIMAL}wavelength units = {unit}\nwavelength = {{{listed}}}\n"
     found = parse_header(text + (f"fwhm = {{{widths}}}" if widths else ""), name="some.hdr")
     assert found.wavelengths == pytest.approx(expected[0], rel=1e-8)
     assert found.fwhm == (expected[1] and pytest.approx(expected[1], rel=1e-5))
 
 
-def test_widths_beside_wavelengths_that_stand_in_the_names_of_bands_are_nanometres_too():
+def test_widths_are_nanometres_if_wavelengths_are_in_band_names():
     names = "band names = {a (400 nm), b (405 nm), c (410 nm), d (415 nm)}\nfwhm = {5, 5, 5, 5}\n"
     assert parse_header(MINIMAL + names, name="some.hdr").fwhm == (5, 5, 5, 5)
 
@@ -179,7 +179,7 @@ def test_headers_that_contradict_themselves_are_refused(rows, message):
         parse_header(MINIMAL + rows, name="some.hdr")
 
 
-def test_what_stands_behind_the_first_word_and_a_comment_behind_a_word_are_passed_over():
+def test_text_after_the_first_word_and_comments_are_ignored():
     text = MINIMAL.replace("ENVI\n", "ENVI Standard\n").replace("bil", "BIL ; by line")
     found = parse_header(text + "file compression = 0\nmajor frame offsets = {0, 0}\n", name="x")
     assert found.interleave == "bil"
@@ -190,7 +190,7 @@ def test_a_width_is_taken_in_the_unit_in_which_it_is_near_to_the_spacing():
     assert parse_header(MINIMAL + header, name="x").fwhm == (5.6,) * 4
 
 
-def test_a_unit_that_is_none_of_light_is_the_axis_fault_and_not_the_files():
+def test_a_unit_that_is_not_of_light_is_a_fault_of_the_axis():
     found = parse_header(
         MINIMAL + "wavelength units = Index\nwavelength = {101, 102, 103, 104}\n", name="some.hdr"
     )
@@ -237,7 +237,7 @@ def test_headers_as_programs_write_them_are_read_as_the_others_read_them(content
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.sampled_from([*MINIMAL.splitlines(), WAVELENGTH, "{", "}", "=", ";", "1.#", ",", "nan", "-", "wavelength = {", "fwhm = {1,", "bbl ="])))  # fmt: skip
-def test_whatever_a_header_holds_its_error_is_ours(rows):
+def test_any_header_gives_a_result_or_an_error_of_this_project(rows):
     try:
         parse_header("ENVI\n" + "\n".join(rows), name="some.hdr")
     except EnviError as error:

@@ -26,5 +26,5 @@ MINIMAL = "ENVI\nsamples = 1\nlines = 1\nbands = 1\ndata type = 4\ninterleave = 
         ("data units = Unknown", None),
     ],
 )
-def test_a_unit_of_radiance_is_read_however_it_is_written(row, unit):
+def test_a_unit_of_radiance_is_read_in_all_spellings(row, unit):
     assert radiance_unit(parse_header(f"{MINIMAL}{row}\n", name="some.hdr")) == unit

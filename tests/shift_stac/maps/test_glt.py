@@ -146,7 +146,7 @@ def test_a_single_pixel_is_a_map_of_one_cell():
     assert whole(table).tolist() == [[[1]], [[1]]]
 
 
-def test_what_cannot_be_mapped_is_refused():
+def test_igms_that_cannot_be_mapped_are_refused():
     with pytest.raises(GeolocationError, match="my_igm: no pixel has a location"):
         BuiltTable(np.full((3, 3, 3), -9999.0), UTM, name="my_igm")
     scattered = igm_of(20, 20)
@@ -185,7 +185,7 @@ def test_our_table_fills_the_cells_of_the_portals(simulated):
     assert compared == 3
 
 
-def test_the_portals_table_is_taken_as_it_is_and_where_gdal_puts_it(simulated):
+def test_the_portals_table_is_unchanged_and_lies_where_gdal_puts_it(simulated):
     glt, igm = images(simulated[0])
     table = portal_table(glt, igm.data, UTM)
     with rasterio.open(glt.path) as opened:

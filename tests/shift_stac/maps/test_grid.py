@@ -24,7 +24,7 @@ def test_the_centre_of_a_cell_lies_in_that_cell(grid):
     np.testing.assert_array_equal(column, np.arange(5, 30)[None, :] + np.zeros((6, 25)))
 
 
-def test_places_outside_and_places_that_are_none_are_in_no_cell():
+def test_outside_and_invalid_places_are_in_no_cell():
     x = np.array([699_999.9, 700_000.1, 700_150.1, np.nan])
     y = np.full(4, 3_799_999.0)
     assert GRID.cells(x, y)[2].tolist() == [False, True, False, False]
@@ -55,7 +55,7 @@ def test_a_box_elsewhere_has_an_empty_window():
     assert (rows.stop - rows.start, columns.stop - columns.start) == (0, 0)
 
 
-def test_a_part_lies_where_it_lay_in_the_whole():
+def test_a_part_of_a_grid_keeps_its_place():
     part = GRID.part(slice(10, 20), slice(5, 8))
     assert part.shape == (10, 3)
     assert part.transform[:6] == (5, 0, 700_025, 0, -5, 3_799_950)
@@ -90,11 +90,11 @@ def test_boxes_are_taken_from_one_crs_to_another():
 
 
 @pytest.mark.parametrize("box", [(1, 2, 3), (2, 0, 1, 1), (0, 0, 0, 1), "box", (0, 95, 1, 99)])
-def test_what_is_no_box_is_refused(box):
+def test_invalid_boxes_are_refused(box):
     with pytest.raises(MapError):
         transform_bounds(box, WGS84, UTM)
 
 
-def test_what_is_no_crs_is_refused():
+def test_an_invalid_crs_is_refused():
     with pytest.raises(MapError, match="'EPSG:1' is no CRS"):
         parse_crs("EPSG:1")

@@ -44,20 +44,20 @@ def test_all_is_well_after_a_good_night():
     assert health_of([]) is Health.WELL
 
 
-def test_events_that_were_dropped_want_a_look():
+def test_dropped_events_need_attention():
     (finding,) = look([done(ago(hours=9))], dropped_events=7)
     assert (finding.kind, finding.severity) == (AlertKind.EVENTS_DROPPED, Health.LOOK)
     assert "7 events" in finding.what
 
 
-def test_nothing_at_all_wants_a_look():
+def test_an_empty_history_needs_attention():
     (finding,) = look([])
     assert finding.severity is Health.LOOK
     assert "Nothing has been ingested yet" in finding.what
     assert look([flow_run(ago(hours=1), status=RunStatus.RUNNING)]) == []
 
 
-def test_a_failed_line_has_its_reason_and_what_is_known_of_it():
+def test_a_failed_line_has_its_reason_and_details():
     run = flow_run(
         ago(hours=9),
         [failed(ago(hours=9), error="EnviError", stage="download")],
@@ -77,7 +77,7 @@ def test_a_failed_line_has_its_reason_and_what_is_known_of_it():
     assert finding.next_step == f"do something about: {finding.what}"
 
 
-def test_a_failure_is_over_when_the_line_is_published_since_whoever_did_it():
+def test_a_failure_is_over_after_any_publication_of_the_line():
     bad = flow_run(ago(days=2), [failed(ago(days=2))], message="1 failed, 1 published")
     assert len(look([done(ago(hours=1)), bad])) == 1
     by_run = flow_run(ago(hours=2), [line_run(LINE, ago(hours=2))], message="1 published")
@@ -104,7 +104,7 @@ def test_a_run_without_a_sign_of_life_is_stuck():
     assert look([alive, done(ago(hours=9))]) == []
 
 
-def test_late_runs_are_told_once_a_flow():
+def test_late_runs_are_reported_once_for_each_flow():
     late = [
         flow_run(None, due=ago(hours=n), flow="campaign", status=RunStatus.SCHEDULED, state="Late")
         for n in (1, 25)
@@ -125,7 +125,7 @@ def test_a_night_that_waits_for_the_one_at_work_is_not_late():
 
 
 @pytest.mark.parametrize("name", ["20220301", "catalog"])
-def test_what_is_no_line_is_well_when_a_later_run_does_not_tell_it_again(name):
+def test_a_failure_without_a_line_is_over_if_the_next_run_does_not_have_it(name):
     row = line_run(name, ago(hours=30), 5, LineState.FAILED, reason="no answer")
     bad = flow_run(ago(hours=30), [row], message="1 failed, 1 published", status=RunStatus.FAILED)
     (finding,) = [finding for finding in look([bad]) if finding.what == f"{name} failed"]
@@ -154,7 +154,7 @@ def test_a_run_whose_lines_all_failed_is_bad():
     assert health_of(look([some])) is Health.LOOK
 
 
-def test_a_run_that_an_error_ended_is_told_whatever_it_had_done_before():
+def test_a_run_that_ended_with_an_error_is_reported_in_any_case():
     run = flow_run(
         ago(hours=9),
         [line_run(LINE, ago(hours=9))],
@@ -179,7 +179,7 @@ def test_quiet_days_are_a_finding_only_if_there_was_something_to_do():
     assert "No ingest has ended in this time" in finding.why
 
 
-def test_what_somebody_mistyped_is_for_that_person_alone():
+def test_a_mistyped_option_concerns_only_the_person_who_typed_it():
     wrong = {"status": RunStatus.FAILED, "flow": "ingest"}
     nothing = line_run("20220225", NOW, 1, LineState.FAILED, error="NoLinesError")
     mistyped = [

@@ -52,7 +52,7 @@ def test_a_publication_over_midnight_is_one():
     assert [day.busy_seconds for day in days] == [65, 0]
 
 
-def test_what_only_one_of_the_two_knows_counts_too():
+def test_a_publication_in_only_one_source_counts_too():
     run = flow_run(NOON, [line_run(LINE, NOON)])
     made = publications([run], [item(OTHER, NOON, size=500)])
     assert {(p.line, p.size, p.run is None) for p in made} == {
@@ -62,7 +62,7 @@ def test_what_only_one_of_the_two_knows_counts_too():
     assert all(p.is_first for p in made)
 
 
-def test_a_line_that_replaces_itself_is_told_apart_from_a_new_one():
+def test_a_replaced_line_is_distinguished_from_a_new_one():
     before = NOON - timedelta(days=5)
     replaced = item(LINE, before, NOON + timedelta(seconds=50))
     run = flow_run(NOON, [line_run(LINE, NOON, 60)])
@@ -184,7 +184,7 @@ def test_nothing_is_lost_or_counted_twice(lines, items):
     assert all(day.busy_seconds >= 0 for day in days)
 
 
-def test_flight_dates_tell_what_the_portal_had_where_it_is_known():
+def test_flight_dates_have_the_lines_of_the_portal_if_known():
     catalog_lines = [item(LINE, NOON), item("ang20220224t200332", NOON)]
     outcomes = [
         LineOutcome(line=line, state=state, reason="")

@@ -68,7 +68,7 @@ def test_the_page_of_nothing_says_so():
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("days", [1, 30, 60, 365])
-def test_the_page_of_many_nights_is_whole_and_asks_nobody(days):
+def test_the_page_of_many_nights_is_complete_and_sends_no_requests(days):
     runs, catalog_lines = nights(NOW - timedelta(hours=7), days, 24)
     made = report(runs, catalog_lines, days)
     content = render_report_page(made)
@@ -84,7 +84,7 @@ def test_the_page_of_many_nights_is_whole_and_asks_nobody(days):
     assert len(content) < 1000 * (days + 100) * 2
 
 
-def test_texts_of_unknown_origin_cannot_become_markup():
+def test_texts_of_unknown_origin_do_not_become_markup():
     line = line_run(
         HOSTILE, NOW, 5, LineState.FAILED, reason=HOSTILE, stage=HOSTILE, error="EnviError"
     )
@@ -158,7 +158,7 @@ def test_bars_stay_within_their_chart(values):
         assert all(float(text).is_integer() for text in grid)
 
 
-def test_what_was_acknowledged_is_set_apart_until_it_happens_again():
+def test_acknowledged_findings_are_separate_until_they_happen_again():
     def night(when):
         lines = [
             line_run("ang20220224t195402", when, 5, LineState.FAILED, reason="it is short"),

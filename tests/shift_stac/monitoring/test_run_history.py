@@ -64,7 +64,7 @@ def write(folder, told, name=None, written=None):
     return path
 
 
-def test_a_run_is_what_its_report_tells_and_where_its_server_shows_it():
+def test_a_run_has_the_values_of_its_report_and_its_address_on_the_server():
     done = line_run(LINE, NOON, retries=2, size=123)
     listed = LineOutcome(line=OTHER, state=LineState.WAITING, reason="over the limits of one run")
     told = report(done, listed, message="1 published, 1 waiting", retries={"link": 2}, lost_jobs=1)
@@ -77,7 +77,7 @@ def test_a_run_is_what_its_report_tells_and_where_its_server_shows_it():
     assert shown == run.model_copy(update={"url": "http://ui/run", "ended": shown.ended})
 
 
-def test_runs_are_joined_by_their_ids_and_no_run_is_told_twice_or_lost():
+def test_runs_are_joined_by_their_ids_and_each_occurs_once():
     first, second = report(), report(started=NOON + timedelta(seconds=1))
     elsewhere = flow_run(NOON + timedelta(hours=1))
     due = flow_run(None, due=NOON + timedelta(hours=2), status=RunStatus.SCHEDULED)
@@ -85,7 +85,7 @@ def test_runs_are_joined_by_their_ids_and_no_run_is_told_twice_or_lost():
     assert [run.id for run in runs] == [due.id, elsewhere.id, second.run.id, first.run.id]
 
 
-def test_dry_runs_and_runs_into_another_archive_are_left_out_whatever_the_server_takes_them_for():
+def test_dry_runs_and_runs_into_another_archive_are_left_out():
     dry, elsewhere = report(dry_run=True), report(store="s3://there", kind=RunKind.CAMPAIGN)
     assert joined([dry, elsewhere], [served(dry), served(elsewhere)]) == ()
 
@@ -102,7 +102,7 @@ def test_dry_runs_and_runs_into_another_archive_are_left_out_whatever_the_server
         (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CANCELLED),
     ],
 )
-def test_of_two_states_the_one_counts_that_knows_more(told, at_server, status):
+def test_the_state_with_more_information_counts(told, at_server, status):
     done = line_run(LINE, NOON)
     made = report(done, line_run(OTHER, NOON, state=None), status=told)
     (run,) = joined([made], [served(made, status=at_server)])
@@ -112,7 +112,7 @@ def test_of_two_states_the_one_counts_that_knows_more(told, at_server, status):
 
 
 @pytest.mark.parametrize(("hours", "status"), [(11, RunStatus.RUNNING), (13, RunStatus.CRASHED)])
-def test_a_run_that_no_server_knows_has_died_when_it_was_silent_for_too_long(hours, status):
+def test_a_run_without_a_server_has_died_if_it_is_silent_for_too_long(hours, status):
     made = report(line_run(LINE, NOON), status=RunStatus.RUNNING, minutes=0)
     (run,) = joined([made], now=NOON + timedelta(hours=hours))
     assert run.status is status
@@ -136,7 +136,7 @@ def test_the_portals_lines_are_those_of_the_latest_campaign_that_came_to_its_end
     assert latest_survey(others, STORE) == ()
 
 
-def test_reports_are_read_that_something_was_written_to_since_a_time(tmp_path):
+def test_reports_that_changed_since_a_time_are_read(tmp_path):
     since = NOON - timedelta(days=1)
     late = report(kind=RunKind.CATALOG_DIFF)
     # It ran for two days. It began earlier, and is still included.
@@ -161,7 +161,7 @@ def test_reports_are_read_that_something_was_written_to_since_a_time(tmp_path):
         '{"started": "2026-03-10T12:00:00Z", "finished": "2026-03-10T12:30:00Z", "outcomes": []}',
     ],
 )
-def test_reports_that_cannot_be_read_are_told_and_hold_up_nothing(tmp_path, content):
+def test_unreadable_reports_are_logged_and_skipped(tmp_path, content):
     good = report()
     write(tmp_path, good)
     name = report_name(RunKind.VALIDATE, NOON)
@@ -169,7 +169,7 @@ def test_reports_that_cannot_be_read_are_told_and_hold_up_nothing(tmp_path, cont
     assert read_reports(tmp_path, NOON - timedelta(days=1)) == ([good], [name])
 
 
-def test_a_report_of_a_format_to_come_is_not_taken_for_one_of_ours(tmp_path):
+def test_a_report_of_a_newer_format_is_ignored(tmp_path):
     path = write(tmp_path, report())
     told = json.loads(path.read_text())
     told["run"]["format"] += 1

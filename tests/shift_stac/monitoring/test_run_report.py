@@ -26,7 +26,7 @@ def report(*outcomes):
     return RunReport(run=run, outcomes=outcomes)
 
 
-def test_a_report_counts_its_lines_and_tells_them_in_the_units_that_people_read():
+def test_a_report_counts_its_lines_and_has_readable_units():
     jobs = (
         JobRecord(number="41", queue_seconds=30, run_seconds=5),
         JobRecord(number="42", queue_seconds=12),

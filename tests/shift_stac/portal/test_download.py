@@ -220,7 +220,7 @@ def test_two_downloads_of_a_line_take_turns(server, tmp_path):
     first.join()
 
 
-def test_what_waits_ends_at_once_when_the_run_does(server, tmp_path):
+def test_waiting_calls_end_at_once_with_the_run(server, tmp_path):
     """A stalled transfer, files in the queue, and a line that waits for a lock all end."""
     _url, faults = server
     faults.script = ["", "stall 1000"]
@@ -250,7 +250,7 @@ def test_what_waits_ends_at_once_when_the_run_does(server, tmp_path):
 
 
 @pytest.mark.parametrize("others", [0, 2], ids=["no answer", "no connection"])
-def test_a_server_that_says_nothing_is_not_waited_for_when_the_run_ends(others):
+def test_the_end_of_a_run_does_not_wait_for_a_silent_server(others):
     """The system accepts one connection, which nobody answers, and does not accept the next."""
     cancellation = Cancellation()
     with ExitStack() as stack:
@@ -269,14 +269,14 @@ def test_a_server_that_says_nothing_is_not_waited_for_when_the_run_ends(others):
         assert time.monotonic() - asked < 1
 
 
-def test_a_full_disk_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_fetched(server, tmp_path, monkeypatch):
     # A disk cannot be filled here, so its free space is simulated.
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(WorkFolderError, match=r"has 1e-06 GB free.*make room"):
         fetch(server, tmp_path)
 
 
-def test_a_mirrors_files_are_used_where_they_lie(tmp_path):
+def test_files_of_a_mirror_are_used_in_place(tmp_path):
     mirror, work = tmp_path / "mirror", tmp_path / "work"
     mirror.mkdir()
     (mirror / "cube").write_bytes(CONTENT)
@@ -299,7 +299,7 @@ def test_a_mirrors_files_are_used_where_they_lie(tmp_path):
 
 
 @pytest.mark.parametrize("answer", ["careless", "careless etag"])
-def test_a_file_never_has_the_halves_of_two(server, tmp_path, answer):
+def test_a_file_is_never_made_of_two_versions(server, tmp_path, answer):
     """Not even from a server that ignores If-Range, with or without an ETag in its answer."""
     _url, faults = server
     before = remote_line(*server)

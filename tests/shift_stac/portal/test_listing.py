@@ -47,7 +47,7 @@ SCRIPTED = """<table><tr onclick="go('L1/')"><td>L1</td></tr>
 <tr onclick='go("ang20220224t195402_rfl")'><td>x</td></tr></table>"""
 
 
-def test_all_servers_listings_tell_the_same():
+def test_listings_of_all_servers_give_the_same_entries():
     expected = [Entry("L1", is_folder=True), Entry("ang20220224t195402_rfl", is_folder=False)]
     for page in (NGINX, APACHE_TABLE, APACHE_PLAIN, NGINX_JSON, BUCKET, SCRIPTED):
         assert parse_listing(page, URL) == expected
@@ -72,7 +72,7 @@ def test_links_that_leave_the_directory_are_passed_over():
 
 @pytest.mark.heavy
 @given(st.text(max_size=30), st.booleans())
-def test_no_name_escapes_whatever_a_listing_says(target, encode):
+def test_no_name_of_a_listing_leads_out_of_its_folder(target, encode):
     page = f'<a href="{quote(target) if encode else target}">x</a>'
     for entry in parse_listing(page, URL):
         assert "/" not in entry.name
@@ -90,7 +90,7 @@ def test_a_path_may_be_escaped_in_other_ways_than_the_address():
     ]
 
 
-def test_a_link_around_an_icon_does_not_hide_what_is_said_of_the_file():
+def test_a_link_around_an_icon_does_not_hide_the_text_of_the_file():
     page = '<pre><a href="f"><img></a> <a href="f">f</a> 2022-02-24 10:00  5</pre>'
     assert [entry.note for entry in parse_listing(page, "https://host/")] == ["2022-02-24 10:00 5"]
 
@@ -108,7 +108,7 @@ def test_a_part_of_a_buckets_listing_is_not_taken_for_the_whole():
         )
 
 
-def test_broken_html_is_told():
+def test_broken_html_is_reported():
     with pytest.raises(PortalError, match="broken HTML"):
         parse_listing('<a href="20220224/">x</a><![{"name"', URL)
 

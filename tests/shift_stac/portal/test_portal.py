@@ -52,7 +52,7 @@ def test_a_mirror_lists_dates_and_lines_that_match_a_products_name(mirror):
         assert portal.lines("20220228") == []
 
 
-def test_what_a_campaign_file_covers_and_leaves_over_is_told_with_the_reason(mirror):
+def test_matched_and_unmatched_files_are_reported_with_reasons(mirror):
     with open_portal(str(mirror), V1, "v1", HttpOptions()) as portal:
         found = portal.coverage()
     assert found.lines == {"20220224": (LINE, LATER)}
@@ -126,7 +126,7 @@ def test_addresses_of_another_kind_are_refused(address):
         open_portal(address, V1, "v1", HttpOptions())
 
 
-def test_a_portal_that_lists_no_date_is_told(tmp_path):
+def test_a_portal_without_dates_is_reported(tmp_path):
     (tmp_path / "v1/maintenance").mkdir(parents=True)
     with (
         open_portal(str(tmp_path), V1, "v1", HttpOptions()) as portal,
@@ -135,7 +135,7 @@ def test_a_portal_that_lists_no_date_is_told(tmp_path):
         portal.dates()
 
 
-def test_a_portal_without_the_version_is_told(tmp_path):
+def test_a_portal_without_the_version_is_reported(tmp_path):
     with (
         open_portal(str(tmp_path), V1, "v1", HttpOptions()) as portal,
         pytest.raises(PortalError, match="v1"),
@@ -152,7 +152,7 @@ def test_a_portal_that_cannot_be_reached_is_named():
         portal.lines("20220224")
 
 
-def test_refusals_tell_the_status():
+def test_refusals_contain_the_status():
     with faulty_server() as (url, faults), open_portal(url, V1, "v1", HttpOptions()) as portal:
         for status, kind in (("403", PortalError), ("503", TransferError), ("429", TransferError)):
             faults.script = [status]
@@ -189,7 +189,7 @@ OBS = "obs/ang20220224t195402_obs"
 
 
 @pytest.mark.parametrize("tells_size", ["in ranges", "never"])
-def test_sizes_that_head_does_not_tell_are_found_all_the_same(tells_size):
+def test_sizes_are_found_if_head_does_not_give_them(tells_size):
     with faulty_server() as (url, faults), open_portal(url, V1, "v1", HttpOptions()) as portal:
         served(faults, RADIANCE)
         faults.tells_size = tells_size

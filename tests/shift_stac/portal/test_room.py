@@ -11,7 +11,7 @@ GB = 10**9
 FIRST, SECOND = FlightLine("ang20220224t195402"), FlightLine("ang20220224t200332")
 
 
-def test_room_is_kept_for_lines_under_way_less_what_has_arrived_of_them(tmp_path, monkeypatch):
+def test_room_is_kept_for_the_missing_bytes_of_lines_in_progress(tmp_path, monkeypatch):
     # A disk cannot be filled here, so its free space is simulated.
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10 * GB}))
     room, arrived, begun = DiskRoom(tmp_path), [0], threading.Event()

@@ -50,7 +50,7 @@ def test_a_listing_of_bare_names_is_never_known(tmp_path):
     assert ledger.known(listed(EARLY, "")) is None
 
 
-def test_a_census_tells_what_listings_decide(tmp_path):
+def test_a_survey_decides_by_the_listings(tmp_path):
     ledger = Ledger.load(tmp_path / "ledger.json", PURPOSE)
     ledger.note(listed(EARLY))
     ledger.note(listed(LATE))
@@ -72,7 +72,7 @@ def test_dates_are_ordered_as_wanted_and_lines_as_flown(tmp_path, newest_first):
     assert order == ([LATE, LATER, EARLY] if newest_first else [EARLY, LATE, LATER])
 
 
-def test_what_failed_the_last_time_comes_after_the_others(tmp_path):
+def test_lines_that_failed_the_last_time_come_last(tmp_path):
     path = tmp_path / "ledger.json"
     ledger = Ledger.load(path, PURPOSE)
     ledger.note_failure(listed(LATER), "truncated")

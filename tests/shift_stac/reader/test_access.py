@@ -341,7 +341,7 @@ def test_a_spectrum_is_that_of_the_nearest_pixel(line):
     np.testing.assert_array_equal(found, radiance[int(found.y), :, int(found.x)])
 
 
-def test_where_the_line_is_not_there_is_no_spectrum(opened):
+def test_there_is_no_spectrum_outside_the_line(opened):
     ds = opened[0]
     lon, lat = (float(ds[name][75, 59]) for name in ("longitude", "latitude"))
     ds.swath.spectrum(lon + 3e-5, lat)
@@ -434,7 +434,7 @@ def test_the_slope_of_a_place_and_of_a_polygon(opened):
 
 
 @pytest.mark.parametrize("place", [(34.4, -120.05), (float("nan"), 34.4), (-120, float("inf"))])
-def test_no_spectrum_of_what_is_no_place(opened, place):
+def test_invalid_places_have_no_spectrum(opened, place):
     with pytest.raises(MapError, match=r"longitude first|NaN or infinite"):
         opened[0].swath.spectrum(*place)
 
@@ -453,12 +453,12 @@ def test_no_spectrum_of_what_is_no_place(opened, place):
     ],
     ids=str,
 )
-def test_what_is_no_polygon_of_the_line_is_refused(opened, form, reason):
+def test_polygons_that_do_not_fit_the_line_are_refused(opened, form, reason):
     with pytest.raises(MapError, match=reason):
         opened[0].swath.polygon(form)
 
 
-def test_a_polygon_smaller_than_a_pixel_is_told_so(opened):
+def test_a_polygon_smaller_than_a_pixel_is_refused_with_this_reason(opened):
     ds = opened[1]
     lon, lat = (float(ds[name][75, 30]) for name in ("longitude", "latitude"))
     with pytest.raises(MapError, match="smaller than a pixel"):
@@ -585,7 +585,7 @@ def test_a_rotated_table_of_the_portal_is_kept_and_its_maps_are_north_up(rotated
     assert int(ds.swath.polygon(area)["count"].max()) == inside.sum()
 
 
-def test_what_is_no_store_is_named(tmp_path):
+def test_the_error_names_an_address_without_a_store(tmp_path):
     for href in (tmp_path / "nothing.zarr", f"file://{tmp_path}/nothing.zarr"):
         with pytest.raises(StoreError, match=r"nothing\.zarr cannot be opened as a flight line"):
             open_flightline(href)

@@ -73,7 +73,7 @@ def test_any_document_of_the_archive_leads_to_its_lines(published, monkeypatch):
         ("2021", []),
     ],
 )
-def test_times_are_told_as_stac_tells_them(archive, when, dates):
+def test_times_are_given_as_in_stac(archive, when, dates):
     found = archive.search(datetime=when)
     assert sorted({line[3:11] for line in found.id}) == dates
 
@@ -84,7 +84,7 @@ def test_the_end_of_a_line_is_in_its_time(archive):
     assert list(archive.search(datetime=middle).id) == [first.id]
 
 
-def test_places_are_told_in_any_crs(archive):
+def test_places_are_given_in_any_crs(archive):
     shape = archive.items.geometry.iloc[0]
     expected = list(archive.items[archive.items.intersects(shape)].id)
     assert 0 < len(expected) < 6
@@ -118,12 +118,12 @@ def test_places_are_told_in_any_crs(archive):
         ({"geometry": geopandas.GeoSeries([shapely.Point(0, 0)])}, "no CRS"),
     ],
 )
-def test_what_is_no_place_or_time_says_so(archive, asked, said):
+def test_invalid_places_and_times_are_errors(archive, asked, said):
     with pytest.raises(MapError, match=said):
         archive.search(**asked)
 
 
-def test_what_is_no_archive_says_so(archive, published, tmp_path):
+def test_an_address_without_an_archive_is_an_error(archive, published, tmp_path):
     with pytest.raises(CatalogError, match=r"catalog\.json cannot be read .*address"):
         shift_stac.open_archive(tmp_path / "nowhere")
     (tmp_path / "items.parquet").write_bytes(b"PAR1")

@@ -183,7 +183,7 @@ def test_each_chunk_is_read_once(published, lines, tmp_path, monkeypatch):
             assert {n for path, n in asked.items() if "/Elevation/" not in path} == {1}
 
 
-def test_points_are_told_in_many_ways(published, lines):
+def test_points_are_given_in_many_forms(published, lines):
     archive = shift_stac.open_archive(published / "archive")
     frame = plots(lines)
     by_name = archive.spectra(frame, bands=BANDS)
@@ -245,12 +245,12 @@ def test_points_are_told_in_many_ways(published, lines):
         ("plots.csv", "these are no places"),
     ],
 )
-def test_what_is_no_point_says_so(published, points, said):
+def test_invalid_points_are_errors(published, points, said):
     with pytest.raises(MapError, match=said):
         shift_stac.open_archive(published / "archive").spectra(points)
 
 
-def test_a_crs_is_not_told_twice(published, lines):
+def test_a_crs_that_is_given_twice_is_refused(published, lines):
     archive = shift_stac.open_archive(published / "archive")
     with pytest.raises(MapError, match="another one"):
         archive.spectra(plots(lines), crs="EPSG:32610")
@@ -273,7 +273,7 @@ def test_a_crs_is_not_told_twice(published, lines):
         ({"bands": [650, 860, 650], "wide": True}, "names a wavelength twice"),
     ],
 )
-def test_what_makes_no_column_says_so(archive, lines, asked, said):
+def test_invalid_columns_are_errors(archive, lines, asked, said):
     with pytest.raises(MapError, match=said):
         archive.spectra(places_on(lines), **asked)
 

@@ -116,7 +116,7 @@ def test_spectra_of_places_are_those_of_the_nearest_pixels(stores, way, layout):
         (geopandas.GeoSeries([shapely.box(0, 0, 1, 1)], crs=4326), "is a polygon: give points"),
     ],
 )
-def test_what_is_no_place_is_refused(stores, places, says):
+def test_invalid_places_are_refused(stores, places, says):
     with pytest.raises(MapError, match=says):
         open_flightline(stores["plain"]).swath.spectra(places)
 
@@ -230,9 +230,7 @@ def test_each_object_is_asked_for_once(stores, tmp_path, monkeypatch):
 
 
 @pytest.mark.server
-def test_shards_are_read_of_a_server_that_knows_no_range_from_the_end(
-    stores, tmp_path, monkeypatch
-):
+def test_shards_are_read_from_a_server_without_ranges_from_the_end(stores, tmp_path, monkeypatch):
     local = open_flightline(stores["sharded"])
     with serve_s3(tmp_path / "s3") as bucket:
         shutil.copytree(stores["sharded"], bucket.folder / "line.zarr")

@@ -161,7 +161,7 @@ def test_lines_and_cubes_are_exported(run, published, archive, tmp_path):
     assert "cube.zarr already exists" in again.stderr
 
 
-def test_what_goes_wrong_is_one_line(run, published, plots):
+def test_errors_are_one_line(run, published, plots):
     root = published / "archive"
     for arguments, status, said in (
         (("search", root / "nowhere"), 1, "catalog.json cannot be read"),
@@ -194,7 +194,7 @@ def test_a_table_that_cannot_be_written_is_refused_before_it_is_made(capsys):
     assert "nowhere is no folder" in capsys.readouterr().err
 
 
-def test_help_tells_each_command(run):
+def test_help_lists_each_command(run):
     assert "export" in done(run("--help"))
     for command in ("search", "spectra", "zonal", "cube", "export"):
         assert "ARCHIVE" in done(run(command, "--help"))

@@ -98,7 +98,7 @@ def test_a_layer_that_a_line_does_not_have_keeps_its_place(line, tmp_path):
     assert len(bare.swath.to_envi(tmp_path / "bare")) == 3
 
 
-def test_what_is_no_cube_is_not_written(line, tmp_path):
+def test_a_variable_that_is_no_cube_is_not_written(line, tmp_path):
     with pytest.raises(MapError, match="slope has no wavelengths"):
         line.swath.to_envi(tmp_path, variable="slope")
     for part, said in (

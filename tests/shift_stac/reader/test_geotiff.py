@@ -71,7 +71,7 @@ def test_the_documented_way_writes_each_block_once(line, computed, tmp_path, mon
 @pytest.mark.heavy
 @pytest.mark.parametrize("cog", [False, True])
 @pytest.mark.parametrize("what", ["all bands", "one layer", "in memory"])
-def test_maps_of_every_kind_are_written_as_they_are(line, tmp_path, what, cog):
+def test_maps_of_every_kind_are_written_unchanged(line, tmp_path, what, cog):
     found = line.swath.orthorectify(variable="Elevation" if what == "one layer" else None)
     if what == "in memory":
         found = found.isel(y=slice(3, 400), wavelength=[1, 2]).compute()
@@ -87,7 +87,7 @@ def test_maps_of_every_kind_are_written_as_they_are(line, tmp_path, what, cog):
 
 
 @pytest.mark.heavy
-def test_what_is_no_map_is_not_written(line, tmp_path):
+def test_arrays_that_are_no_maps_are_not_written(line, tmp_path):
     with pytest.raises(MapError, match="this is no map"):
         shift_stac.write_geotiff(line.Reflectance, tmp_path / "map.tif")
     raster = line.swath.orthorectify(bands=[650])

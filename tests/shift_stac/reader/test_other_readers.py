@@ -107,7 +107,7 @@ def test_gdal_puts_a_line_on_a_map_by_its_geolocation_arrays(store, tmp_path, na
         assert (found == expected.values)[both].mean() > 0.7
 
 
-def test_what_is_no_variable_of_pixels_has_no_vrt(store, tmp_path):
+def test_a_variable_without_pixels_has_no_vrt(store, tmp_path):
     with pytest.raises(
         MapError, match="no variable 'wavelength' of pixels: choose one of aspect, "
     ):

@@ -109,7 +109,7 @@ def test_the_grid_is_that_of_a_box_a_polygon_or_another_array(season):
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
-def test_what_makes_no_cube_is_an_error_that_says_why(season, options, says):
+def test_invalid_requests_of_a_cube_are_errors_with_the_reason(season, options, says):
     with pytest.raises(MapError, match=says):
         season_cube(options.pop("lines", season), **options)
 

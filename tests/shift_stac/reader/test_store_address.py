@@ -44,7 +44,7 @@ def table():
     ],
     ids=lambda source: type(source).__name__,
 )
-def test_all_that_tells_a_store_leads_to_it(source):
+def test_items_assets_and_rows_lead_to_the_store(source):
     assert store_address(source, TABLE) == STORE
 
 
@@ -67,6 +67,6 @@ def test_other_addresses_stay_as_they_are():
         ({"id": "a", "assets": {"picture": PICTURE}}, "0 of the role data.*picture"),
     ],
 )
-def test_what_leads_to_no_store_says_what_to_give(source, says):
+def test_an_address_without_a_store_is_an_error_that_says_what_to_give(source, says):
     with pytest.raises(StoreError, match=says):
         open_flightline(source)

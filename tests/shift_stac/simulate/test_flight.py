@@ -107,7 +107,7 @@ def test_the_first_sample_is_to_the_left_of_the_flight():
         assert forward[0] * offset[1] - forward[1] * offset[0] > 0
 
 
-def test_what_a_block_sees_does_not_depend_on_the_blocks():
+def test_places_do_not_depend_on_the_division_into_blocks():
     flight = plan(1)[0]
     whole, part = look_down(flight, slice(0, 600)), look_down(flight, slice(100, 164))
     for name in ("easting", "northing", "ground", "x", "y", "tangent"):

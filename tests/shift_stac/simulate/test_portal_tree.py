@@ -339,7 +339,7 @@ def test_awkward_sizes_are_written_whole(tmp_path, version, lines, samples, scan
         ({"lines": 100_000}, ShiftError),
     ],
 )
-def test_what_cannot_be_flown_is_refused_before_anything_is_written(tmp_path, options, error):
+def test_impossible_flights_are_refused_before_anything_is_written(tmp_path, options, error):
     with pytest.raises(error):
         simulate_campaign(tmp_path, samples=2, scan_lines=2, bands=2, **options)
     assert not contents(tmp_path)

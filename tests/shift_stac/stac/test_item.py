@@ -213,7 +213,7 @@ def test_only_the_files_of_its_level_are_its_sources(tmp_path):
     assert "Reflectance" not in item["properties"]["cube:variables"]
 
 
-def test_an_item_without_obs_says_nothing_of_the_sun(tmp_path):
+def test_an_item_without_obs_has_no_angles(tmp_path):
     summary, sources = convert(tmp_path, CAMPAIGN, "v1")
     without = summary.model_copy(update={"observation": None})
     item = as_dict((without, sources))
@@ -284,7 +284,7 @@ def test_pystac_reads_the_cube(item):
         {"properties": {}},
     ],
 )
-def test_what_another_program_wrote_is_no_state(item, other):
+def test_the_item_of_another_program_is_no_state(item, other):
     assert published_state({**item, **other}) is None
     assert published_state({}) is None
 
@@ -293,7 +293,7 @@ def test_the_same_input_makes_the_same_bytes(converted):
     assert render(as_dict(converted)) == render(as_dict(converted))
 
 
-def test_what_was_noted_is_read_back(item, converted):
+def test_notes_are_read_from_the_item(item, converted):
     state = published_state(json.loads(render(item)))
     assert state is not None
     assert state.fingerprint == converted[0].fingerprint

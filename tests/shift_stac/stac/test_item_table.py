@@ -70,7 +70,7 @@ def test_the_same_items_again_change_no_byte():
     assert merge(None, make_item(3), make_item(5)) == content
 
 
-def test_what_only_a_stores_reader_needs_is_left_out():
+def test_fields_for_readers_of_stores_are_left_out():
     table = read_index(merge(None, make_item(5)))
     assert "cube:variables" not in table.schema.names
     (assets,) = table["assets"].to_pylist()
@@ -80,7 +80,7 @@ def test_what_only_a_stores_reader_needs_is_left_out():
     assert pq.read_metadata(io.BytesIO(merge(None, make_item(5)))).metadata[b"geo"]
 
 
-def test_a_damaged_table_is_told_and_nothing_is_no_table():
+def test_a_damaged_table_is_an_error_and_an_empty_one_is_no_table():
     with pytest.raises(CatalogError, match="the table of items is damaged"):
         indexed_lines(b"PAR1 half")
     assert indexed_lines(None) == {}

@@ -313,6 +313,6 @@ def test_catalog_and_collection_are_valid_without_any_network(name, shared, monk
         validate_dict({**stac, "id": 1})
 
 
-def test_what_json_cannot_hold_is_not_rendered():
+def test_values_that_json_cannot_contain_are_not_rendered():
     with pytest.raises(ValueError, match="JSON"):
         render({"gsd": float("nan")})

@@ -93,7 +93,7 @@ def test_a_wrong_code_is_told_and_the_next_one_serves(gate, options, code):
     assert "code" in again
 
 
-def test_who_errs_three_times_is_asked_no_more(gate, options):
+def test_after_three_wrong_codes_no_code_is_asked(gate, options):
     person = Person("654321", "12345", "654322", GOOD_CODE)
     with pytest.raises(CredentialsError, match=r"(?s)AWS refuses.*check the code"):
         Sessions(options, person).current()
@@ -148,7 +148,7 @@ def test_a_token_service_out_of_reach_refuses_nobody_and_is_tried_again(
         assert is_passing(raised.value)
 
 
-def test_where_nobody_can_be_asked_there_is_no_session(gate, options):
+def test_there_is_no_session_if_nobody_can_be_asked(gate, options):
     with pytest.raises(NoSessionError, match="no way to ask") as raised:
         open_storage(gate.bucket.url, options).prepare()
     assert DEVICE in str(raised.value)
@@ -211,7 +211,7 @@ def test_a_role_alone_needs_no_code(gate, tmp_path):
     ("method", "action", "right"),
     [("PUT", "write", "s3:PutObject"), ("GET", "read", "s3:GetObject")],
 )
-def test_a_missing_right_is_told_with_its_action_and_the_bucket(gate, method, action, right):
+def test_a_missing_right_is_reported_with_its_action_and_the_bucket(gate, method, action, right):
     storage = open_storage(gate.bucket.url)
     gate.denied.add(method)
     with pytest.raises(StorageError, match=rf"cannot {action} s3://archive/a\.json") as raised:

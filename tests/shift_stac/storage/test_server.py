@@ -7,7 +7,7 @@ from shift_stac.storage.s3_options import S3Options
 from shift_stac.storage.server import key_provider
 
 
-def test_a_machine_without_keys_is_told_where_to_put_them(monkeypatch, tmp_path):
+def test_the_error_about_missing_keys_says_where_to_put_them(monkeypatch, tmp_path):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

@@ -63,7 +63,7 @@ def contents(folder):
     }
 
 
-def test_what_is_there_is_not_sent_again(store, bucket, sent):
+def test_existing_objects_are_not_sent_again(store, bucket, sent):
     storage = open_storage(bucket.url)
     storage.publish_store(store, "line.zarr")
     assert len(sent) == 42
@@ -74,7 +74,7 @@ def test_what_is_there_is_not_sent_again(store, bucket, sent):
     assert sent == []
 
 
-def test_only_what_is_missing_or_differs_is_sent(store, bucket, sent):
+def test_only_missing_or_different_objects_are_sent(store, bucket, sent):
     storage = open_storage(bucket.url)
     storage.publish_store(store, "line.zarr")
     sent.clear()
@@ -127,7 +127,7 @@ def test_progress_counts_bytes_and_reaches_the_total(store, bucket):
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
-def test_an_object_that_arrives_otherwise_is_told_and_nothing_opens(store, bucket, monkeypatch):
+def test_a_changed_object_is_an_error_and_the_store_does_not_open(store, bucket, monkeypatch):
     real = upload.Upload._put
 
     def other(self, local, name):
@@ -159,7 +159,7 @@ storage.publish_store(Path(sys.argv[2]), "line.zarr", slowly)
 """
 
 
-def test_an_upload_that_is_killed_goes_on_from_where_it_was(store, bucket, sent):
+def test_a_killed_upload_is_continued(store, bucket, sent):
     process = subprocess.Popen(
         [sys.executable, "-c", UPLOAD, bucket.url, str(store)], stdout=subprocess.PIPE, text=True
     )

@@ -82,7 +82,7 @@ def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
         ({"wavelength units": "Micrometers"}, "no wavelengths of light"),
     ],
 )
-def test_what_no_store_can_tell_is_refused_by_its_header(tmp_path, fields, message):
+def test_values_that_no_store_can_express_are_refused_by_the_header(tmp_path, fields, message):
     sources = line_of(tmp_path, np.ones((5, 6, 7), "<f4"), **fields)
     with pytest.raises(EnviError, match=rf"rfl\.hdr.*{message}"):
         convert_line(sources, tmp_path / "line.zarr", load_campaign())

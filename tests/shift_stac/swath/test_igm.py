@@ -219,7 +219,7 @@ def test_numbers_at_a_zones_origin_are_no_places(fill):
     assert np.argwhere(np.isnan(mask_igm(placed(data).data)[0])).tolist() == [[1, 2]]
 
 
-def test_what_the_header_calls_no_value_is_none():
+def test_nodata_values_of_the_header_are_missing():
     data = metres()
     data[1, :, 2] = 555_555.0
     found = mask_igm(placed(data, nodata=555_555.0).data)
@@ -284,7 +284,7 @@ def test_pixels_far_from_all_others_have_no_place_and_are_noted(change):
         ({"description": "IGM (easting, northing)"}, "has UTM zone 11N, .* campaign file 10N"),
     ],
 )
-def test_what_headers_say_of_places_that_cannot_be_taken_is_refused(igm, message):
+def test_unusable_places_in_headers_are_refused(igm, message):
     glt = header(map_info=map_info("UTM, 1, 1, 0, 0, 5, 5, 11, North, WGS-84"))
     with pytest.raises((EnviError, GeolocationError), match=message):
         check_line({Product.IGM: header(**igm), Product.GLT: glt}, FALLBACK)

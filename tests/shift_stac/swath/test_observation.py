@@ -163,7 +163,7 @@ def test_bands_without_good_names_are_taken_in_order(names):
         np.testing.assert_array_equal(layers.read(name, ALL), usual)
 
 
-def test_what_the_names_tell_is_used_and_the_rest_is_left_out_and_noted():
+def test_known_names_are_used_and_other_bands_are_left_out_and_noted():
     order = [9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10]
     names = {"UTC Time": "Time (UTC decimal hours)", "Cosine(i)": "cosine of something"}
     named = tuple(names.get(NAMES[band], NAMES[band]) for band in order)
@@ -223,7 +223,7 @@ def test_two_bands_of_one_name_tell_nothing():
         ("earth_sun_distance", 149.6),
     ],
 )
-def test_what_is_impossible_is_left_out_and_noted(name, bad):
+def test_impossible_values_are_left_out_and_noted(name, bad):
     values = np.full((4, 5), USUAL[LAYER_NAMES.index(name)])
     values[2, 3] = bad
     image = obs(**{name: values})
@@ -236,14 +236,14 @@ def test_what_is_impossible_is_left_out_and_noted(name, bad):
 
 @pytest.mark.parametrize("bad", [*ERROR_CODES, np.nan, np.inf])
 @pytest.mark.parametrize("name", LAYER_NAMES)
-def test_what_is_no_value_is_masked_and_the_rest_is_kept(name, bad):
+def test_missing_values_are_masked_and_others_are_kept(name, bad):
     values = np.full((4, 5), USUAL[LAYER_NAMES.index(name)])
     values[2, 3] = bad
     read = ObservationLayers(obs(**{name: values})).read(name, ALL)
     assert np.argwhere(np.isnan(read)).tolist() == [[2, 3]]
 
 
-def test_what_the_header_calls_no_value_is_none():
+def test_nodata_values_of_the_header_are_missing():
     image = obs(path_length=np.full((4, 5), 0.0))
     header = replace(image.header, nodata=0.0)
     read = ObservationLayers(replace(image, header=header)).read("path_length", ALL)

@@ -81,7 +81,7 @@ def test_all_blocks_can_be_asked_for_and_then_shares_are_exact(good):
     assert found.negative_share["Reflectance"] == pytest.approx((values < 0).mean(), abs=1e-6)
 
 
-def test_a_published_store_is_looked_at_without_its_source(good):
+def test_a_published_store_is_checked_without_its_source(good):
     _, store, expected = good
     found = validate_store(store, expected)
     assert found.passed
@@ -177,7 +177,7 @@ def test_wavelengths_that_do_not_ascend_are_found(damaged):
     ("value", "reason"),
     [(np.nan, "only one of longitude and latitude"), (200.0, "are not on Earth")],
 )
-def test_places_that_are_none_are_found(damaged, value, reason):
+def test_invalid_places_are_found(damaged, value, reason):
     store, found = damaged
     zarr.open_array(store / "latitude", mode="r+")[79, 3] = value
     assert reason in failures(found())["geolocation"]
@@ -194,20 +194,20 @@ def test_lost_locations_are_found(damaged):
     ("value", "reason"),
     [(9999, "names pixels that the line has not"), (0, "shows no pixel")],
 )
-def test_a_table_that_is_none_is_found(damaged, value, reason):
+def test_an_invalid_table_is_found(damaged, value, reason):
     store, found = damaged
     zarr.open_array(store / "glt" / "glt_line", mode="r+")[:] = value
     assert reason in failures(found())["map"]
 
 
-def test_another_shape_than_was_told_is_found(good):
+def test_a_shape_that_differs_from_the_expected_one_is_found(good):
     sources, store, expected = good
     other = expected.model_copy(update={"shape": {"wavelength": 20, "y": 81, "x": 40}})
     found = validate_store(store, other, sources=sources)
     assert failures(found)["structure"] == "Radiance has 80 along y, not 81"
 
 
-def test_what_does_not_open_is_told_by_one_check(good, tmp_path):
+def test_one_check_reports_a_store_that_does_not_open(good, tmp_path):
     _, _, expected = good
     found = validate_store(tmp_path / "nothing.zarr", expected)
     assert [check.name for check in found.checks] == ["opens"]
