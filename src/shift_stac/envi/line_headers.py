@@ -66,17 +66,19 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
 
 
 def scale_note(product: Product, header: EnviHeader) -> str | None:
-    """Return a note on whole numbers that cannot be reflectances, and whose scale is unknown."""
+    """Return what to say of a cube of whole numbers without a scale: they can hardly be physical values."""
     is_scaled = (header.scale_factor, header.add_offset) != (1.0, 0.0)
-    if product is not Product.REFLECTANCE or header.dtype.kind not in "iu" or is_scaled:
+    if product not in ProductLevel.ALL.cubes or header.dtype.kind not in "iu" or is_scaled:
         return None
-    return (
+    found = (
         f"the {product} is of whole numbers, and neither header nor campaign file tells a scale: they "
         "are published as they are"
     )
+    if product is Product.RADIANCE:
+        found += "; gains in a file of their own, as AVIRIS-Classic's .gain, are not read"
+    return found
 
 
-# A scaling that does not change values.
 _SCALES = {"reflectance scale factor": 1.0, "data gain values": 1.0, "data offset values": 0.0}
 
 

@@ -10,6 +10,7 @@ import shift_stac
 from shift_stac.campaigns import load_campaign
 from shift_stac.crs import WGS84, transformer
 from shift_stac.envi.header import read_header
+from shift_stac.envi.line_headers import scale_note
 from shift_stac.errors import EnviError
 from shift_stac.pictures.colour import read_colour
 from shift_stac.sources import Product, SourceLine, Untold
@@ -220,6 +221,9 @@ def test_whole_numbers_of_which_nobody_tells_a_scale_are_noted(tmp_path):
     numbers = np.random.default_rng(0).integers(500, 5000, (5, 6, 7)).astype("<i2")
     _, summary, validation = stored(tmp_path, line_of(tmp_path, numbers))
     assert "the reflectance is of whole numbers" in " ".join(summary.notes)
+    header = read_header(line_of(tmp_path, numbers).get(Product.REFLECTANCE).header.path)
+    assert "the radiance is of whole numbers" in scale_note(Product.RADIANCE, header)
+    assert scale_note(Product.IGM, header) is None
     assert "have a scale that the header does not give" in " ".join(validation.warnings)
 
 
