@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shift_stac.envi.header import NOTHING, EnviHeader, read_header
 from shift_stac.errors import EnviError
+from shift_stac.rows import row_blocks
 from shift_stac.sources import Untold
 
 # Axis order of the file for each interleave, and the positions of (line, band, sample) in it.
@@ -20,6 +21,8 @@ _FILE_AXES: dict[str, tuple[str, str, str]] = {
     "bsq": ("bands", "lines", "samples"),
 }
 _CANONICAL_AXES = ("lines", "bands", "samples")
+# Scan lines whose pages count as memory together.
+_COPIED_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,26 @@ def give_back(array: NDArray[Any]) -> None:
         owner = owner.base
     if isinstance(owner, mmap.mmap):
         owner.madvise(mmap.MADV_DONTNEED)
+
+
+def copy_lines(array: NDArray[Any], lines: NDArray[np.int_]) -> NDArray[Any]:
+    """Copy scan lines of a mapped file that lie apart, a few at a time.
+
+    With each page that is read, the system maps its neighbours, up to megabytes of them: for some
+    hundred lines these are the whole file. They are released after each few lines.
+
+    Parameters
+    ----------
+    array
+        A view of a mapped file, or an array in memory; its first axis is that of scan lines.
+    lines
+        Numbers of scan lines.
+    """
+    copies = []
+    for rows in row_blocks(lines.size, _COPIED_LINES):
+        copies.append(array[lines[rows]])
+        give_back(array)
+    return np.concatenate(copies)
 
 
 def open_envi(

@@ -18,7 +18,7 @@ from pyproj import CRS
 
 from shift_stac.crs import WGS84, transformer, utm_zone_at
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.image import EnviImage, give_back
+from shift_stac.envi.image import EnviImage, copy_lines, give_back
 from shift_stac.errors import GeolocationError, NoLocationError
 from shift_stac.rows import row_blocks
 from shift_stac.sources import Product
@@ -155,7 +155,7 @@ def _is_in_degrees(image: EnviImage, order: tuple[int, int, int]) -> bool:
     """Whether the places in the file are in degrees."""
     lines = image.data.shape[0]
     rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
-    first, second = (np.array(image.data[rows, band], dtype=np.float64) for band in order[:2])
+    first, second = (copy_lines(image.data[:, band], rows).astype(np.float64) for band in order[:2])
     known = np.isfinite(first) & np.isfinite(second) & ((first != 0) | (second != 0))
     for code in (*ERROR_CODES, image.header.nodata):
         known &= (first != code) & (second != code)
@@ -280,7 +280,7 @@ def _check_unit(rows: RowExtents, crs: CRS, name: str) -> None:
 def _has_places_as_elevation(data: NDArray[Any]) -> bool:
     """Whether most elevations of located pixels are not those of any ground, and vary as coordinates do."""
     rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), _SAMPLED_LINES), dtype=int))
-    block = np.array(data[rows], dtype=np.float64)
+    block = copy_lines(data, rows).astype(np.float64)
     located = np.isfinite(mask_igm(block)[0])
     elevation = block[:, 2][located]
     high = elevation[np.isfinite(elevation) & (np.abs(elevation) > _ELEVATION_RANGE[1])]
@@ -347,10 +347,10 @@ def _typical_distances(igm: NDArray[Any]) -> list[float]:
     """Return the medians across the flight direction and along it, in metres, where they exist."""
     lines = igm.shape[0]
     first = np.unique(np.linspace(0, max(lines - 2, 0), min(_SAMPLED_LINES, lines), dtype=int))
-    easting, northing, _ = mask_igm(igm[first])
+    easting, northing, _ = mask_igm(copy_lines(igm, first))
     distances = [np.hypot(np.diff(easting, axis=1), np.diff(northing, axis=1))]
     if lines > 1:
-        east_after, north_after, _ = mask_igm(igm[first + 1])
+        east_after, north_after, _ = mask_igm(copy_lines(igm, first + 1))
         distances[0] = np.concatenate(
             (distances[0], np.hypot(np.diff(east_after, axis=1), np.diff(north_after, axis=1)))
         )

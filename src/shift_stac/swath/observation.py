@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.image import EnviImage, give_back
+from shift_stac.envi.image import EnviImage, copy_lines, give_back
 from shift_stac.rows import row_blocks
 from shift_stac.swath.igm import ERROR_CODES
 from shift_stac.swath.obs_bands import (
@@ -150,7 +150,10 @@ class ObservationLayers:
         return self._possible(name, rows)
 
     def _raw(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:
-        values = _masked(self._data[rows, self._bands[name]], self._nodata)
+        band = self._data[:, self._bands[name]]
+        values = _masked(
+            band[rows] if isinstance(rows, slice) else copy_lines(band, rows), self._nodata
+        )
         give_back(self._data)
         return np.degrees(values) if name in self._radians else values
 

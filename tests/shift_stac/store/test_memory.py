@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shift_stac.campaigns import load_campaign
+from shift_stac.envi import image
+from shift_stac.envi.image import copy_lines, open_envi
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
 from shift_stac.store.conversion import convert_line
@@ -65,3 +68,25 @@ def test_pages_of_the_geometry_are_given_back_as_they_have_been_used(
     with watched({str(pair.data.path) for pair in pairs}) as most:
         convert_line(sources, tmp_path / "line.zarr", load_campaign())
     assert 0 < most[0] < sum(pair.data.size for pair in pairs) / 2
+
+
+def test_few_pages_count_while_lines_that_lie_apart_are_copied(tmp_path, monkeypatch):
+    path = tmp_path / "obs"
+    lines, samples = 2000, 1000
+    np.repeat(np.arange(lines, dtype="f8"), samples).tofile(path)
+    header = (
+        f"ENVI\nlines = {lines}\nsamples = {samples}\nbands = 1\ndata type = 5\ninterleave = bil\n"
+    )
+    path.with_name("obs.hdr").write_text(header)
+    counted = []
+
+    def count(array: object) -> None:
+        counted.append(resident({str(path)}))
+        released(array)
+
+    released = image.give_back
+    monkeypatch.setattr(image, "give_back", count)
+    wanted = np.arange(0, lines, 10)
+    copied = copy_lines(open_envi(path).data, wanted)
+    assert (copied == wanted[:, None, None]).all()
+    assert 0 < max(counted) < path.stat().st_size / 2
