@@ -19,6 +19,7 @@ from distributed import LocalCluster, SpecCluster
 from distributed.system import MEMORY_LIMIT
 
 from shift_stac.cluster.engine import job_part
+from shift_stac.cluster.errors import ProfileError
 from shift_stac.cluster.options import find_class, flatten
 from shift_stac.cluster.profile import ClusterProfile
 from shift_stac.cluster.secured import secured_options
@@ -26,6 +27,8 @@ from shift_stac.cluster.secured import secured_options
 # Expected duration of a piece: without it, the scheduler sees no work to adapt to until the first
 # piece is done.
 _EXPECTED_PIECE = "30s"
+# With less, each worker is killed before its first piece, and Dask starts another, again and again.
+_PROGRAMS_BYTES = 450_000_000
 # A process of a worker sets up its log when it imports Dask, before its nanny could tell it a level.
 _QUIET_PROCESSES = {"DASK_LOGGING__DISTRIBUTED": "warning"}
 
@@ -74,14 +77,28 @@ def worker_memory(profile: ClusterProfile) -> int | None:
     ----------
     profile
         The profile from :func:`shared_profile`.
+
+    Raises
+    ------
+    ProfileError
+        The limit is less than a worker's programs need.
     """
     if issubclass(find_class(profile), LocalCluster):
-        told = profile.options.get("memory_limit", "auto")
+        option = "memory_limit"
+        told = profile.options.get(option, "auto")
         if told == "auto":
             return int(MEMORY_LIMIT) // profile.max_jobs
     else:
-        told = profile.options.get("memory")
-    return None if told is None else int(parse_bytes(told)) or None
+        option = "memory"
+        told = profile.options.get(option)
+    memory = None if told is None else int(parse_bytes(told)) or None
+    if memory is not None and memory < _PROGRAMS_BYTES:
+        msg = (
+            f"cluster profile {profile.name}: options.{option} is {told}, and the programs of a "
+            f"worker alone need {_PROGRAMS_BYTES // 10**6} MB: give it 1 GB or more"
+        )
+        raise ProfileError(msg)
+    return memory
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dask.utils import parse_timedelta
 from distributed import LocalCluster
 
 from shift_stac.cluster import ClusterProfile, load_profile
+from shift_stac.cluster.errors import ProfileError
 from shift_stac.cluster.jobqueue import SLURMCluster
 from shift_stac.cluster.opening import check_profile
 from shift_stac.cluster.secured import secured_options
@@ -47,6 +48,12 @@ def test_without_a_class_each_core_of_this_machine_has_a_process(tmp_path):
                 other.listen()
             with LocalCluster(**workers.options | {"n_workers": 0}):
                 pass
+
+
+def test_memory_in_which_no_worker_starts_is_refused(slurm_profile):
+    options = {**slurm_profile.options, "memory": "300 MB"}
+    with pytest.raises(ProfileError, match=r"options\.memory is 300 MB.* 1 GB"):
+        worker_memory(slurm_profile.model_copy(update={"options": options}))
 
 
 def test_a_profile_s_jobs_share_the_keys_and_none_takes_them_away(slurm_profile, tmp_path):
