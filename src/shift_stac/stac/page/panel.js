@@ -79,7 +79,7 @@ function showLine() {
   };
   const heading = node("h2", {}, chip(colourOf(line.date)), line.id);
   about.replaceChildren(
-    node("nav", {ariaLabel: "From line to line"}, button("Close", () => { choose(null); el("find").focus(); }), step("‹", -1, "Line before"), step("›", 1, "Next line")),
+    node("nav", {ariaLabel: "From line to line"}, button("Close", () => { choose(null); canvas.focus(); }), step("‹", -1, "Line before"), step("›", 1, "Next line")),
     heading,
     factsOf(line),
     ...picturesOf(line),
