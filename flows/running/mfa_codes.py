@@ -112,13 +112,14 @@ class _AskerInUi:
         paused.state_details.run_input_keyset = {str(part): key for part, key in keyset.items()}
         with get_client(sync_client=True) as client:
             try:
-                form.save(keyset, self._run)
                 answer = client.set_flow_run_state(self._run, paused)
                 # If the server's answer was lost, the client asks again, and the server rejects the
                 # second request although the first one succeeded.
                 if answer.state is None or not answer.state.is_paused():
                     msg = f"the run cannot pause for a code of {serial}: {answer.details}"
                     raise CredentialsError(msg)
+                # After the state: from 3.9 on, the server deletes what was saved before a pause.
+                form.save(keyset, self._run)
                 end = self._wait(client, is_settled)
                 if end is _End.ANSWERED:
                     entered: Any = form.load(keyset, self._run)
