@@ -5,7 +5,7 @@ import pytest
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.interleave import better_interleave
+from shift_stac.envi.interleave import Reading, better_interleave, is_better
 from shift_stac.errors import EnviError
 from shift_stac.swath.cube_check import check_cube
 
@@ -74,6 +74,14 @@ def test_no_sound_cube_is_taken_for_another_interleave(kind, order):
         line, _, sample = np.ogrid[0 : 1 : lines * 1j, 0:1, 0 : 1 : SAMPLES * 1j]
         header, read = read_as(ODD[kind](scene(lines), line, sample), order, order)
         assert better_interleave(header, -9999.0, read) is None
+
+
+def test_a_bsq_file_of_full_size_is_told_from_bil():
+    # Figures of a simulated line of 598 samples and 425 bands, and of one whose lower half is cloud.
+    told, right = Reading(0.003, 0.17, 0.311), Reading(0.712, 0.891, 0.156)
+    assert is_better(right, told, is_bsq=True)
+    told, other = Reading(0.011, 0.44, 0.26), Reading(0.756, 0.9, 0.16)
+    assert not is_better(other, told, is_bsq=True)
 
 
 @pytest.mark.parametrize("order", ORDERS)
