@@ -43,6 +43,7 @@ from shift_stac.errors import (
     StorageError,
     error_class,
 )
+from shift_stac.files import make_folder
 from shift_stac.flightline import FlightLine
 from shift_stac.monitoring.run_report import (
     WENT_WELL,
@@ -299,7 +300,7 @@ def _alone(work_dir: Path) -> Iterator[None]:
     StorageError
         Another campaign run holds it.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(work_dir)
     lock = FileLock(work_dir / "campaign.lock", timeout=0)
     try:
         lock.acquire()

@@ -42,6 +42,7 @@ from shift_stac.cubes.planning import CubeRequest
 from shift_stac.cubes.recipe import CubeRecipe
 from shift_stac.cubes.work_folder import BlockNote, WorkFolder
 from shift_stac.errors import MapError
+from shift_stac.files import make_folder
 from shift_stac.locks import held
 from shift_stac.monitoring.run_report import RunKind
 from shift_stac.monitoring.units import format_size
@@ -139,7 +140,7 @@ def cube(options: CubeOptions) -> State[CubeReport]:
     """
     # Absolute: workers on other machines see the same folder, but start in another one.
     folder = options.work_dir.absolute() / "cubes"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with (
         Journal(RunKind.CUBE, options.store, options.work_dir) as journal,
         ProgressBoard(plain_console(stderr=True)) as board,

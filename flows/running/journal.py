@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from flows.running.interruption import why_ended
 from flows.running.signs_of_life import life_at_hand
 from flows.running.summary import Summary
-from shift_stac.files import write_whole
+from shift_stac.files import make_folder, write_whole
 from shift_stac.monitoring.run_history import remove_old_reports, report_name
 from shift_stac.monitoring.run_report import (
     LineOutcome,
@@ -82,7 +82,7 @@ class Journal:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         remove_old_reports(self.path.parent, self.run.started)
         self._stack.enter_context(logging_to(self._log))
         self._summary = Summary(self.run)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shift_stac.errors import RefusedFileError
+from shift_stac.errors import RefusedFileError, WorkFolderError
 
 _OWNER_ALONE = 0o600
 
@@ -25,6 +25,21 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 (hex) of a file, which is read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for work, and those above it, unless it exists.
+
+    Raises
+    ------
+    WorkFolderError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"the working folder {folder} cannot be made: {error.strerror}; give another one"
+        raise WorkFolderError(msg) from error
 
 
 def read_bytes(path: Path, offset: int, size: int) -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shift_stac.files import replacing, write_whole
+from shift_stac.errors import WorkFolderError
+from shift_stac.files import make_folder, replacing, write_whole
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path):
@@ -91,3 +92,9 @@ def test_only_the_owner_can_read_a_private_file(tmp_path, private, mode):
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkFolderError, match="file/work cannot be made: Not a directory"):
+        make_folder(tmp_path / "file/work")
