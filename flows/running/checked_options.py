@@ -1,5 +1,6 @@
 """The options of a flow's run: checked, and completed from the settings of the site."""
 
+import errno
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -17,7 +18,13 @@ from flows.running.signs_of_life import SignsOfLife
 from flows.running.task_links import keep_newest_links
 from flows.running.terminal import problems_of
 from flows.settings import ServiceOptions, complete
-from shift_stac.errors import ShiftError, WrongOptionsError
+from shift_stac.errors import ShiftError, WorkFolderError, WrongOptionsError
+
+# A folder that cannot be made or written, or a full disk.
+_OF_A_FOLDER = {
+    *(errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOSPC),
+    *(errno.ENOTDIR, errno.EPERM, errno.EROFS),
+}
 
 
 def with_options[Options: BaseModel, Result](
@@ -36,6 +43,7 @@ def with_options[Options: BaseModel, Result](
         def checked(options: Options) -> State[Result]:
             run_begins()
             keep_newest_links()
+            expected: ShiftError
             try:
                 whole = _whole(kind, options)
                 patience = _whole(ServiceOptions, {}).server_patience
@@ -45,8 +53,14 @@ def with_options[Options: BaseModel, Result](
                 with SignsOfLife(flow_run.id, patience), TagsContext(current_tags=set()):
                     return function(whole)
             except ShiftError as error:
-                ended: State[Any] = Failed(message=str(error), data=error)
-                return ended
+                expected = error
+            except OSError as error:
+                if error.errno not in _OF_A_FOLDER:
+                    raise
+                place = error.filename or getattr(options, "work_dir", "the working folder")
+                expected = WorkFolderError(f"cannot write {place}: {error.strerror}")
+            ended: State[Any] = Failed(message=str(expected), data=expected)
+            return ended
 
         return checked
 

@@ -50,6 +50,7 @@ def busy_server():
         ("ingest", (*DATE, "--download.ca-bundle", "absent.pem"), "absent.pem cannot be read"),
         ("ingest", (*DATE, "--cluster", "discover"), "ib0"),
         ("report", BUCKET, "archive"),
+        ("validate", ("--work-dir", f"{__file__}/work"), "Not a directory; choose the folder"),
         ("catalog", ("rebuild", *NOWHERE), NOTHING_THERE),
         ("catalog", ("validate", *NOWHERE), NOTHING_THERE),
         ("catalog", ("diff", *NOWHERE), NOTHING_THERE),
