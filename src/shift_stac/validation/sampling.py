@@ -26,6 +26,8 @@ _CUBES = {name: product for product, name in CUBE_NAMES.items()}
 
 # Noise makes dark pixels negative, by less than this in the cube's unit.
 _LOWEST = {CUBE_NAMES[Product.RADIANCE]: -1.0, CUBE_NAMES[Product.REFLECTANCE]: -0.2}
+# Even percent are below this; values above it that are too large for any unit are told apart.
+_HIGHEST_REFLECTANCE, _ABSURD = 100.0, 1e9
 _NOTED_SHARE = 0.01
 _BRIGHTEST_REFLECTANCE = 1.5
 _DARKEST_REFLECTANCE = 1e-4
@@ -41,6 +43,7 @@ class Shares:
     negative: int = 0
     zero: int = 0
     far_below: int = 0
+    far_above: int = 0
     absurd: int = 0
     absurd_kinds: set[float] = field(default_factory=set)
     medians: list[float] = field(default_factory=list)
@@ -59,6 +62,7 @@ class Shares:
         self.negative += int((known < 0).sum())
         self.zero += int((known == 0).sum())
         self.far_below += int((known < scaling.far_below).sum())
+        self.far_above += int(((known > _HIGHEST_REFLECTANCE) & (known <= _ABSURD)).sum())
         absurd = absurd_values(known)
         self.absurd += absurd.size
         # A single value may be a fill value; two different values are not.
@@ -80,7 +84,14 @@ class Shares:
     def warnings(self, name: str) -> list[str]:
         """Unusual properties of the values, which may be correct."""
         found = []
+        typical = float(np.median(self.medians)) if self.medians else 0.0
+        is_reflectance = name == CUBE_NAMES[Product.REFLECTANCE]
+        is_too_bright = is_reflectance and typical > _BRIGHTEST_REFLECTANCE
         for count, what in (
+            (
+                self.far_above if is_reflectance and not is_too_bright else 0,
+                f"are above {_HIGHEST_REFLECTANCE:g}",
+            ),
             (self.far_below, "are further below zero than noise is"),
             (self.zero, "are exactly zero"),
             (0 if self.is_absurd else self.absurd, f"are {', '.join(map(str, self.absurd_kinds))}"),
@@ -91,13 +102,12 @@ class Shares:
                     f"{name}: {share:.1%} of the values {what}; they may be a fill value that "
                     "the header does not give"
                 )
-        typical = float(np.median(self.medians)) if self.medians else 0.0
-        if name == CUBE_NAMES[Product.REFLECTANCE] and typical > _BRIGHTEST_REFLECTANCE:
+        if is_too_bright:
             found.append(
                 f"{name}: half of the values are above {typical:.3g}, and a reflectance is below 1; "
                 "they may be percent, or have a scale that the header does not give"
             )
-        if name == CUBE_NAMES[Product.REFLECTANCE] and 0 < abs(typical) < _DARKEST_REFLECTANCE:
+        if is_reflectance and 0 < abs(typical) < _DARKEST_REFLECTANCE:
             found.append(
                 f"{name}: half of the values are below {typical:.3g}, less than any ground; the "
                 "numbers may already be scaled, although the header gives a scale"

@@ -173,6 +173,10 @@ def test_a_damaged_optional_file_is_left_out_and_noted(tmp_path, damage):
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, -0.99, data), "below zero"),
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, 0.0, data), "exactly zero"),
         (lambda data: data * 100, "percent"),
+        (
+            lambda data: np.where(np.arange(5)[:, None, None] == 0, 65535.0, data),
+            "20.0% of the values are above 100",
+        ),
         (lambda data: np.where(np.arange(5)[:, None, None] == 0, 1e30, data), "fill value"),
         (lambda data: data / 10_000, "the numbers may already be scaled"),
     ],
