@@ -114,9 +114,10 @@ class ObservationLayers:
         for layer in self.layers:
             if impossible := self._count_impossible(layer.name)[0]:
                 low, high = layer.possible
+                unit = layer.attributes["units"]
                 notes.append(
                     f"{100.0 * impossible / total:.1f} % of {layer.name} were left out: outside "
-                    f"{low:g} to {high:g} {layer.attributes['units']}"
+                    f"{low:g} to {high:g}{'' if unit == '1' else f' {unit}'}"
                 )
         return tuple(notes)
 
