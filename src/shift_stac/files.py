@@ -38,7 +38,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"the working folder {folder} cannot be made: {error.strerror}; give another one"
+        msg = f"the working folder {folder} cannot be made: {error.strerror}"
         raise WorkFolderError(msg) from error
 
 
