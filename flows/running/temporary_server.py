@@ -89,8 +89,6 @@ class _TemporaryServer:
             httpx.get(f"{self.url}/health", timeout=seconds, trust_env=False).raise_for_status()
         except httpx.HTTPError as error:
             msg = f"the temporary Prefect server did not start ({error}): see its messages above"
-            if not _is_writable(home := PREFECT_HOME.value()):
-                msg = f"Prefect cannot write into its folder {home}: set PREFECT_HOME to a folder of yours"
             raise ServerStartError(msg) from error
 
     @property
@@ -113,7 +111,13 @@ def _is_writable(folder: Path) -> bool:
 
 
 def begin_temporary_server() -> None:
-    """Start the temporary server unless one is configured or it already runs."""
+    """Start the temporary server unless one is configured or it already runs.
+
+    Raises
+    ------
+    ServerStartError
+        Prefect cannot write into its folder.
+    """
     global _server  # noqa: PLW0603 - one for all runs of a process
     if (
         _server is not None
@@ -121,6 +125,9 @@ def begin_temporary_server() -> None:
         or not PREFECT_SERVER_EPHEMERAL_ENABLED.value()
     ):
         return
+    if not _is_writable(home := PREFECT_HOME.value()):
+        msg = f"Prefect cannot write into its folder {home}: set PREFECT_HOME to a folder of yours"
+        raise ServerStartError(msg)
     _server = _TemporaryServer()
     atexit.register(_server.end)
     # For all threads. It has no UI to link to.

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from flows.running import temporary_server
-from support.webserver import free_port
 
 PROGRAM = """
 import flows, threading
@@ -39,10 +38,14 @@ def test_a_server_that_was_only_just_begun_ends_with_its_killed_run(tmp_path, be
     assert not alive
 
 
-def test_a_folder_of_prefect_that_cannot_be_written_is_named(monkeypatch):
-    home = SimpleNamespace(value=lambda: Path("/proc/nowhere"))
-    monkeypatch.setattr(temporary_server, "PREFECT_HOME", home)
-    ended = object.__new__(temporary_server._TemporaryServer)
-    ended.url = f"http://127.0.0.1:{free_port()}/api"
+def test_a_folder_of_prefect_that_cannot_be_written_is_named_before_a_server_starts(monkeypatch):
+    for name, value in {
+        "PREFECT_HOME": Path("/proc/nowhere"),
+        "PREFECT_API_URL": None,
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": True,
+    }.items():
+        monkeypatch.setattr(temporary_server, name, SimpleNamespace(value=lambda told=value: told))
+    monkeypatch.setattr(temporary_server, "_server", None)
+    monkeypatch.setattr(temporary_server, "_TemporaryServer", None)
     with pytest.raises(temporary_server.ServerStartError, match=r"/proc/nowhere: set PREFECT_HOME"):
-        ended.wait()
+        temporary_server.begin_temporary_server()
