@@ -292,5 +292,6 @@ def _nodata(
     if dtype.kind == "f" and np.isfinite(value):
         # The lowest double becomes the lowest float when a cube is written as floats.
         limit = float(np.finfo(dtype).max)
-        return min(max(value, -limit), limit)
+        # And the numbers of the file are rounded as this one is.
+        return float(dtype.type(min(max(value, -limit), limit)))
     return value

@@ -9,8 +9,15 @@ from shift_stac.envi.header_text import plain
 _KEYS = ("data units", "radiance units", "units")
 
 _MICRO = "(?:u|µ|μ|micro)"
-_POWER = re.compile(rf"(?<![a-z])({_MICRO}|m|milli)?\s*(?:W(?![a-z])|watts?)", re.IGNORECASE)
-_AREA = re.compile(r"(c|centi)?(?:m|met(?:er|re)s?)\s*\^?\(?-?2", re.IGNORECASE)
+_PREFIXES = {"m": "m", "milli": "m", "n": "n", "nano": "n", "k": "k", "kilo": "k"}
+_POWER = re.compile(
+    rf"(?<![a-z])({_MICRO}|{'|'.join(_PREFIXES)})?[\s-]*(?:W(?![a-z])|watts?)", re.IGNORECASE
+)
+# A number before it: a factor, which no name of a unit has.
+_FACTOR = re.compile(r"[\d)}][\s*x\xd7\xb7]*$")
+_AREA = re.compile(
+    r"(c|centi)?(?:m|met(?:er|re)s?)\s*(?:\^|\*\*)?\s*[({]?\s*-?\s*[2²]", re.IGNORECASE
+)
 _WIDTH = re.compile(
     rf"(nm|nanomet(?:er|re)s?)|{_MICRO}(?:m|met(?:er|re)s?|n)(?![a-z])", re.IGNORECASE
 )
@@ -28,13 +35,12 @@ def radiance_unit(header: EnviHeader) -> str | None:
     """
     for text in (*(header.fields.get(key, "") for key in _KEYS), header.description):
         for power in _POWER.finditer(text):
+            if _FACTOR.search(text[: power.start()]):
+                continue
             rest = text[power.end() : power.end() + _LONGEST]
             area, width, angle = (part.search(rest) for part in (_AREA, _WIDTH, _ANGLE))
             if area and width and angle:
-                watt = {"m": "mW", "milli": "mW"}.get((power[1] or "").lower(), "uW")
-                return (
-                    f"{watt if power[1] else 'W'} {'cm' if area[1] else 'm'}-2 "
-                    f"{'nm' if width[1] else 'um'}-1 sr-1"
-                )
+                prefix = _PREFIXES.get(power[1].lower(), "u") if power[1] else ""
+                return f"{prefix}W {'cm' if area[1] else 'm'}-2 {'nm' if width[1] else 'um'}-1 sr-1"
     told = (plain(header.fields.get(key, "")) for key in _KEYS)
     return next((text for text in told if text and text.lower() not in _UNTOLD), None)

@@ -30,25 +30,34 @@ _NAMES_UTM = re.compile(r"\bUTM\b|Universal Transverse Mercator", re.IGNORECASE)
 # A name in EPSG's form, in which the letter is the hemisphere.
 _EPSG_NAME = re.compile(r"[A-Z][\w()-]*(?: [\w()-]+)* / [A-Z]+ zone \d+[NS]?\b")
 _PROJ = re.compile(r"\+proj=[^\n{}]+")
-_EPSG = re.compile(r"EPSG(?:[/:][\d.]*[/:]|[\s:]*(?:code)?[\s:=]*)(\d+)", re.IGNORECASE)
+_EPSG = re.compile(
+    r"(?:EPSG(?:[/:][\d.]*[/:]|[\s:]*(?:code)?[\s:=]*)|\b(?:SRID|WKID|CRS|SRS)[\s:=]*)(\d+)",
+    re.IGNORECASE,
+)
 # Words of a description that indicate a CRS.
 _TELLS_CRS = re.compile(
     r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
     r"|State ?Plane|\bESRI:|\bGauss\b|Kr(ue|ü|u)ger|OSGB|\b(National|Irish|Swiss) Grid|\bMGA ?\d|\bNZTM"
     r"|CH1903|\bLV ?(03|95)\b|\bRD New|Equal[- ]?Area|Equirectangular|Cylindrical|Conic|Azimuthal"
-    r"|\bLo ?\d\d|\bSWEREF|\bRT ?(38|90)\b|\bLAEA\b|\bKrovak|\bS-JTSK|\bMGRS\b|\bUSNG\b"
+    r"|\b(SRID|WKID|CRS|fuseau|huso)[\s:=]*\d|\bUPS\b|Robinson proj|Mollweide|Homolosine|\bCassini-|Carr[ée]e"
+    r"|\bHotine|California \(?Teale|\bLo ?\d\d|\bSWEREF|\bRT ?(38|90)\b|\bLAEA\b|\bKrovak|\bS-JTSK|\bMGRS\b|\bUSNG\b"
     r"|\bTM ?\d|\bWKT\b|\b(projection|crs|srs|proj4?|spatial ref\w*)\s*[:=]|(?<![\w.-])([1-9]|[1-5]\d|60) ?[NS]\b(?! *\d)",
     re.IGNORECASE,
 )
 # Keys of programs other than ENVI for a CRS.
-_CRS_KEY = re.compile(r"\b(projection|utm|zone|crs|srs|epsg|proj4?|datum|spatial ref(erence)?)\b")
+_CRS_KEY = re.compile(
+    r"\b(projection|utm|zone|crs|srs|srid|wkid|wkt|epsg|proj4?|datum|ellipsoid|spheroid|geo info"
+    r"|coord(inate)? sys(tem)?|(spatial )?ref(erence)?( system)?)\b|^grid$"
+)
 _NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
 _READ_ELSEWHERE = ("coordinate system string", "projection info", "map info")
 # Datums besides those below. Some have UTM zones, under a name that PROJ knows.
 _OTHER_DATUM = re.compile(
     r"\b(ETRS ?89|SIRGAS ?2000|ED[- ]?50|GDA ?\d+|JGD ?\d+|NZGD ?\d+|SAD ?69|PSAD ?56|Pulkovo|Tokyo"
     r"|European ?19\d\d|CGCS ?2000|Hartebeesthoek|WGS[ -]?(?:19)?72|AGD ?\d+|Arc ?19\d\d|RGF ?93"
-    r"|Clarke ?18\d\d|Corrego Alegre|OSGB ?36)\b",
+    r"|Clarke ?18\d\d|Corrego Alegre|OSGB ?36|Indian ?19\d\d|Kertau|Beijing ?19\d\d|Xian ?19\d\d"
+    r"|Korea(n)? ?(19|20)\d\d|S-42|PZ-?90|DHDN|Puerto Rico ?19\d\d|Everest ?1\d\d\d|Bessel ?18\d\d"
+    r"|Krass?owsky|Hayford|International ?19\d\d)\b",
     re.IGNORECASE,
 )
 _NAMES_DATUM = re.compile(r"\bdatum\s*[:=]", re.IGNORECASE)
@@ -185,7 +194,11 @@ def _from_description(header: EnviHeader) -> CRS | None:
         return named
     zones = list(_ZONE.finditer(text))
     if zones or (_NAMES_UTM.search(text) and (zones := list(_ZONE_ALONE.finditer(text)))):
-        return _from_zone(header, zones)
+        zone = _from_zone(header, zones)
+        code = _EPSG.search(text)
+        if code and not _are_alike(coded := _parsed(header, f"EPSG:{code[1]}"), zone):
+            raise _not_understood(header, f"{zone.name} in its description, and {coded.name}")
+        return zone
     if match := _PROJ.search(text):
         return _parsed(header, match[0].strip())
     if match := _EPSG.search(text):
@@ -264,7 +277,7 @@ def _told_in_words(header: EnviHeader) -> str:
         and key not in _READ_ELSEWHERE
         and plain(value).lower() not in _NOTHING
     )
-    return "\n".join((header.description, *header.band_names[:2], *others))
+    return "\n".join((header.description, *header.band_names[:3], *others))
 
 
 def _check_datum(header: EnviHeader, fallback: CRS) -> None:

@@ -164,12 +164,13 @@ class ObservationLayers:
         return values
 
     def _count_all_impossible(self, name: str) -> tuple[int, int]:
-        """Count the impossible values of a layer, and those outside of one day."""
+        """Count the impossible values of a layer, and the other ones outside of one day."""
         impossible = moved = 0
         for rows in row_blocks(self._data.shape[0], _BLOCK_LINES):
             values = self._raw(name, rows)
-            impossible += int(is_impossible(name, values).sum())
-            moved += int(((values < 0) | (values >= DAY_HOURS)).sum())
+            left_out = is_impossible(name, values)
+            impossible += int(left_out.sum())
+            moved += int(((values < 0) | (values >= DAY_HOURS))[~left_out].sum())
         return impossible, moved
 
 

@@ -95,6 +95,10 @@ UTM_NAD27 = CRS.from_epsg(26711).to_wkt("WKT1_ESRI")
         ({"description": "IGM of 2022, 11 samples, WGS-84", "fields": {"datum": "WGS-84"}}, 32610),
         ({"fields": {"utm zone": "11 North"}}, 32611),
         ({"fields": {"crs": "EPSG:32611"}}, 32611),
+        ({"fields": {"srid": "32611"}}, 32611),
+        ({"fields": {"coordinate system": "UTM zone 11 North"}}, 32611),
+        ({"description": "SRID=32611"}, 32611),
+        ({"description": "WKID 32611"}, 32611),
     ],
 )  # fmt: skip
 def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
@@ -112,6 +116,12 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
         {"description": "IGM, Lo19"},
         {"description": "SWEREF99 TM"},
         {"description": "IGM, NAD27"},
+        {"description": "UTM zone 10N (EPSG:32611)"},
+        {"description": "Plate Carree"},
+        {"description": "UPS North"},
+        {"description": "fuseau 11 nord"},
+        {"description": "Easting, Northing, Beijing 1954"},
+        {"fields": {"ellipsoid": "Clarke 1866"}},
         {"description": "Easting, Northing, ETRS89"},
         {"fields": {"projection": "some"}},
         {"fields": {"zone": "11"}},

@@ -1,5 +1,6 @@
 """The observation geometry: layers masked and corrected, and what a line's item takes from it."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -229,7 +230,7 @@ def test_impossible_values_are_left_out_and_noted(name, bad):
     image = obs(**{name: values})
     layers = ObservationLayers(image)
     assert np.argwhere(np.isnan(layers.read(name, ALL))).tolist() == [[2, 3]]
-    assert "were left out" in str(layers.comment(name))
+    assert re.fullmatch("values outside .* to .* were left out", str(layers.comment(name)))
     assert any(f"5.0 % of {name} were left out" in note for note in summarize(image).notes)
     assert ObservationLayers(obs()).comment(name) is None
 
