@@ -47,7 +47,7 @@ _TELLS_CRS = re.compile(
 # Keys of programs other than ENVI for a CRS.
 _CRS_KEY = re.compile(
     r"\b(projection|utm|zone|crs|srs|srid|wkid|wkt|epsg|proj4?|datum|ellipsoid|spheroid|geo info"
-    r"|coord(inate)? sys(tem)?|(spatial )?ref(erence)?( system)?)\b|^grid$"
+    r"|(coord|coordinate) sys(tem)?|(spatial )?ref(erence)?( system)?)\b|^grid$"
 )
 _NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
 _READ_ELSEWHERE = ("coordinate system string", "projection info", "map info")
