@@ -20,7 +20,7 @@ from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.envi.line_headers import scaled_geometry_fault
 from shift_stac.errors import EnviError, GeolocationError
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid, covering_grid
-from shift_stac.rows import row_blocks
+from shift_stac.rows import row_blocks, sampled_rows
 from shift_stac.swath.igm import ground_sampling, mask_igm
 
 # A pixel is offered to its own cell and to the eight around it, so it affects rows up to this many
@@ -294,8 +294,7 @@ def median_offset(table: LookupTable, igm: NDArray[Any]) -> float | None:
 
     From a sample of cells that contain a pixel; None if there are none.
     """
-    height = table.grid.height
-    sampled = np.unique(np.linspace(0, height - 1, min(height, 200), dtype=int))
+    sampled = sampled_rows(table.grid.height, 200)
     distances = []
     for row in sampled.tolist():
         rows = slice(row, row + 1)

@@ -19,7 +19,7 @@ from shift_stac.envi.image import EnviImage, give_back
 from shift_stac.envi.line_headers import DEFAULT_NODATA, scale_note
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.flightline import UNTIMED
-from shift_stac.rows import row_blocks
+from shift_stac.rows import row_blocks, sampled_rows
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.checksums import write_manifest
 from shift_stac.store.codecs import FUSED_PIPELINE
@@ -217,8 +217,7 @@ def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None
     bad = ~np.asarray(axis.good)
     if image is None or not bad.any():
         return None
-    lines = image.data.shape[0]
-    rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
+    rows = sampled_rows(image.data.shape[0], _SAMPLED_LINES)
     values = np.concatenate([np.unique(image.data[row][bad]) for row in rows])
     nodata = DEFAULT_NODATA if image.header.nodata is None else image.header.nodata
     held = np.unique(values[np.isfinite(values) & (values != values.dtype.type(nodata))])

@@ -12,6 +12,7 @@ from shift_stac.envi.interleave import better_interleave
 from shift_stac.envi.line_headers import DEFAULT_NODATA
 from shift_stac.envi.scaling import absurd_values
 from shift_stac.errors import EnviError
+from shift_stac.rows import sampled_rows
 from shift_stac.swath.spectral import shared_axis
 
 # A cube with at most this many scan lines is read as a whole.
@@ -47,7 +48,7 @@ def check_cube(
     few = header.lines <= _FEW_LINES
     if header.interleave == "bsq" and not few:
         bands = bands[np.linspace(0, len(bands) - 1, _SAMPLED_BANDS + 2, dtype=int)[1:-1]]
-    places = np.unique(np.linspace(0, header.lines - 1, _PLACES_OF_VALUES, dtype=int)).tolist()
+    places = sampled_rows(header.lines, _PLACES_OF_VALUES).tolist()
     parts = (
         [slice(0, header.lines)]
         if few

@@ -20,7 +20,7 @@ from shift_stac.crs import WGS84, transformer, utm_zone_at
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, copy_lines, give_back
 from shift_stac.errors import GeolocationError, NoLocationError
-from shift_stac.rows import row_blocks
+from shift_stac.rows import row_blocks, sampled_rows
 from shift_stac.sources import Product
 from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees, tells_metres
 from shift_stac.swath.stray_pixels import RowExtents, stray_pixels
@@ -153,8 +153,7 @@ def _band_order(header: EnviHeader) -> tuple[int, int, int]:
 
 def _is_in_degrees(image: EnviImage, order: tuple[int, int, int]) -> bool:
     """Whether the places in the file are in degrees."""
-    lines = image.data.shape[0]
-    rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
+    rows = sampled_rows(image.data.shape[0], _SAMPLED_LINES)
     first, second = (copy_lines(image.data[:, band], rows).astype(np.float64) for band in order[:2])
     known = np.isfinite(first) & np.isfinite(second) & ((first != 0) | (second != 0))
     for code in (*ERROR_CODES, image.header.nodata):
@@ -279,7 +278,7 @@ def _check_unit(rows: RowExtents, crs: CRS, name: str) -> None:
 
 def _has_places_as_elevation(data: NDArray[Any]) -> bool:
     """Whether most elevations of located pixels are not those of any ground, and vary as coordinates do."""
-    rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), _SAMPLED_LINES), dtype=int))
+    rows = sampled_rows(len(data), _SAMPLED_LINES)
     block = copy_lines(data, rows).astype(np.float64)
     located = np.isfinite(mask_igm(block)[0])
     elevation = block[:, 2][located]

@@ -10,6 +10,7 @@ from shift_stac.envi.image import EnviImage, read_lines
 from shift_stac.envi.line_headers import scale_note
 from shift_stac.errors import NoLocationError
 from shift_stac.flightline import FlightLine
+from shift_stac.rows import sampled_rows
 from shift_stac.sources import Product, ProductLevel, ReadPart
 from shift_stac.swath.cube_check import check_cube
 from shift_stac.swath.igm import InputGeometry
@@ -105,7 +106,7 @@ def foresee_observation(
     line: FlightLine, header: EnviHeader, read: Callable[[int, int], bytes]
 ) -> tuple[str, ...]:
     """Return notes on values of an OBS that a run would leave out, from a few scan lines."""
-    rows = np.unique(np.linspace(0, header.lines - 1, _PLACES, dtype=int)).tolist()
+    rows = sampled_rows(header.lines, _PLACES).tolist()
     parts = [read_lines(header, slice(row, row + 1), read) for row in rows]
     data = np.concatenate([part.data for part in parts])
     found = summarize_observation(EnviImage(header, parts[0].path, data), line)

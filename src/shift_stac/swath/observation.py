@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shift_stac.envi.image import EnviImage, copy_lines, give_back
-from shift_stac.rows import row_blocks
+from shift_stac.rows import row_blocks, sampled_rows
 from shift_stac.swath.igm import ERROR_CODES
 from shift_stac.swath.obs_bands import (
     DAY_HOURS,
@@ -146,9 +146,7 @@ class ObservationLayers:
         return self._sampled(name) if name in self._bands else None
 
     def _sampled(self, name: str) -> NDArray[np.float64]:
-        lines = self._data.shape[0]
-        rows = np.unique(np.linspace(0, lines - 1, min(lines, _SAMPLED_LINES), dtype=int))
-        return self._possible(name, rows)
+        return self._possible(name, sampled_rows(self._data.shape[0], _SAMPLED_LINES))
 
     def _raw(self, name: str, rows: slice | NDArray[np.int_]) -> NDArray[np.float64]:
         band = self._data[:, self._bands[name]]
