@@ -55,9 +55,9 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
             raise EnviError(fault)
         if cube.scale_fault is not None:
             raise EnviError(cube.scale_fault)
-        if not can_hold(cube.dtype, _nodata(cube)):
+        if not can_hold(cube.dtype, nodata_of(cube)):
             msg = (
-                f"{cube.name} has data type {cube.dtype}, which cannot represent {_nodata(cube):g} for missing "
+                f"{cube.name} has data type {cube.dtype}, which cannot represent {nodata_of(cube):g} for missing "
                 'values: correct its "data ignore value" or "data type", or tell nodata of the product '
                 "in the campaign file"
             )
@@ -191,5 +191,6 @@ def _check_same(first: EnviHeader, other: EnviHeader) -> None:
         raise EnviError(msg)
 
 
-def _nodata(header: EnviHeader) -> float:
+def nodata_of(header: EnviHeader) -> float:
+    """Return the value that marks missing numbers of a cube, also if its header gives none."""
     return DEFAULT_NODATA if header.nodata is None else header.nodata

@@ -16,7 +16,7 @@ from zarr.storage import LocalStore
 
 from shift_stac.campaigns import Campaign
 from shift_stac.envi.image import EnviImage, give_back
-from shift_stac.envi.line_headers import DEFAULT_NODATA, scale_note
+from shift_stac.envi.line_headers import nodata_of, scale_note
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.flightline import UNTIMED
 from shift_stac.rows import row_blocks, sampled_rows
@@ -219,8 +219,7 @@ def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None
         return None
     rows = sampled_rows(image.data.shape[0], _SAMPLED_LINES)
     values = np.concatenate([np.unique(image.data[row][bad]) for row in rows])
-    nodata = DEFAULT_NODATA if image.header.nodata is None else image.header.nodata
-    held = np.unique(values[np.isfinite(values) & (values != values.dtype.type(nodata))])
+    held = np.unique(values[np.isfinite(values) & (values != nodata_of(image.header))])
     if held.size != 1:
         return None
     return float(held[0]) * image.header.scale_factor + image.header.add_offset

@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from shift_stac.campaigns import Campaign
 from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.line_headers import DEFAULT_NODATA
+from shift_stac.envi.line_headers import nodata_of
 from shift_stac.envi.radiance_unit import radiance_unit
 from shift_stac.flightline import FlightLine, Span, utc_text
 from shift_stac.model import FrozenModel
@@ -186,7 +186,7 @@ def store_template(
     for product, cube in cubes.items():
         name = CUBE_NAMES[product]
         dtype = cube.dtype.newbyteorder("=")
-        nodata = dtype.type(DEFAULT_NODATA if cube.nodata is None else cube.nodata)
+        nodata = dtype.type(nodata_of(cube))
         variables[name] = _lazy(
             (spectral, "y", "x"),
             shape,

@@ -9,7 +9,7 @@ from shift_stac.envi.byte_order import MOST_ROUGHNESS, excess_roughness
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import read_values
 from shift_stac.envi.interleave import better_interleave
-from shift_stac.envi.line_headers import DEFAULT_NODATA
+from shift_stac.envi.line_headers import nodata_of
 from shift_stac.envi.scaling import absurd_values
 from shift_stac.errors import EnviError
 from shift_stac.rows import sampled_rows
@@ -54,7 +54,7 @@ def check_cube(
         if few
         else [slice(row, row + 1) for row in (header.lines // 2, *places)]
     )
-    nodata = float(header.dtype.type(DEFAULT_NODATA if header.nodata is None else header.nodata))
+    nodata = nodata_of(header)
     for lines in parts:
         numbers = read_values(header, bands.tolist(), lines, read)
         known = numbers[np.isfinite(numbers) & (numbers != nodata)].astype(np.float64)
