@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from shift_stac.envi.header_text import number, number_items, plain, unbrace
 
-# Larger values, or mostly smaller ones, are not physical in any unit: they come from a wrong byte
-# order or data type.
-_MOST, _LEAST = 1e9, 1e-30
+MOST_PHYSICAL = 1e9
+"""Larger values are not physical in any unit: they come from a wrong byte order or data type."""
+
+# The same is true of smaller values, if most values are so small.
+_LEAST = 1e-30
 
 
 def absurd_values(values: NDArray[Any]) -> NDArray[Any]:
@@ -23,7 +25,7 @@ def absurd_values(values: NDArray[Any]) -> NDArray[Any]:
     """
     size = np.abs(values)
     tiny = (size > 0) & (size < _LEAST)
-    found = size > _MOST
+    found = size > MOST_PHYSICAL
     if tiny.sum() > values.size / 2:
         found |= tiny
     return np.asarray(values[found])

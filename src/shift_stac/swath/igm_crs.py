@@ -39,7 +39,7 @@ _TELLS_CRS = re.compile(
     r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
     r"|State ?Plane|\bESRI:|\bGauss\b|Kr(ue|ü|u)ger|OSGB|\b(National|Irish|Swiss) Grid|\bMGA ?\d|\bNZTM"
     r"|CH1903|\bLV ?(03|95)\b|\bRD New|Equal[- ]?Area|Equirectangular|Cylindrical|Conic|Azimuthal"
-    r"|\b(SRID|WKID|CRS|fuseau|huso)[\s:=]*\d|\bUPS\b|Robinson proj|Mollweide|Homolosine|\bCassini-|Carr[ée]e"
+    r"|\b(fuseau|huso)[\s:=]*\d|\bUPS\b|Robinson proj|Mollweide|Homolosine|\bCassini-|Carr[ée]e"
     r"|\bHotine|California \(?Teale|\bLo ?\d\d|\bSWEREF|\bRT ?(38|90)\b|\bLAEA\b|\bKrovak|\bS-JTSK|\bMGRS\b|\bUSNG\b"
     r"|\bTM ?\d|\bWKT\b|\b(projection|crs|srs|proj4?|spatial ref\w*)\s*[:=]|(?<![\w.-])([1-9]|[1-5]\d|60) ?[NS]\b(?! *\d)",
     re.IGNORECASE,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shift_stac.crs import parse_crs
 from shift_stac.envi.byte_order import MOST_ROUGHNESS, excess_roughness
 from shift_stac.envi.image import give_back
-from shift_stac.envi.scaling import absurd_values
+from shift_stac.envi.scaling import MOST_PHYSICAL, absurd_values
 from shift_stac.errors import InvalidStoreError
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.store_format import CUBE_NAMES
@@ -27,7 +27,7 @@ _CUBES = {name: product for product, name in CUBE_NAMES.items()}
 # Noise makes dark pixels negative, by less than this in the cube's unit.
 _LOWEST = {CUBE_NAMES[Product.RADIANCE]: -1.0, CUBE_NAMES[Product.REFLECTANCE]: -0.2}
 # Even percent are below this; values above it that are too large for any unit are told apart.
-_HIGHEST_REFLECTANCE, _ABSURD = 100.0, 1e9
+_HIGHEST_REFLECTANCE = 100.0
 _NOTED_SHARE = 0.01
 _BRIGHTEST_REFLECTANCE = 1.5
 _DARKEST_REFLECTANCE = 1e-4
@@ -62,7 +62,7 @@ class Shares:
         self.negative += int((known < 0).sum())
         self.zero += int((known == 0).sum())
         self.far_below += int((known < scaling.far_below).sum())
-        self.far_above += int(((known > _HIGHEST_REFLECTANCE) & (known <= _ABSURD)).sum())
+        self.far_above += int(((known > _HIGHEST_REFLECTANCE) & (known <= MOST_PHYSICAL)).sum())
         absurd = absurd_values(known)
         self.absurd += absurd.size
         # A single value may be a fill value; two different values are not.
