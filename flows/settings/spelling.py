@@ -60,7 +60,7 @@ def check_environment(names: Mapping[str, Shape]) -> None:
     pydantic_settings.SettingsError
         There is one.
     """
-    known = {PREFIX + name.replace(".", "__").upper(): shape for name, shape in names.items()}
+    known = _variables(names)
     for given, value in os.environ.items():
         name = given.upper()
         meant = _with_prefix(name)
@@ -70,8 +70,7 @@ def check_environment(names: Mapping[str, Shape]) -> None:
         if not name.startswith(PREFIX) or name.startswith(_OF_TESTS) or name in _NOT_SETTINGS:
             continue
         if value and known.get(name) is Shape.GROUP:
-            below = next(setting for setting in known if setting.startswith(f"{name}__"))
-            msg = f"the environment variable {given} names a group of settings: set these, such as {below}"
+            msg = f"the environment variable {given} names a group of settings: set these, such as {_example(name, known)}"
             raise SettingsError(msg)
         if name not in known and not any(
             shape is Shape.ANY_KEYS and name.startswith(f"{above}__")
@@ -79,6 +78,16 @@ def check_environment(names: Mapping[str, Shape]) -> None:
         ):
             msg = f"the environment variable {given} is no setting"
             raise SettingsError(msg + similar(name, {*known, *_NOT_SETTINGS}))
+
+
+def _variables(names: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Return shapes of settings by the names of their variables."""
+    return {PREFIX + name.replace(".", "__").upper(): shape for name, shape in names.items()}
+
+
+def _example(group: str, known: Iterable[str]) -> str:
+    """Return the name of a setting of a group."""
+    return next(setting for setting in known if setting.startswith(f"{group}__"))
 
 
 def _with_prefix(name: str) -> str | None:
@@ -105,7 +114,7 @@ def find_secrets(folder: Path, variable: str, names: Mapping[str, Shape]) -> dic
     if not folder.is_dir():
         msg = f"{variable}: the folder of secrets {folder} does not exist"
         raise SettingsError(msg)
-    known = {(PREFIX + name.replace(".", "__")).lower(): shape for name, shape in names.items()}
+    known = {name.lower(): shape for name, shape in _variables(names).items()}
     found = {}
     for path in sorted(folder.iterdir()):
         name = path.name.lower()
@@ -114,8 +123,7 @@ def find_secrets(folder: Path, variable: str, names: Mapping[str, Shape]) -> dic
             msg = f"{variable}: {path} is a folder: expected a file with the secret"
             raise SettingsError(msg)
         if known.get(name) is Shape.GROUP:
-            below = next(setting for setting in known if setting.startswith(f"{name}__"))
-            msg = f"{variable}: the file {path} names a group of settings: write these, such as {below}"
+            msg = f"{variable}: the file {path} names a group of settings: write these, such as {_example(name, known)}"
             raise SettingsError(msg)
         if name in known:
             found[name] = path
