@@ -319,7 +319,7 @@ def run(options: CampaignOptions) -> RunReport:
 
 
 def carry_out(options: CampaignOptions) -> Show:
-    """Carry out the command; it succeeds unless a line failed."""
+    """Carry out the command; it succeeds unless a line failed or was skipped."""
     if options.dry_run:
         # First, since a campaign file that matches nothing ends the run.
         show_coverage(options, plain_console())
@@ -327,6 +327,6 @@ def carry_out(options: CampaignOptions) -> Show:
 
     def show(console: Console) -> bool:
         print_report(console, report)
-        return not report.failed
+        return report.is_well
 
     return show

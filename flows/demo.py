@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 work_dir=folder / "work",
             )
         )
-    if report.failed:
+    if not report.is_well:
         end_log()
         print_report(console, report)
         return 1

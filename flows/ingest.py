@@ -75,7 +75,7 @@ def run(options: IngestOptions) -> RunReport:
 
 
 def carry_out(options: IngestOptions) -> Show:
-    """Carry out the command; it succeeds unless a line failed."""
+    """Carry out the command; it succeeds unless a line failed or was skipped."""
     if options.dry_run:
         # It has printed the plan of each line; it returns the number of failures.
         failures = dry_run(options, plain_console())
@@ -84,6 +84,6 @@ def carry_out(options: IngestOptions) -> Show:
 
     def show(console: Console) -> bool:
         print_report(console, report)
-        return not report.failed
+        return report.is_well
 
     return show

@@ -22,7 +22,7 @@ from flows.running.temporary_server import (
     temporary_server_sentinel,
     wait_for_temporary_server,
 )
-from shift_stac.monitoring.run_report import LineState, RunKind, RunReport
+from shift_stac.monitoring.run_report import LEFT_TO_DO, LineState, RunKind, RunReport
 
 _SERVER_ENDED = (
     "the run's own Prefect server ended: run the same command again; it continues from what is done"
@@ -30,9 +30,12 @@ _SERVER_ENDED = (
 
 
 def conclude(journal: Journal) -> State[RunReport]:
-    """End an ingest's report, show its table, and make the state in which the run ends."""
+    """End an ingest's report, show its table, and make the state in which the run ends.
+
+    The page of states lists which states of lines make it *Failed*.
+    """
     report = journal.report
-    if not report.failed:
+    if report.is_well:
         state = end(journal, report.sentence)
     else:
         state = end(journal, report.failure, is_well=False)
@@ -84,10 +87,9 @@ def end(
 def _announce(journal: Journal) -> None:
     """Report to the service's watch that something was published, or that nothing was left to publish."""
     report = journal.report
-    unfinished = {LineState.FAILED, LineState.WAITING, LineState.SKIPPED} & set(report.counts)
     if LineState.PUBLISHED in report.counts:
         journal.life.leave(Left.PUBLISHED)
-    elif report.run.kind is RunKind.CAMPAIGN and not unfinished:
+    elif report.run.kind is RunKind.CAMPAIGN and not LEFT_TO_DO & set(report.counts):
         journal.life.leave(Left.NOTHING_TO_DO)
 
 

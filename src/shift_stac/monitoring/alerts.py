@@ -14,6 +14,7 @@ from shift_stac.monitoring.metrics import Publication
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import (
     CATALOG,
+    LEFT_TO_DO,
     NEVER,
     WENT_WELL,
     LineOutcome,
@@ -257,17 +258,13 @@ def _quiet(
     since = f"since {last.astimezone(UTC):%Y-%m-%d}" if last else "so far"
     idle = latest is None or now - (latest.ended or NEVER) > patience
     # It is no fault if nothing is left to publish: the campaign is complete.
-    waiting = (
-        sum(latest.counts.get(state, 0) for state in (LineState.FAILED, LineState.WAITING))
-        if latest
-        else 0
-    )
+    waiting = sum(latest.counts.get(state, 0) for state in LEFT_TO_DO) if latest else 0
     if idle:
         kind, why = AlertKind.IDLE, "No ingest has ended in this time."
     elif waiting:
         kind, why = (
             AlertKind.UNFINISHED,
-            f"In the latest run, {waiting} lines failed or are waiting.",
+            f"In the latest run, {waiting} lines failed, were skipped or are waiting.",
         )
     else:
         return

@@ -116,8 +116,9 @@ class RunRecord(FrozenModel):
 class LineState(StrEnum):
     """The outcome of a flight line in a run.
 
-    ``waiting``: over the limits of this run; the next run takes it. ``incomplete``: the portal
-    lacks requested products. ``vanished``: published, and no longer on the portal.
+    ``skipped``: the run was ended before the line was done. ``waiting``: over the limits of this
+    run; the next run takes it. ``incomplete``: the portal lacks requested products. ``vanished``:
+    published, and no longer on the portal. Only runs of the campaign have the last three.
     """
 
     PUBLISHED = "published"
@@ -131,6 +132,13 @@ class LineState(StrEnum):
 
 WENT_WELL = frozenset({LineState.PUBLISHED, LineState.UP_TO_DATE})
 """States of lines that are published from the portal's present files."""
+
+
+LEFT_UNDONE = frozenset({LineState.FAILED, LineState.SKIPPED})
+"""States of lines that a run began and did not finish: such a run has not ended well."""
+
+LEFT_TO_DO = LEFT_UNDONE | {LineState.WAITING}
+"""States of lines for which a later run has something to do."""
 
 
 class JobRecord(FrozenModel):
@@ -234,9 +242,9 @@ class RunReport(FrozenModel):
         return count_states(self.outcomes)
 
     @property
-    def failed(self) -> int:
-        """The number of failed lines."""
-        return self.counts.get(LineState.FAILED, 0)
+    def is_well(self) -> bool:
+        """Whether no line is in one of the states :data:`LEFT_UNDONE`."""
+        return not LEFT_UNDONE & set(self.counts)
 
     @property
     def sentence(self) -> str:
@@ -245,25 +253,30 @@ class RunReport(FrozenModel):
 
     @property
     def failure(self) -> str:
-        """The failures in one sentence with the first cause, for lists of runs."""
+        """What was left undone, in one sentence with the first cause, for lists of runs."""
         failed, lines = self._failures
         first = f"{(lines or failed)[0].line}: {(lines or failed)[0].reason}"
         return f"{self.failure_count}: {first}" if lines else first
 
     @property
     def failure_count(self) -> str:
-        """The number of failures, without a cause: ``3 of 20 lines failed``; empty if there are none."""
+        """What was left undone, without a cause: ``3 of 20 lines failed``; empty if that is nothing."""
         failed, lines = self._failures
         if not lines:
             return f"{', '.join(outcome.line for outcome in failed)} failed" if failed else ""
         # Lines that needed only the listings were not tried.
         tried = [outcome for outcome in self.outcomes if outcome.is_line and outcome.moment]
-        return f"{len(lines)} of {len(tried)} {'line' if len(tried) == 1 else 'lines'} failed"
+        told = f"{'line' if len(tried) == 1 else 'lines'} failed"
+        skipped = sum(outcome.state is LineState.SKIPPED for outcome in lines)
+        if skipped:
+            told += " or were skipped"
+        return f"{len(lines)} of {len(tried)} {told}"
 
     @property
     def _failures(self) -> tuple[list[LineOutcome], list[LineOutcome]]:
-        """All failures, and those of lines among them."""
-        failed = [outcome for outcome in self.outcomes if outcome.state is LineState.FAILED]
+        """All outcomes that were left undone, failures first, and those of lines among them."""
+        failed = [outcome for outcome in self.outcomes if outcome.state in LEFT_UNDONE]
+        failed.sort(key=lambda outcome: outcome.state is not LineState.FAILED)
         return failed, [outcome for outcome in failed if outcome.is_line]
 
     def rows(self) -> list[dict[str, Any]]:

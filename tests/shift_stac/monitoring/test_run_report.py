@@ -39,7 +39,7 @@ def test_a_report_counts_its_lines_and_has_readable_units():
         outcome("e", None),
     )
     assert made.sentence == "2 published, 1 up to date, 1 failed"
-    assert made.failed == 1
+    assert not made.is_well
     rows = made.rows()
     assert rows[0] == {
         "line": "a", "state": "up to date", "reason": "why", "validation": "", "size": "1.2 MB", "seconds": "2.3", "of which": "", "job": "41, 42", "queued": "42",
@@ -49,7 +49,7 @@ def test_a_report_counts_its_lines_and_has_readable_units():
 
 def test_a_report_of_nothing_says_so():
     assert report().sentence == "no lines"
-    assert report().failed == 0
+    assert report().is_well
 
 
 @pytest.mark.parametrize(
