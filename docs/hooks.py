@@ -125,22 +125,23 @@ def _listed(names: list[str]) -> str:
 
 
 def keys_of(model: type[BaseModel]) -> str:
-    """The tables of a TOML file, with the keys of each, and what the docstrings of their classes say."""
+    """The tables of a TOML file, with the keys of each, and what the docstrings of their classes say of them."""
     parts = []
     for path, table in _toml_tables(model, ""):
-        summary, _, rest = inspect.cleandoc(table.__doc__ or "").partition("\n\n")
-        details, _, parameters = rest.partition("Parameters\n----------\n")
-        inherited = [
-            inspect.cleandoc(parent.__doc__ or "").partition("\n\n")[2]
-            for parent in table.__mro__[1:]
-            if issubclass(parent, FrozenModel) and parent is not FrozenModel
-        ]
         if path:
             parts.append(f"## `{path}`")
-        parts += [_ROLE_IN_TEXT.sub(r"`\1`", text) for text in (summary, details, *inherited)]
-        texts = {name: " ".join(text.split()) for name, text in _PARAMETER.findall(parameters)}
+        texts: dict[str, str] = {}
+        for parent in table.__mro__:
+            if not issubclass(parent, FrozenModel) or parent is FrozenModel:
+                break
+            summary, _, rest = inspect.cleandoc(parent.__doc__ or "").partition("\n\n")
+            details, _, parameters = f"\n{rest}".partition("\nParameters\n----------\n")
+            parts += [summary, details.strip()] if parent is table else [details.strip()]
+            texts = {
+                name: " ".join(text.split()) for name, text in _PARAMETER.findall(parameters)
+            } | texts
         parts.append(_keys_table(table, texts))
-    return "\n\n".join(filter(None, parts))
+    return "\n\n".join(_ROLE_IN_TEXT.sub(r"`\1`", part) for part in parts if part)
 
 
 def _toml_tables(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -167,15 +168,14 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 def _keys_table(model: type[BaseModel], texts: dict[str, str]) -> str:
     schema = model.model_json_schema()
-    last = " what it is |" if texts else ""
-    rows = [f"| key | type | default |{last}", "|---|---|---|" + ("---|" if texts else "")]
+    rows = ["| key | type | default | what it is |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if _inner(field.annotation) is not None:
             continue
         key = field.alias or name
         kind = _toml_type(schema["properties"][key], schema.get("$defs", {}))
-        text = f" {texts.get(name, '')} |" if texts else ""
-        rows.append(f"| `{key}` | {kind} | {_default(field)} |{text}")
+        text = texts.get(name, "").replace("``", "`").replace("|", "\\|")
+        rows.append(f"| `{key}` | {kind} | {_default(field)} | {text} |")
     return "\n".join(rows)
 
 

@@ -88,9 +88,20 @@ type Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 class Untold(FrozenModel):
     """Values of a product's files from the campaign file, for headers without them.
 
-    ``nodata`` marks missing values. A physical value is ``scale`` times the file's number, plus
-    ``offset``, in ``unit``. ``bands`` are those of an OBS, in the order of its file; a band with an
-    empty name is not read.
+    A physical value is ``scale`` times the file's number, plus ``offset``, in ``unit``.
+
+    Parameters
+    ----------
+    nodata
+        The number that marks missing values; for cubes, IGM and OBS.
+    scale
+        The factor of the file's numbers; for cubes.
+    offset
+        What is added to the scaled numbers; for cubes.
+    unit
+        The unit of radiance as UDUNITS writes it; for radiance.
+    bands
+        The names of an OBS's bands, in the order of its file. A band with an empty name is not read.
     """
 
     nodata: Number | None = None

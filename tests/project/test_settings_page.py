@@ -1,9 +1,11 @@
-"""The page of settings, which the build of the site makes from the classes that check them."""
+"""The tables of settings and keys, which the build of the site makes from the classes that check them."""
 
 import importlib.util
 import re
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from flows.settings.setting_sources import KINDS
 
@@ -20,11 +22,16 @@ def options_of(model, prefix="--"):
             yield option
 
 
-def test_the_page_has_every_option_and_each_group_once():
+def page_of(name):
+    """A page of the reference as the site shows it."""
     spec = importlib.util.spec_from_file_location("site_hooks", DOCS / "hooks.py")
     hooks = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hooks)
-    page = hooks.on_page_markdown((DOCS / "reference" / "settings.md").read_text())
+    return hooks.on_page_markdown((DOCS / "reference" / name).read_text())
+
+
+def test_the_page_has_every_option_and_each_group_once():
+    page = page_of("settings.md")
     rows = Counter(re.findall(r"^\| `(--[\w.-]+)`", page, re.MULTILINE))
     # The page says of this table that it has the keys of another one.
     expected = {
@@ -34,3 +41,12 @@ def test_the_page_has_every_option_and_each_group_once():
     }
     assert rows.keys() == expected
     assert {option: count for option, count in rows.items() if "." in option and count > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"), [("campaign-file.md", 40), ("cluster-profile.md", 10), ("settings.md", 100)]
+)
+def test_every_key_and_every_option_says_what_it_is(name, keys):
+    rows = re.findall(r"^\| `([^|]*)` \|.*\| (.*) \|$", page_of(name), re.MULTILINE)
+    assert len(rows) >= keys
+    assert [key for key, text in rows if len(text.split()) < 3] == []

@@ -34,7 +34,14 @@ _BandNumber = Annotated[int, Field(strict=True)]
 
 
 class LineNames(FrozenModel):
-    """The form of a flight line's name; see :mod:`shift_stac.name_patterns`."""
+    """The form of a flight line's name.
+
+    Parameters
+    ----------
+    name
+        The pattern of the names (:mod:`shift_stac.name_patterns`). It needs ``{date:...}`` with year,
+        month and day.
+    """
 
     name: str = COMMON_PATTERN
 
@@ -82,7 +89,15 @@ class LineNames(FrozenModel):
 
 
 class PortalDescription(FrozenModel):
-    """The portal's root address, and its versions; the last is the default."""
+    """The portal's root address, and its versions; the last is the default.
+
+    Parameters
+    ----------
+    url
+        The address of a server (https or http), or the absolute path of a folder.
+    versions
+        The versions by their names.
+    """
 
     url: str
     versions: dict[_Id, PortalVersion] = Field(min_length=1)
@@ -118,7 +133,18 @@ class PortalDescription(FrozenModel):
 
 
 class CatalogText(FrozenModel):
-    """Id and texts of the STAC catalog."""
+    """Id and texts of the STAC catalog.
+
+    Parameters
+    ----------
+    id
+        The id in STAC: letters, digits, ``.``, ``-`` and ``_``. For the collection it is also the
+        name of its folder.
+    title
+        A title of some words.
+    description
+        A description of one or more sentences.
+    """
 
     id: _Id
     title: _Text
@@ -126,7 +152,19 @@ class CatalogText(FrozenModel):
 
 
 class Provider(FrozenModel):
-    """A STAC provider."""
+    """A STAC provider: an organisation that made, processed or offers the data.
+
+    Parameters
+    ----------
+    name
+        The name of the organisation.
+    roles
+        What it did for the data, in the words of STAC.
+    url
+        The address of its page.
+    description
+        More about its part in the data.
+    """
 
     name: _Text
     roles: tuple[Literal["licensor", "producer", "processor", "host"], ...]
@@ -135,7 +173,21 @@ class Provider(FrozenModel):
 
 
 class CollectionText(CatalogText):
-    """Id, texts and credits of the STAC collection."""
+    """Id, texts and credits of the STAC collection.
+
+    Parameters
+    ----------
+    license
+        The licence of the data as SPDX names it, or ``other``.
+    keywords
+        Words under which the collection is found.
+    providers
+        The organisations that made, processed or offer the data.
+    doi
+        The DOI of the data, such as ``10.3334/ORNLDAAC/2183``, without an address before it.
+    citation
+        How the data are cited.
+    """
 
     license: str = Field(pattern=r"^[\w.+-]+$")
     keywords: tuple[_Text, ...] = ()
@@ -145,7 +197,19 @@ class CollectionText(CatalogText):
 
 
 class ItemText(FrozenModel):
-    """Properties of every STAC item of the campaign."""
+    """Properties of every STAC item of the campaign.
+
+    Parameters
+    ----------
+    platform
+        The name of the aircraft, or what kind of platform it is.
+    instruments
+        The names of the instruments; at least one.
+    mission
+        The name of the campaign or mission.
+    constellation
+        The name of a group of platforms to which this one belongs.
+    """
 
     platform: _Text
     instruments: tuple[_Text, ...] = Field(min_length=1)
@@ -160,8 +224,16 @@ _SHORTEST_NM = 100.0
 class SpectralRange(FrozenModel):
     """Spectral properties of the cubes whose headers do not have them.
 
-    Windows of wavelength (nanometres) with good bands; ranges of bad bands by first and last
-    number, counted from 1 in the order of the store; and the unit of radiance as UDUNITS writes it.
+    Parameters
+    ----------
+    good_windows
+        Windows of wavelength, nanometres: bands with centres in one of them are good. They are used
+        if no header of a line has a list of bad bands.
+    bad_bands
+        Ranges of bad bands by first and last number, counted from 1 in the order of the store. They
+        are used together with ``good_windows``.
+    radiance_unit
+        The unit of radiance as UDUNITS writes it.
     """
 
     # Between the windows, water vapour absorbs the signal.
@@ -196,7 +268,13 @@ class SpectralRange(FrozenModel):
 
 
 class QuicklookBands(FrozenModel):
-    """The wavelengths of the true-colour picture, nanometres: red, green, blue."""
+    """The bands of the true-colour picture.
+
+    Parameters
+    ----------
+    rgb
+        The wavelengths of red, green and blue, nanometres; the nearest good band of each is shown.
+    """
 
     rgb: tuple[_Wavelength, _Wavelength, _Wavelength] = (650.0, 550.0, 450.0)
 
@@ -210,7 +288,14 @@ class QuicklookBands(FrozenModel):
 
 
 class ArchiveLayout(FrozenModel):
-    """The folders of the data below the root of the store."""
+    """The folders of the data below the root of the store.
+
+    Parameters
+    ----------
+    data
+        The folder of a line's store and its companion files, in which ``{date}`` and ``{line}`` are
+        filled in. Published links depend on it.
+    """
 
     data: str
 

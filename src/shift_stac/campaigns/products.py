@@ -68,12 +68,26 @@ class Endings(NamedTuple):
 class ProductLocation(Untold):
     """The path of a product in a portal version, and values that its headers leave out.
 
-    Folder and file name are relative to the version's root. Both are patterns
-    (:mod:`shift_stac.name_patterns`) in which ``{version}``, ``{date}`` and ``{line}`` are filled in.
-    ``name`` is without the files' ending. An ``optional`` product that is missing, unreadable or
-    damaged is left out; for any other product the line fails. GLT and OBS are optional unless the
-    file says otherwise. ``level`` is the processing level of a cube. Without ``ending``, ``header``
-    or ``header_ending``, those of the portal version are used.
+    Parameters
+    ----------
+    directory
+        The folder of the files below the portal's root: a pattern (:mod:`shift_stac.name_patterns`)
+        in which ``{version}``, ``{date}`` and ``{line}`` are filled in.
+    name
+        The name of a line's files without their ending: a pattern in which ``{line}`` stands once.
+    optional
+        Whether a line does without the product if it is missing, unreadable or damaged. Without
+        this, the line fails. Only GLT and OBS can be optional, and they are unless the file says
+        ``false``.
+    level
+        The processing level of a cube, as the items name it: L1B for radiance and L2A for
+        reflectance if it is not given.
+    ending
+        The ending of the data files, if it is not that of the portal version.
+    header
+        See the key of the portal version, which is used if it is not given here.
+    header_ending
+        The ending of the headers, if it is not that of the portal version.
     """
 
     directory: str
@@ -121,9 +135,20 @@ class ProductLocation(Untold):
 class PortalVersion(FrozenModel):
     """One version of the portal's products.
 
-    ``crs`` is the default for IGMs without a zone; IGMs in degrees do not need it. ``ending`` is
-    that of data files, and ``header`` tells whether ``header_ending`` is added to the data file's
-    name or stands instead of the ending; a product may tell its own.
+    Parameters
+    ----------
+    crs
+        The CRS of IGMs whose headers name no zone, such as ``EPSG:32610``. IGMs in degrees do not
+        need it.
+    ending
+        The ending of data files, such as ``.img``; empty if they have none.
+    header
+        The place of ``header_ending``: ``added`` to the whole name of the data file, or ``instead``
+        of the data file's ending.
+    header_ending
+        The ending of headers.
+    products
+        The products by their names; ``igm`` and at least one cube are needed.
     """
 
     crs: str | None = None

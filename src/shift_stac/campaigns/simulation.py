@@ -18,14 +18,33 @@ _Count = Annotated[int, Field(gt=0)]
 class Simulation(FrozenModel):
     """The form of the lines of ``python -m shift_stac.simulate``.
 
-    ``detectors`` have first band centre and spacing, nanometres, and a number of bands each; they may
-    overlap. ``centre`` is longitude and latitude of the middle of the scene. ``places`` is the unit
-    of the IGM: metres of a UTM zone, or degrees. ``big_endian`` is the byte order of the cubes, and
-    ``geometry_interleave`` that of the other files, by portal version, where it is not BIL.
-    ``geometry_words`` begin the descriptions of geometry. ``obs_names`` are those of the OBS's
-    header, in the order of :class:`~shift_stac.sources.ObsBand`, of which the last may be absent; a
-    name with radians sets the unit of its band. ``slope_from_vertical`` is the defect of
-    AVIRIS-NG's OBS, and ``tells_bad_bands`` whether the reflectance's header has a bad band list.
+    Parameters
+    ----------
+    detectors
+        For each detector the centre of its first band and the spacing of its bands, nanometres, and
+        the number of its bands. Detectors may overlap.
+    samples
+        The number of pixels of a scan line.
+    centre
+        Longitude and latitude of the middle of the scene, degrees.
+    wavelength_unit
+        The unit of wavelengths in headers.
+    places
+        The unit of the IGM: metres of a UTM zone, or degrees.
+    big_endian
+        Whether the cubes have the byte order of big-endian machines.
+    geometry_interleave
+        The interleave of IGM, GLT and OBS by portal version, where it is not ``bil``.
+    geometry_words
+        The words with which the descriptions in the headers of IGM, GLT and OBS begin.
+    obs_names
+        The names of bands in the OBS's header, in the order of
+        :class:`~shift_stac.sources.ObsBand`; the last may be absent. A name with radians sets the
+        unit of its band.
+    slope_from_vertical
+        Whether the OBS has the defect of AVIRIS-NG's: its slope is measured from the vertical.
+    tells_bad_bands
+        Whether the reflectance's header has a list of bad bands.
     """
 
     detectors: tuple[tuple[_Nanometres, _Nanometres, _Count], ...] = Field(

@@ -20,7 +20,8 @@ class ClusterProfile(FrozenModel):
     name
         The profile's own name, for messages.
     cluster_class
-        Dotted name of a Dask cluster class (``class`` in the file); None: the flow's own process.
+        Dotted name of a Dask cluster class (``class`` in the file). Without it, functions run in the
+        flow's own process.
     max_jobs
         The number of functions at the same time, each in its own job.
     retries
