@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
@@ -10,6 +12,17 @@ from shift_stac.errors import MapError
 
 WGS84 = CRS.from_epsg(4326)
 """Longitude and latitude, degrees."""
+
+EASTINGS = (-500_000.0, 1_500_000.0)
+NORTHINGS = (-10_000_000.0, 20_000_000.0)
+"""The smallest and largest coordinates of a flight line, metres.
+
+A line may leave its UTM zone by some kilometres, and may cross the equator, where northings continue
+below 0, or beyond 10,000 km.
+"""
+
+# Places along each side of a CRS's area of use.
+_AREA_PLACES = 9
 
 
 def parse_crs(crs: Any) -> CRS:
@@ -23,7 +36,7 @@ def parse_crs(crs: Any) -> CRS:
     try:
         found = _of_text(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
     except CRSError as error:
-        msg = f"{crs!r} is no CRS: give a code such as 'EPSG:32610', or WKT ({error})"
+        msg = f"{crs!r} is no CRS: give a code such as 'EPSG:32610', or WKT"
         raise MapError(msg) from error
     if not (found.is_projected or found.is_geographic):
         msg = f"{found.name} is no CRS of maps: give a projected one, or one of longitude and latitude"
@@ -40,6 +53,54 @@ def utm_zone_at(longitude: float, latitude: float) -> CRS:
 def is_in_metres(crs: CRS) -> bool:
     """Whether all axes of a CRS are in metres."""
     return all(axis.unit_name in ("metre", "meter") for axis in crs.axis_info)
+
+
+def check_crs_of_lines(crs: CRS) -> None:
+    """Refuse a CRS in which flight lines cannot have their places, or would lose some of them.
+
+    Raises
+    ------
+    MapError
+        It is not projected, not in metres, or has places beyond :data:`EASTINGS` and
+        :data:`NORTHINGS`; those of its area of use count, or its origin if that is unknown.
+    """
+    allowed = "give a UTM zone, such as 'EPSG:32610'"
+    if not crs.is_projected:
+        msg = f"{crs.name} is not projected: {allowed}"
+        raise MapError(msg)
+    if not is_in_metres(crs):
+        msg = f"{crs.name} is not in metres: {allowed}"
+        raise MapError(msg)
+    for axis, places, (least, most) in zip(
+        ("eastings", "northings"), _known_places(crs), (EASTINGS, NORTHINGS), strict=True
+    ):
+        if not ((places >= least) & (places <= most)).all():
+            msg = (
+                f"{crs.name} has {axis} beyond {least / 1000:,.0f} to {most / 1000:,.0f} km, and flight "
+                f"lines have none: {allowed}, and convert input geometry (IGM) in another CRS to it"
+            )
+            raise MapError(msg)
+
+
+def _known_places(crs: CRS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return eastings and northings over the area of use of a CRS; its false origin if that is unknown."""
+    area = crs.area_of_use
+    if area is None:
+        operation = crs.coordinate_operation
+        known = operation.params if operation else []
+        east, north = (
+            np.array([entry.value for entry in known if axis in entry.name.lower()], dtype=float)
+            for axis in ("easting", "northing")
+        )
+        return east, north
+    # An area across the antimeridian has its west above its east.
+    width = (area.east - area.west) % 360 or 360.0
+    longitude, latitude = np.meshgrid(
+        np.linspace(area.west, area.west + width, _AREA_PLACES),
+        np.linspace(area.south, area.north, _AREA_PLACES),
+    )
+    east, north = transformer(WGS84, crs).transform(longitude, latitude)
+    return east, north
 
 
 @lru_cache(maxsize=64)

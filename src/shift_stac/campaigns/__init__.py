@@ -2,18 +2,27 @@
 
 import math
 import re
-import reprlib
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from shift_stac.campaigns.faults import spell_faults
 from shift_stac.campaigns.products import PortalVersion, check_template
 from shift_stac.campaigns.simulation import Simulation
+from shift_stac.campaigns.values import (
+    LONGEST_NAME,
+    Doi,
+    Id,
+    License,
+    Link,
+    Text,
+    Wavelength,
+    Whole,
+)
 from shift_stac.errors import CampaignError, FlightLineError, NoCampaignError
 from shift_stac.files import at_home
 from shift_stac.flightline import COMMON_PATTERN, FlightLine, example
@@ -22,15 +31,6 @@ from shift_stac.name_patterns import NamePattern
 from shift_stac.sources import RadianceUnit
 
 _STORED_FIELDS = {"date", "line"}
-
-
-# Texts that STAC's schemas refuse must be refused before the first line is converted. Ids, and
-# names of a portal's versions, are also names of folders.
-_Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
-_Text = Annotated[str, Field(pattern=r"\S")]
-_Link = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$")]
-_Wavelength = Annotated[float, Field(strict=True)]
-_BandNumber = Annotated[int, Field(strict=True)]
 
 
 class LineNames(FrozenModel):
@@ -54,6 +54,9 @@ class LineNames(FrozenModel):
             raise ValueError(msg)
         if not pattern.tells_day:
             msg = f"{name!r} tells no day: it has to hold {{date:...}}, with year, month and day"
+            raise ValueError(msg)
+        if len(name) > LONGEST_NAME:
+            msg = f"a form of {len(name)} characters: give at most {LONGEST_NAME}, since files have the name"
             raise ValueError(msg)
         try:
             FlightLine(example(pattern), name)
@@ -100,13 +103,14 @@ class PortalDescription(FrozenModel):
     """
 
     url: str
-    versions: dict[_Id, PortalVersion] = Field(min_length=1)
+    versions: dict[Id, PortalVersion] = Field(min_length=1)
 
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str) -> str:
         """The address of a server, or a folder on the machine where a command runs."""
-        if re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) or re.match(r"[/~]", url):
+        is_address = re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) or re.match(r"[/~]", url)
+        if is_address and url.isprintable():
             return url
         msg = f"{url!r} is no address of a portal: give one that begins with https:// or http://, or a whole path"
         raise ValueError(msg)
@@ -146,9 +150,9 @@ class CatalogText(FrozenModel):
         A description of one or more sentences.
     """
 
-    id: _Id
-    title: _Text
-    description: _Text
+    id: Id
+    title: Text
+    description: Text
 
 
 class Provider(FrozenModel):
@@ -166,10 +170,10 @@ class Provider(FrozenModel):
         More about its part in the data.
     """
 
-    name: _Text
+    name: Text
     roles: tuple[Literal["licensor", "producer", "processor", "host"], ...]
-    url: _Link | None = None
-    description: _Text | None = None
+    url: Link | None = None
+    description: Text | None = None
 
 
 class CollectionText(CatalogText):
@@ -189,11 +193,11 @@ class CollectionText(CatalogText):
         How the data are cited.
     """
 
-    license: str = Field(pattern=r"^[\w.+-]+$")
-    keywords: tuple[_Text, ...] = ()
+    license: License
+    keywords: tuple[Text, ...] = ()
     providers: tuple[Provider, ...] = ()
-    doi: str | None = Field(default=None, pattern=r"^10\.[0-9a-zA-Z]{4,}/\S+$")
-    citation: _Text | None = None
+    doi: Doi | None = None
+    citation: Text | None = None
 
 
 class ItemText(FrozenModel):
@@ -211,10 +215,10 @@ class ItemText(FrozenModel):
         The name of a group of platforms to which this one belongs.
     """
 
-    platform: _Text
-    instruments: tuple[_Text, ...] = Field(min_length=1)
-    mission: _Text | None = None
-    constellation: _Text | None = None
+    platform: Text
+    instruments: tuple[Text, ...] = Field(min_length=1)
+    mission: Text | None = None
+    constellation: Text | None = None
 
 
 # The shortest wavelength of optical instruments; smaller numbers are in another unit.
@@ -237,10 +241,10 @@ class SpectralRange(FrozenModel):
     """
 
     # Between the windows, water vapour absorbs the signal.
-    good_windows: tuple[tuple[_Wavelength, _Wavelength], ...] = Field(
+    good_windows: tuple[tuple[Wavelength, Wavelength], ...] = Field(
         default=((300.0, 1340.0), (1450.0, 1800.0), (1970.0, 2500.0)), min_length=1
     )
-    bad_bands: tuple[tuple[_BandNumber, _BandNumber], ...] = ()
+    bad_bands: tuple[tuple[Whole, Whole], ...] = ()
     radiance_unit: RadianceUnit = "uW cm-2 nm-1 sr-1"
 
     @field_validator("good_windows")
@@ -276,7 +280,7 @@ class QuicklookBands(FrozenModel):
         The wavelengths of red, green and blue, nanometres; the nearest good band of each is shown.
     """
 
-    rgb: tuple[_Wavelength, _Wavelength, _Wavelength] = (650.0, 550.0, 450.0)
+    rgb: tuple[Wavelength, Wavelength, Wavelength] = (650.0, 550.0, 450.0)
 
     @field_validator("rgb")
     @classmethod
@@ -303,8 +307,15 @@ class ArchiveLayout(FrozenModel):
     @classmethod
     def _is_template(cls, data: str) -> str:
         # Folders of the store need complete names that all readers spell in the same way.
-        if "*" in data or not all(data.strip("/").split("/")):
-            msg = f"{data!r} names no folder of the store: give one such as 'aviris/{{date}}', without '*' and '//'"
+        folders = data.strip("/").split("/")
+        if "*" in data or not all(folder and folder == folder.strip() for folder in folders):
+            msg = (
+                f"{data!r} names no folder of the store: give one such as 'aviris/{{date}}', without '*', "
+                "'//', and spaces at the end of a name"
+            )
+            raise ValueError(msg)
+        if max(map(len, folders)) > LONGEST_NAME:
+            msg = f"a folder has a name of {max(map(len, folders))} characters: give at most {LONGEST_NAME}"
             raise ValueError(msg)
         return check_template(data, _STORED_FIELDS)
 
@@ -390,31 +401,5 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
     try:
         return Campaign.model_validate(table)
     except ValidationError as error:
-        faults = "; ".join(_spell_fault(fault) for fault in error.errors(include_url=False))
-        msg = f"{path} is not a campaign file: {faults}"
+        msg = f"{path} is not a campaign file: {spell_faults(error, Campaign)}"
         raise CampaignError(msg) from error
-
-
-def _spell_fault(fault: ErrorDetails) -> str:
-    """Return the key, its fault, and the allowed values."""
-    key = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "the file"
-    if fault["type"] == "extra_forbidden":
-        return f"{key} is no key of a campaign file: {', '.join(_keys_beside(fault['loc']))} are"
-    if fault["type"] == "missing":
-        return f"{key} is missing"
-    if fault["type"] == "value_error":
-        return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
-    return f"{key}: {fault['msg']}, and not {reprlib.repr(fault['input'])}"
-
-
-def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    """Return the allowed keys of a key's table."""
-    model: type[BaseModel] = Campaign
-    for part in place[:-1]:
-        inside = [model.model_fields[str(part)].annotation] if part in model.model_fields else []
-        while inside:
-            kind = inside.pop()
-            inside += get_args(kind)
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                model = kind
-    return sorted(model.model_fields)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from shift_stac.crs import is_in_metres, parse_crs
+from shift_stac.campaigns.values import Ending, Flag, HeaderEnding, Level
+from shift_stac.crs import check_crs_of_lines, parse_crs
 from shift_stac.errors import CampaignError, MapError
 from shift_stac.flightline import FlightLine
 from shift_stac.model import FrozenModel
@@ -52,9 +53,6 @@ _TOLD_OF: dict[str, tuple[Product, ...]] = {
 _LEVELS = {Product.RADIANCE: "L1B", Product.REFLECTANCE: "L2A"}
 
 
-# The ending of data files: empty, or one or more parts such as ".img".
-_Ending = Annotated[str, Field(pattern=r"^([.][A-Za-z0-9_-]+)*$")]
-_HeaderEnding = Annotated[str, Field(pattern=r"^([.][A-Za-z0-9_-]+)+$")]
 type HeaderPlace = Literal["added", "instead"]
 
 
@@ -92,11 +90,11 @@ class ProductLocation(Untold):
 
     directory: str
     name: str
-    optional: bool | None = None
-    level: str | None = Field(default=None, pattern=r"^\S+( \S+)*$")
-    ending: _Ending | None = None
+    optional: Flag | None = None
+    level: Level | None = None
+    ending: Ending | None = None
     header: HeaderPlace | None = None
-    header_ending: _HeaderEnding | None = None
+    header_ending: HeaderEnding | None = None
 
     _templates = field_validator("directory", "name")(check_template)
     _name = field_validator("name")(_check_name)
@@ -152,9 +150,9 @@ class PortalVersion(FrozenModel):
     """
 
     crs: str | None = None
-    ending: _Ending = ""
+    ending: Ending = ""
     header: HeaderPlace = "added"
-    header_ending: _HeaderEnding = ".hdr"
+    header_ending: HeaderEnding = ".hdr"
     products: dict[Product, ProductLocation]
 
     def endings(self, location: ProductLocation) -> Endings:
@@ -182,19 +180,14 @@ class PortalVersion(FrozenModel):
 
     @field_validator("crs")
     @classmethod
-    def _is_projected(cls, crs: str | None) -> str | None:
+    def _holds_lines(cls, crs: str | None) -> str | None:
         if crs is None:
             return None
         try:
-            found = parse_crs(crs)
+            check_crs_of_lines(parse_crs(crs))
         except MapError as error:
-            raise ValueError(str(error)) from error
-        if not found.is_projected:
-            msg = f"{crs!r} is {found.name}, which is not projected: give a UTM zone, such as 'EPSG:32610'"
-            raise ValueError(msg)
-        if not is_in_metres(found):
-            msg = f"{crs!r} is {found.name}, which is not in metres: give a UTM zone, such as 'EPSG:32610'"
-            raise ValueError(msg)
+            msg = f"{crs!r}: {error}"
+            raise ValueError(msg) from error
         return crs
 
     @field_validator("products")

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from shift_stac.campaigns.values import Count, EntryOfHeader, Flag, TextOfHeader
 from shift_stac.model import FrozenModel
 from shift_stac.sources import ObsBand
 
-_Longitude = Annotated[float, Field(ge=-180, le=180)]
+_Longitude = Annotated[float, Field(strict=True, ge=-180, le=180)]
 # UTM ends there.
-_Latitude = Annotated[float, Field(ge=-80, le=84)]
-_Nanometres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Count = Annotated[int, Field(gt=0)]
+_Latitude = Annotated[float, Field(strict=True, ge=-80, le=84)]
+_Nanometres = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class Simulation(FrozenModel):
@@ -47,17 +47,17 @@ class Simulation(FrozenModel):
         Whether the reflectance's header has a list of bad bands.
     """
 
-    detectors: tuple[tuple[_Nanometres, _Nanometres, _Count], ...] = Field(
+    detectors: tuple[tuple[_Nanometres, _Nanometres, Count], ...] = Field(
         default=((377.071821, 5.01, 425),), min_length=1
     )
-    samples: _Count = 598
+    samples: Count = 598
     centre: tuple[_Longitude, _Latitude] = (-120.0, 34.47)
     wavelength_unit: Literal["Nanometers", "Micrometers"] = "Nanometers"
     places: Literal["metres", "degrees"] = "metres"
-    big_endian: bool = False
+    big_endian: Flag = False
     geometry_interleave: Mapping[str, Literal["bil", "bip"]] = {}
-    geometry_words: str = "RT-Ortho"
-    obs_names: tuple[str, ...] = (
+    geometry_words: TextOfHeader = "RT-Ortho"
+    obs_names: tuple[EntryOfHeader, ...] = (
         "Path length (m)",
         "To-sensor azimuth (0 to 360 degrees cw from N)",
         "To-sensor zenith (0 to 90 degrees from zenith)",
@@ -70,8 +70,8 @@ class Simulation(FrozenModel):
         "UTC Time",
         "Earth-sun distance (AU)",
     )
-    slope_from_vertical: bool = False
-    tells_bad_bands: bool = True
+    slope_from_vertical: Flag = False
+    tells_bad_bands: Flag = True
 
     @field_validator("obs_names")
     @classmethod

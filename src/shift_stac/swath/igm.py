@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from shift_stac.crs import WGS84, transformer, utm_zone_at
+from shift_stac.crs import EASTINGS, NORTHINGS, WGS84, transformer, utm_zone_at
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, copy_lines, give_back
 from shift_stac.errors import GeolocationError, NoLocationError
@@ -28,10 +28,6 @@ from shift_stac.swath.stray_pixels import RowExtents, stray_pixels
 # Codes that the AVIRIS-NG pipeline writes for missing values.
 ERROR_CODES = (-9999.0, -9904.0, -9903.0, -9902.0, -9901.0, -9900.0)
 
-# Bounds in metres. A line may leave its zone by some kilometres, and may cross the equator, where
-# northings continue below 0, or beyond 10,000 km.
-_EASTING_RANGE = (-500_000.0, 1_500_000.0)
-_NORTHING_RANGE = (-10_000_000.0, 20_000_000.0)
 # Metres: no zone has a place this near to its origin. Zeros and other small numbers mark missing
 # places.
 _ORIGIN = 1000.0
@@ -311,7 +307,7 @@ def mask_igm(
     """
     easting, northing, elevation = (np.array(block[:, band], dtype=np.float64) for band in range(3))
     give_back(block)
-    nowhere = ~(_valid(easting, *_EASTING_RANGE) & _valid(northing, *_NORTHING_RANGE))
+    nowhere = ~(_valid(easting, *EASTINGS) & _valid(northing, *NORTHINGS))
     nowhere |= (np.abs(easting) <= _ORIGIN) & (np.abs(northing) <= _ORIGIN)
     easting[nowhere] = northing[nowhere] = elevation[nowhere] = np.nan
     elevation[~_valid(elevation, *_ELEVATION_RANGE)] = np.nan
