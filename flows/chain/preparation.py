@@ -30,7 +30,7 @@ from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.published import PublishedState
 from shift_stac.storage.address import open_storage
 from shift_stac.store.conversion_options import ConversionOptions
-from shift_stac.swath.igm_crs import check_line
+from shift_stac.swath.header_check import check_line_headers
 from tasks.portal import list_lines
 from tasks.work_log import failed
 
@@ -59,7 +59,7 @@ class RunContext:
             options.download,
             board.cancellation,
             partial(
-                check_line,
+                check_line_headers,
                 fallback=self.fallback_crs,
                 bad_bands=self.campaign.spectral.bad_bands,
             ),

@@ -29,7 +29,7 @@ from shift_stac.storage.address import open_storage
 from shift_stac.store.conversion_options import ConversionOptions
 from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.store.summary import StoreSummary
-from shift_stac.swath.igm_crs import check_line
+from shift_stac.swath.header_check import check_line_headers
 from support.archive import is_clean, publish_sources
 
 DATE = "20220224"
@@ -68,7 +68,7 @@ def through(
     with (
         campaign_portal(campaign, version, HttpOptions(), str(folder / "portal")) as portal,
         Downloader(
-            check=partial(check_line, fallback=description.crs),
+            check=partial(check_line_headers, fallback=description.crs),
             look=partial(
                 foresee, fallback=description.crs, spectral=campaign.spectral, of_optional=True
             ),

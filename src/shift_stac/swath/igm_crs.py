@@ -2,8 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -11,39 +10,18 @@ from pyproj.exceptions import CRSError
 from shift_stac.crs import WGS84, is_in_metres, transformer
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.header_text import plain, unbrace
-from shift_stac.envi.line_headers import check_headers
 from shift_stac.errors import GeolocationError
-from shift_stac.sources import Product, ProductLevel
-from shift_stac.swath.spectral import check_bad_bands
+from shift_stac.swath.crs_words import (
+    datums_in,
+    epsg_codes,
+    is_part_of_a_crs,
+    proj_string,
+    projected_name,
+    utm_zones,
+    words_for_projection,
+)
+from shift_stac.swath.datums import DATUMS, NAMES_DATUM, NamedDatum, datum_in, has_datum, is_of
 
-_ZONE = re.compile(
-    r"(?:UTM|Universal Transverse Mercator(?: \(UTM\))?)(?:-(?=\w)|[\s,_]*)(?:zone)?[\s:=_]*([-+]?\d+)"
-    r"([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
-    re.IGNORECASE,
-)
-# Words between the projection's name and its zone.
-_ZONE_ALONE = re.compile(
-    r"\bzone(?:\s*(?:number|no\.?))?[\s:=_]*(\d+)([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
-    re.IGNORECASE,
-)
-_NAMES_UTM = re.compile(r"\bUTM\b|Universal Transverse Mercator", re.IGNORECASE)
-# A name in EPSG's form, in which the letter is the hemisphere.
-_EPSG_NAME = re.compile(r"[A-Z][\w()-]*(?: [\w()-]+)* / [A-Z]+ zone \d+[NS]?\b")
-_PROJ = re.compile(r"\+proj=[^\n{}]+")
-_EPSG = re.compile(
-    r"(?:EPSG(?:[/:][\d.]*[/:]|[\s:]*(?:code)?[\s:=]*)|\b(?:SRID|WKID|CRS|SRS)[\s:=]*)(\d+)",
-    re.IGNORECASE,
-)
-# Words of a description that indicate a CRS.
-_TELLS_CRS = re.compile(
-    r"\bUTM|\bzone\b|\+proj|EPSG|PROJC|GEOGC|\bAlbers|\bLambert|Mercator|Stereographic|Sinusoidal"
-    r"|State ?Plane|\bESRI:|\bGauss\b|Kr(ue|ü|u)ger|OSGB|\b(National|Irish|Swiss) Grid|\bMGA ?\d|\bNZTM"
-    r"|CH1903|\bLV ?(03|95)\b|\bRD New|Equal[- ]?Area|Equirectangular|Cylindrical|Conic|Azimuthal"
-    r"|\b(fuseau|huso)[\s:=]*\d|\bUPS\b|Robinson proj|Mollweide|Homolosine|\bCassini-|Carr[ée]e"
-    r"|\bHotine|California \(?Teale|\bLo ?\d\d|\bSWEREF|\bRT ?(38|90)\b|\bLAEA\b|\bKrovak|\bS-JTSK|\bMGRS\b|\bUSNG\b"
-    r"|\bTM ?\d|\bWKT\b|\b(projection|crs|srs|proj4?|spatial ref\w*)\s*[:=]|(?<![\w.-])([1-9]|[1-5]\d|60) ?[NS]\b(?! *\d)",
-    re.IGNORECASE,
-)
 # Keys of programs other than ENVI for a CRS.
 _CRS_KEY = re.compile(
     r"\b(projection|utm|zone|crs|srs|srid|wkid|wkt|epsg|proj4?|datum|ellipsoid|spheroid|geo info"
@@ -51,16 +29,6 @@ _CRS_KEY = re.compile(
 )
 _NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
 _READ_ELSEWHERE = ("coordinate system string", "projection info", "map info")
-# Datums besides those below. Some have UTM zones, under a name that PROJ knows.
-_OTHER_DATUM = re.compile(
-    r"\b(ETRS ?89|SIRGAS ?2000|ED[- ]?50|GDA ?\d+|JGD ?\d+|NZGD ?\d+|SAD ?69|PSAD ?56|Pulkovo|Tokyo"
-    r"|European ?19\d\d|CGCS ?2000|Hartebeesthoek|WGS[ -]?(?:19)?72|AGD ?\d+|Arc ?19\d\d|RGF ?93"
-    r"|Clarke ?18\d\d|Corrego Alegre|OSGB ?36|Indian ?19\d\d|Kertau|Beijing ?19\d\d|Xian ?19\d\d"
-    r"|Korea(n)? ?(19|20)\d\d|S-42|PZ-?90|DHDN|Puerto Rico ?19\d\d|Everest ?1\d\d\d|Bessel ?18\d\d"
-    r"|Krass?owsky|Hayford|International ?19\d\d)\b",
-    re.IGNORECASE,
-)
-_NAMES_DATUM = re.compile(r"\bdatum\s*[:=]", re.IGNORECASE)
 _TELLS_METRES = re.compile(r"\beasting|\bnorthing", re.IGNORECASE)
 _TELLS_DEGREES = re.compile(r"\blon(gitude)?\b|\blat(itude)?\b|\bgeographic\b", re.IGNORECASE)
 _OTHER_UNIT = re.compile(
@@ -74,71 +42,8 @@ _COUNTS_WEST = re.compile(
 _LAST_ZONE = 60
 # Metres.
 _ALIKE = 3.0
-
-
-class _Datum(NamedTuple):
-    """A datum: its spellings, and its EPSG codes.
-
-    ``degrees`` is the code of its longitude and latitude; ``north`` and ``south`` are the codes
-    before its first UTM zones.
-    """
-
-    name: re.Pattern[str]
-    degrees: int
-    north: int
-    south: int | None
-
-
-_DATUMS = (
-    _Datum(re.compile(r"NAD[ _-]?(19)?27|North America(n)?( Datum)?( of)? 1927", re.IGNORECASE), 4267, 26700, None),
-    _Datum(re.compile(r"NAD[ _-]?(19)?83|North America(n)?( Datum)?( of)? 1983", re.IGNORECASE), 4269, 26900, None),
-    _Datum(re.compile(r"WGS[ _-]?(19)?84", re.IGNORECASE), 4326, 32600, 32700),
-)  # fmt: skip
 # ENVI writes these if there is no map.
 _NO_PROJECTION = re.compile(r"|(arbitrary|pixel)\b.*", re.IGNORECASE)
-
-
-def check_line(
-    headers: Mapping[Product, EnviHeader],
-    fallback: str | None,
-    bad_bands: Sequence[tuple[int, int]] = (),
-) -> None:
-    """Refuse a line if its headers show that no store can be made.
-
-    Parameters
-    ----------
-    headers
-        Of the line's cubes, of its IGM, and of its GLT.
-    fallback
-        CRS of an IGM without one, from the campaign file.
-    bad_bands
-        Those of the campaign file.
-
-    Raises
-    ------
-    EnviError
-        As :func:`shift_stac.envi.line_headers.check_headers`, or
-        :func:`shift_stac.swath.spectral.check_bad_bands`.
-    GeolocationError
-        As :func:`crs_from_igm`; or the IGM has no CRS, and the GLT has another one than the
-        fallback.
-    """
-    check_headers(headers)
-    cubes = [headers[product] for product in ProductLevel.ALL.cubes if product in headers]
-    check_bad_bands(cubes, bad_bands)
-    if igm := headers.get(Product.IGM):
-        crs = crs_from_igm(igm, fallback)
-        glt = headers.get(Product.GLT)
-        # The zone of the IGM takes precedence: some published GLTs have another zone in their
-        # header.
-        if glt and crs and tells_metres(igm) and crs_from_igm(igm, None) is None:
-            other = _utm_zone_of_map(glt)
-            if other not in {None, crs.utm_zone}:
-                msg = (
-                    f"{igm.name} has no zone, {glt.name} has UTM zone {other}, and the campaign "
-                    f"file {crs.utm_zone}; give the right one in the IGM's description"
-                )
-                raise GeolocationError(msg)
 
 
 def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
@@ -159,7 +64,7 @@ def crs_from_igm(header: EnviHeader, fallback: str | None) -> CRS | None:
     described, in_system = _from_description(header), _from_coordinate_system(header)
     # ENVI names a projection there; its parameters are in the coordinate system string.
     is_told = described or in_system
-    in_map = _from_map_info(header) if not is_told or _utm_zone_of_map(header) else None
+    in_map = _from_map_info(header) if not is_told or utm_zone_of_map(header) else None
     found = is_told or in_map
     found = found and _agreed(header, found, described, in_system, in_map)
     if found is None and header.fields.get("projection info"):
@@ -189,23 +94,40 @@ def tells_metres(header: EnviHeader) -> bool:
 
 
 def _from_description(header: EnviHeader) -> CRS | None:
+    """Return the projected CRS that the header's words give, or else their longitude and latitude."""
     text = _told_in_words(header)
-    if (name := _EPSG_NAME.search(text)) and (named := _named(name[0])):
-        return named
-    zones = list(_ZONE.finditer(text))
-    if zones or (_NAMES_UTM.search(text) and (zones := list(_ZONE_ALONE.finditer(text)))):
-        zone = _from_zone(header, zones)
-        code = _EPSG.search(text)
-        if code and not _are_alike(coded := _parsed(header, f"EPSG:{code[1]}"), zone):
-            raise _not_understood(header, f"{zone.name} in its description, and {coded.name}")
-        return zone
-    if match := _PROJ.search(text):
-        return _parsed(header, match[0].strip())
-    if match := _EPSG.search(text):
-        return _parsed(header, f"EPSG:{match[1]}")
-    if _TELLS_CRS.search(text):
-        raise _not_understood(header, f"{text.strip()!r}")
-    return None
+    told = _told_projected(header, text)
+    parts = []
+    for code in dict.fromkeys(epsg_codes(text)):
+        try:
+            told.append(_parsed(header, f"EPSG:{code}"))
+        except GeolocationError:
+            if not is_part_of_a_crs(code):
+                raise
+            parts.append(code)
+    if not told:
+        if parts or (words := words_for_projection(text)):
+            raise _not_understood(
+                header, f"{text.strip()!r}" if parts else f"{words!r} in {text.strip()!r}"
+            )
+        return None
+    found = next((crs for crs in told if crs.is_projected), told[0])
+    for other in told:
+        if not _agree(other, found):
+            raise _not_understood(header, f"{found.name} in its description, and {other.name}")
+    return found
+
+
+def _told_projected(header: EnviHeader, text: str) -> list[CRS]:
+    """Return what a name in EPSG's form, a UTM zone, and a PROJ string give."""
+    told = []
+    if (name := projected_name(text)) and (named := _named(name)):
+        told.append(named)
+    elif zones := utm_zones(text):
+        told.append(_from_zone(header, zones))
+    if text_of_proj := proj_string(text):
+        told.append(_parsed(header, text_of_proj))
+    return told
 
 
 def _named(name: str) -> CRS | None:
@@ -219,7 +141,7 @@ def _named(name: str) -> CRS | None:
 
 
 def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
-    """Return the zone in a description, if it has one; a latitude band's letter is no hemisphere."""
+    """Return the zone in a description, if it has one; a latitude band's letter is not a hemisphere."""
     text = _told_in_words(header)
     number, between, hemisphere = zones[0].groups()
     if hemisphere.upper() == "S" and not between:
@@ -227,14 +149,21 @@ def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
         raise _not_understood(header, told)
     if len({(zone[1], zone[3][:1].upper()) for zone in zones}) > 1:
         raise _not_understood(header, f"more than one zone in the description {text!r}")
-    if other := _OTHER_DATUM.search(text):
-        name = re.sub(r"(?<=[A-Z]) ?(?=\d{4})", " ", other[1].upper().replace("-", ""))
-        return _parsed(header, f"{name} / UTM zone {number}{hemisphere[:1].upper()}")
-    datum = next((known for known in _DATUMS if known.name.search(text)), None)
-    if datum is None and _NAMES_DATUM.search(text):
-        raise _not_understood(header, f"the datum of {text!r}")
-    datum = datum or _DATUMS[-1]
-    return _utm(header, number, hemisphere, datum)
+    datum = datum_in(text) or next(
+        (known for known in DATUMS if known.degrees in epsg_codes(text)), None
+    )
+    others = datums_in(text)
+    if datum is None and all(is_of(name, WGS84) for name in others):
+        if not others and NAMES_DATUM.search(text):
+            raise _not_understood(header, f"the datum of {text!r}")
+        datum = DATUMS[-1]
+    if datum:
+        found = _utm(header, number, hemisphere, datum)
+    else:
+        found = _parsed(header, f"{others[0]} / UTM zone {number}{hemisphere[:1].upper()}")
+    if strange := next((name for name in others if not is_of(name, found)), None):
+        raise _not_understood(header, f"{found.name} and {strange} in its description")
+    return found
 
 
 def _agreed(
@@ -247,7 +176,7 @@ def _agreed(
             raise _not_understood(
                 header, f"{told} {in_system.name} in its coordinate system string"
             )
-        if (other := _utm_zone_of_map(header)) not in {None, described.utm_zone}:
+        if (other := utm_zone_of_map(header)) not in {None, described.utm_zone}:
             raise _not_understood(header, f"{told} {other} in its map info")
     for other_crs in (in_system, in_map):
         if not other_crs or _are_alike(other_crs, found):
@@ -258,6 +187,15 @@ def _agreed(
             raise _not_understood(header, both)
         found = other_crs
     return found
+
+
+def _agree(one: CRS, other: CRS) -> bool:
+    """Whether a CRS in a description does not contradict another one, of the places of a line."""
+    if one.is_projected:
+        return _are_alike(one, other)
+    # Heights say nothing about places; longitude and latitude say the datum.
+    geodetic = other.geodetic_crs
+    return not one.is_geographic or geodetic is None or has_datum(one, geodetic)
 
 
 def _are_alike(one: CRS, other: CRS) -> bool:
@@ -283,30 +221,33 @@ def _told_in_words(header: EnviHeader) -> str:
 def _check_datum(header: EnviHeader, fallback: CRS) -> None:
     """Refuse a header with a datum, but without a zone, if the campaign's CRS has another datum."""
     text = _told_in_words(header)
-    told = next((known for known in _DATUMS if known.name.search(text)), None)
     geodetic = fallback.geodetic_crs
+    told = datum_in(text)
     if told and geodetic and geodetic.to_epsg() != told.degrees:
         raise _not_understood(header, f"a datum, and {fallback.name} is the campaign file's CRS")
-    if not told and (other := _OTHER_DATUM.search(text) or _NAMES_DATUM.search(text)):
-        letters, known = (
-            re.sub(r"[^a-z0-9]", "", name.lower()) for name in (other[0], fallback.name)
-        )
-        if letters not in known:
-            raise _not_understood(header, f"the datum of {text!r}")
+    names = datums_in(text)
+    if not told and not names and (word := NAMES_DATUM.search(text)):
+        raise _not_understood(header, f"the {word[0]} of {text!r}")
+    if strange := next((name for name in names if not is_of(name, fallback)), None):
+        both = f"the datum {strange}, and {fallback.name} is the campaign file's CRS"
+        raise _not_understood(header, both)
 
 
 def _degrees_in_words(header: EnviHeader) -> CRS:
     text = _told_in_words(header)
-    datum = next((known for known in _DATUMS if known.name.search(text)), None)
-    if datum is None and (_OTHER_DATUM.search(text) or _NAMES_DATUM.search(text)):
+    datum = datum_in(text)
+    names = datums_in(text)
+    if datum is None and not names and NAMES_DATUM.search(text):
         raise _not_understood(header, f"the datum of {text!r}")
-    return WGS84 if datum is None else CRS.from_epsg(datum.degrees)
+    found = WGS84 if datum is None else CRS.from_epsg(datum.degrees)
+    if strange := next((name for name in names if not is_of(name, found)), None):
+        raise _not_understood(header, f"the datum {strange} in {text!r}")
+    return found
 
 
 def _tells_datum(header: EnviHeader) -> bool:
     text = _told_in_words(header)
-    tell = (*(known.name for known in _DATUMS), _OTHER_DATUM, _PROJ, _EPSG)
-    return any(pattern.search(text) for pattern in tell)
+    return bool(datum_in(text) or datums_in(text) or proj_string(text) or epsg_codes(text))
 
 
 def _from_coordinate_system(header: EnviHeader) -> CRS | None:
@@ -317,7 +258,7 @@ def _from_coordinate_system(header: EnviHeader) -> CRS | None:
     return _parsed(header, text)
 
 
-def _utm_zone_of_map(header: EnviHeader) -> str | None:
+def utm_zone_of_map(header: EnviHeader) -> str | None:
     """Return zone and hemisphere of a map info, as ``11N``; None if it has no UTM zone."""
     info = header.map_info or ("",)
     if info[0].upper() != "UTM" or len(info) <= 8:  # noqa: PLR2004 - as below
@@ -344,15 +285,15 @@ def _from_map_info(header: EnviHeader) -> CRS | None:
     raise _not_understood(header, written)
 
 
-def _datum(header: EnviHeader, entries: Sequence[str], written: str) -> "_Datum":
+def _datum(header: EnviHeader, entries: Sequence[str], written: str) -> NamedDatum:
     named = next((entry for entry in entries if "=" not in entry), "WGS-84")
-    for known in _DATUMS:
+    for known in DATUMS:
         if known.name.fullmatch(named):
             return known
     raise _not_understood(header, written)
 
 
-def _utm(header: EnviHeader, number: str, hemisphere: str, datum: _Datum) -> CRS:
+def _utm(header: EnviHeader, number: str, hemisphere: str, datum: NamedDatum) -> CRS:
     north = hemisphere[:1].upper() == "N"
     if not (
         number.isdecimal()

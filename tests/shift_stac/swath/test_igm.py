@@ -12,8 +12,9 @@ from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.errors import EnviError, GeolocationError
 from shift_stac.sources import Product
 from shift_stac.swath.geolocation import to_lonlat
+from shift_stac.swath.header_check import check_line_headers
 from shift_stac.swath.igm import mask_igm, place_igm
-from shift_stac.swath.igm_crs import check_line, crs_from_igm
+from shift_stac.swath.igm_crs import crs_from_igm
 
 LINES, SAMPLES = 6, 5
 FALLBACK = "EPSG:32610"
@@ -99,6 +100,21 @@ UTM_NAD27 = CRS.from_epsg(26711).to_wkt("WKT1_ESRI")
         ({"fields": {"coordinate system": "UTM zone 11 North"}}, 32611),
         ({"description": "SRID=32611"}, 32611),
         ({"description": "WKID 32611"}, 32611),
+        # Codes beside a zone, of its datum, its ellipsoid, its unit, its projection, and of heights.
+        ({"description": "UTM zone 11 North, WGS-84 (EPSG:4326)"}, 32611),
+        ({"description": "UTM zone 11 North, EPSG:6326, EPSG:7030, EPSG:9001, EPSG:16011"}, 32611),
+        ({"description": "UTM zone 11 North, heights EPSG:5703"}, 32611),
+        ({"description": "UTM zone 11 North EPSG:4269"}, 26911),
+        ({"description": "EPSG:4326 / EPSG:32611"}, 32611),
+        ({"description": "WGS 84 / UTM zone 11N (EPSG:32611)"}, 32611),
+        ({"description": "+proj=utm +zone=11 +datum=WGS84, EPSG:32611"}, 32611),
+        ({"description": "UTM zone 11 North, NAD27, Clarke 1866"}, 26711),
+        ({"description": "UTM zone 11 North, ellipsoid GRS 1980; ITRF2014 trajectory"}, 32611),
+        ({"description": "UTM zone 32 North, European 1950"}, 23032),
+        ({"description": "UTM zone 50 North, Timbalai 1948"}, 29850),
+        ({"description": "IGM in Amersfoort / RD New, metres"}, 28992),
+        ({"description": "ang20220304t203402 of run M28 over Puerto Rico, by Jordan Smith"}, 32610),
+        ({"description": "Easting, Northing, WGS 84; 1950 samples, Montana"}, 32610),
     ],
 )  # fmt: skip
 def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
@@ -113,6 +129,19 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
         {"description": "EPSG:99999"},
         {"description": "Albers Equal Area"},
         {"description": "IGM, 11N"},
+        {"description": "WGS 84 / UTM zone 11N (EPSG:32610)"},
+        {"description": "UTM zone 11 North, WGS-84, EPSG:4267"},
+        {"description": "UTM zone 11 North +proj=utm +zone=10"},
+        {"description": "UTM zone 11 North, EPSG:32699"},
+        {"description": "EPSG:32611 or EPSG:32610"},
+        {"description": "WGS 84 UTM zone 11S"},
+        {"description": "EPSG:7030"},
+        {"description": "Robinson"},
+        {"description": "IGM, Kertau"},
+        {"description": "Amersfoort"},
+        {"description": "UTM zone 11 North, Timbalai 1948"},
+        {"description": "UTM zone 11 North, Clarke 1866"},
+        {"fields": {"spatial reference": "DHDN"}},
         {"description": "IGM, Lo19"},
         {"description": "SWEREF99 TM"},
         {"description": "IGM, NAD27"},
@@ -297,11 +326,11 @@ def test_pixels_far_from_all_others_have_no_place_and_are_noted(change):
 def test_unusable_places_in_headers_are_refused(igm, message):
     glt = header(map_info=map_info("UTM, 1, 1, 0, 0, 5, 5, 11, North, WGS-84"))
     with pytest.raises((EnviError, GeolocationError), match=message):
-        check_line({Product.IGM: header(**igm), Product.GLT: glt}, FALLBACK)
+        check_line_headers({Product.IGM: header(**igm), Product.GLT: glt}, FALLBACK)
     # A list that was copied from a cube's header, and a zone that the IGM gives.
     copied = {"data gain values": "{0.1, 0.1, 0.1, 0.1}"}
     sound = header("easting, UTM zone 10 North", fields=copied)
-    check_line({Product.IGM: sound, Product.GLT: glt}, FALLBACK)
+    check_line_headers({Product.IGM: sound, Product.GLT: glt}, FALLBACK)
 
 
 def test_some_pixels_of_a_real_line_may_lie_far_apart(shared):

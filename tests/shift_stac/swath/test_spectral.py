@@ -3,7 +3,7 @@ import pytest
 from shift_stac.envi.header import parse_header
 from shift_stac.errors import EnviError
 from shift_stac.sources import Product
-from shift_stac.swath.igm_crs import check_line
+from shift_stac.swath.header_check import check_line_headers
 from shift_stac.swath.spectral import nearest_band, shared_axis
 
 WINDOWS = [(400.0, 600.0)]
@@ -59,4 +59,4 @@ def test_bad_bands_of_the_campaign_are_counted_from_one_and_are_there():
     rdn = cube("rdn", [400, 500, 600])
     assert shared_axis([rdn], [(400, 600)], [(1, 1), (3, 3)]).good == (False, True, False)
     with pytest.raises(EnviError, match=r"rdn.* has 3 bands, .*spectral\.bad_bands.* band 4"):
-        check_line({Product.RADIANCE: rdn}, None, [(2, 4)])
+        check_line_headers({Product.RADIANCE: rdn}, None, [(2, 4)])
