@@ -148,8 +148,8 @@ def describe(
             cube,
             SEASON_CUBE,
             site_options(CubeOptions),
-            "Put the lines of a season on one grid: choose a place, dates and bands. Computed on "
-            "the cluster, and published as one Zarr cube with an item that names its lines.",
+            "Put the lines of a season on one grid: choose a place, dates and bands. The run computes "
+            "on the cluster, and publishes one Zarr cube with an item that names its lines.",
             asked=_ASKED_OF_A_CUBE,
         ),
         deployment(

@@ -20,7 +20,7 @@ UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.C
 
 SILENT = (
     f"Its process gave no sign of life for {SILENT_SECONDS} s: it was killed or stopped, or its "
-    "machine is gone. Run it again: it continues from what is done."
+    "machine is gone. Run it again: it continues where it stopped."
 )
 NOT_STARTED = (
     "A worker took it and did not start it: the worker was killed meanwhile, or its machine is "

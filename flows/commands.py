@@ -119,7 +119,7 @@ def main_catalog(arguments: Sequence[str] | None = None) -> int:
         console.print(f"\n{usage.replace('...', '--help')} explains the options of each.")
         return 0
     known = similar(given[0], CATALOG) if given else ""
-    said = f"error: {given[0]} is no action{known}" if given else "error: no action is given"
+    said = f"error: {given[0]} is not an action{known}" if given else "error: no action is given"
     errors = plain_console(stderr=True)
     errors.print(said, highlight=False, soft_wrap=True)
     errors.print(f"usage: {usage}", highlight=False, soft_wrap=True)

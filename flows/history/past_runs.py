@@ -94,7 +94,7 @@ def flow_runs(
 
 
 def is_into(run: objects.FlowRun, store: str) -> bool:
-    """Whether a run, by its parameters, works for an archive and is no dry run."""
+    """Whether a run, by its parameters, works for an archive and is not a dry run."""
     told = run.parameters.get("options")
     if not isinstance(told, dict) or told.get("dry_run"):
         return False

@@ -13,7 +13,7 @@ from shift_stac.errors import (
 
 _HINTS: dict[type[ShiftError], str] = {
     NoSessionError: "begin one with the deployment aws-session, or with `python -m "
-    "flows.session`, and run again; it continues from what is done",
+    "flows.session`, and run again; it continues where it stopped",
     DamagedTableError: "`python -m flows.catalog rebuild` makes it again",
     ForeignLinkError: "give the address by --catalog.public-url",
     WorkFolderError: "choose the folder by --work-dir",

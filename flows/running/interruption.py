@@ -51,8 +51,8 @@ def ending_soon(cancellation: Cancellation) -> Iterator[None]:
 def end_run(reason: str) -> None:
     """End the run of this process as a signal does, for a reason; used when its server cannot be reached.
 
-    Published lines stay, the run's jobs are cancelled, and the next run continues from what is
-    done.
+    Published lines stay, the run's jobs are cancelled, and the next run continues where it
+    stopped.
     """
     _reasons.append(reason)
     plain_console(stderr=True).print(f"error: {reason}", highlight=False, soft_wrap=True)
@@ -104,5 +104,5 @@ def _tell(run_id: UUID | None, number: signal.Signals) -> None:
             return
         state = client.read_flow_run(run_id).state
         if state is None or not (state.is_final() or state.is_cancelling()):
-            message = f"Interrupted by {number.name}; the next run continues from what is done."
+            message = f"Interrupted by {number.name}; the next run continues where it stopped."
             client.set_flow_run_state(run_id, Crashed(message=message), force=True)

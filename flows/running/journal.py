@@ -93,7 +93,7 @@ class Journal:
         self._stack.close()
         if error is not None and self.run.ended is None:
             name, reason = error_name(error), why_ended()
-            # A BaseException that is no Exception comes from outside: a signal, or a cancel by the
+            # A BaseException that is not an Exception comes from outside: a signal, or a cancel by the
             # server.
             failed = reason or isinstance(error, Exception)
             status = RunStatus.FAILED if failed else RunStatus.CANCELLED

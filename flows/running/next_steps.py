@@ -44,7 +44,7 @@ _CAMPAIGN = "Run the campaign (python -m flows.campaign)."
 _CATALOG = "Check that the archive can be written. Then run python -m flows.catalog rebuild."
 _BY_KIND = {
     AlertKind.STUCK: "Check whether its process is alive. If not, cancel the run and start it "
-    "again: it continues from what is done.",
+    "again: it continues where it stopped.",
     AlertKind.LATE: "Check whether the worker runs (python -m deployments.serve starts it).",
     AlertKind.CRASHED: "Start it again: it continues.",
     AlertKind.ALL_FAILED: "See the lines' reasons below.",

@@ -25,7 +25,7 @@ from flows.running.temporary_server import (
 from shift_stac.monitoring.run_report import LEFT_TO_DO, LineState, RunKind, RunReport
 
 _SERVER_ENDED = (
-    "the run's own Prefect server ended: run the same command again; it continues from what is done"
+    "the run's own Prefect server ended: run the same command again; it continues where it stopped"
 )
 
 

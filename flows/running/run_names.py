@@ -43,7 +43,7 @@ def named(flow: str) -> Callable[[], str]:
 
 
 def run_name(called: str, options: Any, due: datetime) -> str:
-    """Return the name of a run; wrong options are no error here.
+    """Return the name of a run; wrong options are not an error here.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class SignsOfLife:
                     end_run(
                         f"the Prefect server at {PREFECT_API_URL.value()} has not answered for "
                         f"{self._patience:g} s: start it again, then start the run again; it "
-                        "continues from what is done"
+                        "continues where it stopped"
                     )
                     return
                 self._over.wait(BEAT_SECONDS - (time.monotonic() - begun))

@@ -36,7 +36,7 @@ class IngestOptions(ArchiveOptions):
     date: Dates = Field(default=(), description="flight date YYYYMMDD; may be given several times")
     line: Lines = Field(
         default=(),
-        description="flight line, by its name; may be given several times "
+        description="name of a flight line to ingest; may be given several times "
         "(default: every line that the portal lists for the dates)",
     )
     force: bool = Field(default=False, description="ingest lines again that are up to date")
@@ -123,7 +123,7 @@ class DiffOptions(PublishedOptions, PortalOptions):
     """Options of a comparison with the portal; also the parameters of its flow."""
 
     date: Dates = Field(
-        default=(), description="only this date YYYYMMDD; may be given several times"
+        default=(), description="use only this date (YYYYMMDD); may be given several times"
     )
 
 
@@ -146,13 +146,13 @@ class CubeOptions(PublishedOptions):
         default=None, description="place: GeoJSON file of a polygon, instead of a box"
     )
     date: Dates = Field(
-        default=(), description="only this date YYYYMMDD; may be given several times"
+        default=(), description="use only this date (YYYYMMDD); may be given several times"
     )
     first_date: FlightDate | None = Field(
-        default=None, description="no date before this one, YYYYMMDD"
+        default=None, description="use no date before this one (YYYYMMDD)"
     )
     last_date: FlightDate | None = Field(
-        default=None, description="no date after this one, YYYYMMDD"
+        default=None, description="use no date after this one (YYYYMMDD)"
     )
     bands: Wavelengths = Field(
         default=(),
@@ -174,9 +174,9 @@ class CubeOptions(PublishedOptions):
     )
     mosaic: MosaicRule = Field(
         default=MosaicRule.NADIR,
-        description="line that a cell shows where several lines of a day have a value: the one "
-        "with the view nearest to the vertical (nadir), the first, or the newest by time of "
-        "begin",
+        description="which line a cell shows if several lines of a day have a value there: the line "
+        "with the view nearest to the vertical (nadir), the line that began first, or the one that "
+        "began last (newest)",
     )
     mask_bad_bands: bool = Field(default=True, description="leave out bands that are not usable")
     cluster: str = Field(

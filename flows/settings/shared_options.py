@@ -138,7 +138,7 @@ class ArchiveOptions(PublishedOptions, PortalOptions):
     )
     layout: ChunkLayout | None = Field(
         default=None,
-        description="use that the chunks are best for: spectral (whole spectra), map (whole "
+        description="the use for which the chunks are made: spectral (whole spectra), map (whole "
         f"bands) or balanced (default: {DEFAULT_LAYOUT})",
     )
     x_chunk: int | None = Field(

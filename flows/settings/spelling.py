@@ -65,7 +65,7 @@ def check_environment(names: Mapping[str, Shape]) -> None:
         name = given.upper()
         meant = _with_prefix(name)
         if meant in known or meant in _NOT_SETTINGS:
-            msg = f"the environment variable {given} is no setting; did you mean {meant}?"
+            msg = f"the environment variable {given} is not a setting; did you mean {meant}?"
             raise SettingsError(msg)
         if not name.startswith(PREFIX) or name.startswith(_OF_TESTS) or name in _NOT_SETTINGS:
             continue
@@ -76,7 +76,7 @@ def check_environment(names: Mapping[str, Shape]) -> None:
             shape is Shape.ANY_KEYS and name.startswith(f"{above}__")
             for above, shape in known.items()
         ):
-            msg = f"the environment variable {given} is no setting"
+            msg = f"the environment variable {given} is not a setting"
             raise SettingsError(msg + similar(name, {*known, *_NOT_SETTINGS}))
 
 
@@ -154,7 +154,7 @@ def check_keys(
     for key, value in table.items():
         name = above + key
         if name not in names:
-            msg = f"the settings file {path} has the key {name}, which is no setting"
+            msg = f"the settings file {path} has the key {name}, which is not a setting"
             raise SettingsError(msg + similar(name, names))
         is_table = isinstance(value, Mapping)
         if is_table and names[name] is Shape.VALUE:

@@ -129,7 +129,7 @@ def _check_time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError) as error:
-        msg = f"{value!r} is no time zone: expected a name such as America/Los_Angeles"
+        msg = f"{value!r} is not a time zone: expected a name such as America/Los_Angeles"
         raise ValueError(msg) from error
     return value
 

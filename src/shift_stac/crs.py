@@ -36,10 +36,10 @@ def parse_crs(crs: Any) -> CRS:
     try:
         found = _of_text(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
     except CRSError as error:
-        msg = f"{crs!r} is no CRS: give a code such as 'EPSG:32610', or WKT"
+        msg = f"{crs!r} is not a CRS: give a code such as 'EPSG:32610', or WKT"
         raise MapError(msg) from error
     if not (found.is_projected or found.is_geographic):
-        msg = f"{found.name} is no CRS of maps: give a projected one, or one of longitude and latitude"
+        msg = f"{found.name} is not a CRS of maps: give a projected one, or one of longitude and latitude"
         raise MapError(msg)
     return found
 

@@ -71,7 +71,7 @@ def _is_radiance_unit(unit: str) -> str:
     ]
     if unit != "1" and (kinds != [1, 1, 1, 1] or len(parts) != len(kinds)):
         msg = (
-            f"{unit!r} is no unit of radiance: give power by area, wavelength and solid angle, such as "
+            f"{unit!r} is not a unit of radiance: give power by area, wavelength and solid angle, such as "
             "'uW cm-2 nm-1 sr-1', or '1' for numbers without a unit"
         )
         raise ValueError(msg)
@@ -123,9 +123,7 @@ class Untold(FrozenModel):
     def _are_known(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
         for number, name in enumerate(bands, start=1):
             if name and name not in {*ObsBand}:
-                msg = (
-                    f"{name!r} is no band of an OBS: {', '.join(ObsBand)} are; '' leaves a band out"
-                )
+                msg = f"{name!r} is not a band of an OBS: {', '.join(ObsBand)} are; '' leaves a band out"
                 raise ValueError(msg)
             if name and name in bands[number:]:
                 msg = f"{name!r} is given twice"

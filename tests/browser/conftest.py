@@ -35,7 +35,7 @@ class Watched:
             lambda said: self.errors.append(said.text) if said.type == "error" else None,
         )
         page.on("request", lambda request: self.requests.append(request.url))
-        # Requests that the browser cancelled when it left a page are no failures.
+        # Requests that the browser cancelled when it left a page are not failures.
         page.on(
             "requestfailed",
             lambda request: (

@@ -136,7 +136,7 @@ def test_a_page_can_be_followed(page, desk, session, monkeypatch):
                 wanted = block.status if command == block.commands[-1] else 0
                 assert done.returncode == wanted, told
         else:
-            pytest.fail(f"{block.place}: a block of {block.language} without title is no file")
+            pytest.fail(f"{block.place}: a block of {block.language} without title is not a file")
     empty = [name for name, made in names.items() if isinstance(made, pd.DataFrame) and made.empty]
     assert empty == [], "nothing of the demo is there"
 

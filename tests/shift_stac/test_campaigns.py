@@ -161,7 +161,7 @@ def test_a_crs_in_which_lines_can_lie_is_read(tmp_path, crs):
         (
             '"{line}_obs"',
             '"{line}_obs", bands = ["wind"]',
-            "'wind' is no band of an OBS: path_length, ",
+            "'wind' is not a band of an OBS: path_length, ",
         ),
         (
             '"{line}_obs"',
@@ -171,12 +171,12 @@ def test_a_crs_in_which_lines_can_lie_is_read(tmp_path, crs):
         (
             'name = "{line}_igm"',
             'named = "{line}_igm"',
-            r"named is no key .*did you mean name\?.*: bands, directory, ending, header",
+            r"named is not a key .*did you mean name\?.*: bands, directory, ending, header",
         ),
         (
             "[[380.0, 1340.0]",
             "[[1340.0, 380.0]",
-            r"spectral\.good_windows: \[1340, 380\] is no window",
+            r"spectral\.good_windows: \[1340, 380\] is not a window",
         ),
         (
             "[[380.0, 1340.0], [1450.0, 1800.0], [1970.0, 2500.0]]",
@@ -200,7 +200,7 @@ def test_a_crs_in_which_lines_can_lie_is_read(tmp_path, crs):
         ),
         ('url = "https://avng.jpl.nasa.gov/"', 'url = "javascript:x"', r"providers\.0\.url: "),
         ("[portal.versions.v0]", '[portal.versions."../x"]', r"versions\.\.\./x: "),
-        ("uW cm-2 nm-1 sr-1", "bananas", r"radiance_unit: 'bananas' is no unit .* such as"),
+        ("uW cm-2 nm-1 sr-1", "bananas", r"radiance_unit: 'bananas' is not a unit .* such as"),
         (
             '_rdn_v2aa1_clip" }',
             '_rdn_v2aa1_clip", unit = "DN sr-1" }',

@@ -72,7 +72,7 @@ def choose_place(
     StorageError
         The archive cannot be read, or the place cannot be claimed.
     CatalogError
-        The published item is no JSON.
+        The published item is not JSON.
     """
     checksums = {name: _sha256(file.read_bytes()) for name, file in companions.files.items()}
     item = read_item(storage, item_path(campaign, line))

@@ -112,7 +112,7 @@ class PortalDescription(FrozenModel):
         is_address = re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) or re.match(r"[/~]", url)
         if is_address and url.isprintable():
             return url
-        msg = f"{url!r} is no address of a portal: give one that begins with https:// or http://, or a whole path"
+        msg = f"{url!r} is not an address of a portal: give one that begins with https:// or http://, or a whole path"
         raise ValueError(msg)
 
     @property
@@ -254,7 +254,7 @@ class SpectralRange(FrozenModel):
     ) -> tuple[tuple[float, float], ...]:
         for low, high in windows:
             if not 0 <= low < high:
-                msg = f"[{low:g}, {high:g}] is no window: give two wavelengths in nanometres, the shorter first"
+                msg = f"[{low:g}, {high:g}] is not a window: give two wavelengths in nanometres, the shorter first"
                 raise ValueError(msg)
         if windows and max(high for _, high in windows) < _SHORTEST_NM:
             msg = f"no window reaches {_SHORTEST_NM:g}: give wavelengths in nanometres"
@@ -266,7 +266,7 @@ class SpectralRange(FrozenModel):
     def _are_ranges(cls, bands: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
         for first, last in bands:
             if not 1 <= first <= last:
-                msg = f"[{first}, {last}] is no range of bands: give the first and the last, counted from 1"
+                msg = f"[{first}, {last}] is not a range of bands: give the first and the last, counted from 1"
                 raise ValueError(msg)
         return bands
 
@@ -286,7 +286,7 @@ class QuicklookBands(FrozenModel):
     @classmethod
     def _are_nanometres(cls, rgb: tuple[float, float, float]) -> tuple[float, float, float]:
         if not all(_SHORTEST_NM <= band < math.inf for band in rgb):
-            msg = f"{list(rgb)} are no wavelengths of light in nanometres: give three of {_SHORTEST_NM:g} or more"
+            msg = f"{list(rgb)} are not wavelengths of light in nanometres: give three of {_SHORTEST_NM:g} or more"
             raise ValueError(msg)
         return rgb
 

@@ -58,7 +58,7 @@ def _spell(fault: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = _keys_in(place[:-1], model)
         hint = similar(str(place[-1]), known)
-        return f"{key} is no key of a campaign file{hint}; allowed here: {', '.join(known)}"
+        return f"{key} is not a key of a campaign file{hint}; allowed here: {', '.join(known)}"
     if kind == "missing":
         of_list = isinstance(place[-1], int)
         return f"{key} is missing: {'the list needs more values' if of_list else 'add it'}"

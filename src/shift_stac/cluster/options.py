@@ -52,7 +52,7 @@ def find_class(profile: ClusterProfile) -> type[SpecCluster]:
         raise ProfileError(msg) from error
     if not (isinstance(found, type) and issubclass(found, SpecCluster)):
         msg = (
-            f"cluster profile {profile.name}: {name} is no class derived from "
+            f"cluster profile {profile.name}: {name} is not a class derived from "
             "distributed.SpecCluster, as those of dask-jobqueue and LocalCluster are"
         )
         raise ProfileError(msg)

@@ -232,7 +232,7 @@ def _span(begin: datetime | None, end: datetime | None) -> float | None:
 
 
 async def cancel_job(job: str) -> None:
-    """Cancel a job; a job that is already gone is no error."""
+    """Cancel a job; a job that is already gone is not an error."""
     await run_command("scancel", job)
 
 

@@ -12,7 +12,7 @@ _LONGEST = 60
 def _check(name: str) -> str:
     if not re.search(_PATTERN, name):
         msg = (
-            f"{name!r} is no name of a cube: give one of small letters, digits and hyphens, such as "
+            f"{name!r} is not a name of a cube: give one of small letters, digits and hyphens, such as "
             "fields-2022"
         )
         raise ValueError(msg)

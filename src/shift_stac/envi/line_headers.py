@@ -148,7 +148,7 @@ def _check_axis(name: str, wavelengths: np.ndarray) -> None:
     low, high = float(wavelengths.min()), float(wavelengths.max())
     if not (low > _SHORTEST_NM and high < _LONGEST_NM):
         msg = (
-            f"{name}: {low:g} to {high:g} nm are no wavelengths of light; correct the "
+            f"{name}: {low:g} to {high:g} nm are not wavelengths of light; correct the "
             "wavelengths or their unit"
         )
         raise EnviError(msg)

@@ -156,7 +156,7 @@ def transform_bounds(bounds: Sequence[float], source: CRS, target: CRS) -> Bound
     try:
         west, south, east, north = map(float, bounds)
     except (TypeError, ValueError) as error:
-        msg = f"{bounds!r} is no box: give (west, south, east, north)"
+        msg = f"{bounds!r} is not a box: give (west, south, east, north)"
         raise MapError(msg) from error
     if source.is_geographic and west - east > TURN_DEG / 2:
         east += TURN_DEG

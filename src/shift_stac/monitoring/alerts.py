@@ -257,7 +257,7 @@ def _quiet(
         return
     since = f"since {last.astimezone(UTC):%Y-%m-%d}" if last else "so far"
     idle = latest is None or now - (latest.ended or NEVER) > patience
-    # It is no fault if nothing is left to publish: the campaign is complete.
+    # It is not a fault if nothing is left to publish: the campaign is complete.
     waiting = sum(latest.counts.get(state, 0) for state in LEFT_TO_DO) if latest else 0
     if idle:
         kind, why = AlertKind.IDLE, "No ingest has ended in this time."

@@ -204,7 +204,7 @@ def _entry(target: str, url: str, note: str) -> Entry | None:
 
 
 def _host(link: SplitResult) -> tuple[str, str | None, int | None] | None:
-    """Return scheme, host and port, without a scheme's own port; None if the port is no number."""
+    """Return scheme, host and port, without a scheme's own port; None if the port is not a number."""
     try:
         port = link.port
     except ValueError:

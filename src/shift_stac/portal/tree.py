@@ -150,7 +150,9 @@ class FolderTree(Tree):
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         if not self._root.is_dir():
-            msg = f"{root} is no folder: give the portal's https:// address, or a mirror's folder"
+            msg = (
+                f"{root} is not a folder: give the portal's https:// address, or a mirror's folder"
+            )
             raise NoPortalError(msg)
 
     @override

@@ -233,14 +233,14 @@ class FlightLineAccessor:
         """Write this line, or part of a line, as ENVI files: cube, IGM, LOC and OBS.
 
         Values are the bits of the source, including bad bands. Scaled integers of the store are
-        written as physical values. Missing values are the ``data ignore value`` of the header. Of a
-        part, such as ``ds.isel(y=slice(100, 400))``, the headers tell ``x start`` and ``y start``
-        in the line.
+        written as physical values. Missing values are the ``data ignore value`` of the header. The
+        headers of a part, such as ``ds.isel(y=slice(100, 400))``, give its ``x start`` and
+        ``y start`` in the line.
 
         Parameters
         ----------
         folder
-            Is made where it is not there. The files are named as on the portal: ``<line>_rdn`` or
+            It is created if it does not exist. The files are named as on the portal: ``<line>_rdn`` or
             ``_rfl``, ``_igm``, ``_loc`` and, where the line has observation geometry, ``_obs``, each
             with a header ``.hdr``. Files of these names are replaced.
         variable

@@ -49,7 +49,9 @@ def find_bands(
         half the distance to its neighbour.
     """
     if isinstance(wanted, str) or not np.iterable(wanted) or not len(wanted):
-        msg = f"bands={wanted!r} is no list: give one of wavelengths in nanometres, such as [650]"
+        msg = (
+            f"bands={wanted!r} is not a list: give one of wavelengths in nanometres, such as [650]"
+        )
         raise MapError(msg)
     spacing = np.abs(np.gradient(centres)) if len(centres) > 1 else np.zeros(1)
     reach = spacing / 2 if widths is None else np.fmax(spacing / 2, widths)
@@ -58,7 +60,7 @@ def find_bands(
         try:
             nm = float(asked)
         except (TypeError, ValueError) as error:
-            msg = f"{asked!r} is no wavelength: give numbers in nanometres"
+            msg = f"{asked!r} is not a wavelength: give numbers in nanometres"
             raise MapError(msg) from error
         place = int(np.argmin(np.abs(centres - nm)))
         # Not "greater than": comparisons with NaN are false.

@@ -105,7 +105,7 @@ def campaign_table(
 
 def _check_columns(bands: Sequence[float] | None, also: Sequence[str], *, wide: bool) -> None:
     if isinstance(also, str):
-        msg = f"also={also!r} is no list: give one of names, such as [{also!r}]"
+        msg = f"also={also!r} is not a list: give one of names, such as [{also!r}]"
         raise MapError(msg)
     if wide and np.iterable(bands) and len(set(bands)) < len(bands):
         msg = f"bands={bands!r} names a wavelength twice, and a wide table has one column of each"

@@ -114,7 +114,10 @@ def _add_bbox(command: argparse.ArgumentParser, text: str) -> None:
 def _add_place(command: argparse.ArgumentParser, text: str) -> None:
     _add_bbox(command, text)
     command.add_argument(
-        "--geometry", type=Path, metavar="FILE", help="as --bbox: GeoJSON, GPKG, ..."
+        "--geometry",
+        type=Path,
+        metavar="FILE",
+        help="only inside the polygons of this file (GeoJSON, GPKG, ...)",
     )
     _add_datetime(command)
 
@@ -150,7 +153,9 @@ def _add_plots(command: argparse.ArgumentParser, kind: str) -> None:
     _add_values(command)
     command.add_argument("--crs", help="CRS of coordinates without one; by default degrees in CSV")
     command.add_argument(
-        "--ids", metavar="COLUMN", help="of names; by default id, or the row's number"
+        "--ids",
+        metavar="COLUMN",
+        help="column with the names of the places; by default id, or the row's number",
     )
     _add_table(command, _TABLES)
 

@@ -51,14 +51,12 @@ def write_geotiff(raster: xr.DataArray, path: str | Path, *, cog: bool = False) 
     raster = along_wavelengths(raster)
     if raster.dims not in (("y", "x"), ("wavelength", "y", "x")) or raster.rio.crs is None:
         msg = (
-            f"this is no map: it has the dimensions {raster.dims}, and the CRS {raster.rio.crs}; give "
+            f"this is not a map: it has the dimensions {raster.dims}, and the CRS {raster.rio.crs}; give "
             "what orthorectify made, shaped ([wavelength,] y, x), with its coordinate spatial_ref"
         )
         raise MapError(msg)
     if not raster.size or not check_dtype(raster.dtype):
-        msg = (
-            f"a map of {raster.size} values of the type {raster.dtype} is no GeoTIFF: give numbers"
-        )
+        msg = f"a map of {raster.size} values of the type {raster.dtype} is not a GeoTIFF: give numbers"
         raise MapError(msg)
     path = file_to_write(path)
     with (

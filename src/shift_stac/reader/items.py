@@ -100,7 +100,7 @@ def _read_table(place: str, storage_options: Mapping[str, Any] | None) -> geopan
     try:
         items = geopandas.read_parquet(io.BytesIO(content))
     except (OSError, ValueError) as error:
-        msg = f"{place} is no table of items ({type(error).__name__}: {error})"
+        msg = f"{place} is not a table of items ({type(error).__name__}: {error})"
         raise CatalogError(msg) from error
     for column in ("assets", "links"):
         items[column] = [_with_absolute_hrefs(things, place) for things in items[column]]
@@ -126,10 +126,10 @@ def _read_json(place: str, storage_options: Mapping[str, Any] | None) -> dict[st
     try:
         document = json.loads(_read(place, storage_options))
     except (ValueError, RecursionError) as error:
-        msg = f"{place} is no JSON ({error})"
+        msg = f"{place} is not JSON ({error})"
         raise CatalogError(msg) from error
     if not isinstance(document, dict):
-        msg = f"{place} is no STAC object"
+        msg = f"{place} is not a STAC object"
         raise CatalogError(msg)
     return document
 

@@ -19,7 +19,7 @@ def local_path(path: str | Path) -> Path:
         It is the address of a bucket or a server.
     """
     if _ADDRESS.match(str(path)):
-        msg = f"{path} is no path of this machine: write there, and copy the files afterwards"
+        msg = f"{path} is not a path of this machine: write there, and copy the files afterwards"
         raise MapError(msg)
     return at_home(path)
 
@@ -30,13 +30,13 @@ def file_to_write(path: str | Path) -> Path:
     Raises
     ------
     MapError
-        It is a folder, its folder does not exist, or it is no path of this machine.
+        It is a folder, its folder does not exist, or it is not a path of this machine.
     """
     file = local_path(path)
     if file.is_dir():
         msg = f"{file} is a folder: give the path of a file"
         raise MapError(msg)
     if not file.parent.is_dir():
-        msg = f"{file} cannot be written, because {file.parent} is no folder: make it first"
+        msg = f"{file} cannot be written, because {file.parent} is not a folder: make it first"
         raise MapError(msg)
     return file

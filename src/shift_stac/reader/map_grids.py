@@ -150,10 +150,10 @@ def grid_of(like: xr.DataArray | xr.Dataset) -> MapGrid:
     Raises
     ------
     MapError
-        It is no array of xarray, has no CRS, or is not north-up.
+        It is not an array of xarray, has no CRS, or is not north-up.
     """
     if not isinstance(like, xr.DataArray | xr.Dataset):
-        msg = f"like={like!r} is no array of xarray: give one from orthorectify"
+        msg = f"like={like!r} is not an array of xarray: give one from orthorectify"
         raise MapError(msg)
     if like.rio.crs is None:
         msg = "like has no CRS: give an array from orthorectify, or use rio.write_crs"

@@ -208,7 +208,7 @@ def _understand(resampling: Resampling | str, table: MapGrid, grid: MapGrid) -> 
     try:
         way = Resampling(resampling)
     except ValueError as error:
-        msg = f"{resampling!r} is no resampling: choose one of {', '.join(Resampling)}"
+        msg = f"{resampling!r} is not a resampling: choose one of {', '.join(Resampling)}"
         raise MapError(msg) from error
     pixel = matching_size(table, grid.crs)
     if way is Resampling.AVERAGE and grid.cell_size < pixel * (1 - _SAME_SIZE):

@@ -102,7 +102,7 @@ def _parse(places: Any, crs: Any, ids: str | None) -> Places:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
         msg = (
-            f"these are no places ({type(error).__name__}: {error}): give a GeoDataFrame, a DataFrame "
+            f"these are not places ({type(error).__name__}: {error}): give a GeoDataFrame, a DataFrame "
             "with columns longitude and latitude, GeoJSON, or pairs of longitude and latitude"
         )
         raise MapError(msg) from error

@@ -180,7 +180,7 @@ def spectrum(swath: xr.Dataset, variable: xr.DataArray, lon: float, lat: float) 
     try:
         place = np.array([[lon, lat]], dtype=float)
     except (TypeError, ValueError) as error:
-        msg = f"longitude {lon!r}, latitude {lat!r} are no numbers: give WGS 84 degrees"
+        msg = f"longitude {lon!r}, latitude {lat!r} are not numbers: give WGS 84 degrees"
         raise MapError(msg) from error
     check_degrees(place)
     found = _spectra(swath, variable, place, [0]).isel(point=0).drop_vars("point")

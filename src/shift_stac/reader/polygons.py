@@ -149,7 +149,7 @@ def check_degrees(places: NDArray[np.float64]) -> None:
     if wrong.any():
         lon, lat = places[int(np.argmax(wrong))]
         msg = (
-            f"longitude {lon:g}, latitude {lat:g} is no place: give WGS 84 degrees, longitude "
+            f"longitude {lon:g}, latitude {lat:g} is not a place: give WGS 84 degrees, longitude "
             "first, or a GeoDataFrame with a CRS"
         )
         raise MapError(msg)

@@ -50,7 +50,7 @@ def _box(bbox: Sequence[float], crs: Any) -> BaseGeometry:
     except (TypeError, ValueError):
         corners = np.empty(0)
     if corners.shape != (_CORNERS,) or not np.isfinite(corners).all():
-        msg = f"bbox={bbox!r} is no box: give west, south, east, north"
+        msg = f"bbox={bbox!r} is not a box: give west, south, east, north"
         raise MapError(msg)
     west, south, east, north = corners.tolist()
     source = parse_crs(crs)
@@ -91,7 +91,7 @@ def _interval(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
         is_several = isinstance(wanted, list | tuple) or np.ndim(wanted) == 1
         parts = list(wanted) if is_several else [wanted]
     if not 1 <= len(parts) <= 2:  # noqa: PLR2004 - a moment, or begin and end
-        msg = f"datetime={wanted!r} is no time: give one time, or a begin and an end"
+        msg = f"datetime={wanted!r} is not a time: give one time, or a begin and an end"
         raise MapError(msg)
     begin, end = _moments(parts[0])[0], _moments(parts[-1])[1]
     if begin is not None and end is not None and begin > end:
@@ -128,5 +128,5 @@ def _moments(told: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
 
 def _no_time(told: Any) -> MapError:
     return MapError(
-        f"{told!r} is no time: write it as 2022-03-16, 2022-03, or 2022-03-16T18:42:37Z"
+        f"{told!r} is not a time: write it as 2022-03-16, 2022-03, or 2022-03-16T18:42:37Z"
     )

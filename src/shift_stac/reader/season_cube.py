@@ -126,7 +126,7 @@ def make_cube(
     try:
         rule = MosaicRule(mosaic)
     except ValueError as error:
-        msg = f"{mosaic!r} is no rule of a mosaic: choose one of {', '.join(MosaicRule)}"
+        msg = f"{mosaic!r} is not a rule of a mosaic: choose one of {', '.join(MosaicRule)}"
         raise MapError(msg) from error
     opened = open_lines(lines, base=base, storage_options=storage_options)
     area = None if geometry is None else parse_polygon(geometry)

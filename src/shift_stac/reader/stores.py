@@ -32,7 +32,7 @@ _PLAIN_PATH = re.compile(r"[\w./-]*", re.ASCII)
 
 
 class ObjectReadError(OSError):
-    """An object that obstore could not read; a missing object is no error."""
+    """An object that obstore could not read; a missing object is not an error."""
 
 
 class Objects(ObjectStore[Any]):

@@ -201,7 +201,7 @@ def _fill_holes(table: NDArray[np.int32]) -> None:
     rows, columns = table.shape[0], table.shape[2]
     shifted = {(r, c): filled[1 + r : 1 + r + rows, 1 + c : 1 + c + columns] for r, c in neighbours}
     count = np.sum(list(shifted.values()), axis=0)
-    # At the swath's edge fewer than half of the neighbours are filled: that is no hole.
+    # At the swath's edge fewer than half of the neighbours are filled: that is not a hole.
     open_holes = (table[:, 0] == 0) & (count >= len(neighbours) // 2)
     source = np.pad(table, ((1, 1), (0, 0), (1, 1)))
     for r, c in neighbours:

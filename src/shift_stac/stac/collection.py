@@ -117,7 +117,7 @@ def read_box(told: Any) -> list[float]:
     """
     edges = [float(edge) for edge in told]
     if len(edges) not in _EDGES or not all(map(math.isfinite, edges)):
-        msg = f"{told!r} is no bounding box"
+        msg = f"{told!r} is not a bounding box"
         raise ValueError(msg)
     half = len(edges) // 2
     return [*edges[:2], *edges[half : half + 2]]

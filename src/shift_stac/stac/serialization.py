@@ -64,7 +64,7 @@ def _parse(content: bytes, where: str, shape: type[_Document]) -> dict[str, Any]
         # A lone surrogate of UTF-16, and numbers that only Python reads: none can be written again.
         json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
-        msg = f"{where} is no JSON ({error}): restore it, or remove it and ingest again"
+        msg = f"{where} is not JSON ({error}): restore it, or remove it and ingest again"
         raise CatalogError(msg) from error
     try:
         shape.model_validate(parsed)

@@ -53,7 +53,7 @@ def check_address(url: str) -> None:
     if _is_bucket(url):
         _check_bucket(url)
     elif not url or re.match(r"[A-Za-z][\w+.-]*:/", url):
-        msg = f"{url!r} is no address of an archive: expected a folder or s3://bucket/prefix"
+        msg = f"{url!r} is not an address of an archive: expected a folder or s3://bucket/prefix"
         raise StorageError(msg)
 
 

@@ -236,7 +236,7 @@ def _write_arrays(
 ) -> tuple[float, tuple[str, ...]]:
     """Fill the template's arrays, one block of whole chunk rows after another.
 
-    Returns the share of pixels that have a location, and notes on values of the cubes that are no
+    Returns the share of pixels that have a location, and notes on values of the cubes that are not
     numbers.
     """
     lines, _, samples = igm.shape

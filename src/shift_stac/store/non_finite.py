@@ -1,4 +1,4 @@
-"""Counts the values of a cube that are no numbers."""
+"""Counts the values of a cube that are not numbers."""
 
 from collections.abc import Iterator
 from typing import Any

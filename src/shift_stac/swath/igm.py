@@ -101,7 +101,7 @@ def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
     if crs is None:
         if not in_degrees:
             msg = (
-                f"{name}: its header tells no UTM zone, and its values are no degrees; tell the zone "
+                f"{name}: its header gives no UTM zone, and its values are not degrees; give the zone "
                 "in the campaign file, as crs of the portal version"
             )
             raise GeolocationError(msg)
@@ -109,11 +109,11 @@ def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
     if in_degrees and crs.is_projected:
         told = crs.name if _from_words(header) else "easting and northing"
         if _from_words(header) or (tells_metres(header) and not tells_degrees(header)):
-            msg = f"{name}: its values are degrees, and its header tells {told}; correct the header"
+            msg = f"{name}: its values are degrees, and its header says {told}; correct the header"
             raise GeolocationError(msg)
         crs = WGS84
     if not in_degrees and not crs.is_projected:
-        msg = f"{name}: its header tells {crs.name}, and its values are no degrees"
+        msg = f"{name}: its header says {crs.name}, and its values are not degrees"
         raise GeolocationError(msg)
     nodata = header.nodata
     data = image.data

@@ -170,7 +170,7 @@ class _Store:
         if not np.isfinite(found).all() or not (np.diff(labels) > 0).all():
             _fail("they do not ascend")
         if not (found.min() > 100 and found.max() < 20_000):  # noqa: PLR2004 - optical, in nanometres
-            _fail(f"{found.min()} to {found.max()} are no nanometres of light")
+            _fail(f"{found.min()} to {found.max()} are not nanometres of light")
         good = self._swath["good_wavelength"].to_numpy()
         return f"{found[0]:.1f} to {found[-1]:.1f} nm, {int((good == 1).sum())} good"
 

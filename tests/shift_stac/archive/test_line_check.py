@@ -102,7 +102,7 @@ def test_an_archive_without_the_campaign_is_an_error(tmp_path, storage):
         '{"type": "Collection", "id": "x", "links": [], "x": 1e999}',
     ):
         collection.write_text(content)
-        with pytest.raises(CatalogError, match="is no JSON"):
+        with pytest.raises(CatalogError, match="is not JSON"):
             published_lines(storage, CAMPAIGN)
 
 

@@ -108,7 +108,7 @@ OPTIONS = CLASS + '[options]\nmemory = "1 GiB"\n'
         ('class = "dask_jobqueue.SlurmCluster"', "'dask_jobqueue.SlurmCluster' cannot be imported"),
         ('class = "SLURMCluster"', "a dotted name is needed"),
         ('class = "../../x"', "a dotted name is needed"),
-        ('class = "distributed.Client"', "no class derived from distributed.SpecCluster"),
+        ('class = "distributed.Client"', "not a class derived from distributed.SpecCluster"),
         ("[options]\nmemory = 1", "options without a class"),
         ('job_name = "shift-{line}"', "must have {line} and {run}"),
         ('job_name = "{line} {run}"', "space"),

@@ -96,5 +96,5 @@ def test_invalid_boxes_are_refused(box):
 
 
 def test_an_invalid_crs_is_refused():
-    with pytest.raises(MapError, match="'EPSG:1' is no CRS"):
+    with pytest.raises(MapError, match="'EPSG:1' is not a CRS"):
         parse_crs("EPSG:1")

@@ -240,7 +240,7 @@ def test_options_that_contradict_each_other_or_make_no_map_are_refused(lines, op
         ds.swath.orthorectify(bbox=(10, 50, 11, 51), crs="EPSG:4326")
     with pytest.raises(MapError, match="resolution of 0"):
         ds.swath.orthorectify(resolution=0)
-    with pytest.raises(MapError, match="are no numbers"):
+    with pytest.raises(MapError, match="are not numbers"):
         ds.swath.spectrum("west", 34)
     with pytest.raises(MapError, match=r"larger than the whole line.*degree"):
         ds.swath.orthorectify(crs=4326, resolution=5)
@@ -271,10 +271,10 @@ def test_a_part_of_a_line_is_mapped_where_it_lies(opened):
         ([0.65], "nanometres; 0.65 um is 650 nm"),
         ([10000], "377.1 to 2501"),
         ([float("nan")], "no band at nan nm"),
-        ("650", "is no list"),
-        (650, "is no list"),
-        ([], "is no list"),
-        (["red"], "is no wavelength"),
+        ("650", "is not a list"),
+        (650, "is not a list"),
+        ([], "is not a list"),
+        (["red"], "is not a wavelength"),
     ],
 )
 def test_a_wavelength_that_no_band_has_is_an_error_that_says_nanometres(opened, bands, says):

@@ -103,15 +103,15 @@ def test_places_are_given_in_any_crs(archive):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"datetime": "March"}, "is no time"),
-        ({"datetime": 2022}, "is no time"),
-        ({"datetime": slice("2022-02", "2022-03")}, "is no time"),
-        ({"datetime": pd.NaT}, "is no time"),
-        ({"datetime": np.datetime64("NaT", "D")}, "is no time"),
+        ({"datetime": "March"}, "is not a time"),
+        ({"datetime": 2022}, "is not a time"),
+        ({"datetime": slice("2022-02", "2022-03")}, "is not a time"),
+        ({"datetime": pd.NaT}, "is not a time"),
+        ({"datetime": np.datetime64("NaT", "D")}, "is not a time"),
         ({"datetime": ("2022-04", "2022-03")}, "ends before"),
         ({"bbox": (-120, 34, -121, 35), "bbox_crs": "EPSG:32610"}, "is empty"),
         ({"bbox": (34.4, -120.1, 34.5, -120.0)}, "longitude first"),
-        ({"bbox": "everywhere"}, "is no box"),
+        ({"bbox": "everywhere"}, "is not a box"),
         ({"bbox": (-120, 34)}, "west, south, east, north"),
         ({"geometry": shapely.Point(34.4, -120.1)}, "longitude first"),
         ({"geometry": shapely.Point()}, "is empty"),
@@ -127,7 +127,7 @@ def test_an_address_without_an_archive_is_an_error(archive, published, tmp_path)
     with pytest.raises(CatalogError, match=r"catalog\.json cannot be read .*address"):
         shift_stac.open_archive(tmp_path / "nowhere")
     (tmp_path / "items.parquet").write_bytes(b"PAR1")
-    with pytest.raises(CatalogError, match="is no table of items"):
+    with pytest.raises(CatalogError, match="is not a table of items"):
         shift_stac.open_archive(tmp_path / "items.parquet")
     collection = json.loads((published / "archive/AVIRIS-NG/collection.json").read_text())
     del collection["assets"]["items"]

@@ -220,8 +220,8 @@ def test_points_are_given_in_many_forms(published, lines):
     ("points", "said"),
     [
         ([(-120.0, np.nan)], "the place 0: a coordinate is NaN"),
-        ([(34.4, -120.0)], "the place 0: longitude 34.4, latitude -120 is no place"),
-        ([(770000.0, 3818000.0)], "the place 0: .* is no place: give WGS 84 degrees"),
+        ([(34.4, -120.0)], "the place 0: longitude 34.4, latitude -120 is not a place"),
+        ([(770000.0, 3818000.0)], "the place 0: .* is not a place: give WGS 84 degrees"),
         (geopandas.GeoSeries([shapely.Point(-120, 34)]), "have no CRS"),
         (
             geopandas.GeoSeries([None, shapely.Point(1, 1)], crs=4326),
@@ -242,7 +242,7 @@ def test_points_are_given_in_many_forms(published, lines):
             "the place in row 1 has no name",
         ),
         ([1, 2, 3], r"pairs of longitude and latitude, shaped \(points, 2\), not \(3,\)"),
-        ("plots.csv", "these are no places"),
+        ("plots.csv", "these are not places"),
     ],
 )
 def test_invalid_points_are_errors(published, points, said):

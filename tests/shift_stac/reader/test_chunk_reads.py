@@ -112,7 +112,7 @@ def test_spectra_of_places_are_those_of_the_nearest_pixels(stores, way, layout):
     [
         ([[34.4, -120.05]], "longitude first"),
         ([1, 2, 3], "shaped"),
-        ("here", "no places"),
+        ("here", "not places"),
         (geopandas.GeoSeries([shapely.box(0, 0, 1, 1)], crs=4326), "is a polygon: give points"),
     ],
 )

@@ -165,7 +165,7 @@ def test_errors_are_one_line(run, published, plots):
     root = published / "archive"
     for arguments, status, said in (
         (("search", root / "nowhere"), 1, "catalog.json cannot be read"),
-        (("search", root, "--datetime", "spring"), 1, "'spring' is no time"),
+        (("search", root, "--datetime", "spring"), 1, "'spring' is not a time"),
         (("spectra", root, "plots.txt"), 1, "there is no file plots.txt"),
         (("spectra", root, root / "catalog.json"), 1, "cannot be read as plots"),
         (("spectra", root, "plots.csv", "--bands", 0.65), 1, "0.65 um is 650 nm"),
@@ -191,7 +191,7 @@ def test_errors_are_one_line(run, published, plots):
 def test_a_table_that_cannot_be_written_is_refused_before_it_is_made(capsys):
     with pytest.raises(SystemExit):
         main(["spectra", "archive", "plots.csv", "-o", "nowhere/spectra.csv"])
-    assert "nowhere is no folder" in capsys.readouterr().err
+    assert "nowhere is not a folder" in capsys.readouterr().err
 
 
 def test_help_lists_each_command(run):

@@ -107,7 +107,7 @@ def test_a_variable_that_is_no_cube_is_not_written(line, tmp_path):
     ):
         with pytest.raises(MapError, match=said):
             part.swath.to_envi(tmp_path)
-    with pytest.raises(MapError, match="is no path of this machine"):
+    with pytest.raises(MapError, match="is not a path of this machine"):
         line.swath.to_envi(Path("s3://bucket/line"))
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()

@@ -88,7 +88,7 @@ def test_maps_of_every_kind_are_written_unchanged(line, tmp_path, what, cog):
 
 @pytest.mark.heavy
 def test_arrays_that_are_no_maps_are_not_written(line, tmp_path):
-    with pytest.raises(MapError, match="this is no map"):
+    with pytest.raises(MapError, match="this is not a map"):
         shift_stac.write_geotiff(line.Reflectance, tmp_path / "map.tif")
     raster = line.swath.orthorectify(bands=[650])
     for values, said in (
@@ -99,8 +99,8 @@ def test_arrays_that_are_no_maps_are_not_written(line, tmp_path):
             shift_stac.write_geotiff(values, tmp_path / "map.tif")
     for path, said in (
         (tmp_path, "is a folder"),
-        (tmp_path / "new" / "map.tif", "new is no folder"),
-        ("s3://bucket/map.tif", "is no path of this machine"),
+        (tmp_path / "new" / "map.tif", "new is not a folder"),
+        ("s3://bucket/map.tif", "is not a path of this machine"),
     ):
         with pytest.raises(MapError, match=said):
             shift_stac.write_geotiff(raster, path)

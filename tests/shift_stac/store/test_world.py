@@ -80,7 +80,7 @@ def test_scaled_numbers_keep_their_bits_and_open_as_physical_values(
         ({"wavelength units": "Index"}, "'Index'"),
         ({"wavelength": [450, 500, 600, 590, 700, 800]}, "fall back"),
         ({"wavelength": [450, 500, 600, 600, 700, 800]}, "have the same wavelength"),
-        ({"wavelength units": "Micrometers"}, "no wavelengths of light"),
+        ({"wavelength units": "Micrometers"}, "not wavelengths of light"),
     ],
 )
 def test_values_that_no_store_can_express_are_refused_by_the_header(tmp_path, fields, message):

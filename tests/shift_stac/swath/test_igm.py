@@ -289,9 +289,9 @@ def test_a_line_at_the_equator_keeps_its_places(north, epsg):
         (np.broadcast_to(metres()[:1], (LINES, 3, SAMPLES)), {}, "0 m from each other"),
         (MIXED_UP, {}, "its elevations .* interleave"),
         (degrees(), {"description": "UTM zone 10 North"}, "its values are degrees"),
-        (np.radians(degrees()), {"band_names": ("Easting (m)", "Northing (m)", "z")}, "tells easting"),
-        (metres(), {"description": "Geographic projection"}, "no degrees"),
-        (metres(), {"band_names": ("Longitude", "Latitude", "z")}, "no degrees"),
+        (np.radians(degrees()), {"band_names": ("Easting (m)", "Northing (m)", "z")}, "says easting"),
+        (metres(), {"description": "Geographic projection"}, "not degrees"),
+        (metres(), {"band_names": ("Longitude", "Latitude", "z")}, "not degrees"),
     ],
 )  # fmt: skip
 def test_places_that_no_flight_line_has_are_refused_with_the_file(data, fields, message):

@@ -290,7 +290,7 @@ def test_a_slope_counted_from_the_vertical_is_turned_back(stored, true):
 
 def test_a_plausible_slope_is_left_alone_and_says_nothing():
     slope = np.full((4, 5), 12.0)
-    slope[1] = 70.0  # a cliff is no defect
+    slope[1] = 70.0  # a cliff is not a defect
     layers = ObservationLayers(obs(slope=slope))
     np.testing.assert_array_equal(layers.read("slope", ALL), slope)
     np.testing.assert_array_equal(layers.read("aspect", ALL), 200.0)

@@ -170,7 +170,7 @@ def test_wavelengths_that_do_not_ascend_are_found(damaged):
     array[5] = array[3]
     assert failures(found())["wavelengths"] == "they do not ascend"
     array[:] = kept / 1000
-    assert "are no nanometres" in failures(found())["wavelengths"]
+    assert "are not nanometres" in failures(found())["wavelengths"]
 
 
 @pytest.mark.parametrize(
