@@ -1,4 +1,4 @@
-"""The paths that documentation and guides for developers name."""
+"""The paths and the fields of items that documentation and guides name."""
 
 import re
 from pathlib import Path
@@ -33,3 +33,14 @@ def test_every_path_that_is_named_exists():
         and not (ROOT / "src/shift_stac" / path).exists()
     ]
     assert missing == []
+
+
+def test_every_field_of_our_own_stands_in_the_reference():
+    written = {
+        field
+        for module in (ROOT / "src").rglob("*.py")
+        for field in re.findall(r"\bshift:[a-z_]+", module.read_text())
+    }
+    assert len(written) >= 20
+    reference = "".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md"))
+    assert sorted(field for field in written if f"`{field}`" not in reference) == []
