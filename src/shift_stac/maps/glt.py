@@ -21,7 +21,7 @@ from shift_stac.envi.line_headers import scaled_geometry_fault
 from shift_stac.errors import EnviError, GeolocationError
 from shift_stac.maps.grid import FARTHEST_PIXEL, MapGrid, covering_grid
 from shift_stac.rows import row_blocks, sampled_rows
-from shift_stac.swath.igm import ground_sampling, mask_igm
+from shift_stac.swath.igm_values import ground_sampling, mask_igm
 
 # A pixel is offered to its own cell and to the eight around it, so it affects rows up to this many
 # away.

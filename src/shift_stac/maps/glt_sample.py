@@ -9,7 +9,8 @@ from shift_stac.envi.image import read_lines
 from shift_stac.errors import EnviError
 from shift_stac.maps.glt import LARGEST_MEDIAN_OFFSET, PortalTable, portal_table, table_transform
 from shift_stac.maps.grid import MapGrid
-from shift_stac.swath.igm import InputGeometry, mask_igm
+from shift_stac.swath.igm import InputGeometry
+from shift_stac.swath.igm_values import mask_igm
 
 # A table of at most this many bytes is read as a whole, if the whole IGM is here.
 _FEW_BYTES = 4_000_000

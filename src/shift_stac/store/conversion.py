@@ -32,7 +32,7 @@ from shift_stac.store.summary import StoreSummary, VariableSummary, summary_path
 from shift_stac.store.summed_store import SummedStore
 from shift_stac.store.template import StoreText, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
-from shift_stac.swath.igm import mask_igm
+from shift_stac.swath.igm_values import mask_igm
 from shift_stac.swath.line_files import LineFiles, open_line
 from shift_stac.swath.observation import ObservationLayers
 from shift_stac.swath.observation_summary import summarize_observation

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from shift_stac.crs import WGS84, transformer
 from shift_stac.errors import GeolocationError
 from shift_stac.rows import row_blocks
-from shift_stac.swath.igm import mask_igm
+from shift_stac.swath.igm_values import mask_igm
 
 # Tolerance of the outline, in ground sampling distances: two pixels.
 _TOLERANCE_PIXELS = 2.0

@@ -13,7 +13,7 @@ from shift_stac.crs import WGS84, transformer
 from shift_stac.errors import GeolocationError
 from shift_stac.model import FrozenModel
 from shift_stac.swath.footprint import footprint
-from shift_stac.swath.igm import ground_sampling
+from shift_stac.swath.igm_values import ground_sampling
 
 
 class GeolocationSummary(FrozenModel):

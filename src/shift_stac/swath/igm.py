@@ -4,7 +4,6 @@ In metres, in the CRS of the header, or in degrees, which are converted to metre
 (scan lines, 3, samples), as :func:`shift_stac.envi.image.open_envi` maps them.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,33 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from shift_stac.crs import EASTINGS, NORTHINGS, WGS84, transformer, utm_zone_at
+from shift_stac.crs import WGS84, transformer, utm_zone_at
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, copy_lines, give_back
-from shift_stac.errors import GeolocationError, NoLocationError
+from shift_stac.errors import GeolocationError
 from shift_stac.rows import row_blocks, sampled_rows
 from shift_stac.sources import Product
 from shift_stac.swath.igm_crs import crs_from_igm, tells_degrees, tells_metres
-from shift_stac.swath.stray_pixels import RowExtents, stray_pixels
-
-# Codes that the AVIRIS-NG pipeline writes for missing values.
-ERROR_CODES = (-9999.0, -9904.0, -9903.0, -9902.0, -9901.0, -9900.0)
-
-# Metres: no zone has a place this near to its origin. Zeros and other small numbers mark missing
-# places.
-_ORIGIN = 1000.0
-
-# No ground is as low or high as this, in metres or in feet; codes of missing values are.
-_ELEVATION_RANGE = (-15_000.0, 50_000.0)
-
-# Metres: the smallest and largest distance of pixels. A subset of a line may have only some of its
-# pixels.
-_SAMPLING_RANGE = (0.01, 5000.0)
-_LEAST_OF_DEGREES = 0.2
-# Degrees from the middle of a UTM zone.
-_FARTHEST_MERIDIAN = 60.0
-# A file with a larger share of pixels that are astray is damaged.
-_MOST_STRAY = 0.1
+from shift_stac.swath.igm_values import ERROR_CODES
+from shift_stac.swath.place_check import check_places
 
 _BANDS = 3
 _IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\blon(gitude)?s?\b", re.IGNORECASE)
@@ -55,7 +36,7 @@ _NORTH_FIRST = re.compile(
 
 _BLOCK_LINES = 512
 
-# Pixels in either direction from which the ground sampling is estimated.
+# Scan lines from which the unit of the places is found.
 _SAMPLED_LINES = 200
 
 
@@ -64,7 +45,7 @@ class InputGeometry:
     """The places of a line's pixels.
 
     ``data`` is shaped (scan lines, 3, samples): easting, northing and elevation in metres, in
-    ``crs``, which is projected; :func:`mask_igm` masks those without a location. ``notes`` list
+    ``crs``, which is projected; :func:`shift_stac.swath.igm_values.mask_igm` masks those without a location. ``notes`` list
     places of the file that were not used.
     """
 
@@ -119,7 +100,7 @@ def place_igm(image: EnviImage, fallback: str | None) -> InputGeometry:
     data = image.data
     if in_degrees or order != (0, 1, 2) or (nodata is not None and nodata not in ERROR_CODES):
         data, crs = _converted(image.data[:, order], nodata, crs)
-    stray = _check_places(data, name, crs, in_degrees=in_degrees)
+    stray = check_places(data, name, crs, in_degrees=in_degrees)
     count = sum(int(pixels.sum()) for pixels in stray.values())
     if not count:
         return InputGeometry(name, data, crs)
@@ -200,154 +181,3 @@ def _converted(
 def _zone_of(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> CRS:
     """Return the UTM zone, WGS 84, of the middle of places in degrees."""
     return utm_zone_at(float(longitude[len(longitude) // 2]), float(np.median(latitude)))
-
-
-def _check_places(
-    data: NDArray[Any], name: str, crs: CRS, *, in_degrees: bool
-) -> dict[int, NDArray[np.bool_]]:
-    """Refuse places that no flight line can have; return stray pixels by their scan line."""
-    rows = RowExtents.joined(
-        [RowExtents.of(*mask_igm(data[rows])[:2]) for rows in row_blocks(len(data), _BLOCK_LINES)]
-    )
-    if np.isnan(rows.west).all():
-        msg = (
-            f"{name}: no pixel has a location; the line cannot be placed on a map. Check the "
-            "header's byte order and data type, or download it again"
-        )
-        if not crs.utm_zone:
-            msg += (
-                f"; places of {crs.name} that are far from its origin have to be converted to UTM"
-            )
-        raise NoLocationError(msg)
-    _check_unit(rows, crs, name)
-    if _has_places_as_elevation(data):
-        msg = (
-            f"{name}: its elevations are numbers of {_ELEVATION_RANGE[1]:g} and more, as eastings are; check "
-            "the header's interleave and order of bands"
-        )
-        raise GeolocationError(msg)
-    sampling = typical_distance(data)
-    least, most = _SAMPLING_RANGE
-    # A pixel of 5 m is 8e-7 radians, and would be 0.09 m if these were degrees.
-    least = _LEAST_OF_DEGREES if in_degrees else least
-    # Checked along the line too: scan lines of a flight are not all at one place.
-    closest = min(_typical_distances(data), default=sampling)
-    if sampling is not None and closest is not None and not (least <= closest and sampling <= most):
-        distance = closest if closest < least else sampling
-        msg = (
-            f"{name}: neighbouring pixels are {distance:.3g} m from each other, which no flight "
-            "line has; check its unit, or download it again"
-        )
-        raise GeolocationError(msg)
-    stray: dict[int, NDArray[np.bool_]] = {}
-    if sampling is not None:
-        stray = stray_pixels(rows, data.shape[2], sampling, lambda row: _places_of(data, row))
-    count = sum(int(pixels.sum()) for pixels in stray.values())
-    if count > _MOST_STRAY * data.shape[0] * data.shape[2]:
-        msg = (
-            f"{name}: {count} of its pixels spread over places that no flight line has; the IGM is "
-            "damaged, download it again"
-        )
-        raise GeolocationError(msg)
-    return stray
-
-
-def _check_unit(rows: RowExtents, crs: CRS, name: str) -> None:
-    """Refuse places that are kilometres or feet of the CRS: metres would lie where no line does."""
-    easting = float(np.nanmedian(rows.west + rows.east) / 2)
-    northing = float(np.nanmedian(rows.south + rows.north) / 2)
-    longitude, latitude = transformer(crs, WGS84).transform(easting, northing)
-    again = transformer(WGS84, crs).transform(longitude, latitude)
-    is_elsewhere = False
-    if crs.utm_zone:
-        middle = 6 * int(crs.utm_zone[:-1]) - 183
-        is_km = max(abs(easting), abs(northing) / 10) <= _ORIGIN
-        # Beyond a pole.
-        is_elsewhere = is_km or abs((longitude - middle + 180) % 360 - 180) > _FARTHEST_MERIDIAN
-    if is_elsewhere or not math.dist(again, (easting, northing)) < 1:
-        msg = (
-            f"{name}: its places are near {easting:.6g}, {northing:.6g}, which no line has in metres of "
-            f"{crs.name}; see whether their unit is right, or download it again"
-        )
-        raise GeolocationError(msg)
-
-
-def _has_places_as_elevation(data: NDArray[Any]) -> bool:
-    """Whether most elevations of located pixels are not those of any ground, and vary as coordinates do."""
-    rows = sampled_rows(len(data), _SAMPLED_LINES)
-    block = copy_lines(data, rows).astype(np.float64)
-    located = np.isfinite(mask_igm(block)[0])
-    elevation = block[:, 2][located]
-    high = elevation[np.isfinite(elevation) & (np.abs(elevation) > _ELEVATION_RANGE[1])]
-    return len(high) > len(elevation) / 2 and len(np.unique(high)) > 1
-
-
-def _places_of(data: NDArray[Any], row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    easting, northing, _ = mask_igm(data[row : row + 1])
-    return easting[0], northing[0]
-
-
-def mask_igm(
-    block: NDArray[Any],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return easting, northing and elevation of a block, with NaN for missing locations.
-
-    A pixel without easting or northing has no elevation either. The pages of a mapped file are
-    released.
-
-    Parameters
-    ----------
-    block
-        Shaped (scan lines, 3, samples), metres.
-
-    Returns
-    -------
-    tuple
-        Three arrays shaped (scan lines, samples), metres.
-    """
-    easting, northing, elevation = (np.array(block[:, band], dtype=np.float64) for band in range(3))
-    give_back(block)
-    nowhere = ~(_valid(easting, *EASTINGS) & _valid(northing, *NORTHINGS))
-    nowhere |= (np.abs(easting) <= _ORIGIN) & (np.abs(northing) <= _ORIGIN)
-    easting[nowhere] = northing[nowhere] = elevation[nowhere] = np.nan
-    elevation[~_valid(elevation, *_ELEVATION_RANGE)] = np.nan
-    return easting, northing, elevation
-
-
-def _valid(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:
-    inside = np.isfinite(values) & (values >= low) & (values <= high)
-    for code in ERROR_CODES:
-        inside &= values != code
-    return inside
-
-
-def ground_sampling(igm: NDArray[Any]) -> float | None:
-    """Return the median distance of neighbouring pixel centres in metres, to the decimetre.
-
-    The mean of the medians along and across the flight direction; of the one that exists for a
-    line of one scan line or one sample; None for a single pixel. ``igm`` is shaped
-    (scan lines, 3, samples); a sample of its scan lines is read.
-    """
-    distance = typical_distance(igm)
-    return None if distance is None else round(distance, 1)
-
-
-def typical_distance(igm: NDArray[Any]) -> float | None:
-    """Like :func:`ground_sampling`, but not rounded."""
-    distances = _typical_distances(igm)
-    return float(np.mean(distances)) if distances else None
-
-
-def _typical_distances(igm: NDArray[Any]) -> list[float]:
-    """Return the medians across the flight direction and along it, in metres, where they exist."""
-    lines = igm.shape[0]
-    first = np.unique(np.linspace(0, max(lines - 2, 0), min(_SAMPLED_LINES, lines), dtype=int))
-    easting, northing, _ = mask_igm(copy_lines(igm, first))
-    distances = [np.hypot(np.diff(easting, axis=1), np.diff(northing, axis=1))]
-    if lines > 1:
-        east_after, north_after, _ = mask_igm(copy_lines(igm, first + 1))
-        distances[0] = np.concatenate(
-            (distances[0], np.hypot(np.diff(east_after, axis=1), np.diff(north_after, axis=1)))
-        )
-        distances.append(np.hypot(east_after - easting, north_after - northing))
-    return [float(np.nanmedian(d)) for d in distances if np.isfinite(d).any()]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from shift_stac.envi.image import EnviImage, copy_lines, give_back
 from shift_stac.rows import row_blocks, sampled_rows
-from shift_stac.swath.igm import ERROR_CODES
+from shift_stac.swath.igm_values import ERROR_CODES
 from shift_stac.swath.obs_bands import (
     DAY_HOURS,
     OBS_LAYERS,

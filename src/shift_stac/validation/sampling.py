@@ -16,7 +16,7 @@ from shift_stac.errors import InvalidStoreError
 from shift_stac.sources import Product, SourceLine
 from shift_stac.store.store_format import CUBE_NAMES
 from shift_stac.swath.geolocation import to_lonlat
-from shift_stac.swath.igm import mask_igm
+from shift_stac.swath.igm_values import mask_igm
 from shift_stac.swath.line_files import open_line
 from shift_stac.swath.obs_bands import OBS_LAYERS
 from shift_stac.swath.observation import ObservationLayers

@@ -16,8 +16,8 @@ from shift_stac.envi.image import open_envi
 from shift_stac.errors import CampaignError, FlightLineError, ShiftError
 from shift_stac.simulate import simulate_campaign
 from shift_stac.sources import Product
-from shift_stac.swath.igm import ground_sampling
 from shift_stac.swath.igm_crs import crs_from_igm
+from shift_stac.swath.igm_values import ground_sampling
 from shift_stac.swath.obs_bands import OBS_LAYERS
 from shift_stac.swath.observation import ObservationLayers
 from shift_stac.swath.observation_summary import summarize_observation

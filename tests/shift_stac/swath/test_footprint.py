@@ -16,7 +16,7 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from shift_stac.errors import GeolocationError
 from shift_stac.swath.footprint import footprint
-from shift_stac.swath.igm import ground_sampling, mask_igm
+from shift_stac.swath.igm_values import ground_sampling, mask_igm
 
 UTM_10N, UTM_11N = CRS.from_epsg(32610), CRS.from_epsg(32611)
 PIXEL = 5.0

@@ -12,8 +12,8 @@ from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import open_envi
 from shift_stac.errors import GeolocationError
 from shift_stac.swath.geolocation import GeolocationSummary, summarize_geolocation, to_lonlat
-from shift_stac.swath.igm import ERROR_CODES, ground_sampling, mask_igm
 from shift_stac.swath.igm_crs import crs_from_igm
+from shift_stac.swath.igm_values import ERROR_CODES, ground_sampling, mask_igm
 
 UTM_10N, UTM_11N = CRS.from_epsg(32610), CRS.from_epsg(32611)
 

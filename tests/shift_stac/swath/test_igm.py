@@ -13,8 +13,9 @@ from shift_stac.errors import EnviError, GeolocationError
 from shift_stac.sources import Product
 from shift_stac.swath.geolocation import to_lonlat
 from shift_stac.swath.header_check import check_line_headers
-from shift_stac.swath.igm import mask_igm, place_igm
+from shift_stac.swath.igm import place_igm
 from shift_stac.swath.igm_crs import crs_from_igm
+from shift_stac.swath.igm_values import mask_igm
 
 LINES, SAMPLES = 6, 5
 FALLBACK = "EPSG:32610"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.flightline import FlightLine
-from shift_stac.swath.igm import ERROR_CODES
+from shift_stac.swath.igm_values import ERROR_CODES
 from shift_stac.swath.obs_bands import OBS_LAYERS
 from shift_stac.swath.observation import ObservationLayers, cosine_i
 from shift_stac.swath.observation_summary import ObservationSummary, summarize_observation
