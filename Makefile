@@ -94,6 +94,7 @@ check-code:
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
 	$(BIN)/codespell
+	$(BIN)/python tools/check-style
 
 check-packages:
 	$(BIN)/python tools/audit requirements.lock

@@ -79,7 +79,7 @@ def report(options: ReportOptions) -> State[CampaignReport]:
         reports, read_past(store, since, now), store, now, timedelta(hours=options.stuck_hours)
     )
     if not any(run.is_ingest for run in history):
-        # Neither has a run worked on this archive: its address may be mistyped.
+        # No run has worked on this archive either: its address may be mistyped.
         check_catalog(storage)
     make = partial(
         make_campaign_report,

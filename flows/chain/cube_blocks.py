@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shift_stac.cubes.recipe import CubeRecipe
 
-# Of a block whose line cannot be read for a moment. The loss of a block's worker does not count.
+# A block is tried again if its line cannot be read for a moment. The loss of a block's worker does not count.
 _RETRIES = 2
 
 
@@ -79,7 +79,7 @@ def write_blocks(
     # A client that connects by the scheduler's address needs the keys; the runner's own client has
     # them.
     with get_dask_client(security=runner.client.security) as client:
-        # Of a flow that was killed, no job may stay.
+        # If the flow is killed, its jobs must end.
         client.register_plugin(Leaver())
         futures = _submit(client, work, recipe, numbers, storage_options)
         failures: dict[int, BaseException] = {}

@@ -174,9 +174,8 @@ class CubeOptions(PublishedOptions):
     )
     mosaic: MosaicRule = Field(
         default=MosaicRule.NADIR,
-        description="which line a cell shows if several lines of a day have a value there: the line "
-        "with the view nearest to the vertical (nadir), the line that began first, or the one that "
-        "began last (newest)",
+        description="which line of a day a cell shows if several have a value there: the line with "
+        "the view nearest to the vertical (nadir), or the line that began first or last (newest)",
     )
     mask_bad_bands: bool = Field(default=True, description="leave out bands that are not usable")
     cluster: str = Field(

@@ -1,8 +1,8 @@
 """Patterns of names with a date, a time of day and numbers, as ``prm{date:YYYYMMDD}t{time:HHMMSS}``.
 
-In a pattern, ``{date:...}`` spells YYYY, YY, MM, DD or DDD (the day of the year), ``{time:...}``
-spells HH, MM and SS, and any other part, ``{run:00}``, as many digits as there are zeros;
-``{flight}`` is letters and digits. A part in square brackets may be missing, ``*`` matches
+In a pattern, ``{date:...}`` spells YYYY, YY, MM, DD or DDD (the day of the year), and
+``{time:...}`` spells HH, MM and SS. Any other part, such as ``{run:00}``, has as many digits as there
+are zeros; ``{flight}`` is letters and digits. A part in square brackets may be missing, ``*`` matches
 anything, and other characters match themselves. Two-digit years are 1969 to 2068.
 """
 

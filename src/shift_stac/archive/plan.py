@@ -89,8 +89,8 @@ def plan_line(
     """Decide whether to ingest a line, and why.
 
     A published line is up to date if its store exists, has at least the requested cubes in the
-    requested chunks, and was made from the portal's present files: of the same size and, if the
-    portal gives them, the same ETag or date.
+    requested chunks, and was made from the portal's present files. Files are the same if their size
+    is and, if the portal gives them, their ETag or date.
     """
     if wanted.force:
         return _ingest("forced")

@@ -158,9 +158,9 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def cluster_options(profile: ClusterProfile, job_name: str, work_dir: Path) -> dict[str, Any]:
     """Return the keyword arguments for the cluster of one job.
 
-    A job has one worker process without a nanny, which would double the start-up time and restart a
-    worker whose failure should be reported; no dashboard; and no memory limit of Dask, which counts
-    the pages of mapped files: the cluster limits the job's memory.
+    A job has one worker process and no dashboard. It has no nanny, which would double the start-up
+    time and restart a worker whose failure should be reported. It has no memory limit of Dask, which
+    counts the pages of mapped files: the cluster limits the job's memory.
 
     Raises
     ------

@@ -27,7 +27,7 @@ _CHUNK_BANDS = 85
 _CHUNK_BYTES = 4_000_000
 _CHUNK_STEP, _LARGEST_CHUNK = 8, 256
 # A worker needs memory for its programs (450 MB), the reader's cache (256 MB), a block's values, a
-# day of them while it is read, and the part that is being written: 940 MB were measured with a
+# day of them while it is read, and the part that is being written. 940 MB were measured with a
 # block of 88 MB.
 _BESIDE_BLOCKS, _TIMES_A_BLOCK = 800_000_000, 4
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 16_000_000, 512_000_000

@@ -3,9 +3,9 @@
 Two bytes in the wrong order are still a whole number that a cube may hold, but neighbouring pixels
 then differ at random, because the byte that changes least has become the least important one. The
 *roughness* of numbers is the mean difference of neighbouring samples over the mean deviation of a
-band. For a real scene of AVIRIS-Classic (Indian Pines, uint16, whole and in crops) and real pixels
-of AVIRIS-NG in whole numbers, numbers of the wrong order are 1.8 to 3.3 times as rough as with their
-bytes swapped, and numbers of the right order at most 1.06 times. Noise, and small numbers, are
+band. This was tried with a real scene of AVIRIS-Classic (Indian Pines, uint16, whole and in crops) and
+real pixels of AVIRIS-NG in whole numbers. Numbers of the wrong order are 1.8 to 3.3 times as rough as
+with their bytes swapped, and numbers of the right order at most 1.06 times. Noise, and small numbers, are
 as rough in both orders, so that a wrong order of them is not found.
 """
 

@@ -1,8 +1,8 @@
 """The text of an ENVI header as entries: keys and the values after their ``=``.
 
-Format: L3Harris Geospatial, "ENVI Header Files", and where that is silent, what Spectral Python and
-GDAL read: lines without ``=`` belong to no entry, lines that begin with ``;`` are comments also
-inside braces, and the last of several entries of one key counts.
+Format: L3Harris Geospatial, "ENVI Header Files". Where that says nothing, it reads what Spectral
+Python and GDAL read. Lines without ``=`` belong to no entry. Lines that begin with ``;`` are
+comments, also inside braces. The last of several entries of one key counts.
 """
 
 import re

@@ -184,7 +184,7 @@ def check_size(header: EnviHeader, data_path: Path) -> None:
         msg = (
             f"{data_path} has {actual} bytes, but its header implies {header.data_size} "
             f"({header.lines} lines x {header.samples} samples x {header.bands} bands x "
-            f"{header.dtype.itemsize} bytes + {header.offset}): one of the two is truncated or "
+            f"{header.dtype.itemsize} bytes + {header.offset}). One of the two is truncated or "
             "belongs to another file; download the pair again"
         )
         raise EnviError(msg)

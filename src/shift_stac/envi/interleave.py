@@ -11,10 +11,10 @@ single bright values matter:
 
 The *evidence* for another reading is its profile over that of the first, times the roughness of the first
 over its own. Readings whose spectra are almost flat are compared by the share of all variance that one
-mean spectrum explains. For crops of a real scene of AVIRIS-Classic (Jasper Ridge), real pixels of AVIRIS-NG,
-simulated lines, and all of these with noise, stripes, clouds, edges and scan lines of fill values, it is
-below 1 for a right reading, unless its spectra are flat and full of noise; for wrong ones it is 2 to 170.
-Of simulated lines in the size of AVIRIS-NG all wrong readings are found, and of small real crops three quarters.
+mean spectrum explains. It was tried with crops of a real scene of AVIRIS-Classic (Jasper Ridge), real pixels of
+AVIRIS-NG and simulated lines, also with noise, stripes, clouds, edges and scan lines of fill values.
+It is below 1 for a right reading, unless its spectra are flat and full of noise; for wrong ones it is 2 to 170.
+All wrong readings are found in simulated lines in the size of AVIRIS-NG, and three quarters in small real crops.
 
 A wrong interleave is not found if scan lines have as many samples as bands, in some crops of few samples,
 and for noise. A cube whose bands are all alike, but for noise, and in which only the brightness of

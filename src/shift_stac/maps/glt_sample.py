@@ -27,7 +27,7 @@ def foresee_table(
     Parameters
     ----------
     header, igm
-        Of the table, and of the line's IGM.
+        The headers of the table and of the line's IGM.
     places
         Scan lines of the line, and where their pixels are.
     read

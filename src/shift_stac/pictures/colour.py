@@ -85,7 +85,7 @@ def read_colour(store: Path, summary: StoreSummary, rgb: tuple[float, float, flo
     store
         The line's Zarr store.
     summary
-        Of that store.
+        The summary of that store.
     rgb
         Wavelengths of red, green and blue in nanometres; the nearest good bands are taken.
     """

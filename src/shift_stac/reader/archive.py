@@ -96,7 +96,7 @@ class Archive:
             (``"2022-03"``, ``"2022-03-16"``, ``"2022-03/2022-04"``, ``"2022-03-16T18:42:37Z/.."``),
             where a month or a day means the whole of it, or as dates and datetimes.
         bbox_crs
-            Of the box; longitude and latitude by default.
+            CRS of the box; longitude and latitude by default.
 
         Returns
         -------
@@ -223,7 +223,7 @@ class Archive:
         -------
         pandas.DataFrame
             Columns ``id``, ``line``, ``time`` (the line's begin, UTC), ``y`` and ``x`` (scan line and
-            sample), ``distance`` (of the pixel's centre from the point, m), those of ``also``,
+            sample), and ``distance`` (of the pixel's centre from the point, m). Then those of ``also``,
             ``wavelength`` (nm), and the variable by its name, NaN where it has no data. Sorted by
             points, times and wavelengths. A point that no line reaches has no row.
 
@@ -278,7 +278,7 @@ class Archive:
         -------
         pandas.DataFrame
             Columns ``id``, ``line``, ``time``, ``share_on_line`` (share of the polygon's area that
-            the line's map covers, 0 to 1), those of ``also``, ``wavelength`` (nm), ``mean``,
+            the line's map covers, 0 to 1) and those of ``also``. Then ``wavelength`` (nm), ``mean``,
             ``std`` (of the population) and ``count`` of the pixels that have data. A polygon
             smaller than a pixel may have a count of 0; a polygon that a line does not reach has no
             row.

@@ -36,7 +36,7 @@ def find_bands(
     Parameters
     ----------
     centres
-        Of the bands, nm.
+        The centres of the bands, nm.
     widths
         Full widths at half maximum, nm, if they are known.
     wanted

@@ -53,7 +53,7 @@ def write_envi(swath: xr.Dataset, cube: xr.DataArray, crs: CRS, folder: Path) ->
     cube
         A variable of it, shaped (wavelength, y, x).
     crs
-        Of Easting and Northing.
+        CRS of Easting and Northing.
     folder
         The folder; it is created if it does not exist.
 

@@ -1,8 +1,7 @@
 """Finds the pixel of the swath for each cell of a map.
 
-In the grid of the line's lookup table, the pixel in the table. In any other grid, the pixel
-whose centre is nearest to that of the cell, by Easting and Northing, if a map of the line would show
-it there: no further than :data:`~shift_stac.maps.grid.FARTHEST_PIXEL` cells of the table.
+In the grid of the line's lookup table, it is the pixel in the table. In any other grid, it is the
+pixel whose centre is nearest to that of the cell, by Easting and Northing. It is no further than :data:`~shift_stac.maps.grid.FARTHEST_PIXEL` cells of the table.
 """
 
 import math

@@ -75,9 +75,9 @@ def season_cube(
     Returns
     -------
     xarray.Dataset
-        The variable, shaped (time, wavelength, y, x), float32, NaN where no line has a value; and
-        ``line``, shaped (time, y, x): the number of the line that each cell shows, explained by its
-        attributes ``flag_values`` and ``flag_meanings``, -1 for none. ``time`` is the begin of the
+        The variable, shaped (time, wavelength, y, x), float32, NaN where no line has a value. And
+        ``line``, shaped (time, y, x): the number of the line that each cell shows, -1 for none. Its
+        attributes ``flag_values`` and ``flag_meanings`` explain the numbers. ``time`` is the begin of the
         day's first line (UTC). Each cell shows the pixel that is nearest to its centre.
 
     Raises

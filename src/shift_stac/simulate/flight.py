@@ -35,9 +35,9 @@ class Flight:
 
     ``start`` is the UTC second, which a line's name may lack. ``centre`` is longitude and latitude
     of the middle of the scene, degrees.
-    ``easting`` and ``northing`` are of the nadir on the ground, metres in ``crs``; ``heading`` in
-    radians clockwise from grid north, and ``convergence`` the radians to add for true north;
-    ``roll`` in radians; ``across`` shaped (samples,) is the
+    ``easting`` and ``northing`` are of the nadir on the ground, metres in ``crs``. ``heading`` is in
+    radians clockwise from grid north, and ``convergence`` is the radians to add for true north.
+    ``roll`` is in radians. ``across``, shaped (samples,), is the
     tangent of each sample's angle from the aircraft's vertical, positive to the right.
     """
 

@@ -25,7 +25,7 @@ def line_headers(
     flight
         The line.
     campaign, version
-        Whose files it has.
+        The campaign that has the files.
     wavelengths, good
         Band centres, nanometres, and which bands are good; shaped (bands,).
     """

@@ -88,9 +88,9 @@ class NoisePool:
     random
         Draws the noise, and the places.
     size
-        Of the largest part that is taken at once.
+        The size of the largest part that is taken at once.
     total
-        Of all parts together: no more than that is drawn.
+        The size of all parts together: no more than that is drawn.
     """
 
     def __init__(self, random: np.random.Generator, size: int, total: int) -> None:

@@ -70,7 +70,7 @@ def stamped(item: Mapping[str, Any], published: Mapping[str, Any] | None, now: d
     """Return an item with the times of its first and latest publication.
 
     An unchanged item stays the same to the byte. Two items of a line never have the same time of
-    update, and the later item has the later time: if clocks differ or are too coarse, it is a
+    update, and the later item has the later time. If clocks differ or are too coarse, it is a
     second after that of the previous item.
     """
     before = dict(published["properties"]) if published else {}

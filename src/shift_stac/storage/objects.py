@@ -1,8 +1,8 @@
 """The objects of one bucket: reads, writes, lists and removes them, many at the same time.
 
-obstore sends in Rust, s3fs in one thread of Python: with checksums and verification, uploads by
-s3fs reached 0.76 to 0.82 of rclone's speed on two cores, by obstore 0.93 to 1.05
-(benchmarks/catalog.py measures it). obstore also supports conditional writes of any size, and
+obstore sends in Rust, s3fs in one thread of Python. With checksums and verification, uploads by
+s3fs reached 0.76 to 0.82 of rclone's speed on two cores, and uploads by obstore 0.93 to 1.05
+(benchmarks/catalog.py measures it). The package obstore also supports conditional writes of any size, and
 resumes an answer that broke off.
 """
 

@@ -1,9 +1,9 @@
 """The group ``glt`` of a line's store: the lookup table that turns the swath into a map.
 
 Its dimensions are ``map_y`` and ``map_x``, because ``y`` and ``x`` are those of the swath. The grid
-is described in three ways: as a CF grid mapping with GDAL's ``GeoTransform``, which rioxarray reads
-too; by the Zarr conventions ``spatial`` and ``proj`` (https://github.com/zarr-conventions), as
-their reference library writes them; and, on a grid that is not rotated, by the coordinates of the
+is described in three ways. One is a CF grid mapping with GDAL's ``GeoTransform``, which rioxarray reads
+too. The second is the Zarr conventions ``spatial`` and ``proj`` (https://github.com/zarr-conventions), as
+their reference library writes them. The third, on a grid that is not rotated, is the coordinates of the
 cells' centres. GDAL 3.12 uses these coordinates, and cannot place a rotated table.
 """
 

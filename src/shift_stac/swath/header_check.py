@@ -20,7 +20,7 @@ def check_line_headers(
     Parameters
     ----------
     headers
-        Of the line's cubes, of its IGM, and of its GLT.
+        The headers of the line's cubes, of its IGM, and of its GLT.
     fallback
         CRS of an IGM without one, from the campaign file.
     bad_bands

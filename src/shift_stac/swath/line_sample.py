@@ -45,7 +45,8 @@ def foresee_line(
     spectral
         As :meth:`shift_stac.swath.line_files.LineFiles.axis`.
     headers, read
-        Of the IGM and of other products, which fit each other; and what reads from their files.
+        The headers of the IGM and of other products, which fit each other; and what reads from
+        their files.
 
     Returns
     -------

@@ -24,8 +24,8 @@ class ObservationSummary(FrozenModel):
 
     Angles are means in degrees, as the STAC view extension defines them: ``sun_elevation`` is
     above the horizon, azimuths are clockwise from north. ``off_nadir`` and ``incidence_angle`` are
-    angles from the vertical, at the sensor and at the ground, and ``view_azimuth`` is the
-    direction from the point below the sensor to the pixel; these are for the middle of the swath,
+    angles from the vertical, at the sensor and at the ground. ``view_azimuth`` is the
+    direction from the point below the sensor to the pixel. These are for the middle of the swath,
     because the sensor looks in opposite directions to its edges. ``view_azimuth`` is None if the
     sensor looks straight down on average. ``notes`` list values of the file that were not used.
     """
