@@ -1,10 +1,11 @@
 """Inventory of an archive: data that the catalog links to, and other data."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from shift_stac.archive.documents import read_item, read_published, read_stac
@@ -27,6 +28,7 @@ from shift_stac.storage.base import Storage
 from shift_stac.store.store_format import ROOT_METADATA
 
 _READ_AT_ONCE = 16
+_READ_AHEAD = 64
 _IN_STORE = ".zarr/"
 
 
@@ -84,11 +86,24 @@ def item_paths(files: Iterable[str], campaign: Campaign) -> dict[FlightLine, str
 
 
 def read_items(storage: Storage, paths: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Read items, several at the same time; items that were removed meanwhile are left out."""
+    """Read items, several at the same time; items that were removed meanwhile are left out.
+
+    Only some items are read before they are asked for.
+    """
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-        for item in pool.map(lambda path: read_item(storage, path), paths):
-            if item is not None:
-                yield item
+        waiting: deque[Future[dict[str, Any] | None]] = deque()
+        left = iter(paths)
+        try:
+            while True:
+                for path in islice(left, _READ_AHEAD - len(waiting)):
+                    waiting.append(pool.submit(read_item, storage, path))
+                if not waiting:
+                    return
+                if (item := waiting.popleft().result()) is not None:
+                    yield item
+        finally:
+            for each in waiting:
+                each.cancel()
 
 
 class Inventory(FrozenModel):

@@ -9,6 +9,7 @@ from shift_stac.archive.publication import link_items
 from shift_stac.campaigns import Campaign
 from shift_stac.errors import CatalogError, NothingPublishedError
 from shift_stac.model import FrozenModel
+from shift_stac.stac.collection import outlined
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.links import linked_children
 from shift_stac.stac.parents import Parent, parents_of
@@ -54,7 +55,7 @@ def rebuild_catalog(
         check_catalog(storage)
         msg = f"{storage.url} has no item of {campaign.collection.id}: there is nothing to rebuild from"
         raise NothingPublishedError(msg)
-    items = list(read_items(storage, list(paths.values())))
+    items = [outlined(item) for item in read_items(storage, list(paths.values()))]
     parents = list(parents_of(items, campaign, hrefs))
     changed = []
     for parent in parents:
@@ -85,7 +86,7 @@ def rebuild_catalog(
     storage.remove(stale)
     # Includes items linked from a day that has just been removed.
     recent = _changed_since(files, storage.find(campaign.collection.id), campaign)
-    link_items(storage, campaign, list(read_items(storage, recent)), hrefs)
+    link_items(storage, campaign, [outlined(i) for i in read_items(storage, recent)], hrefs)
     return Rebuilt(items=len(items), changed=tuple(changed), removed=tuple(stale))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pystac.utils import str_to_datetime
 
@@ -15,14 +15,21 @@ from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import (
     index_path,
     indexed_lines,
-    merge_items,
+    join_rows,
+    leave_out_rows,
+    merge_rows,
     read_index,
+    row_moments,
+    tabulate_items,
 )
 from shift_stac.stac.page import page_path, render_entrance, render_page
 from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path
 from shift_stac.stac.serialization import parse_stac
 from shift_stac.storage.base import Storage
 from shift_stac.storage.media_types import HTML, PARQUET
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def refresh_search_pages(
@@ -53,24 +60,25 @@ def refresh_search_pages(
     """
     known = indexed_lines(storage.read(index_path(campaign)))
     wanted = sorted({*lines, *(line for line in settled if line.id not in known)})
-    items = {
-        item["id"]: item
-        for item in read_items(storage, [item_path(campaign, line) for line in wanted])
-        if item["id"] not in known or known[item["id"]] != _updated(item)
-    }
-    if items:
-        storage.update(
-            index_path(campaign),
-            lambda before: merge_items(
-                before,
-                _reread(storage, campaign, items, indexed_lines(before)).values(),
-                campaign,
-                hrefs,
-            ),
-        )
-    if items or known:
+    rows = tabulate_items(
+        (
+            item
+            for item in read_items(storage, [item_path(campaign, line) for line in wanted])
+            if item["id"] not in known or known[item["id"]] != _updated(item)
+        ),
+        campaign,
+        hrefs,
+    )
+    if rows is not None:
+
+        def change(before: bytes | None) -> bytes:
+            present = _reread(storage, campaign, hrefs, rows, indexed_lines(before))
+            return merge_rows(before, present)
+
+        storage.update(index_path(campaign), change)
+    if rows is not None or known:
         _show(storage, campaign, hrefs)
-    return len(items)
+    return 0 if rows is None else len(rows)
 
 
 def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
@@ -78,10 +86,13 @@ def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> 
 
     Rows that other runs write meanwhile stay if their items exist.
     """
-    paths = list(item_paths(storage.find(campaign.collection.id), campaign).values())
-    items: dict[str, dict[str, Any] | None] = {
-        item["id"]: item for item in read_items(storage, paths)
-    }
+    _rebuild_table(storage, campaign, hrefs)
+    _show(storage, campaign, hrefs)
+
+
+def _rebuild_table(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
+    lines = item_paths(storage.find(campaign.collection.id), campaign)
+    rows = tabulate_items(read_items(storage, list(lines.values())), campaign, hrefs)
 
     def change(before: bytes | None) -> bytes:
         try:
@@ -89,14 +100,11 @@ def rebuild_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> 
         except CatalogError:
             # A damaged table is made again here.
             known = {}
-        others = dict.fromkeys(
-            name for name in known if name not in items and campaign.lines.find(name)
-        )
-        found = _reread(storage, campaign, items | others, known)
-        return merge_items(None, found.values(), campaign, hrefs)
+        listed = {line.id for line in lines}
+        others = [name for name in known if name not in listed and campaign.lines.find(name)]
+        return merge_rows(None, _reread(storage, campaign, hrefs, rows, known, others))
 
     storage.update(index_path(campaign), change)
-    _show(storage, campaign, hrefs)
 
 
 def bring_up_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) -> None:
@@ -112,23 +120,30 @@ def bring_up_search_pages(storage: Storage, campaign: Campaign, hrefs: Hrefs) ->
 def _reread(
     storage: Storage,
     campaign: Campaign,
-    items: Mapping[str, Mapping[str, Any] | None],
+    hrefs: Hrefs,
+    rows: "pa.Table | None",
     known: Mapping[str, datetime | None],
-) -> dict[str, Mapping[str, Any]]:
-    """Return the present items whose time of update differs from the table's; missing items are left out.
+    others: Iterable[str] = (),
+) -> "pa.Table | None":
+    """Return rows, with those of items whose time of update differs from the table's read again.
 
-    Call it while the table is locked: a later call adds items that are replaced later.
+    Missing items are left out. Call it while the table is locked: a later call adds items that are
+    replaced later.
+
+    Parameters
+    ----------
+    rows
+        Rows of items that were read before.
+    known
+        The times in the table.
+    others
+        Further items, which may exist.
     """
-    doubtful = [
-        name
-        for name, item in items.items()
-        if item is None or (name in known and known[name] != _updated(item))
-    ]
-    kept = {name: item for name, item in items.items() if item is not None}
-    for name in doubtful:
-        kept.pop(name, None)
-    paths = [item_path(campaign, campaign.lines.read(name)) for name in doubtful]
-    return kept | {item["id"]: item for item in read_items(storage, paths)}
+    moments = {} if rows is None else row_moments(rows)
+    doubtful = [name for name, moment in moments.items() if known.get(name, moment) != moment]
+    paths = [item_path(campaign, campaign.lines.read(name)) for name in (*doubtful, *others)]
+    fresh = tabulate_items(read_items(storage, paths), campaign, hrefs)
+    return join_rows(None if rows is None else leave_out_rows(rows, doubtful), fresh)
 
 
 def _updated(item: Mapping[str, Any]) -> datetime | None:

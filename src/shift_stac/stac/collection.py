@@ -26,6 +26,7 @@ from shift_stac.stac.paths import CATALOG_PATH, collection_path, item_path, mont
 UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """Errors from reading a box or a time from an invalid document."""
 
+_MOMENTS = ("start_datetime", "end_datetime", "datetime")
 # Numbers of a box in two dimensions, and in three.
 _EDGES = (4, 6)
 
@@ -70,7 +71,7 @@ def add_items(
         date = campaign.lines.read(item["id"]).date
         months[month_path(campaign, date)] = spell_date(date)[:7]
         properties = item["properties"]
-        moments = (properties.get(key) for key in ("start_datetime", "end_datetime", "datetime"))
+        moments = (properties.get(key) for key in _MOMENTS)
         try:
             boxes.append(read_box(item["bbox"]))
             times += [str_to_datetime(moment) for moment in moments if moment]
@@ -91,6 +92,16 @@ def add_items(
     if collection is not None and collection.get("assets"):
         built["assets"] = dict(collection["assets"])
     return built
+
+
+def outlined(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an item that :func:`add_items` reads: of thousands, a small part of the whole."""
+    return {
+        **{key: item[key] for key in ("id", "bbox") if key in item},
+        "properties": {
+            key: item["properties"][key] for key in _MOMENTS if key in item["properties"]
+        },
+    }
 
 
 def extents(collection: Mapping[str, Any]) -> tuple[list[list[float]], list[datetime]]:

@@ -12,6 +12,7 @@ import io
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ STORE_ASSET = "zarr"
 
 _LEFT_OUT = ("bands", "cube:dimensions", "cube:variables")
 _KEPT_LINKS = {"root", "parent", "collection", "cite-as"}
+# Items that are in memory as Python objects at the same time. As rows of a table they are small.
+_AT_ONCE = 250
 
 
 def index_path(campaign: Campaign) -> str:
@@ -44,13 +47,16 @@ def read_index(content: bytes | None) -> "pa.Table | None":
     DamagedTableError
         The table is damaged.
     """
-    if content is None:
-        return None
+    return None if content is None else _read(content)
+
+
+def _read(content: bytes, columns: Sequence[str] | None = None) -> "pa.Table":
+    """Return the columns that the table has of these; all if none are given."""
     import pyarrow as pa  # noqa: PLC0415 - as above
     import pyarrow.parquet as pq  # noqa: PLC0415 - as above
 
     try:
-        return pq.read_table(io.BytesIO(content))
+        return pq.read_table(io.BytesIO(content), columns=columns)
     except (pa.ArrowException, OSError) as error:
         msg = f"the table of items is damaged ({error})"
         raise DamagedTableError(msg) from error
@@ -61,54 +67,116 @@ def indexed_lines(content: bytes | None) -> dict[str, datetime | None]:
 
     None for an item of another program without this time.
     """
-    table = read_index(content)
-    if table is None:
-        return {}
-    return _moments(table)
+    return {} if content is None else row_moments(_read(content, ["id", "updated"]))
 
 
 def indexed_assets(content: bytes | None) -> dict[str, set[str]]:
     """Return the hrefs of each item's assets in the table, by its id; see :func:`read_index`."""
-    table = read_index(content)
-    rows = [] if table is None else table.select(["id", "assets"]).to_pylist()
+    batches = [] if content is None else _read(content, ["id", "assets"]).to_batches(_AT_ONCE)
     return {
         row["id"]: {asset["href"] for asset in row["assets"].values() if asset is not None}
-        for row in rows
+        for batch in batches
+        for row in batch.to_pylist()
     }
+
+
+def tabulate_items(
+    items: Iterable[Mapping[str, Any]], campaign: Campaign, hrefs: Hrefs
+) -> "pa.Table | None":
+    """Return items as rows for :func:`merge_rows`; None if there are none.
+
+    Only some items are in memory at the same time, besides the rows.
+
+    Parameters
+    ----------
+    items
+        Items as they are published.
+
+    Raises
+    ------
+    CatalogError
+        An item is not STAC, or the items do not go into one table.
+    """
+    parts = batched(items, _AT_ONCE)
+    return join_rows(
+        *[_tabulate([_entry(item, campaign, hrefs) for item in part]) for part in parts]
+    )
+
+
+def join_rows(*tables: "pa.Table | None") -> "pa.Table | None":
+    """Return the rows of several tables as one table; None if there are no rows.
+
+    Raises
+    ------
+    CatalogError
+        The same field has different types in them.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    filled = [table for table in tables if table is not None and len(table)]
+    if not filled:
+        return None
+    try:
+        # `permissive` merges structs with different fields: not every line has every asset.
+        return pa.concat_tables(filled, promote_options="permissive")
+    except pa.ArrowException as error:
+        msg = f"these items do not go into one table: {error}"
+        raise CatalogError(msg) from error
+
+
+def leave_out_rows(table: "pa.Table", names: Iterable[str]) -> "pa.Table":
+    """Return a table without the rows of these items."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow.compute as pc  # noqa: PLC0415 - as above
+
+    out = pa.array(list(names), pa.string())
+    return table.filter(pc.invert(pc.is_in(table["id"], value_set=out))) if len(out) else table
+
+
+def row_moments(table: "pa.Table") -> dict[str, datetime | None]:
+    """Return the time of the last update of each item in a table; see :func:`indexed_lines`."""
+    # If all items are from another program, the column may be missing.
+    told = "updated" in table.schema.names
+    moments = table["updated"].to_pylist() if told else [None] * len(table)
+    return dict(zip(table["id"].to_pylist(), moments, strict=True))
 
 
 def merge_items(
     content: bytes | None, items: Iterable[Mapping[str, Any]], campaign: Campaign, hrefs: Hrefs
 ) -> bytes:
-    """Return the table with these items added or replaced; the same bytes if it has them.
+    """Return the table with these items added or replaced; see :func:`merge_rows`."""
+    return merge_rows(content, tabulate_items(items, campaign, hrefs))
+
+
+def merge_rows(content: bytes | None, rows: "pa.Table | None") -> bytes:
+    """Return the table with these rows added or replaced; the same bytes if it has them.
 
     Parameters
     ----------
     content
         The table as it is published, or None.
-    items
-        Items as they are published.
+    rows
+        See :func:`tabulate_items`.
+
+    Raises
+    ------
+    CatalogError
+        The table is damaged, there are no items, or the rows do not go into it.
     """
     import pyarrow as pa  # noqa: PLC0415 - as above
-    import pyarrow.compute as pc  # noqa: PLC0415 - as above
     from stac_geoparquet.arrow import to_parquet  # noqa: PLC0415 - as above
 
-    table = read_index(content)
-    entries = [_entry(item, campaign, hrefs) for item in items]
-    if content is not None and not entries:
-        return content
-    new = _tabulate(entries) if entries else None
-    if table is not None and new is not None:
-        replaced = pc.is_in(table["id"], value_set=new["id"].combine_chunks())
-        before = table.filter(replaced)
-        if content is not None and _moments(before) == _moments(new):
+    if rows is None:
+        if content is not None:
             return content
-        kept = table.filter(pc.invert(replaced))
-        # `permissive` merges structs with different fields: not every line has every asset.
-        new = pa.concat_tables([kept, new], promote_options="permissive") if len(kept) else new
-    if new is None:
         msg = "a table of no items cannot be written: ingest a line first"
         raise CatalogError(msg)
+    new: pa.Table = rows
+    if content is not None:
+        known, told = indexed_lines(content), row_moments(rows)
+        if all(name in known and known[name] == moment for name, moment in told.items()):
+            return content
+        new = join_rows(leave_out_rows(_read(content), told), rows) or rows
     new = new.select(sorted(new.schema.names)).sort_by(
         [("datetime", "ascending"), ("id", "ascending")]
     )
@@ -138,13 +206,6 @@ def _not_stac(item: Mapping[str, Any], why: str) -> str:
     return (
         f"the item of {item['id']} is not STAC ({why}): restore it, or remove it and ingest again"
     )
-
-
-def _moments(table: "pa.Table") -> dict[str, datetime | None]:
-    # If all items are from another program, the column may be missing.
-    told = "updated" in table.schema.names
-    moments = table["updated"].to_pylist() if told else [None] * len(table)
-    return dict(zip(table["id"].to_pylist(), moments, strict=True))
 
 
 def _entry(item: Mapping[str, Any], campaign: Campaign, hrefs: Hrefs) -> dict[str, Any]:

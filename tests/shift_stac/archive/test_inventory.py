@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shift_stac.archive.catalog_validation import validate_catalog
-from shift_stac.archive.inventory import prune, take_inventory
+from shift_stac.archive.inventory import prune, read_items, take_inventory
 from shift_stac.campaigns import load_campaign
 from shift_stac.storage.base import StoredFile
 from shift_stac.storage.folder import FolderStorage
@@ -59,3 +59,18 @@ def test_a_store_that_is_written_since_the_inventory_is_left(tmp_path):
     assert len(storage.find()) == 3
     assert prune(storage, CAMPAIGN, take_inventory(storage, CAMPAIGN)) == 12
     assert not storage.find()
+
+
+def test_items_are_read_only_a_little_ahead(tmp_path):
+    read = []
+
+    class Counting(FolderStorage):
+        def read(self, path):
+            read.append(path)
+            return b'{"id": "%s", "links": [], "assets": {}, "properties": {}}' % path.encode()
+
+    paths = [str(number) for number in range(1000)]
+    items = read_items(Counting(str(tmp_path)), paths)
+    assert next(items)["id"] == "0"
+    assert len(read) <= 100
+    assert [item["id"] for item in items] == paths[1:]

@@ -5,6 +5,7 @@ import pytest
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.errors import CatalogError
+from shift_stac.stac import item_table
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import indexed_lines, merge_items, read_index
 
@@ -91,3 +92,12 @@ def test_a_damaged_table_is_an_error_and_an_empty_one_is_no_table():
 def test_an_item_without_a_time_is_told():
     with pytest.raises(CatalogError, match=r"ang20220224t195405 is not STAC .*no datetime"):
         merge(None, make_item(5, datetime=None))
+
+
+def test_items_in_many_parts_make_the_same_table(monkeypatch):
+    items = [make_item(second, **{"view:off_nadir": second / 2}) for second in range(7)]
+    whole = merge(None, *items)
+    monkeypatch.setattr(item_table, "_AT_ONCE", 2)
+    assert merge(None, *items) == whole
+    with pytest.raises(CatalogError, match="these items do not go into one table"):
+        merge(None, *items, make_item(8, **{"view:off_nadir": "steep"}))

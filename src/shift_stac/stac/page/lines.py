@@ -1,5 +1,6 @@
 """The values of each flight line on the page, from the table of items."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ _OUTLINE_TOLERANCE = 1e-4
 _NODES = (0.0, 0.5, 1.0)
 _NODE_DECIMALS = 6
 _TURN = 360.0
+_ROWS_AT_ONCE = 500
 # From the first to the last second of a day.
 _WHOLE_DAY = ("T00:00:00Z", "T23:59:59Z")
 
@@ -45,6 +47,17 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
     Outlines are outer rings of longitude and latitude. ``map`` has the overview's rows and columns,
     and longitude and latitude of its corners, its centre, and the middles of its sides, row by row.
     """
+    lines = [line for part in _parts(table) for line in _describe(part)]
+    _join_across_antimeridian(lines)
+    return lines
+
+
+def _parts(table: pa.Table) -> Iterator[pa.Table]:
+    """Return the rows of a table in parts: as Python objects, rows are much larger than in the table."""
+    return (table.slice(begin, _ROWS_AT_ONCE) for begin in range(0, len(table), _ROWS_AT_ONCE))
+
+
+def _describe(table: pa.Table) -> Iterator[dict[str, Any]]:
     columns = table.select(["id", "datetime", "geometry", "assets", "links"]).to_pydict()
     names = set(table.schema.names)
     facts = {
@@ -53,7 +66,6 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
     }
     checked = table["shift:validation"].to_pylist() if "shift:validation" in names else None
     outlines = _outlines(columns["geometry"])
-    lines = []
     for row, name in enumerate(columns["id"]):
         assets = {key: asset for key, asset in columns["assets"][row].items() if asset is not None}
         line = {
@@ -72,9 +84,7 @@ def describe_lines(table: pa.Table) -> list[dict[str, Any]]:
         if line["end"] == line["time"].replace(*_WHOLE_DAY):
             # The time of day is not known: only the day is shown.
             line["time"], line["end"] = line["time"][:10], None
-        lines.append(line)
-    _join_across_antimeridian(lines)
-    return lines
+        yield line
 
 
 def _outlines(geometries: list[bytes | None]) -> NDArray[np.object_]:
@@ -103,9 +113,11 @@ def _join_across_antimeridian(lines: list[dict[str, Any]]) -> None:
 
 def asset_titles(table: pa.Table) -> dict[str, str]:
     """Return the titles of assets in the items, by the assets' names."""
+    # The first title of an asset counts.
     return {
         name: asset["title"]
-        for assets in reversed(table["assets"].to_pylist())
+        for part in reversed(list(_parts(table)))
+        for assets in reversed(part["assets"].to_pylist())
         for name, asset in assets.items()
         if asset is not None and asset.get("title")
     }
