@@ -69,6 +69,8 @@ class Command[Options: BaseModel]:
         except (ValidationError, SettingsError, ShiftError, OSError) as error:
             print_usage_error(errors, error, self.program, arguments)
             return 2
+        except KeyboardInterrupt:
+            return _interrupted(errors)
         try:
             if self.has_run(options):
                 temporary_server.begin_temporary_server()
@@ -76,9 +78,7 @@ class Command[Options: BaseModel]:
                 flow = import_module(self.module)
             show: Show = flow.carry_out(options)
         except KeyboardInterrupt:
-            end_log()
-            errors.print("interrupted; run the same command again to continue", highlight=False)
-            return 128 + signal.SIGINT
+            return _interrupted(errors)
         except prefect_server.REFUSALS as error:
             if temporary_server.is_server_temporary():
                 raise
@@ -96,3 +96,9 @@ class Command[Options: BaseModel]:
             return 1
         end_log()
         return 0 if show(plain_console()) else 1
+
+
+def _interrupted(errors: Console) -> int:
+    end_log()
+    errors.print("interrupted; run the same command again to continue", highlight=False)
+    return 128 + signal.SIGINT

@@ -6,6 +6,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +15,13 @@ from tempfile import TemporaryDirectory
 import prefect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
+from shift_stac.errors import ShiftError
+
 _MIGRATE_VARIABLE = "PREFECT_SERVER_DATABASE_MIGRATE_ON_START"
 _URL_VARIABLE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+_SECONDS_TO_WAIT = 60.0
+# A call of SQLite waits no longer, so that Ctrl-C ends it.
+_SECONDS_A_TRY = 0.5
 _MIGRATIONS = Path(prefect.__file__).parent / "server/database/_migrations/versions/sqlite"
 
 
@@ -23,15 +30,84 @@ def prepare_database() -> None:
 
     If this fails, Prefect makes the database itself.
     """
-    scheme, _, name = PREFECT_API_DATABASE_CONNECTION_URL.value().partition(":///")
-    if scheme != "sqlite+aiosqlite" or "?" in name or name == ":memory:":
+    database = _configured_database()
+    if database is None:
         return
-    database = Path(name)
     # RuntimeError: the user has no home folder.
     with suppress(OSError, RuntimeError, sqlite3.Error, subprocess.CalledProcessError):
         place_database(database)
         if _revision(database) == _revision(_empty_database()):
             os.environ.setdefault(_MIGRATE_VARIABLE, "false")
+
+
+class DatabaseError(ShiftError):
+    """Prefect's database cannot be used."""
+
+
+def check_database(tell: Callable[[str], None], seconds: float = _SECONDS_TO_WAIT) -> None:
+    """Check that the configured database, if it exists, can be written; wait while another process has locked it.
+
+    A server that starts on such a database fails late, with a long traceback.
+
+    Parameters
+    ----------
+    tell
+        Called with a sentence if it waits.
+    seconds
+        How long it waits.
+
+    Raises
+    ------
+    DatabaseError
+        The database stays locked, is damaged, or cannot be opened.
+    """
+    database = _configured_database()
+    if database is None or not database.exists():
+        return
+    deadline = time.monotonic() + seconds
+    is_told = False
+    while (error := _fault(database)) is not None:
+        if not _is_busy(error):
+            msg = (
+                f"Prefect cannot use its database {database} ({error}): move it away, so that a new "
+                "one is made, or set PREFECT_HOME to another folder"
+            )
+            raise DatabaseError(msg) from error
+        if time.monotonic() > deadline:
+            msg = (
+                f"another process has locked Prefect's database {database} for {seconds:.0f} s: end "
+                "that process, or set PREFECT_HOME to another folder"
+            )
+            raise DatabaseError(msg) from error
+        if not is_told:
+            tell(f"waiting for Prefect's database {database}, which another process has locked")
+            is_told = True
+
+
+def _configured_database() -> Path | None:
+    """Return the path of the configured database; None if it is no file of SQLite."""
+    scheme, _, name = PREFECT_API_DATABASE_CONNECTION_URL.value().partition(":///")
+    if scheme != "sqlite+aiosqlite" or "?" in name or name == ":memory:":
+        return None
+    return Path(name)
+
+
+def _fault(database: Path) -> sqlite3.Error | None:
+    """Return the error of an attempt to begin to write."""
+    try:
+        with closing(_open(database, "rw", _SECONDS_A_TRY)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error as error:
+        return error
+    return None
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    }
 
 
 def place_database(path: Path) -> None:
@@ -51,6 +127,9 @@ def place_database(path: Path) -> None:
     with TemporaryDirectory(dir=path.parent) as folder:
         copy = Path(folder) / "copy"
         shutil.copyfile(empty, copy)
+        # Prefect's mode. Two servers that change it at the same time disturb each other.
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
         # A link, not a rename: it does not replace a database that another process has put there
         # meanwhile.
         with suppress(FileExistsError):
@@ -104,6 +183,6 @@ def _revision(path: Path) -> str:
         return row[0]
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Open a database for reading; raise an error if it does not exist."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+def _open(path: Path, mode: str = "ro", seconds: float = 5.0) -> sqlite3.Connection:
+    """Open a database, for reading or for ``rw``; raise an error if it does not exist."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", timeout=seconds, uri=True)

@@ -1,14 +1,17 @@
 """The log of the Prefect servers that we start: one sentence, not a traceback of 120 lines, if a database was busy."""
 
 import logging
+import re
 import sqlite3
 import traceback
 from collections.abc import Iterator
-from typing import override
+from typing import Any, override
 
 from prefect.logging.handlers import PrefectConsoleHandler
 
 _BUSY = "the database was busy; if this is frequent, use PostgreSQL"
+# So uvicorn logs a server that fails when it starts.
+_TRACEBACK = "Traceback (most recent call last):"
 _LATE = "the database did not answer in time; if this is frequent, look at its load"
 
 
@@ -17,6 +20,8 @@ class ServerConsole(PrefectConsoleHandler):
 
     @override
     def format(self, record: logging.LogRecord) -> str:
+        if record.getMessage().startswith(_TRACEBACK):
+            return super().format(logging.makeLogRecord(vars(record) | _last_error(record)))
         cause = _cause(record.exc_info[1]) if record.exc_info else None
         if cause is None:
             return super().format(record)
@@ -30,6 +35,13 @@ HANDLER = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": f"{__name__}.{ServerConsole.__qualname__}",
 }
 """The environment variable that makes a Prefect server log in this way."""
+
+
+def _last_error(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the fields of a record that says the last error of its traceback."""
+    text = record.getMessage()
+    errors = re.findall(r"^\w[\w.]*: .+", text, re.MULTILINE)
+    return {"msg": errors[-1] if errors else text, "args": None}
 
 
 def _cause(error: BaseException | None) -> str | None:

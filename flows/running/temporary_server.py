@@ -30,8 +30,9 @@ from prefect.settings import (
 )
 
 from flows.running.imports import importing
-from flows.running.prefect_database import prepare_database
+from flows.running.prefect_database import check_database, prepare_database
 from flows.running.server_log import HANDLER
+from flows.running.terminal import plain_console
 from shift_stac.errors import ShiftError
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def begin_temporary_server() -> None:
     ------
     ServerStartError
         Prefect cannot write into its folder.
+    DatabaseError
+        Prefect cannot use its database, or another process keeps it locked.
     """
     global _server  # noqa: PLW0603 - one for all runs of a process
     if (
@@ -127,6 +130,8 @@ def begin_temporary_server() -> None:
     if not _is_writable(home := PREFECT_HOME.value()):
         msg = f"Prefect cannot write into its folder {home}: set PREFECT_HOME to a folder of yours"
         raise ServerStartError(msg)
+    console = plain_console(stderr=True)
+    check_database(lambda told: console.print(told, highlight=False, soft_wrap=True))
     _server = _TemporaryServer()
     atexit.register(_server.end)
     # For all threads. It has no UI to link to.

@@ -4,6 +4,7 @@ import io
 import logging
 import logging.config
 import sqlite3
+import traceback
 
 import pytest
 
@@ -50,3 +51,12 @@ def test_an_error_of_a_program_keeps_its_traceback(log):
     except KeyError:
         logger.exception("it failed")
     assert "Traceback" in written.getvalue()
+
+
+def test_a_start_that_fails_is_reported_by_its_last_error(log):
+    logger, written = log
+    error = sqlite3.OperationalError("unable to open database file")
+    text = "".join(traceback.format_exception(error))
+    # As uvicorn logs it, with SQLAlchemy's last line.
+    logger.error("%s", f"Traceback (most recent call last):\n  File\n{text}(Background: a page)\n")
+    assert written.getvalue() == "sqlite3.OperationalError: unable to open database file\n"
