@@ -12,6 +12,11 @@ after each tenth of its lines. The memory must not grow with the number of finis
 grow evenly.
 
     python benchmarks/campaign.py --lines 2000 --a-night 2000
+
+The report of a night tells where a line's time goes, for each tenth of its lines in the order in which they
+ended: mean seconds in each stage, `between` the stages (Prefect's part, and waits for a turn), and
+seconds of the night for each line. Lines are worked on at the same time, so the stages' seconds may add up
+to more than the night's.
 """
 
 import argparse
@@ -24,13 +29,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import psutil
 from measuring import anonymous_mb, circumstances, write_results
 
+from shift_stac.monitoring.run_report import Stage
 from shift_stac.simulate import simulate_campaign
 from support.webserver import serve_nginx
 
@@ -78,15 +86,46 @@ def night(folder: Path, url: str, limit: int, kill_after: int | None = None) -> 
     seconds = round(time.monotonic() - started, 1)
     named = re.findall(r"report in (\S+)", (folder / "night.log").read_text())
     states: Counter[str] = Counter()
+    stages: list[dict[str, float]] = []
     if named:
         report = json.loads((folder / named[-1]).read_text())
         states.update(outcome["state"] for outcome in report["outcomes"])
+        stages = by_tenth(report["outcomes"])
+        for tenth in stages:
+            print("  seconds a line:", tenth, flush=True)
     return {
         "seconds": seconds,
         "status": process.returncode,
         "states": dict(states),
         "course": course,
+        "seconds_a_line": stages,
     }
+
+
+def by_tenth(outcomes: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Where the time of the published lines went, for each tenth of them in the order in which they ended."""
+    lines = sorted(
+        (each for each in outcomes if each["state"] == "published"), key=lambda each: each["ended"]
+    )
+    if not lines:
+        return []
+    before = min(datetime.fromisoformat(line["started"]) for line in lines)
+    tenths = []
+    for number in range(10):
+        part = lines[number * len(lines) // 10 : (number + 1) * len(lines) // 10]
+        if not part:
+            continue
+        last = datetime.fromisoformat(part[-1]["ended"])
+        found: dict[str, float] = {"lines": len(part)}
+        for stage in Stage:
+            seconds = sum(line["stages"].get(stage.value, 0.0) for line in part)
+            found[stage.value] = round(seconds / len(part), 3)
+        between = sum(line["seconds"] - sum(line["stages"].values()) for line in part)
+        found["between"] = round(between / len(part), 3)
+        found["night"] = round((last - before).total_seconds() / len(part), 3)
+        before = last
+        tenths.append(found)
+    return tenths
 
 
 def used_by(pid: int) -> dict[str, float]:
