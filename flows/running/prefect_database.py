@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import prefect
+from filelock import FileLock
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
 from shift_stac.errors import ShiftError
@@ -149,22 +150,29 @@ def _empty_database() -> Path:
     kept = kept_database()
     if not _is_whole(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=kept.parent) as folder:
-            made = Path(folder) / "made.db"
-            # In a separate process: Prefect uses one database in each process.
-            subprocess.run(
-                [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
-                env=os.environ | {_URL_VARIABLE: f"sqlite+aiosqlite:///{made}"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
-            whole = Path(folder) / "whole.db"
-            # Writes one file, without a separate journal.
-            with closing(sqlite3.connect(made)) as connection:
-                connection.execute("VACUUM INTO ?", (str(whole),))
-            whole.replace(kept)
+        # One at a time: two first runs that both migrate on a busy machine are both too late.
+        with FileLock(kept.with_suffix(".lock")):
+            if not _is_whole(kept):
+                _make_empty_database(kept)
     return kept
+
+
+def _make_empty_database(kept: Path) -> None:
+    with TemporaryDirectory(dir=kept.parent) as folder:
+        made = Path(folder) / "made.db"
+        # In a separate process: Prefect uses one database in each process.
+        subprocess.run(
+            [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
+            env=os.environ | {_URL_VARIABLE: f"sqlite+aiosqlite:///{made}"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        whole = Path(folder) / "whole.db"
+        # Writes one file, without a separate journal.
+        with closing(sqlite3.connect(made)) as connection:
+            connection.execute("VACUUM INTO ?", (str(whole),))
+        whole.replace(kept)
 
 
 def _is_whole(path: Path) -> bool:

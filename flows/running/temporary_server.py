@@ -87,6 +87,13 @@ class _TemporaryServer:
         seconds = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
         try:
             httpx.get(f"{self.url}/health", timeout=seconds, trust_env=False).raise_for_status()
+        except httpx.TimeoutException as error:
+            setting = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.name
+            msg = (
+                f"the temporary Prefect server did not start within {seconds:.0f} s: run the same "
+                f"command again, or set {setting} to more seconds if the machine is always as busy"
+            )
+            raise ServerStartError(msg) from error
         except httpx.HTTPError as error:
             msg = f"the temporary Prefect server did not start ({error}): see its messages above"
             raise ServerStartError(msg) from error

@@ -70,7 +70,7 @@ def test_items_are_read_only_a_little_ahead(tmp_path):
             return b'{"id": "%s", "links": [], "assets": {}, "properties": {}}' % path.encode()
 
     paths = [str(number) for number in range(1000)]
-    items = read_items(Counting(str(tmp_path)), paths)
+    items = read_items(Counting(tmp_path), paths)
     assert next(items)["id"] == "0"
     assert len(read) <= 100
     assert [item["id"] for item in items] == paths[1:]
