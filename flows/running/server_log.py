@@ -12,6 +12,7 @@ from prefect.logging.handlers import PrefectConsoleHandler
 _BUSY = "the database was busy; if this is frequent, use PostgreSQL"
 # So uvicorn logs a server that fails when it starts.
 _TRACEBACK = "Traceback (most recent call last):"
+_FULL = "there is no room for the database: free some, and run again"
 _LATE = "the database did not answer in time; if this is frequent, look at its load"
 
 
@@ -45,10 +46,12 @@ def _last_error(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _cause(error: BaseException | None) -> str | None:
-    """Return a sentence about an error if a busy database caused it."""
+    """Return a sentence about an error if a busy or full database caused it."""
     for each in _chain(error):
         if isinstance(each, sqlite3.OperationalError) and "locked" in str(each):
             return _BUSY
+        if isinstance(each, sqlite3.OperationalError) and "is full" in str(each):
+            return _FULL
         if isinstance(each, TimeoutError) and _comes_from("asyncpg", each):
             return _LATE
     return None

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from shift_stac.campaigns import load_campaign
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item_table import merge_items, read_index
+from shift_stac.stac.item_table import merge_rows, read_index, tabulate_items
 
 CAMPAIGN = load_campaign()
 SANTA_BARBARA = [[-120.7, 34.4], [-119.7, 34.4], [-119.7, 34.9], [-120.7, 34.9], [-120.7, 34.4]]
@@ -66,6 +66,6 @@ def make_campaign(count: int) -> Iterator[dict[str, Any]]:
 
 def table_of(*items: dict[str, Any]) -> pa.Table:
     """Return the table of items in its published form."""
-    table = read_index(merge_items(None, items, CAMPAIGN, Hrefs()))
+    table = read_index(merge_rows(None, tabulate_items(items, CAMPAIGN, Hrefs())))
     assert table is not None
     return table

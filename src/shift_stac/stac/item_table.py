@@ -141,13 +141,6 @@ def row_moments(table: "pa.Table") -> dict[str, datetime | None]:
     return dict(zip(table["id"].to_pylist(), moments, strict=True))
 
 
-def merge_items(
-    content: bytes | None, items: Iterable[Mapping[str, Any]], campaign: Campaign, hrefs: Hrefs
-) -> bytes:
-    """Return the table with these items added or replaced; see :func:`merge_rows`."""
-    return merge_rows(content, tabulate_items(items, campaign, hrefs))
-
-
 def merge_rows(content: bytes | None, rows: "pa.Table | None") -> bytes:
     """Return the table with these rows added or replaced; the same bytes if it has them.
 

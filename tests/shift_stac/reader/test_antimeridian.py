@@ -12,7 +12,7 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.errors import MapError
 from shift_stac.sources import Product
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item_table import merge_items
+from shift_stac.stac.item_table import merge_rows, tabulate_items
 from shift_stac.store.conversion import convert_line
 from support.sources import small_line, source_product, write_envi
 
@@ -108,7 +108,7 @@ def test_the_table_of_items_has_the_line_for_readers_that_go_by_its_box(line, tm
         "bbox": [west, south, east, north], "assets": {}, "stac_extensions": [],
         "properties": {"datetime": "2022-02-24T19:54:02Z"}, "collection": "AVIRIS-NG",
     }  # fmt: skip
-    content = merge_items(None, [item], load_campaign(), Hrefs())
+    content = merge_rows(None, tabulate_items([item], load_campaign(), Hrefs()))
     for box in ((179.9, -18, 180, -17), (-180, -18, -179.9, -17)):
         assert len(geopandas.read_parquet(io.BytesIO(content), bbox=box)) == 1
     assert len(geopandas.read_parquet(io.BytesIO(content), bbox=(179.9, -16, 180, -15))) == 0

@@ -7,7 +7,7 @@ from shift_stac.campaigns import load_campaign
 from shift_stac.errors import CatalogError
 from shift_stac.stac import item_table
 from shift_stac.stac.hrefs import Hrefs
-from shift_stac.stac.item_table import indexed_lines, merge_items, read_index
+from shift_stac.stac.item_table import indexed_lines, merge_rows, read_index, tabulate_items
 
 CAMPAIGN = load_campaign()
 
@@ -38,7 +38,7 @@ def make_item(second, updated="2026-01-01T00:00:00Z", **properties):
 
 
 def merge(content, *items):
-    return merge_items(content, items, CAMPAIGN, Hrefs())
+    return merge_rows(content, tabulate_items(items, CAMPAIGN, Hrefs()))
 
 
 def test_items_are_added_replaced_and_sorted():
