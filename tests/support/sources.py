@@ -88,24 +88,37 @@ def small_line(
     dtype: str = "<f4",
     micrometres: bool = False,
     seed: int = 0,
+    told: str = "UTM zone 10 North",
+    corner: tuple[float, float] = (730000, 3820000),
+    **fields: object,
 ) -> SourceLine:
-    """Write a line of random cubes with a straight geometry in UTM zone 10, without OBS and GLT."""
+    """Write a line of random cubes with a straight geometry, without OBS and GLT.
+
+    ``told`` is the CRS in the IGM's description, ``corner`` easting and northing of the first pixel,
+    and ``fields`` are entries of the cubes' headers.
+    """
     random = np.random.default_rng(seed)
     nm = np.linspace(450, 2450, bands)
     units = {
         "wavelength": (nm / 1000 if micrometres else nm).tolist(),
         "wavelength units": "Micrometers" if micrometres else "Nanometers",
-    }
+    } | fields
     shape = (lines, bands, samples)
-    rdn = write_envi(folder / "rdn", random.normal(size=shape).astype(dtype), interleave, **units)
-    rfl = write_envi(folder / "rfl", random.normal(size=shape).astype(dtype), interleave, **units)
+
+    def numbers() -> np.ndarray:
+        values = random.normal(size=shape)
+        # Whole numbers must differ, and have no sign in some types.
+        return (values if np.dtype(dtype).kind == "f" else 1000 + 100 * values).astype(dtype)
+
+    rdn = write_envi(folder / "rdn", numbers(), interleave, **units)
+    rfl = write_envi(folder / "rfl", numbers(), interleave, **units)
     line, sample = np.mgrid[0:lines, 0:samples]
-    igm = np.stack((730000 + 5.0 * sample, 3820000 + 5.0 * line, 100.0 + sample), axis=1)
+    igm = np.stack((corner[0] + 5.0 * sample, corner[1] + 5.0 * line, 100.0 + sample), axis=1)
     igm_path = write_envi(
         folder / "igm",
         igm.astype("<f8"),
         "bip",
-        description="{IGM\nUTM zone 10 North}",
+        description=f"{{IGM\n{told}}}",
     )
     return SourceLine(
         line=LINE,

@@ -52,6 +52,8 @@ def excess_roughness(numbers: NDArray[Any], nodata: float) -> float:
 def _roughness(
     values: NDArray[np.float64], known: NDArray[np.bool_], pairs: NDArray[np.bool_]
 ) -> float:
-    middle = np.mean(values, axis=-1, keepdims=True, where=known)
+    # A scan line without a known number has no mean, and numpy would warn of it.
+    count = np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    middle = values.sum(axis=-1, keepdims=True, where=known) / count
     deviation = float(np.abs(values - middle)[known].mean())
     return float(np.abs(np.diff(values))[pairs].mean()) / deviation if deviation else 0.0
