@@ -1,6 +1,9 @@
 """Coordinate reference systems: parsing and transformation."""
 
+import warnings
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,10 @@ below 0, or beyond 10,000 km.
 
 # Places along each side of a CRS's area of use.
 _AREA_PLACES = 9
+
+_WKT = ("crs_wkt", "spatial_ref")
+# Metres.
+_SAME = 0.001
 
 
 def parse_crs(crs: Any) -> CRS:
@@ -101,6 +108,41 @@ def _known_places(crs: CRS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     )
     east, north = transformer(WGS84, crs).transform(longitude, latitude)
     return east, north
+
+
+def cf_parameters(crs: CRS) -> Mapping[str, Any] | None:
+    """Return the attributes of CF's grid mapping for a CRS, without WKT.
+
+    None if CF has no name for the projection, or if its parameters lead to other places, as those of
+    some oblique projections do.
+    """
+    return _cf_parameters(crs.to_wkt())
+
+
+@lru_cache(maxsize=32)
+def _cf_parameters(wkt: str) -> Mapping[str, Any] | None:
+    crs = CRS.from_wkt(wkt)
+    with warnings.catch_warnings():
+        # pyproj warns of a parameter that CF cannot express; the places show whether it matters.
+        warnings.simplefilter("ignore", UserWarning)
+        found = {key: value for key, value in crs.to_cf().items() if key not in _WKT}
+        try:
+            again = CRS.from_cf(found)
+        except (CRSError, KeyError, TypeError):
+            return None
+    return MappingProxyType(found) if _are_same(crs, again) else None
+
+
+def _are_same(one: CRS, other: CRS) -> bool:
+    """Whether two CRS give the same places for the same coordinates."""
+    if one.equals(other, ignore_axis_order=True):
+        return True
+    if not (one.is_projected and other.is_projected):
+        return False
+    x, y = np.meshgrid(np.linspace(-1e6, 1e6, 9), np.linspace(-6e6, 6e6, 13))
+    moved = np.hypot(*np.subtract(transformer(one, other).transform(x, y), (x, y)))
+    known = moved[np.isfinite(moved)]
+    return bool(known.size) and float(known.max()) < _SAME
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import ProjError
 
-from shift_stac.crs import transformer
+from shift_stac.crs import cf_parameters, transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.antimeridian import TURN_DEG, in_one_piece
 
@@ -181,7 +181,8 @@ def grid_attributes(grid: MapGrid) -> Mapping[str, Any]:
     y, row step y), as GDAL and rioxarray read and write them.
     """
     return {
-        **grid.crs.to_cf(),
+        "crs_wkt": grid.crs.to_wkt(),
+        **(cf_parameters(grid.crs) or {}),
         "spatial_ref": grid.crs.to_wkt(),
         "GeoTransform": " ".join(repr(float(value)) for value in grid.transform.to_gdal()),
     }

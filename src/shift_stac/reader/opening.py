@@ -148,8 +148,13 @@ def _decoded(encoded: xr.Dataset, arrays: Mapping[str, Any]) -> xr.Dataset:
 
 
 def _without_misleading_crs(swath: xr.Dataset) -> xr.Dataset:
-    """Remove the CRS of Easting and Northing from the cubes of stores of format 2 or older."""
+    """Remove the CRS of Easting and Northing from the cubes of older stores.
+
+    Those of format 2 have it in each cube, and early ones of format 3 as WKT of a projection that CF
+    cannot express.
+    """
     for variable in swath.variables.values():
         variable.attrs.pop("grid_mapping", None)
         variable.encoding.pop("grid_mapping", None)
+        variable.attrs.pop("crs_wkt", None)
     return swath.drop_vars("spatial_ref", errors="ignore")

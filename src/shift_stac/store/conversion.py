@@ -2,8 +2,9 @@
 
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from zarr.storage import LocalStore
 
 from shift_stac.campaigns import Campaign
 from shift_stac.envi.image import EnviImage, give_back
-from shift_stac.envi.line_headers import nodata_of, scale_note
+from shift_stac.envi.line_headers import scale_note
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.flightline import UNTIMED
-from shift_stac.rows import row_blocks, sampled_rows
+from shift_stac.rows import row_blocks
 from shift_stac.sources import Product, SourceLine
+from shift_stac.store.bad_bands import BadBands
 from shift_stac.store.checksums import write_manifest
 from shift_stac.store.codecs import FUSED_PIPELINE
 from shift_stac.store.companions import Companions
@@ -30,7 +32,7 @@ from shift_stac.store.non_finite import NonFinite
 from shift_stac.store.store_format import CUBE_NAMES, ROOT_METADATA, SPECTRAL_DIM, STORE_FORMAT
 from shift_stac.store.summary import StoreSummary, VariableSummary, summary_path, told_span
 from shift_stac.store.summed_store import SummedStore
-from shift_stac.store.template import StoreText, store_template
+from shift_stac.store.template import StoreText, bad_bands_comment, store_template
 from shift_stac.swath.geolocation import summarize_geolocation, to_lonlat
 from shift_stac.swath.igm_values import mask_igm
 from shift_stac.swath.line_files import LineFiles, open_line
@@ -41,9 +43,6 @@ from shift_stac.swath.spectral import SpectralAxis
 # Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
 # 3 of the format does not specify them.
 warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part in the Zarr")
-
-# Scan lines of a cube that are read to find the value of its bad bands.
-_SAMPLED_LINES = 8
 
 
 def convert_line(
@@ -107,7 +106,6 @@ def convert_line(
         chunks,
         sharded=options.sharded,
         observation=layers,
-        bad_band_value=_bad_band_value(cubes.get(Product.REFLECTANCE), axis),
         span=told_span(sources.line, observation),
         text=StoreText.of_campaign(campaign),
     )
@@ -137,7 +135,7 @@ def convert_line(
             metadata = part / ROOT_METADATA
             withheld = metadata.rename(part / f"{ROOT_METADATA}.withheld")
             finite_share, unusual = _write_arrays(
-                summed, cubes, igm.data, crs, layers=layers, progress=progress
+                summed, cubes, axis, igm.data, crs, layers=layers, progress=progress
             )
             table = write_map_group(part, sources.get(Product.GLT), igm)
             if table.note is not None:
@@ -212,22 +210,10 @@ def _bare(text: str, sources: SourceLine) -> str:
     return text
 
 
-def _bad_band_value(image: EnviImage | None, axis: SpectralAxis) -> float | None:
-    """Return the physical value of a cube's bad bands, if it is the same in all sampled scan lines."""
-    bad = ~np.asarray(axis.good)
-    if image is None or not bad.any():
-        return None
-    rows = sampled_rows(image.data.shape[0], _SAMPLED_LINES)
-    values = np.concatenate([np.unique(image.data[row][bad]) for row in rows])
-    held = np.unique(values[np.isfinite(values) & (values != nodata_of(image.header))])
-    if held.size != 1:
-        return None
-    return float(held[0]) * image.header.scale_factor + image.header.add_offset
-
-
 def _write_arrays(
     store: SummedStore,
     cubes: Mapping[Product, EnviImage],
+    axis: SpectralAxis,
     igm: NDArray[Any],
     crs: CRS,
     *,
@@ -237,31 +223,27 @@ def _write_arrays(
     """Fill the template's arrays, one block of whole chunk rows after another.
 
     Returns the share of pixels that have a location, and notes on values of the cubes that are not
-    numbers.
+    numbers. What the bad bands of a reflectance hold is known only then, and becomes its comment.
     """
     lines, _, samples = igm.shape
     arrays = {
         path.parent.name: zarr.open_array(store, path=path.parent.name, mode="r+")
         for path in store.root.glob(f"*/{ROOT_METADATA}")
     }
+    row_chunks = {product: arrays[CUBE_NAMES[product]].chunks[1] for product in cubes}
     geometry_rows = arrays["longitude"].chunks[0]
-    blocks = [
-        (product, rows)
-        for product in cubes
-        for rows in row_blocks(lines, arrays[CUBE_NAMES[product]].chunks[1])
-    ]
-    geometry_blocks = list(row_blocks(lines, geometry_rows))
-    steps = len(blocks) + len(geometry_blocks)
-    counts = {product: NonFinite(image.header) for product, image in cubes.items()}
-    for done, (product, rows) in enumerate(blocks, start=1):
-        # A view: each chunk is copied out of the map by the thread that compresses it.
-        arrays[CUBE_NAMES[product]][:, rows, :] = cubes[product].data[rows].transpose(1, 0, 2)
-        counts[product].add(cubes[product].data[rows])
-        give_back(cubes[product].data)
+    steps = sum(len(list(row_blocks(lines, n))) for n in (*row_chunks.values(), geometry_rows))
+    done = count(1)
+
+    def step() -> None:
         if progress is not None:
-            progress(done, steps)
+            progress(next(done), steps)
+
+    notes: list[str] = []
+    for product, image in cubes.items():
+        notes += _write_cube(arrays[CUBE_NAMES[product]], product, image, axis, step)
     located = 0
-    for done, rows in enumerate(geometry_blocks, start=len(blocks) + 1):
+    for rows in row_blocks(lines, geometry_rows):
         location = _locate(igm[rows], crs)
         located += int(np.isfinite(location["longitude"]).sum())
         for name, values in location.items():
@@ -269,10 +251,31 @@ def _write_arrays(
         if layers is not None:
             for layer in layers.layers:
                 arrays[layer.name][rows, :] = layers.read(layer.name, rows).astype(layer.dtype)
-        if progress is not None:
-            progress(done, steps)
-    notes = tuple(note for product, count in counts.items() for note in count.notes(product))
-    return float(located / (lines * samples)), notes
+        step()
+    return float(located / (lines * samples)), tuple(notes)
+
+
+def _write_cube(
+    array: zarr.Array[Any],
+    product: Product,
+    image: EnviImage,
+    axis: SpectralAxis,
+    step: Callable[[], None],
+) -> Iterator[str]:
+    """Fill the array of a cube, and yield notes on values that are not numbers."""
+    numbers = NonFinite(image.header)
+    bad = BadBands(image, axis)
+    for rows in row_blocks(image.data.shape[0], array.chunks[1]):
+        # A view: each chunk is copied out of the map by the thread that compresses it.
+        array[:, rows, :] = image.data[rows].transpose(1, 0, 2)
+        numbers.add(image.data[rows])
+        if product is Product.REFLECTANCE:
+            bad.add(image.data[rows])
+        give_back(image.data)
+        step()
+    if product is Product.REFLECTANCE and bad.value is not None:
+        array.attrs["comment"] = bad_bands_comment(bad.value, str(array.attrs["comment"]))
+    yield from numbers.notes(product)
 
 
 def _describe(

@@ -14,6 +14,7 @@ import xarray as xr
 from pyproj import CRS
 
 from shift_stac.campaigns import Campaign
+from shift_stac.crs import cf_parameters
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.line_headers import nodata_of
 from shift_stac.envi.radiance_unit import radiance_unit
@@ -30,9 +31,8 @@ from shift_stac.swath.spectral import SpectralAxis
 # have no CRS: a reader that finds one places the line near the equator. Readers look for a CRS in
 # the grid mapping, in a coordinate of the name spatial_ref (rioxarray), and in an attribute
 # spatial_ref or crs_wkt of any variable (odc-geo). So it is given here by CF's parameters, and in
-# full in the group glt.
+# full in the group glt. If CF cannot express it, it is only in the group.
 _GRID_MAPPING = "projection"
-_WKT = ("crs_wkt", "spatial_ref")
 
 _CUBE_ATTRIBUTES: dict[Product, dict[str, Any]] = {
     Product.RADIANCE: {
@@ -128,7 +128,6 @@ def store_template(
     *,
     sharded: bool = False,
     observation: ObservationLayers | None,
-    bad_band_value: float | None = None,
     span: Span,
     text: StoreText,
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
@@ -150,8 +149,6 @@ def store_template(
         Whether each row of chunks is packed into one object.
     observation
         The OBS layers, where the line has them.
-    bad_band_value
-        The value of the reflectance's bad bands, if all have the same.
     span
         Start of the line, and its end if the name does not have the start, UTC.
     text
@@ -191,11 +188,15 @@ def store_template(
             (spectral, "y", "x"),
             shape,
             dtype,
-            _cube_attributes(product, cube, bad_band_value, text.radiance_unit),
+            _cube_attributes(product, cube, text.radiance_unit),
         )
         encoding[name] = cube_encoding | {"_FillValue": nodata, "fill_value": float(nodata)}
+    parameters = cf_parameters(crs)
     for name, location in _LOCATION_ATTRIBUTES.items():
-        variables[name] = _lazy(("y", "x"), shape, np.float64, location)
+        attributes = dict(location)
+        if parameters is None:
+            attributes.pop("grid_mapping", None)
+        variables[name] = _lazy(("y", "x"), shape, np.float64, attributes)
         encoding[name] = flat_encoding
     if observation is not None:
         for layer in observation.layers:
@@ -208,25 +209,33 @@ def store_template(
         name: variables.pop(name) for name in _COORDINATES
     }
     dataset = xr.Dataset(variables, coords=coordinates, attrs=_global_attributes(line, span, text))
-    parameters = crs.to_cf()
-    if "grid_mapping_name" in parameters:
-        parameters = {key: value for key, value in parameters.items() if key not in _WKT}
     dataset[_GRID_MAPPING] = xr.Variable(
-        (), np.int32(0), {**parameters, "long_name": "map projection of Easting and Northing"}
+        (),
+        np.int32(0),
+        {
+            **(_unnamed(crs) if parameters is None else parameters),
+            "long_name": "map projection of Easting and Northing",
+        },
     )
     return dataset, encoding
 
 
-def _cube_attributes(
-    product: Product, cube: EnviHeader, bad_band_value: float | None, untold_unit: str
-) -> dict[str, Any]:
+def _unnamed(crs: CRS) -> dict[str, str]:
+    return {
+        "projected_crs_name": crs.name,
+        "comment": "CF cannot express this projection; its WKT is that of map_ref in the group glt",
+    }
+
+
+def bad_bands_comment(value: float, comment: str) -> str:
+    """Return the comment of a reflectance whose bad bands all hold one physical value."""
+    return f"bands that are not good_wavelength hold {value:g}; {comment}"
+
+
+def _cube_attributes(product: Product, cube: EnviHeader, untold_unit: str) -> dict[str, Any]:
     attributes = dict(_CUBE_ATTRIBUTES[product])
     if product is Product.RADIANCE:
         attributes["units"] = radiance_unit(cube) or cube.campaign_unit or untold_unit
-    if product is Product.REFLECTANCE and bad_band_value is not None:
-        attributes["comment"] = (
-            f"bands that are not good_wavelength hold {bad_band_value:g}; {attributes['comment']}"
-        )
     # add_offset is left out if it is 0: with it, xarray reads 16 bits as float64.
     if cube.scale_factor != 1.0 or cube.add_offset != 0.0:
         attributes["scale_factor"] = cube.scale_factor

@@ -1,6 +1,9 @@
 """Readers of maps refuse the cubes of a swath, and none places them wrongly."""
 
+import json
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import odc.geo.xr  # noqa: F401 - adds the accessor
@@ -15,10 +18,11 @@ from rioxarray.exceptions import MissingCRS
 
 from shift_stac import open_flightline, write_geolocation_vrt
 from shift_stac.campaigns import load_campaign
+from shift_stac.crs import WGS84, transformer
 from shift_stac.errors import MapError
 from shift_stac.simulate import simulate_campaign
 from shift_stac.store.conversion import convert_line
-from support.sources import sources_in
+from support.sources import small_line, sources_in
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +59,43 @@ WAYS = {
 }
 
 
+# What an IGM's description says, the corner of the line, and whether CF can express the CRS.
+KINDS = {
+    "UTM": ("EPSG:32610", (730_000, 3_820_000), True),
+    "southern UTM": ("EPSG:32734", (700_000, 6_200_000), True),
+    "UTM of NAD 83": ("EPSG:26910", (730_000, 3_820_000), True),
+    "a shift of the datum": (
+        "+proj=utm +zone=11 +ellps=clrk66 +towgs84=-8,160,176",
+        (730_000, 3_820_000),
+        True,
+    ),
+    "no name in CF": ("EPSG:28992", (155_000, 463_000), False),
+    "an angle that CF loses": ("EPSG:29873", (600_000, 600_000), False),
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A small line in some CRS."""
+
+    store: Path
+    crs: CRS
+    is_in_cf: bool
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def placed(request, tmp_path_factory) -> Placed:
+    told, corner, is_in_cf = KINDS[request.param]
+    root = tmp_path_factory.mktemp("placed")
+    path = root / "line.zarr"
+    convert_line(small_line(root, told=told, corner=corner), path, load_campaign())
+    return Placed(path, CRS.from_user_input(told), is_in_cf)
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("what", ["line", "cube"])
-def test_no_reader_takes_the_places_in_the_swath_for_places_on_earth(store, way, what):
-    line = WAYS[way](store)
+def test_no_reader_takes_the_places_in_the_swath_for_places_on_earth(placed, way, what):
+    line = WAYS[way](placed.store)
     thing = line if what == "line" else line.Reflectance
     assert thing.rio.crs is None
     assert thing.odc.crs is None
@@ -67,10 +104,69 @@ def test_no_reader_takes_the_places_in_the_swath_for_places_on_earth(store, way,
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_gdal_reads_the_cube_as_a_raster_without_a_place(store):
-    with rasterio.open(f'ZARR:"{store}":/Reflectance') as opened:
+def test_gdal_reads_the_cube_as_a_raster_without_a_place(placed):
+    with rasterio.open(f'ZARR:"{placed.store}":/Reflectance') as opened:
         assert opened.crs is None
-        assert opened.shape == (20, 30)
+        assert opened.shape == (5, 7)
+
+
+def same_places(one: CRS, other: CRS, line) -> bool:
+    """Whether two CRS place the line's pixels alike."""
+    places = line["Easting"].values, line["Northing"].values
+    there, here = (transformer(crs, WGS84).transform(*places) for crs in (one, other))
+    return np.allclose(there, here, rtol=0, atol=1e-8)
+
+
+def test_a_line_of_any_crs_is_placed_alike_by_all_that_place_it(placed):
+    line = open_flightline(placed.store)
+    assert same_places(line.swath.crs, placed.crs, line)
+    lonlat = transformer(placed.crs, WGS84).transform(
+        line["Easting"].values, line["Northing"].values
+    )
+    np.testing.assert_allclose((line["longitude"], line["latitude"]), lonlat, rtol=0, atol=1e-9)
+    told = xr.open_zarr(placed.store, decode_coords="all")
+    for name in ("Easting", "Northing"):
+        crs = told[name].rio.crs
+        assert (crs is not None) == placed.is_in_cf
+        assert crs is None or same_places(CRS(crs), placed.crs, line)
+    made = line.swath.orthorectify(bands=[450], mask_bad_bands=False)
+    table = xr.open_zarr(placed.store, group="glt", decode_coords="all")
+    with rasterio.open(f'ZARR:"{placed.store}":/glt/glt_sample') as opened:
+        found = [opened.crs, table.rio.crs, made.rio.crs, made.odc.crs.proj, table.glt_line.rio.crs]
+        assert opened.transform == table.rio.transform() == made.rio.transform()
+    assert all(same_places(CRS(crs), placed.crs, line) for crs in found)
+    west, south, east, north = made.rio.bounds()
+    assert west < line["Easting"].values.min() < line["Easting"].values.max() < east
+    assert south < line["Northing"].values.min() < line["Northing"].values.max() < north
+
+
+def test_an_early_store_with_a_wkt_of_the_projection_is_read_without_it(placed):
+    root = placed.store / "zarr.json"
+    kept = root.read_text()
+    metadata = json.loads(kept)
+    arrays = metadata["consolidated_metadata"]["metadata"]
+    arrays["projection"]["attributes"]["crs_wkt"] = placed.crs.to_wkt()
+    arrays["Easting"]["attributes"]["grid_mapping"] = "projection"
+    root.write_text(json.dumps(metadata))
+    try:
+        line = open_flightline(placed.store).set_coords("projection")
+        assert line.odc.crs is None
+        assert line.Reflectance.odc.crs is None
+        assert line.Reflectance.rio.crs is None
+    finally:
+        root.write_text(kept)
+
+
+def test_the_reference_library_of_the_zarr_conventions_accepts_each_group(placed):
+    declared = {}
+    for path in placed.store.rglob("zarr.json"):
+        attributes = json.loads(path.read_text())["attributes"]
+        found = set(zarr_cm.detect_revisions(attributes))
+        if found:
+            declared[path.parent.name] = found
+            zarr_cm.validate_all(attributes)
+    # A store has one resolution, and only the lookup table has an affine transform.
+    assert declared == {"glt": {"spatial", "proj"}}
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -134,9 +230,3 @@ def test_maps_are_placed_by_every_reader(store):
     line = open_flightline(store)
     made = line.swath.orthorectify(bands=[650])
     assert CRS(made.rio.crs) == CRS(made.odc.crs.proj) == line.swath.crs
-
-
-def test_the_reference_library_of_the_zarr_conventions_accepts_the_lookup_table(store):
-    attributes = xr.open_zarr(store, group="glt").attrs
-    assert set(zarr_cm.detect_revisions(attributes)) == {"spatial", "proj"}
-    zarr_cm.validate_all(attributes)

@@ -125,10 +125,22 @@ def test_the_comment_tells_of_bad_bands_only_what_they_hold(tmp_path, held):
     data = np.random.default_rng(0).random((5, 6, 7)).astype("<f4")
     if held is not None:
         data[:, 2] = held
+        data[1, 2, 3] = -9999
     store, _, _ = stored(tmp_path, line_of(tmp_path, data, bbl=[1, 1, 0, 1, 1, 1]))
     comment = shift_stac.open_flightline(store)["Reflectance"].attrs["comment"]
     assert ("bad" in comment or "not good" in comment) == (held is not None)
     assert (f"hold {held:g};" in comment) if held is not None else True
+
+
+def test_the_comment_on_bad_bands_is_of_all_scan_lines(tmp_path):
+    data = np.random.default_rng(0).random((101, 6, 7)).astype("<f4")
+    bad = {"bbl": [0, 1, 0, 0, 1, 1]}
+    data[:, [0, 2, 3]] = -0.01
+    for name, value in (("same", -0.01), ("other", 0.2)):
+        data[50, 3, 6] = value
+        store, _, _ = stored(tmp_path / name, line_of(tmp_path / name, data, **bad))
+        comment = shift_stac.open_flightline(store)["Reflectance"].attrs["comment"]
+        assert ("hold -0.01;" in comment) == (name == "same")
 
 
 def test_the_lowest_double_of_a_header_is_missing_in_floats(tmp_path):
