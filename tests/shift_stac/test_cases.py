@@ -265,7 +265,7 @@ RIGHT: dict[str, Good | Bad] = {
         truth=lambda values: missing(2, 3)(np.round(values.astype("f4") * 10000).astype(float)),
     ),
     "m02_rotation_90_consistent": Good(also=OF_PORTAL),
-    "m03_micrometres_said_values_nm": Bad("are no wavelengths of light"),
+    "m03_micrometres_said_values_nm": Bad("not wavelengths of light"),
     "m05_negative_fill_not_told": Good("may be a fill value", truth=outside),
     "m06_reflectance_percent": Good("may be percent", truth=lambda values: values * 100),
     "m07_obs_values_nan": Good("the UTC band is empty"),
