@@ -24,7 +24,7 @@ _ZONE_ALONE = re.compile(
     re.IGNORECASE,
 )
 _NAMES_UTM = re.compile(r"\bUTM\b|Universal Transverse Mercator", re.IGNORECASE)
-_PROJ = re.compile(r"\+proj=[\w.+-]+(?:\s+\+\w+(?:=[\w.+-]+)?)*")
+_PROJ = re.compile(r"\+proj=[\w.+-]+(?:\s+\+\w+(?:=[\w.+@-]+(?:,[\w.+@-]+)*)?)*")
 _EPSG = re.compile(
     r"(?:EPSG(?:[/:][\d.]*[/:]|[\s:]*(?:code)?[\s:=]*)|\b(?:SRID|WKID|CRS|SRS)[\s:=]*)(\d+)",
     re.IGNORECASE,
