@@ -25,6 +25,9 @@ from shift_stac.swath.spectral import SpectralAxis, shared_axis
 class LineFiles(Protocol):
     """A flight line's opened files. Rasters are shaped (scan lines, bands, samples).
 
+    Cubes and observation are arrays with the description that an ENVI header has; an implementation
+    for another format has to make it.
+
     Each method raises :class:`~shift_stac.errors.EnviError` if a file is missing, unreadable, or
     contradicts another file of the line.
     """
