@@ -80,11 +80,12 @@ class Command[Options: BaseModel]:
         except KeyboardInterrupt:
             return _interrupted(errors)
         except prefect_server.REFUSALS as error:
-            if temporary_server.is_server_temporary():
-                raise
             end_log()
-            msg = f"error: {prefect_server.explain_refusal(error)}"
-            errors.print(msg, highlight=False, soft_wrap=True)
+            is_ours = temporary_server.is_server_temporary()
+            explain = (
+                temporary_server.explain_failure if is_ours else prefect_server.explain_refusal
+            )
+            errors.print(f"error: {explain(error)}", highlight=False, soft_wrap=True)
             return 1
         except WrongAddressError as error:
             end_log()

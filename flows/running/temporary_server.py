@@ -158,6 +158,15 @@ def is_server_temporary() -> bool:
     return _server is not None or not PREFECT_API_URL.value()
 
 
+def explain_failure(error: Exception) -> str:
+    """Return a sentence about a request that the temporary server has not answered well, and what to do."""
+    what = str(error).partition("\n")[0]
+    return (
+        f"the temporary Prefect server failed ({what}): see its messages above, free some room in "
+        f"{PREFECT_HOME.value()} if there is none, and run the same command again"
+    )
+
+
 def temporary_server_sentinel() -> int | None:
     """Return a sentinel that is ready when the temporary server ends; None if there is none."""
     return None if _server is None else _server.sentinel
