@@ -14,6 +14,7 @@ if __name__ == "__main__":
 import shutil
 from typing import Any
 
+import shapely
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect_dask.task_runners import DaskTaskRunner
@@ -46,6 +47,7 @@ from shift_stac.files import make_folder
 from shift_stac.locks import held
 from shift_stac.monitoring.run_report import RunKind
 from shift_stac.monitoring.units import format_size
+from shift_stac.reader.place_files import read_place
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.paths import cube_item_path
 from shift_stac.storage.base import Storage
@@ -222,16 +224,11 @@ def _make(
 
 
 def _request(options: CubeOptions) -> CubeRequest:
-    geometry = options.geometry
-    try:
-        text = None if geometry is None else geometry.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{geometry} cannot be read as GeoJSON: {error}"
-        raise MapError(msg) from error
+    file = options.geometry
     return CubeRequest(
         name=options.cube_name,
         bbox=options.bbox,
-        geometry=text,
+        geometry=None if file is None else shapely.to_geojson(read_place(file)),
         dates=options.date,
         first_date=options.first_date,
         last_date=options.last_date,

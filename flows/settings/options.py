@@ -19,6 +19,8 @@ from flows.settings.values import (
     DryRun,
     FlightDate,
     Lines,
+    MapCRS,
+    PolygonFile,
     QuietDays,
     StuckHours,
     UserPath,
@@ -142,8 +144,9 @@ class CubeOptions(PublishedOptions):
         description="place: west,south,east,north in degrees, separated by commas (default: the "
         "whole area of the lines)",
     )
-    geometry: UserPath | None = Field(
-        default=None, description="place: GeoJSON file of a polygon, instead of a box"
+    geometry: PolygonFile | None = Field(
+        default=None,
+        description="place: file of polygons (GeoJSON, GeoPackage, ...), instead of a box",
     )
     date: Dates = Field(
         default=(), description="use only this date (YYYYMMDD); may be given several times"
@@ -159,13 +162,14 @@ class CubeOptions(PublishedOptions):
         description="wavelengths in nanometres, separated by commas; the nearest band of each is "
         "taken (default: all bands)",
     )
-    crs: str | None = Field(
+    crs: MapCRS | None = Field(
         default=None,
         description="CRS of the grid, such as EPSG:32610 (default: the UTM zone of most lines)",
     )
     resolution: float | None = Field(
         default=None,
         gt=0,
+        allow_inf_nan=False,
         description="side of a cell in the unit of the grid's CRS (default: the pixel size of the lines)",
     )
     variable: str | None = Field(
@@ -190,6 +194,9 @@ class CubeOptions(PublishedOptions):
     def _check_place(self) -> Self:
         if self.bbox is not None and self.geometry is not None:
             msg = "bbox and geometry both give the place: leave one of them out"
+            raise ValueError(msg)
+        if self.first_date and self.last_date and self.first_date > self.last_date:
+            msg = f"the first date, {self.first_date}, is after the last, {self.last_date}"
             raise ValueError(msg)
         return self
 

@@ -55,15 +55,20 @@ def _check_box(value: tuple[float, ...]) -> tuple[float, ...]:
     if len(value) != _CORNERS or not (value[0] < value[2] and value[1] < value[3]):
         msg = "expected west,south,east,north: four numbers, west below east and south below north"
         raise ValueError(msg)
+    if max(abs(value[0]), abs(value[2])) > _TURN or max(abs(value[1]), abs(value[3])) > _POLE:
+        msg = "expected degrees: longitudes from -360 to 360, latitudes from -90 to 90"
+        raise ValueError(msg)
     return value
 
 
-_CORNERS = 4
+_CORNERS, _TURN, _POLE = 4, 360, 90
 
 Box = Annotated[tuple[float, ...], BeforeValidator(split_commas), AfterValidator(_check_box)]
 """West, south, east and north in degrees; as one text, separated by commas."""
 
-Wavelengths = Annotated[tuple[float, ...], BeforeValidator(split_commas)]
+Wavelengths = Annotated[
+    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], BeforeValidator(split_commas)
+]
 """Wavelengths in nanometres; as one text, separated by commas."""
 
 StuckHours = Annotated[
@@ -121,8 +126,31 @@ Lines = Annotated[tuple[LineOfCampaign, ...], BeforeValidator(_of_campaign)]
 """Flight lines of the options' ``campaign``; as one text, separated by commas."""
 
 
+def _check_crs(value: str) -> str:
+    # Geospatial packages take a second to import, and most commands need none.
+    from shift_stac.crs import parse_crs  # noqa: PLC0415 - see above
+
+    parse_crs(value)
+    return value
+
+
+MapCRS = Annotated[str, AfterValidator(_check_crs)]
+"""A CRS of maps, in any form that pyproj accepts."""
+
+
+def _check_polygon_file(value: Path) -> Path:
+    from shift_stac.reader.place_files import read_place  # noqa: PLC0415 - see above
+    from shift_stac.reader.polygons import parse_polygon  # noqa: PLC0415 - see above
+
+    read_place(value, parse_polygon)
+    return value
+
+
 UserPath = Annotated[Path, AfterValidator(at_home)]
 """A path; ``~`` is the home folder."""
+
+PolygonFile = Annotated[UserPath, AfterValidator(_check_polygon_file)]
+"""A file of polygons that can be read, such as GeoJSON or GeoPackage."""
 
 
 def _check_time_zone(value: str) -> str:

@@ -51,6 +51,14 @@ def parse_crs(crs: Any) -> CRS:
     return found
 
 
+def is_degrees(crs: CRS) -> bool:
+    """Whether coordinates of a CRS, x first, are longitude and latitude of :data:`WGS84`.
+
+    CRS84, which GeoJSON files name, differs from EPSG:4326 only in the order of its axes.
+    """
+    return crs == WGS84 or crs.equals(WGS84, ignore_axis_order=True)
+
+
 def utm_zone_at(longitude: float, latitude: float) -> CRS:
     """Return the UTM zone (WGS 84) of a longitude and latitude in degrees."""
     zone = int((longitude + 180) % 360 // 6) + 1

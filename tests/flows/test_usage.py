@@ -4,8 +4,9 @@ import pytest
 
 from deployments import check, serve
 from flows import session
-from flows.commands import CAMPAIGN, INGEST, REPORT, VALIDATE, main_catalog
+from flows.commands import CAMPAIGN, CUBE, INGEST, REPORT, VALIDATE, main_catalog
 from shift_stac.reader import command_line
+from support.odd_places import ODD_PLACES, odd_place, write_points
 
 DATE = ("--date", "20220224")
 
@@ -52,6 +53,21 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (main_catalog, ("rebild",), "did you mean rebuild?"),
         (command_line.main, ("spectra", "--otput", "x"), "did you mean --output?"),
         (REPORT, ("--days", "0"), "--days: "),
+        (CUBE, ("--bbox", "1,2,3"), "--bbox: expected west,south,east,north"),
+        (CUBE, ("--bbox", "nan,1,2,3"), "--bbox: expected west,south,east,north"),
+        (CUBE, ("--bbox", "1,2,3,400"), "--bbox: expected degrees"),
+        (CUBE, ("--bands", "x"), "--bands: "),
+        (CUBE, ("--bands", "nan"), "--bands: "),
+        (CUBE, ("--bands", "-5"), "--bands: "),
+        (CUBE, ("--resolution", "inf"), "--resolution: "),
+        (CUBE, ("--resolution", "0"), "--resolution: "),
+        (CUBE, ("--crs", "moon"), "--crs: 'moon' is not a CRS"),
+        (CUBE, ("--crs", ""), "--crs: '' is not a CRS"),
+        (CUBE, ("--mosaic", "best"), "--mosaic: "),
+        (CUBE, ("--first-date", "20220601", "--last-date", "20220501"), "is after the last"),
+        (CUBE, ("--cube-name", "../x"), "--cube-name: "),
+        (CUBE, ("--cluster", "nowhere"), "nowhere"),
+        (CUBE, ("--max-cube-gigabytes", "-1"), "--max-cube-gigabytes: "),
         (session.main, (), "no MFA device is configured"),
         (check.main, ("--product", "L3"), "--product: "),
         (serve.main, ("--nightly-cron", "every night"), "every night"),
@@ -82,6 +98,18 @@ def test_wrong_usage_ends_with_2_and_a_sentence(
     # The message gives the mistake, and not all options.
     assert len(said.splitlines()) <= 3
     assert not list(tmp_path.iterdir())
+
+
+def test_an_odd_file_of_a_cube_s_place_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.chdir(tmp_path)
+    write_points(tmp_path / "points.gpkg")
+    for name in ODD_PLACES:
+        odd_place(tmp_path, name)
+    for name in (*ODD_PLACES, "points.gpkg"):
+        assert CUBE(("--geometry", name)) == 2
+        sentence, _ = capsys.readouterr().err.splitlines()
+        assert sentence.startswith(f"error: --geometry: {name}: ")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,9 @@ class ClusterProfile(FrozenModel):
         Minutes between two reports of a job that waits in the queue.
     queue_timeout_minutes
         Longest wait of a job in the queue, in minutes.
+    replacement_seconds
+        Seconds after which another job is submitted for a worker that a cube has lost. Within them,
+        a worker that is only restarted comes back.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -57,6 +60,7 @@ class ClusterProfile(FrozenModel):
     poll_seconds: float = Field(default=15, gt=0, le=30)
     queue_report_minutes: float = Field(default=5, gt=0)
     queue_timeout_minutes: float = Field(default=24 * 60, gt=0)
+    replacement_seconds: float = Field(default=15, gt=0, le=600)
 
     @field_validator("job_name")
     @classmethod

@@ -134,6 +134,9 @@ def shared_workers(
         "distributed.scheduler.worker-saturation": 1.0,
         # Work fails if its job never leaves the queue, instead of waiting forever.
         "distributed.scheduler.no-workers-timeout": f"{profile.queue_timeout_minutes} minutes",
+        # The cluster adapts every second, but counts a lost worker as there for this time.
+        "distributed.deploy.lost-worker-timeout": f"{profile.replacement_seconds} seconds",
+        "distributed.adaptive.interval": "1 seconds",
     } | {
         f"distributed.nanny.pre-spawn-environ.{name}": value
         for name, value in _QUIET_PROCESSES.items()

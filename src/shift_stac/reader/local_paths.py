@@ -40,3 +40,21 @@ def file_to_write(path: str | Path) -> Path:
         msg = f"{file} cannot be written, because {file.parent} is not a folder: make it first"
         raise MapError(msg)
     return file
+
+
+def new_path(path: str | Path) -> Path:
+    """Return a path that does not exist yet, below folders that exist or can be made.
+
+    Raises
+    ------
+    MapError
+        It exists already, it is below a file, or it is no path of this machine.
+    """
+    new = local_path(path)
+    if new.exists():
+        msg = f"{new} already exists: remove it, or choose another name"
+        raise MapError(msg)
+    if file := next((folder for folder in new.parents if folder.is_file()), None):
+        msg = f"{new} cannot be written, because {file} is a file: choose another folder"
+        raise MapError(msg)
+    return new

@@ -14,7 +14,7 @@ from pyproj import CRS
 from shapely.affinity import translate
 from shapely.errors import ShapelyError
 
-from shift_stac.crs import WGS84, parse_crs, transformer
+from shift_stac.crs import WGS84, is_degrees, parse_crs, transformer
 from shift_stac.errors import MapError
 from shift_stac.reader.polygons import NO_CRS, check_degrees, check_finite, reproject
 
@@ -114,7 +114,7 @@ def _parse(places: Any, crs: Any, ids: str | None) -> Places:
         raise MapError(msg)
     _check(geometries, names, check_finite)
     source = parse_crs(frame.crs)
-    if source != WGS84:
+    if not is_degrees(source):
         geometries = np.array([_moved(geometry, source) for geometry in geometries], dtype=object)
     _check(geometries, names, check_degrees)
     return Places(names, np.array([_in_half_turn(part) for part in geometries], dtype=object))

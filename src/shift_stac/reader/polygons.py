@@ -12,7 +12,7 @@ from shapely.affinity import translate
 from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
-from shift_stac.crs import WGS84, parse_crs, transformer
+from shift_stac.crs import WGS84, is_degrees, parse_crs, transformer
 from shift_stac.errors import MapError
 from shift_stac.maps.antimeridian import TURN_DEG
 
@@ -82,7 +82,7 @@ def parse_geometry(geometry: Any) -> BaseGeometry:
     if area.is_empty:
         msg = "the geometry is empty: give one with coordinates"
         raise MapError(msg)
-    if source != WGS84:
+    if not is_degrees(source):
         area = reproject(area, source, WGS84)
     check_degrees(shapely.get_coordinates(area))
     return area
@@ -104,9 +104,15 @@ def _told_crs(geometry: Any) -> Any:
 
 
 def _geometries(geometry: Mapping[str, Any]) -> list[Any]:
-    if geometry["type"] == "FeatureCollection":
-        return [part["geometry"] for part in geometry["features"]]
-    return [geometry.get("geometry") or geometry]
+    kind = geometry["type"]
+    if kind not in ("Feature", "FeatureCollection"):
+        return [geometry]
+    features = geometry["features"] if kind == "FeatureCollection" else [geometry]
+    found = [feature["geometry"] for feature in features]
+    if None in found:
+        msg = "a feature has no geometry: leave it out, or give its geometry"
+        raise MapError(msg)
+    return found
 
 
 def reproject(area: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
@@ -117,7 +123,8 @@ def reproject(area: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
         longest = min(longest, LONGEST_EDGE_DEG)
     way = transformer(source, target)
     return shapely.transform(
-        shapely.segmentize(area, longest),
+        # A point has no edge.
+        shapely.segmentize(area, longest) if longest > 0 else area,
         lambda points: np.column_stack(way.transform(points[:, 0], points[:, 1])),
     )
 

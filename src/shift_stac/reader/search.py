@@ -38,13 +38,20 @@ def search(
     if geometry is not None:
         chosen &= items.intersects(parse_geometry(geometry)).to_numpy()
     if bbox is not None:
-        chosen &= items.intersects(_box(bbox, bbox_crs)).to_numpy()
+        chosen &= items.intersects(parse_box(bbox, bbox_crs)).to_numpy()
     if datetime is not None:
         chosen &= _flown(items, datetime)
     return items[chosen].reset_index(drop=True)
 
 
-def _box(bbox: Sequence[float], crs: Any) -> BaseGeometry:
+def parse_box(bbox: Sequence[float], crs: Any = WGS84) -> BaseGeometry:
+    """Return a box (west, south, east, north) as a geometry in WGS 84 degrees.
+
+    Raises
+    ------
+    MapError
+        It is not a box.
+    """
     try:
         corners = np.asarray(bbox, dtype=float)
     except (TypeError, ValueError):
@@ -69,7 +76,7 @@ def _box(bbox: Sequence[float], crs: Any) -> BaseGeometry:
 
 def _flown(items: geopandas.GeoDataFrame, wanted: Any) -> NDArray[np.bool_]:
     """Return a mask of the items whose times overlap a time."""
-    begin, end = _interval(wanted)
+    begin, end = parse_time(wanted)
     moments = items["datetime"]
     first, last = (
         items[name].fillna(moments) if name in items.columns else moments
@@ -83,8 +90,14 @@ def _flown(items: geopandas.GeoDataFrame, wanted: Any) -> NDArray[np.bool_]:
     return chosen
 
 
-def _interval(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    """Return begin and end of a time, in UTC; None if it is open."""
+def parse_time(wanted: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """Return begin and end of a time, in UTC; None if it is open.
+
+    Raises
+    ------
+    MapError
+        It is not a time.
+    """
     if isinstance(wanted, str):
         parts = wanted.split("/")
     else:

@@ -77,12 +77,17 @@ def test_settings_hold_as_long_as_the_cluster_and_a_queue_is_not_waited_for_for_
     name = "distributed.scheduler.no-workers-timeout"
     before = dask.config.get(name, None)
     profile = slurm_profile.model_copy(
-        update={"dask": {"distributed": {"scheduler": {"allowed-failures": 1}}}}
+        update={
+            "dask": {"distributed": {"scheduler": {"allowed-failures": 1}}},
+            "replacement_seconds": 40,
+        }
     )
     with shared_workers(profile, run_name="run", work_dir=tmp_path, piece="piece", pieces=9):
         seconds = 60 * profile.queue_timeout_minutes
         assert parse_timedelta(dask.config.get(name)) == seconds
         assert dask.config.get("distributed.scheduler.allowed-failures") == 1
+        lost = dask.config.get("distributed.deploy.lost-worker-timeout")
+        assert parse_timedelta(lost) == profile.replacement_seconds == 40
         assert "piece" in dask.config.get("distributed.scheduler.default-task-durations")
     assert dask.config.get(name, None) == before
 

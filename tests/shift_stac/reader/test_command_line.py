@@ -15,6 +15,7 @@ import xarray as xr
 
 import shift_stac
 from shift_stac.reader.command_line import main
+from support.odd_places import ODD_PLACES, odd_place
 from support.s3 import serve_s3
 from support.webserver import serve_nginx
 
@@ -157,7 +158,7 @@ def test_lines_and_cubes_are_exported(run, published, archive, tmp_path):
     own = archive.cube(bbox=(west, south, middle, north), datetime="2022-02/2022-03", bands=[860])
     np.testing.assert_array_equal(cube.Reflectance, own.Reflectance)
     again = run(*ask)
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "cube.zarr already exists" in again.stderr
 
 
@@ -165,21 +166,8 @@ def test_errors_are_one_line(run, published, plots):
     root = published / "archive"
     for arguments, status, said in (
         (("search", root / "nowhere"), 1, "catalog.json cannot be read"),
-        (("search", root, "--datetime", "spring"), 1, "'spring' is not a time"),
-        (("spectra", root, "plots.txt"), 1, "there is no file plots.txt"),
-        (("spectra", root, root / "catalog.json"), 1, "cannot be read as plots"),
         (("spectra", root, "plots.csv", "--bands", 0.65), 1, "0.65 um is 650 nm"),
-        (
-            ("spectra", root, "plots.csv", "-o", "x.xlsx"),
-            2,
-            "x.xlsx does not end with one of .csv, .parquet",
-        ),
         (("export", root, "ang1", "-o", "x"), 1, "has no line ang1"),
-        (
-            ("export", root, "ang20220224t191432", "--bands", 860, "-o", "x"),
-            1,
-            "--bands has no effect",
-        ),
         ((), 2, "COMMAND"),
     ):
         result = run(*arguments)
@@ -188,10 +176,57 @@ def test_errors_are_one_line(run, published, plots):
         assert "Traceback" not in result.stderr
 
 
-def test_a_table_that_cannot_be_written_is_refused_before_it_is_made(capsys):
-    with pytest.raises(SystemExit):
-        main(["spectra", "archive", "plots.csv", "-o", "nowhere/spectra.csv"])
-    assert "nowhere is not a folder" in capsys.readouterr().err
+def refused(capsys, *arguments):
+    """The sentence about arguments that are wrong whatever the archive has; there is none here."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(map(str, arguments)))
+    said = capsys.readouterr().err
+    assert ended.value.code == 2, said
+    sentence, explained = said.splitlines()
+    assert explained.endswith("--help explains every option.")
+    return sentence
+
+
+@pytest.mark.parametrize("name", ODD_PLACES)
+def test_an_odd_file_of_places_is_named_before_an_archive_is_opened(name, tmp_path, capsys):
+    path = odd_place(tmp_path, name)
+    calls = [("spectra", "archive", path), ("zonal", "archive", path)]
+    calls += [("search", "archive", "--geometry", path)]
+    calls += [("cube", "archive", "--geometry", path, "-o", tmp_path / "cube.zarr")]
+    for call in calls:
+        assert str(path) in refused(capsys, *call)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("search", "--bbox", 1, 2, 3, "nan"), "is not a box"),
+        (("search", "--bbox", -119, 34, -120, 33), "is empty"),
+        (("search", "--bbox", 1, 2, 3, 400), "latitude 400"),
+        (("search", "--datetime", "spring"), "--datetime: 'spring' is not a time"),
+        (("search", "--datetime", "2022-05/2022-03"), "ends before it begins"),
+        (("search", "--datetime", "a/b/c"), "is not a time"),
+        (("search", "-o", "x.xlsx"), "x.xlsx does not end with one of .csv, .parquet, .geojson"),
+        (("search", "-o", "nowhere/x.csv"), "nowhere is not a folder"),
+        (("search", "--limit", 3), "--limit"),
+        (("spectra", "plots.csv", "-o", "nowhere/x.csv"), "nowhere is not a folder"),
+        (("spectra", "plots.csv", "--bands", "nan"), "--bands: 'nan' is not a number above 0"),
+        (("cube", "-o", "x", "--resolution", "inf"), "--resolution: 'inf' is not a number above 0"),
+        (("cube", "-o", "x", "--resolution", -5), "'-5' is not a number above 0"),
+        (("cube", "-o", "x", "--crs", "moon"), "--crs: 'moon' is not a CRS"),
+        (("cube", "-o", "x", "--mosaic", "best"), "--mosaic: invalid choice"),
+        (("cube", "-o", "."), "already exists"),
+        (("cube", "-o", f"{__file__}/x.zarr"), "is a file"),
+        (("cube", "-o", "s3://bucket/x"), "is not a path of this machine"),
+        (("export", "line", "-o", "nowhere/x.tif"), "nowhere is not a folder"),
+        (("export", "line", "-o", "x", "--bands", 860), "--bands has no effect"),
+        (("export", "-o", "x"), "LINE"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_wrong_values_are_refused_before_an_archive_is_opened(arguments, words, capsys):
+    command, *others = arguments
+    assert words in refused(capsys, command, "archive", *others)
 
 
 def test_help_lists_each_command(run):
