@@ -36,6 +36,8 @@ _READER = {
 
 def __getattr__(name: str) -> Any:
     """Import the reader, and with it xarray and GDAL, when it is first used."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("shift-stac")
     if name not in _READER:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
