@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from shift_stac.crs import WGS84, is_degrees, parse_crs, transformer
 from shift_stac.errors import MapError
-from shift_stac.maps.antimeridian import TURN_DEG
+from shift_stac.maps.antimeridian import TURN_DEG, nearest_turn
 
 # A straight edge in one CRS is curved in another: between points at this distance, by less than a
 # metre.
@@ -116,17 +116,24 @@ def _geometries(geometry: Mapping[str, Any]) -> list[Any]:
 
 
 def reproject(area: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
-    """Return a geometry in another CRS; long edges get more points."""
+    """Return a geometry in another CRS; long edges get more points.
+
+    Degrees continue beyond 180, so that an area across the antimeridian is in one piece.
+    """
     west, south, east, north = area.bounds
     longest = max(east - west, north - south) / _EDGES_OF_A_SIDE
     if source.is_geographic:
         longest = min(longest, LONGEST_EDGE_DEG)
     way = transformer(source, target)
-    return shapely.transform(
-        # A point has no edge.
-        shapely.segmentize(area, longest) if longest > 0 else area,
-        lambda points: np.column_stack(way.transform(points[:, 0], points[:, 1])),
-    )
+    middle = float(way.transform(area.centroid.x, area.centroid.y)[0])
+    turn = TURN_DEG if target.is_geographic and np.isfinite(middle) else None
+
+    def turned(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = way.transform(points[:, 0], points[:, 1])
+        return np.column_stack((nearest_turn(np.asarray(x), middle, turn), y))
+
+    # A point has no edge.
+    return shapely.transform(shapely.segmentize(area, longest) if longest > 0 else area, turned)
 
 
 def turned_to(area: BaseGeometry, place: BaseGeometry) -> BaseGeometry:

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from shift_stac.crs import WGS84, parse_crs
 from shift_stac.errors import MapError
-from shift_stac.reader.polygons import parse_geometry, reproject
+from shift_stac.reader.polygons import parse_geometry, reproject, turned_to
 
 _CORNERS = 4
 _OPEN = ("", "..")
@@ -36,12 +36,18 @@ def search(
     """Return the rows whose footprint intersects a geometry and a box, flown in a time; see ``Archive.search``."""
     chosen = np.ones(len(items), dtype=bool)
     if geometry is not None:
-        chosen &= items.intersects(parse_geometry(geometry)).to_numpy()
+        chosen &= _intersect(items, parse_geometry(geometry))
     if bbox is not None:
-        chosen &= items.intersects(parse_box(bbox, bbox_crs)).to_numpy()
+        chosen &= _intersect(items, parse_box(bbox, bbox_crs))
     if datetime is not None:
         chosen &= _flown(items, datetime)
     return items[chosen].reset_index(drop=True)
+
+
+def _intersect(items: geopandas.GeoDataFrame, area: BaseGeometry) -> NDArray[np.bool_]:
+    # Footprints are cut at 180 degrees, and an area may continue beyond them.
+    found: NDArray[np.bool_] = items.intersects(turned_to(area, shapely.Point(0, 0))).to_numpy()
+    return found
 
 
 def parse_box(bbox: Sequence[float], crs: Any = WGS84) -> BaseGeometry:

@@ -13,8 +13,9 @@ from shift_stac.campaigns import Campaign, CollectionText
 from shift_stac.crs import WGS84
 from shift_stac.cubes.building import CubeSummary
 from shift_stac.cubes.recipe import CubeRecipe
+from shift_stac.maps.antimeridian import TURN_DEG
 from shift_stac.reader.cube import LINE_LAYER
-from shift_stac.reader.polygons import reproject
+from shift_stac.reader.polygons import reproject, turned_to
 from shift_stac.stac.collection import build_collection, extents
 from shift_stac.stac.cube_fields import describe_bands, spectral_dimension
 from shift_stac.stac.extensions import OF_STORES, schema_urls
@@ -111,8 +112,8 @@ def build_cube_item(
         extensions.append("alternate-assets")
     item = pystac.Item(
         id=recipe.name,
-        geometry=json.loads(shapely.to_geojson(footprint)),
-        bbox=[round(bound, _DIGITS) for bound in footprint.bounds],
+        geometry=json.loads(shapely.to_geojson(_geometry(footprint))),
+        bbox=_bbox(footprint),
         datetime=begins[0],
         start_datetime=begins[0],
         end_datetime=spans[-1][1] or begins[-1],
@@ -141,13 +142,26 @@ def build_cube_item(
 
 
 def _footprint(recipe: CubeRecipe) -> BaseGeometry:
-    """Return the outline of a cube in WGS 84 degrees, with rings as in RFC 7946."""
+    """Return the outline of a cube in WGS 84 degrees, which continue beyond 180."""
     if recipe.area is not None:
         place = shapely.from_wkt(recipe.area).intersection(shapely.box(*recipe.grid.bounds))
     else:
         place = shapely.box(*recipe.grid.bounds)
     found = reproject(place, recipe.grid.crs, WGS84) if recipe.grid.crs != WGS84 else place
-    return shapely.orient_polygons(shapely.set_precision(found, 10.0**-_DIGITS))
+    return shapely.set_precision(found, 10.0**-_DIGITS)
+
+
+def _geometry(footprint: BaseGeometry) -> BaseGeometry:
+    """Return an outline with rings as in RFC 7946, cut at the antimeridian."""
+    return shapely.orient_polygons(turned_to(footprint, shapely.Point(0, 0)))
+
+
+def _bbox(footprint: BaseGeometry) -> list[float]:
+    """Return the box of an outline; its west is greater than its east across the antimeridian."""
+    west, south, east, north = footprint.bounds
+    west += TURN_DEG if west < -TURN_DEG / 2 else 0
+    east -= TURN_DEG if east > TURN_DEG / 2 else 0
+    return [round(bound, _DIGITS) for bound in (west, south, east, north)]
 
 
 def _dimensions(summary: CubeSummary) -> dict[str, Any]:

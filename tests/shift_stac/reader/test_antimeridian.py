@@ -5,11 +5,14 @@ import io
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 
-from shift_stac import open_flightline
+from shift_stac import open_flightline, season_cube, write_geotiff
 from shift_stac.campaigns import load_campaign
+from shift_stac.envi.image import open_envi
 from shift_stac.errors import MapError
+from shift_stac.reader.search import search
 from shift_stac.sources import Product
 from shift_stac.stac.hrefs import Hrefs
 from shift_stac.stac.item_table import merge_rows, tabulate_items
@@ -112,3 +115,67 @@ def test_the_table_of_items_has_the_line_for_readers_that_go_by_its_box(line, tm
     for box in ((179.9, -18, 180, -17), (-180, -18, -179.9, -17)):
         assert len(geopandas.read_parquet(io.BytesIO(content), bbox=box)) == 1
     assert len(geopandas.read_parquet(io.BytesIO(content), bbox=(179.9, -16, 180, -15))) == 0
+
+
+@pytest.mark.parametrize("form", ["item", "eastern", "western", "beyond", "UTM", "Mercator"])
+def test_a_search_finds_it_by_boxes_and_polygons_in_any_crs(line, form):
+    ds, (west, south, east, north) = line
+    halves = [shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)]
+    elsewhere = shapely.box(-120, 34, -119, 35)
+    items = geopandas.GeoDataFrame(
+        {"id": ["across", "elsewhere"]},
+        geometry=[shapely.union_all(halves), elsewhere],
+        crs=4326,
+    )
+    places = {name: ds[name].values for name in ("Easting", "Northing")}
+    box, crs = {
+        "item": ((west, south, east, north), 4326),
+        "eastern": ((179.9, -18, 180, -17), 4326),
+        "western": ((-180, -18, -179.9, -17), 4326),
+        "beyond": ((180.0001, -18, 180.1, -17), 4326),
+        "UTM": ((places["Easting"].min(), places["Northing"].min(), places["Easting"].max(), places["Northing"].max()), 32760),
+        "Mercator": ((20_037_400, -1_930_000, 20_037_600, -1_920_000), 3857),
+    }[form]  # fmt: skip
+    none = {"geometry": None, "bbox": None, "bbox_crs": 4326, "datetime": None}
+    assert list(search(items, **(none | {"bbox": box, "bbox_crs": crs})).id) == ["across"]
+    if form == "item":
+        return
+    area = geopandas.GeoSeries([shapely.box(*box)], crs=crs)
+    assert list(search(items, **(none | {"geometry": area})).id) == ["across"]
+    # The polygon has the pixels of the line, and no others.
+    count = int(ds.swath.polygon(area)["count"].max())
+    inside = {"eastern": ds["longitude"] > 0, "western": ds["longitude"] < 0}.get(form)
+    if inside is not None:
+        assert count == int(inside.sum())
+    elif form == "UTM":
+        assert 0.7 * LINES * SAMPLES < count <= LINES * SAMPLES
+    part = ds.swath.window(box, bbox_crs=crs)
+    assert 0 < part.sizes["y"] <= LINES
+
+
+def test_a_window_is_written_as_envi_and_as_a_geotiff(line, tmp_path):
+    ds, box = line
+    part = ds.swath.window(box)
+    np.testing.assert_array_equal(part["longitude"], ds["longitude"])
+    written = {
+        path.name.rpartition("_")[2]: open_envi(path) for path in part.swath.to_envi(tmp_path)
+    }
+    np.testing.assert_array_equal(written["loc"].data[:, 0], ds["longitude"])
+    made = ds.swath.orthorectify(bands=[450], crs="EPSG:4326", mask_bad_bands=False)
+    write_geotiff(made, tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as opened:
+        assert opened.bounds.left < 180 < opened.bounds.right
+        assert opened.width < 2 * SAMPLES
+
+
+def test_a_cube_of_days_is_in_one_piece(line):
+    ds, (west, south, east, north) = line
+    whole = season_cube([ds], bands=[450], mask_bad_bands=False)["Reflectance"]
+    assert int(np.isfinite(whole).sum()) == LINES * SAMPLES
+    for area in (
+        shapely.box(west, south, east + 360, north),
+        shapely.box(west - 360, south, east, north),
+    ):
+        made = season_cube([ds], geometry=area, bands=[450], mask_bad_bands=False)["Reflectance"]
+        assert made.sizes["x"] < 2 * SAMPLES
+        assert int(np.isfinite(made).sum()) > 0.7 * LINES * SAMPLES
