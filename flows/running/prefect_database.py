@@ -86,7 +86,7 @@ def check_database(tell: Callable[[str], None], seconds: float = _SECONDS_TO_WAI
 
 
 def _configured_database() -> Path | None:
-    """Return the path of the configured database; None if it is no file of SQLite."""
+    """Return the path of the configured database; None if it is not a file of SQLite."""
     scheme, _, name = PREFECT_API_DATABASE_CONNECTION_URL.value().partition(":///")
     if scheme != "sqlite+aiosqlite" or "?" in name or name == ":memory:":
         return None

@@ -48,7 +48,7 @@ def new_path(path: str | Path) -> Path:
     Raises
     ------
     MapError
-        It exists already, it is below a file, or it is no path of this machine.
+        It exists already, it is below a file, or it is not a path of this machine.
     """
     new = local_path(path)
     if new.exists():
