@@ -27,7 +27,7 @@ from shift_stac.portal.portal import campaign_portal
 from shift_stac.sources import Product, ProductLevel
 from shift_stac.store.conversion import convert_line
 from shift_stac.store.summary import StoreSummary, TableOrigin
-from shift_stac.swath.igm_crs import check_line
+from shift_stac.swath.header_check import check_line_headers
 from shift_stac.validation.result import Expectations, Validation
 from shift_stac.validation.store_check import validate_store
 from support.sources import write_envi
@@ -79,7 +79,9 @@ def outcome_of(portal: Path, name: str, folder: Path) -> Outcome:
     look = partial(foresee, fallback=version.crs, spectral=campaign.spectral, of_optional=True)
     with (
         campaign_portal(campaign, "v1", HttpOptions(), str(portal)) as opened,
-        Downloader(check=partial(check_line, fallback=version.crs), look=look) as downloader,
+        Downloader(
+            check=partial(check_line_headers, fallback=version.crs), look=look
+        ) as downloader,
     ):
         (line,) = (found for found in opened.lines(name[3:11]) if found.id == name)
         foreseen: tuple[str, ...] | ShiftError
