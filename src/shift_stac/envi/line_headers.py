@@ -1,6 +1,7 @@
 """Checks the headers of a line's files together, before any data are downloaded."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -65,10 +66,21 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
     check_axes(cubes)
 
 
-def scale_note(product: Product, header: EnviHeader) -> str | None:
+class _Numbers(Protocol):
+    """The numbers of a raster: a header, or an opened cube."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def scale_factor(self) -> float: ...
+    @property
+    def add_offset(self) -> float: ...
+
+
+def scale_note(product: Product, numbers: _Numbers) -> str | None:
     """Return what to say of a cube of whole numbers without a scale: they can hardly be physical values."""
-    is_scaled = (header.scale_factor, header.add_offset) != (1.0, 0.0)
-    if product not in ProductLevel.ALL.cubes or header.dtype.kind not in "iu" or is_scaled:
+    is_scaled = (numbers.scale_factor, numbers.add_offset) != (1.0, 0.0)
+    if product not in ProductLevel.ALL.cubes or numbers.dtype.kind not in "iu" or is_scaled:
         return None
     found = (
         f"the {product} is of whole numbers, and neither header nor campaign file tells a scale: they "

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.image import EnviImage
-from shift_stac.envi.line_headers import nodata_of
 from shift_stac.rows import sampled_rows
+from shift_stac.swath.source_cube import SourceCube
 from shift_stac.swath.spectral import SpectralAxis
 
 # Scan lines that are read to find a value; all others are compared with it.
@@ -20,24 +19,23 @@ class BadBands:
 
     Parameters
     ----------
-    image
-        The cube, shaped (scan lines, bands, samples).
+    cube
+        The cube.
     axis
         Its bands, in the same order.
     """
 
-    def __init__(self, image: EnviImage, axis: SpectralAxis) -> None:
-        header = image.header
-        self._scale = header.scale_factor, header.add_offset
-        self._nodata = nodata_of(header)
+    def __init__(self, cube: SourceCube, axis: SpectralAxis) -> None:
+        self._scale = cube.scale_factor, cube.add_offset
+        self._nodata = cube.fill
         bad = ~np.asarray(axis.good)
         edges = np.flatnonzero(np.diff(bad, prepend=False, append=False))
         # Neighbouring bands are a slice of the mapped file, which is not copied.
         self._runs = [slice(a, b) for a, b in list(pairwise(edges.tolist()))[::2]]
         self._held: Any = None
         if self._runs:
-            rows = sampled_rows(image.data.shape[0], _SAMPLED_LINES)
-            values = np.concatenate([np.unique(image.data[row][bad]) for row in rows])
+            rows = sampled_rows(cube.data.shape[0], _SAMPLED_LINES)
+            values = np.concatenate([np.unique(cube.data[row][bad]) for row in rows])
             held = np.unique(values[np.isfinite(values) & (values != self._nodata)])
             self._held = held[0] if held.size == 1 else None
 

@@ -16,7 +16,7 @@ from pyproj import CRS
 from zarr.storage import LocalStore
 
 from shift_stac.campaigns import Campaign
-from shift_stac.envi.image import EnviImage, give_back
+from shift_stac.envi.image import give_back
 from shift_stac.envi.line_headers import scale_note
 from shift_stac.errors import EnviError, WorkFolderError
 from shift_stac.flightline import UNTIMED
@@ -38,6 +38,7 @@ from shift_stac.swath.igm_values import mask_igm
 from shift_stac.swath.line_files import LineFiles, open_line
 from shift_stac.swath.observation import ObservationLayers
 from shift_stac.swath.observation_summary import summarize_observation
+from shift_stac.swath.source_cube import SourceCube
 from shift_stac.swath.spectral import SpectralAxis
 
 # Readers over https cannot list a store, so they need consolidated metadata; zarr warns that version
@@ -51,6 +52,7 @@ def convert_line(
     campaign: Campaign,
     options: ConversionOptions | None = None,
     progress: Progress | None = None,
+    open_files: Callable[[SourceLine], LineFiles] = open_line,
 ) -> StoreSummary:
     """Write the Zarr store of a flight line.
 
@@ -72,6 +74,8 @@ def convert_line(
         Level, chunks and threads.
     progress
         Called from this thread after each block.
+    open_files
+        Opens the line's files; by default as ENVI rasters.
 
     Raises
     ------
@@ -83,24 +87,23 @@ def convert_line(
         The store cannot be written, for example because the disk is full.
     """
     options = options or ConversionOptions()
-    files = open_line(sources)
+    files = open_files(sources)
     cubes = {product: files.cube(product) for product in options.level.cubes}
     first = next(iter(cubes.values()))
-    lines, _, samples = first.data.shape
+    lines, bands, samples = first.data.shape
     axis = files.axis(options.level.cubes, campaign.spectral)
     for product in cubes:
         files.check_cube(product, campaign.spectral)
     igm = files.places(campaign.portal.version(sources.portal_version).crs)
-    obs, notes = _observation(files, sources)
+    layers, notes = _observation(files, sources)
     crs = igm.crs
-    chunks = options.chunks.clipped(samples=samples, lines=lines, bands=first.header.bands)
-    layers = None if obs is None else ObservationLayers(obs)
-    observation = None if obs is None else summarize_observation(obs, sources.line)
+    chunks = options.chunks.clipped(samples=samples, lines=lines, bands=bands)
+    observation = None if layers is None else summarize_observation(layers, sources.line)
     if observation is None and not sources.line.has_time:
         notes = (*notes, UNTIMED)
     template, encoding = store_template(
         sources.line,
-        {product: image.header for product, image in cubes.items()},
+        cubes,
         axis,
         crs,
         chunks,
@@ -156,7 +159,7 @@ def convert_line(
         fingerprint=fingerprint(sources, options),
         chunks=options.chunks,
         sharded=options.sharded,
-        shape={SPECTRAL_DIM: first.header.bands, "y": lines, "x": samples},
+        shape={SPECTRAL_DIM: bands, "y": lines, "x": samples},
         wavelengths=axis.wavelengths,
         fwhm=axis.fwhm,
         good_bands=axis.good,
@@ -174,8 +177,8 @@ def convert_line(
     return summary
 
 
-def _scale_notes(cubes: Mapping[Product, EnviImage]) -> tuple[str, ...]:
-    found = (scale_note(product, image.header) for product, image in cubes.items())
+def _scale_notes(cubes: Mapping[Product, SourceCube]) -> tuple[str, ...]:
+    found = (scale_note(product, cube) for product, cube in cubes.items())
     return tuple(note for note in found if note)
 
 
@@ -191,7 +194,9 @@ def _engine_settings(threads: int | None) -> dict[str, Any]:
     return settings
 
 
-def _observation(files: LineFiles, sources: SourceLine) -> tuple[EnviImage | None, tuple[str, ...]]:
+def _observation(
+    files: LineFiles, sources: SourceLine
+) -> tuple[ObservationLayers | None, tuple[str, ...]]:
     """Return the line's OBS, and the notes with the reason if an optional OBS is left out."""
     try:
         return files.observation(), sources.notes
@@ -212,7 +217,7 @@ def _bare(text: str, sources: SourceLine) -> str:
 
 def _write_arrays(
     store: SummedStore,
-    cubes: Mapping[Product, EnviImage],
+    cubes: Mapping[Product, SourceCube],
     axis: SpectralAxis,
     igm: NDArray[Any],
     crs: CRS,
@@ -240,8 +245,8 @@ def _write_arrays(
             progress(next(done), steps)
 
     notes: list[str] = []
-    for product, image in cubes.items():
-        notes += _write_cube(arrays[CUBE_NAMES[product]], product, image, axis, step)
+    for product, cube in cubes.items():
+        notes += _write_cube(arrays[CUBE_NAMES[product]], product, cube, axis, step)
     located = 0
     for rows in row_blocks(lines, geometry_rows):
         location = _locate(igm[rows], crs)
@@ -258,20 +263,20 @@ def _write_arrays(
 def _write_cube(
     array: zarr.Array[Any],
     product: Product,
-    image: EnviImage,
+    cube: SourceCube,
     axis: SpectralAxis,
     step: Callable[[], None],
 ) -> Iterator[str]:
     """Fill the array of a cube, and yield notes on values that are not numbers."""
-    numbers = NonFinite(image.header)
-    bad = BadBands(image, axis)
-    for rows in row_blocks(image.data.shape[0], array.chunks[1]):
+    numbers = NonFinite(cube)
+    bad = BadBands(cube, axis)
+    for rows in row_blocks(cube.data.shape[0], array.chunks[1]):
         # A view: each chunk is copied out of the map by the thread that compresses it.
-        array[:, rows, :] = image.data[rows].transpose(1, 0, 2)
-        numbers.add(image.data[rows])
+        array[:, rows, :] = cube.data[rows].transpose(1, 0, 2)
+        numbers.add(cube.data[rows])
         if product is Product.REFLECTANCE:
-            bad.add(image.data[rows])
-        give_back(image.data)
+            bad.add(cube.data[rows])
+        give_back(cube.data)
         step()
     if product is Product.REFLECTANCE and bad.value is not None:
         array.attrs["comment"] = bad_bands_comment(bad.value, str(array.attrs["comment"]))

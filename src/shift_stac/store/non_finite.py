@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.header import EnviHeader
 from shift_stac.sources import Product
+from shift_stac.swath.source_cube import SourceCube
 
 
 class NonFinite:
-    """Counts of a cube's infinite values and NaN; ``header`` tells the nodata value, which is none of them."""
+    """Counts of a cube's infinite values and NaN, without its nodata value."""
 
-    def __init__(self, header: EnviHeader) -> None:
-        self._nodata = header.nodata
-        self._size = header.lines * header.bands * header.samples
+    def __init__(self, cube: SourceCube) -> None:
+        self._nodata = cube.nodata
+        self._size = cube.data.size
         self._infinite = self._nan = 0
 
     def add(self, block: NDArray[Any]) -> None:

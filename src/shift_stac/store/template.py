@@ -15,9 +15,6 @@ from pyproj import CRS
 
 from shift_stac.campaigns import Campaign
 from shift_stac.crs import cf_parameters
-from shift_stac.envi.header import EnviHeader
-from shift_stac.envi.line_headers import nodata_of
-from shift_stac.envi.radiance_unit import radiance_unit
 from shift_stac.flightline import FlightLine, Span, utc_text
 from shift_stac.model import FrozenModel
 from shift_stac.sources import Product
@@ -25,6 +22,7 @@ from shift_stac.store.chunking import ChunkSizes, geometry_chunks, shard_shape
 from shift_stac.store.codecs import cube_codec, geometry_codec
 from shift_stac.store.store_format import BAND_DIM, CUBE_NAMES, SPECTRAL_DIM, STORE_FORMAT
 from shift_stac.swath.observation import ObservationLayers
+from shift_stac.swath.source_cube import SourceCube
 from shift_stac.swath.spectral import SpectralAxis
 
 # The CRS belongs only to Easting and Northing. The cubes' x and y count pixels of the swath and
@@ -121,7 +119,7 @@ class StoreText(FrozenModel):
 
 def store_template(
     line: FlightLine,
-    cubes: Mapping[Product, EnviHeader],
+    cubes: Mapping[Product, SourceCube],
     axis: SpectralAxis,
     crs: CRS,
     chunks: ChunkSizes,
@@ -138,7 +136,7 @@ def store_template(
     line
         The flight line.
     cubes
-        Headers of the cubes to be stored; all of one shape.
+        The cubes to be stored; all of one shape.
     axis
         The wavelengths that they share.
     crs
@@ -161,19 +159,17 @@ def store_template(
         (band, y, x) where wavelengths fall back, and
         the encoding of each variable for :meth:`xarray.Dataset.to_zarr`.
     """
-    header = next(iter(cubes.values()))
+    lines, bands, samples = next(iter(cubes.values())).data.shape
     spectral = SPECTRAL_DIM if axis.is_rising else BAND_DIM
-    shape = {spectral: header.bands, "y": header.lines, "x": header.samples}
+    shape = {spectral: bands, "y": lines, "x": samples}
     cube_encoding: dict[str, Any] = {
         "chunks": (chunks.wavelength, chunks.y, chunks.x),
         "compressors": (cube_codec(),),
     }
     if sharded:
-        cube_encoding["shards"] = shard_shape(
-            chunks, bands=header.bands, lines=header.lines, samples=header.samples
-        )
+        cube_encoding["shards"] = shard_shape(chunks, bands=bands, lines=lines, samples=samples)
     flat_encoding = {
-        "chunks": geometry_chunks(chunks, lines=header.lines, samples=header.samples),
+        "chunks": geometry_chunks(chunks, lines=lines, samples=samples),
         "compressors": (geometry_codec(),),
         "_FillValue": np.nan,
     }
@@ -183,7 +179,7 @@ def store_template(
     for product, cube in cubes.items():
         name = CUBE_NAMES[product]
         dtype = cube.dtype.newbyteorder("=")
-        nodata = dtype.type(nodata_of(cube))
+        nodata = dtype.type(cube.fill)
         variables[name] = _lazy(
             (spectral, "y", "x"),
             shape,
@@ -229,13 +225,13 @@ def _unnamed(crs: CRS) -> dict[str, str]:
 
 def bad_bands_comment(value: float, comment: str) -> str:
     """Return the comment of a reflectance whose bad bands all hold one physical value."""
-    return f"bands that are not good_wavelength hold {value:g}; {comment}"
+    return f"the source has {value:g} in bands that are not good_wavelength; {comment}"
 
 
-def _cube_attributes(product: Product, cube: EnviHeader, untold_unit: str) -> dict[str, Any]:
+def _cube_attributes(product: Product, cube: SourceCube, untold_unit: str) -> dict[str, Any]:
     attributes = dict(_CUBE_ATTRIBUTES[product])
     if product is Product.RADIANCE:
-        attributes["units"] = radiance_unit(cube) or cube.campaign_unit or untold_unit
+        attributes["units"] = cube.unit or untold_unit
     # add_offset is left out if it is 0: with it, xarray reads 16 bits as float64.
     if cube.scale_factor != 1.0 or cube.add_offset != 0.0:
         attributes["scale_factor"] = cube.scale_factor

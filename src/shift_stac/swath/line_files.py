@@ -12,6 +12,7 @@ from typing import Protocol
 from shift_stac.campaigns import SpectralRange
 from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.envi.line_headers import check_headers
+from shift_stac.envi.radiance_unit import radiance_unit
 from shift_stac.errors import EnviError
 from shift_stac.files import read_bytes
 from shift_stac.flightline import FlightLine
@@ -19,20 +20,19 @@ from shift_stac.sources import Product, SourceLine
 from shift_stac.swath.cube_check import check_cube
 from shift_stac.swath.igm import InputGeometry, place_igm
 from shift_stac.swath.obs_bands import check_observation
+from shift_stac.swath.observation import ObservationLayers
+from shift_stac.swath.source_cube import SourceCube
 from shift_stac.swath.spectral import SpectralAxis, shared_axis
 
 
 class LineFiles(Protocol):
     """A flight line's opened files. Rasters are shaped (scan lines, bands, samples).
 
-    Cubes and observation are arrays with the description that an ENVI header has; an implementation
-    for another format has to make it.
-
     Each method raises :class:`~shift_stac.errors.EnviError` if a file is missing, unreadable, or
     contradicts another file of the line.
     """
 
-    def cube(self, product: Product) -> EnviImage:
+    def cube(self, product: Product) -> SourceCube:
         """Return radiance or reflectance, with bands in the order of increasing wavelengths."""
 
     def check_cube(self, product: Product, spectral: SpectralRange) -> None:
@@ -44,7 +44,7 @@ class LineFiles(Protocol):
     def places(self, fallback: str | None) -> InputGeometry:
         """Return the places of the pixels; see :func:`shift_stac.swath.igm.place_igm`."""
 
-    def observation(self) -> EnviImage | None:
+    def observation(self) -> ObservationLayers | None:
         """Return angles and times, in known layers; None if the line has none."""
 
 
@@ -63,27 +63,37 @@ class EnviFiles:
     line: FlightLine
     open_raster: Callable[[Product], EnviImage | None]
 
-    def cube(self, product: Product) -> EnviImage:  # noqa: D102 - as the protocol's
+    def cube(self, product: Product) -> SourceCube:  # noqa: D102 - as the protocol's
         raster = self._needed(product)
         check_headers({product: raster.header, Product.IGM: self._igm.header})
-        return raster.ascending()
+        raster = raster.ascending()
+        header = raster.header
+        return SourceCube(
+            name=header.name,
+            data=raster.data,
+            nodata=header.nodata,
+            scale_factor=header.scale_factor,
+            add_offset=header.add_offset,
+            unit=radiance_unit(header) or header.campaign_unit,
+        )
 
     def check_cube(self, product: Product, spectral: SpectralRange) -> None:  # noqa: D102
         raster = self._needed(product)
         check_cube(raster.header, spectral, partial(read_bytes, raster.path))
 
     def axis(self, cubes: Sequence[Product], spectral: SpectralRange) -> SpectralAxis:  # noqa: D102
-        headers = [self.cube(product).header for product in cubes]
+        headers = [self._needed(product).header.ascending() for product in cubes]
         return shared_axis(headers, spectral.good_windows, spectral.bad_bands)
 
     def places(self, fallback: str | None) -> InputGeometry:  # noqa: D102
         return place_igm(self._igm, fallback)
 
-    def observation(self) -> EnviImage | None:  # noqa: D102
+    def observation(self) -> ObservationLayers | None:  # noqa: D102
         raster = self.open_raster(Product.OBS)
-        if raster is not None:
-            check_observation(raster.header, self._igm.header)
-        return raster
+        if raster is None:
+            return None
+        check_observation(raster.header, self._igm.header)
+        return ObservationLayers.of_envi(raster)
 
     @cached_property
     def _igm(self) -> EnviImage:

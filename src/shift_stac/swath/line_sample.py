@@ -15,6 +15,7 @@ from shift_stac.sources import Product, ProductLevel, ReadPart
 from shift_stac.swath.cube_check import check_cube
 from shift_stac.swath.igm import InputGeometry
 from shift_stac.swath.line_files import EnviFiles
+from shift_stac.swath.observation import ObservationLayers
 from shift_stac.swath.observation_summary import summarize_observation
 
 # A line with at most this many scan lines is read as a whole.
@@ -110,7 +111,9 @@ def foresee_observation(
     rows = sampled_rows(header.lines, _PLACES).tolist()
     parts = [read_lines(header, slice(row, row + 1), read) for row in rows]
     data = np.concatenate([part.data for part in parts])
-    found = summarize_observation(EnviImage(header, parts[0].path, data), line)
+    found = summarize_observation(
+        ObservationLayers.of_envi(EnviImage(header, parts[0].path, data)), line
+    )
     seen = f"in {len(rows)} of {header.lines} scan lines"
     return tuple(f"{note} ({seen})" for note in found.notes)
 

@@ -10,8 +10,9 @@ computed from the defective slope and aspect, agrees with them to the last digit
 for level ground under a high sun. So it is computed again.
 """
 
+from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +49,29 @@ class ObservationLayers:
 
     Parameters
     ----------
-    image
-        The OBS, shaped (scan lines, bands, samples).
+    data
+        Shaped (scan lines, bands, samples); may be memory-mapped.
+    bands
+        Position of each known layer among the bands.
+    nodata
+        Marks missing values, besides the codes of AVIRIS-NG; None if the file does not say it.
+    radians
+        Layers that are in radians instead of degrees.
     """
 
-    def __init__(self, image: EnviImage) -> None:
-        self._data = image.data
-        self._nodata = image.header.nodata
-        self._bands = known_bands(image.header)
-        self._radians = in_radians(image.header, self._bands)
+    def __init__(
+        self,
+        data: NDArray[Any],
+        bands: Mapping[str, int],
+        *,
+        nodata: float | None = None,
+        radians: Collection[str] = (),
+    ) -> None:
+        self._data = data
+        self._nodata = nodata
+        self._bands = dict(bands)
+        self._radians = frozenset(radians)
+        self.samples = data.shape[2]
         self._has_no_degrees = not self._radians and self._are_small_angles()
         if self._has_no_degrees:
             for layer in OBS_LAYERS:
@@ -71,6 +86,13 @@ class ObservationLayers:
             self._bands.pop("cosine_i", None)
         self.layers = tuple(layer for layer in OBS_LAYERS if layer.name in self._bands)
         self._count_impossible = cache(self._count_all_impossible)
+
+    @classmethod
+    def of_envi(cls, image: EnviImage) -> Self:
+        """Return the layers of an ENVI file; their bands are known by their names."""
+        bands = known_bands(image.header)
+        radians = in_radians(image.header, bands)
+        return cls(image.data, bands, nodata=image.header.nodata, radians=radians)
 
     def comment(self, name: str) -> str | None:
         """Return a note on the changes in a layer, or None. Reads the whole layer."""

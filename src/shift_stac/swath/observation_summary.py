@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from shift_stac.envi.image import EnviImage
 from shift_stac.flightline import UNTIMED, FlightLine
 from shift_stac.model import FrozenModel
 from shift_stac.swath.observation import ObservationLayers
@@ -40,7 +39,7 @@ class ObservationSummary(FrozenModel):
     notes: tuple[str, ...] = ()
 
 
-def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSummary:
+def summarize_observation(layers: ObservationLayers, line: FlightLine) -> ObservationSummary:
     """Summarise a line's OBS from a sample of its scan lines.
 
     Start and end are those of the UTC band if it agrees with the line's name. Otherwise the start
@@ -48,15 +47,14 @@ def summarize_observation(image: EnviImage, line: FlightLine) -> ObservationSumm
 
     Parameters
     ----------
-    image
-        The OBS, shaped (scan lines, bands, samples); may be memory-mapped.
+    layers
+        Those of the OBS.
     line
         The line of the OBS; its name gives the day.
     """
-    layers = ObservationLayers(image)
     start, end, notes = _times(layers.sampled("utc_time"), line)
     sun_zenith = _mean(layers.sampled("to_sun_zenith"))
-    samples = image.data.shape[2]
+    samples = layers.samples
     middle = slice((samples - 1) // 2, samples // 2 + 1)
     view_zenith, view_azimuth = (
         None if sampled is None else sampled[:, middle]

@@ -19,7 +19,6 @@ from shift_stac.swath.geolocation import to_lonlat
 from shift_stac.swath.igm_values import mask_igm
 from shift_stac.swath.line_files import open_line
 from shift_stac.swath.obs_bands import OBS_LAYERS
-from shift_stac.swath.observation import ObservationLayers
 
 _CUBES = {name: product for product, name in CUBE_NAMES.items()}
 
@@ -180,16 +179,16 @@ def sample_cubes(
             continue
         array = group[name]
         assert isinstance(array, zarr.Array)  # noqa: S101 - tells mypy what the template made
-        image = files.cube(product) if files and sources and sources.get(product) else None
+        cube = files.cube(product) if files and sources and sources.get(product) else None
         scaling = PhysicalScale.of(name, array)
         shares = sample.shares.setdefault(name, Shares())
         for bands, lines, samples in chunk_corners(array, blocks):
             block = np.asarray(array[bands, lines, samples])
             shares.count(block, float(np.asarray(array.fill_value)), good[bands], scaling)
-            if image is not None:
-                source = image.data[lines, bands, samples].transpose(1, 0, 2)
+            if cube is not None:
+                source = cube.data[lines, bands, samples].transpose(1, 0, 2)
                 _compare_bits(name, block, source, (bands, lines, samples))
-                give_back(image.data)
+                give_back(cube.data)
             sample.blocks += 1
     return sample
 
@@ -207,8 +206,7 @@ def compare_geometry(group: zarr.Group, sources: SourceLine, crs: str) -> int:
     files = open_line(sources)
     located = files.places(crs).data
     # The conversion has left out a damaged OBS.
-    obs = files.observation() if any(layer.name in group for layer in OBS_LAYERS) else None
-    layers = None if obs is None else ObservationLayers(obs)
+    layers = files.observation() if any(layer.name in group for layer in OBS_LAYERS) else None
     easting_array = group["Easting"]
     assert isinstance(easting_array, zarr.Array)  # noqa: S101 - as above
     compared = 0

@@ -259,10 +259,10 @@ def test_the_time_starts_with_the_name_and_rises_with_each_scan_line(tree):
         hours = np.array(image.data[:, 9])
         assert np.all(hours == hours[:, :1])
         np.testing.assert_allclose(np.diff(hours[:, 0]) * 3600, 0.05, rtol=1e-4)
-        summary = summarize_observation(image, line)
+        summary = summarize_observation(ObservationLayers.of_envi(image), line)
         assert summary.notes == ()
         assert summary.start == line.start
-        assert ObservationLayers(image).slope_is_offset
+        assert ObservationLayers.of_envi(image).slope_is_offset
 
 
 def test_the_obs_has_the_real_ones_band_names(tree, shared):
@@ -273,7 +273,7 @@ def test_the_obs_has_the_real_ones_band_names(tree, shared):
 def test_once_the_known_defect_is_undone_slope_and_aspect_are_those_of_the_elevation(tmp_path):
     """The line's far end is hilly; the gradient is taken from the IGM, not from the terrain."""
     tree = Tree(tmp_path, "v1", lines=1, samples=40, scan_lines=1000, bands=2)
-    layers, igm = ObservationLayers(tree.open(Product.OBS)), tree.open(Product.IGM)
+    layers, igm = ObservationLayers.of_envi(tree.open(Product.OBS)), tree.open(Product.IGM)
     assert layers.slope_is_offset
     rows = slice(700, 1000)
     raw = np.array(tree.open(Product.OBS).data[rows])

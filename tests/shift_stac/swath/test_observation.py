@@ -67,7 +67,7 @@ def obs(lines: int = 4, samples: int = 5, **values: object) -> EnviImage:
 
 
 def summarize(image: EnviImage, line: FlightLine = LINE) -> ObservationSummary:
-    return summarize_observation(image, line)
+    return summarize_observation(ObservationLayers.of_envi(image), line)
 
 
 def column(*values: float) -> np.ndarray:
@@ -116,7 +116,7 @@ def test_the_layers_are_those_of_the_store_with_cf_names_and_units():
 def test_angles_that_are_too_small_for_degrees_are_left_out_and_noted(factor):
     data = obs_data(4, 5)
     data[:, 1:8] *= factor
-    layers = ObservationLayers(as_image(data))
+    layers = ObservationLayers.of_envi(as_image(data))
     assert {layer.name for layer in layers.layers} == {
         "path_length",
         "cosine_i",
@@ -138,7 +138,7 @@ def test_the_layers_of_a_file_are_read_as_they_stand(tmp_path: Path, interleave)
     random = np.random.default_rng(0)
     data = obs_data() + random.random((4, 11, 5)) / 100
     path = write_envi(tmp_path / "obs", data, interleave, **{"band names": list(NAMES)})
-    layers = ObservationLayers(open_envi(path))
+    layers = ObservationLayers.of_envi(open_envi(path))
     for band, name in enumerate(LAYER_NAMES):
         np.testing.assert_array_equal(layers.read(name, slice(1, 3)), data[1:3, band])
 
@@ -147,7 +147,7 @@ def test_bands_are_known_by_their_names_whatever_their_order():
     order = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 10]
     data = obs_data(slope=85.0, aspect=100.0)
     shuffled = as_image(data[:, order], tuple(NAMES[band] for band in order))
-    layers, usual = ObservationLayers(shuffled), ObservationLayers(as_image(data))
+    layers, usual = ObservationLayers.of_envi(shuffled), ObservationLayers.of_envi(as_image(data))
     for name in LAYER_NAMES:
         np.testing.assert_array_equal(layers.read(name, ALL), usual.read(name, ALL))
     assert summarize(shuffled) == summarize(as_image(data))
@@ -159,7 +159,7 @@ def test_bands_are_known_by_their_names_whatever_their_order():
     ids=["no names", "numbers"],
 )
 def test_bands_without_good_names_are_taken_in_order(names):
-    layers = ObservationLayers(as_image(obs_data(), names))
+    layers = ObservationLayers.of_envi(as_image(obs_data(), names))
     for name, usual in zip(LAYER_NAMES, USUAL, strict=True):
         np.testing.assert_array_equal(layers.read(name, ALL), usual)
 
@@ -169,7 +169,7 @@ def test_known_names_are_used_and_other_bands_are_left_out_and_noted():
     names = {"UTC Time": "Time (UTC decimal hours)", "Cosine(i)": "cosine of something"}
     named = tuple(names.get(NAMES[band], NAMES[band]) for band in order)
     image = as_image(obs_data()[:, order], named)
-    layers = ObservationLayers(image)
+    layers = ObservationLayers.of_envi(image)
     assert [layer.name for layer in layers.layers] == [n for n in LAYER_NAMES if n != "cosine_i"]
     np.testing.assert_array_equal(layers.read("to_sun_zenith", ALL), 45.0)
     np.testing.assert_array_equal(layers.read("utc_time", ALL), NAMED_HOUR)
@@ -181,7 +181,7 @@ def test_known_names_are_used_and_other_bands_are_left_out_and_noted():
 def test_radians_that_a_name_tells_become_degrees():
     data = obs_data(slope=0.25)
     named = tuple(name.replace("Slope", "Slope (rad)") for name in NAMES)
-    layers = ObservationLayers(as_image(data, named))
+    layers = ObservationLayers.of_envi(as_image(data, named))
     np.testing.assert_allclose(layers.read("slope", ALL), np.degrees(0.25))
     assert "radians" in str(layers.comment("slope"))
 
@@ -197,14 +197,16 @@ def test_radians_that_a_name_tells_become_degrees():
 )
 def test_a_band_in_another_unit_is_left_out_and_noted(band, name):
     image = as_image(obs_data(), (*NAMES[:band], name, *NAMES[band + 1 :]))
-    assert LAYER_NAMES[band] not in {layer.name for layer in ObservationLayers(image).layers}
+    assert LAYER_NAMES[band] not in {
+        layer.name for layer in ObservationLayers.of_envi(image).layers
+    }
     assert f"known as {LAYER_NAMES[band]}" in summarize(image).notes[0]
 
 
 def test_two_bands_of_one_name_tell_nothing():
     image = as_image(obs_data(), (*NAMES[:10], "Slope"))
     assert {"slope", "earth_sun_distance"}.isdisjoint(
-        n.name for n in ObservationLayers(image).layers
+        n.name for n in ObservationLayers.of_envi(image).layers
     )
     assert "known as slope, earth_sun_distance" in summarize(image).notes[0]
 
@@ -228,11 +230,11 @@ def test_impossible_values_are_left_out_and_noted(name, bad):
     values = np.full((4, 5), USUAL[LAYER_NAMES.index(name)])
     values[2, 3] = bad
     image = obs(**{name: values})
-    layers = ObservationLayers(image)
+    layers = ObservationLayers.of_envi(image)
     assert np.argwhere(np.isnan(layers.read(name, ALL))).tolist() == [[2, 3]]
     assert re.fullmatch("values outside .* to .* were left out", str(layers.comment(name)))
     assert any(f"5.0 % of {name} were left out" in note for note in summarize(image).notes)
-    assert ObservationLayers(obs()).comment(name) is None
+    assert ObservationLayers.of_envi(obs()).comment(name) is None
 
 
 @pytest.mark.parametrize("bad", [*ERROR_CODES, np.nan, np.inf])
@@ -240,21 +242,21 @@ def test_impossible_values_are_left_out_and_noted(name, bad):
 def test_missing_values_are_masked_and_others_are_kept(name, bad):
     values = np.full((4, 5), USUAL[LAYER_NAMES.index(name)])
     values[2, 3] = bad
-    read = ObservationLayers(obs(**{name: values})).read(name, ALL)
+    read = ObservationLayers.of_envi(obs(**{name: values})).read(name, ALL)
     assert np.argwhere(np.isnan(read)).tolist() == [[2, 3]]
 
 
 def test_nodata_values_of_the_header_are_missing():
     image = obs(path_length=np.full((4, 5), 0.0))
     header = replace(image.header, nodata=0.0)
-    read = ObservationLayers(replace(image, header=header)).read("path_length", ALL)
+    read = ObservationLayers.of_envi(replace(image, header=header)).read("path_length", ALL)
     assert np.isnan(read).all()
 
 
 def test_masking_comes_before_correction():
     slope, aspect, utc = np.full((4, 5), 85.0), np.full((4, 5), 100.0), np.full((4, 5), NAMED_HOUR)
     slope[0, 0], aspect[1, 1], utc[2, 2] = -9999.0, -9901.0, -9900.0
-    layers = ObservationLayers(obs(slope=slope, aspect=aspect, utc_time=utc))
+    layers = ObservationLayers.of_envi(obs(slope=slope, aspect=aspect, utc_time=utc))
 
     def holes(name: str) -> list[list[int]]:
         return np.argwhere(np.isnan(layers.read(name, ALL))).tolist()
@@ -270,7 +272,7 @@ def test_masking_comes_before_correction():
     [(-4.1, 19.9), (0.0, 0.0), (12.0, 12.0), (23.5, 23.5), (24.0, 0.0), (43.9, 19.9)],
 )
 def test_times_outside_the_day_are_brought_into_it(hours, expected):
-    layers = ObservationLayers(obs(utc_time=hours))
+    layers = ObservationLayers.of_envi(obs(utc_time=hours))
     np.testing.assert_allclose(layers.read("utc_time", ALL), expected, atol=1e-12)
     assert ("0 to 24" in (layers.comment("utc_time") or "")) == (hours != expected)
 
@@ -280,7 +282,7 @@ def test_times_outside_the_day_are_brought_into_it(hours, expected):
     [((90.0, 0.0), (0.0, 270.0)), ((75.0, 100.0), (15.0, 10.0)), ((60.0, 45.0), (30.0, 315.0))],
 )
 def test_a_slope_counted_from_the_vertical_is_turned_back(stored, true):
-    layers = ObservationLayers(obs(slope=stored[0], aspect=stored[1]))
+    layers = ObservationLayers.of_envi(obs(slope=stored[0], aspect=stored[1]))
     np.testing.assert_allclose(layers.read("slope", ALL), true[0])
     np.testing.assert_allclose(layers.read("aspect", ALL), true[1])
     for name in ("slope", "aspect", "cosine_i"):
@@ -291,7 +293,7 @@ def test_a_slope_counted_from_the_vertical_is_turned_back(stored, true):
 def test_a_plausible_slope_is_left_alone_and_says_nothing():
     slope = np.full((4, 5), 12.0)
     slope[1] = 70.0  # a cliff is not a defect
-    layers = ObservationLayers(obs(slope=slope))
+    layers = ObservationLayers.of_envi(obs(slope=slope))
     np.testing.assert_array_equal(layers.read("slope", ALL), slope)
     np.testing.assert_array_equal(layers.read("aspect", ALL), 200.0)
     np.testing.assert_array_equal(layers.read("cosine_i", ALL), 0.8)
@@ -301,7 +303,7 @@ def test_a_plausible_slope_is_left_alone_and_says_nothing():
 def test_a_block_is_corrected_as_the_line_is_even_if_it_alone_looks_sound():
     slope = np.full((40, 5), 88.0)
     slope[10:12] = 20.0  # a slope of 70 degrees, as the defect has it
-    layers = ObservationLayers(obs(lines=40, slope=slope))
+    layers = ObservationLayers.of_envi(obs(lines=40, slope=slope))
     np.testing.assert_allclose(layers.read("slope", slice(10, 12)), 70.0)
 
 
@@ -321,7 +323,7 @@ def test_cosine_i_is_the_product_of_the_directions_to_sun_and_normal(
 
 def test_the_defective_cosine_is_computed_from_the_true_slope_and_aspect():
     # Slope 15 degrees towards the sun, which is 45 degrees from the zenith.
-    layers = ObservationLayers(obs(slope=75.0, aspect=250.0, cosine_i=-0.3))
+    layers = ObservationLayers.of_envi(obs(slope=75.0, aspect=250.0, cosine_i=-0.3))
     np.testing.assert_allclose(layers.read("cosine_i", ALL), np.cos(np.radians(30.0)))
 
 
@@ -340,7 +342,7 @@ def test_a_real_file_has_the_slope_defect_and_a_cosine_made_from_it(shared: Path
     # The pixels lie on level ground, 33.67 m above the sea; the sun was 57 degrees high.
     np.testing.assert_allclose(cosine_i(slope, aspect, sun_zenith, sun_azimuth), stored, atol=1e-12)
     assert stored.max() < 0
-    layers = ObservationLayers(image)
+    layers = ObservationLayers.of_envi(image)
     assert layers.slope_is_offset
     np.testing.assert_allclose(layers.read("slope", ALL), 0.0, atol=1e-9)
     np.testing.assert_allclose(layers.read("aspect", ALL), 270.0)
@@ -456,7 +458,7 @@ def test_a_file_without_a_single_value_gives_no_angles():
         "view_azimuth": None,
         "incidence_angle": None,
     }
-    assert not ObservationLayers(obs(**nothing)).slope_is_offset
+    assert not ObservationLayers.of_envi(obs(**nothing)).slope_is_offset
 
 
 def test_a_summary_is_the_same_after_it_was_written_as_json():
