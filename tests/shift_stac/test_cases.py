@@ -107,7 +107,8 @@ def outcome_of(portal: Path, name: str, folder: Path) -> Outcome:
 
 
 def _without_folders(text: str) -> str:
-    return re.sub(r"\S*/", "", text)
+    # What follows the sizes of a damaged file is advice, which differs before and after the download.
+    return re.sub(r"\S*/", "", text).partition(" (20 lines x")[0]
 
 
 @dataclass(frozen=True)
