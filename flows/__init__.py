@@ -1,5 +1,11 @@
 """Flows: tasks chained, each runnable with ``python -m``."""
 
+# ruff: noqa: E402 - the first call comes before imports that take a while
+
+from flows.running.early_interrupt import end_plainly
+
+end_plainly()
+
 import atexit
 import gc
 import os
