@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from flows.chain.working_folder import drop_leftovers
-from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.names import LineNames
 
 
 def test_the_files_of_a_segment_are_not_those_of_the_line_without_segments(tmp_path):

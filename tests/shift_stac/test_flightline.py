@@ -4,7 +4,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from shift_stac import FlightLine
-from shift_stac.campaigns import LineNames, load_campaign
+from shift_stac.campaigns import load_campaign
+from shift_stac.campaigns.names import LineNames
 from shift_stac.errors import FlightLineError
 from shift_stac.flightline import COMMON_PATTERN, parse_date
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shift_stac.campaigns import SpectralRange
+from shift_stac.campaigns.spectral import SpectralRange
 from shift_stac.envi.header import EnviHeader
 from shift_stac.errors import EnviError
 from shift_stac.maps.glt import table_transform

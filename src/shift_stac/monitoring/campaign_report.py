@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from shift_stac.archive.catalog_lines import CatalogLine
-from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.names import LineNames
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.alerts import Alert, Health, find_alerts, health_of
 from shift_stac.monitoring.metrics import FlightDay, Period, flight_days, measure, publications

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
 from shift_stac.archive.catalog_lines import CatalogLine
-from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.names import LineNames
 from shift_stac.model import FrozenModel
 from shift_stac.monitoring.run_history import FlowRun
 from shift_stac.monitoring.run_report import NEVER, LineOutcome, LineState, Stage

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.names import LineNames
 from shift_stac.campaigns.products import PortalVersion
 from shift_stac.errors import FlightLineError, PortalError
 from shift_stac.flightline import FlightLine

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.names import LineNames
 from shift_stac.campaigns.products import Endings, PortalVersion, ProductLocation
 from shift_stac.errors import PortalError
 from shift_stac.flightline import FlightLine

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Self
 
-from shift_stac.campaigns import Campaign, LineNames
+from shift_stac.campaigns import Campaign
+from shift_stac.campaigns.names import LineNames
 from shift_stac.campaigns.products import PortalVersion, ProductLocation
 from shift_stac.cancellation import Cancellation
 from shift_stac.errors import MissingProductError, NoPortalError, PortalError

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Proj
 
-from shift_stac.campaigns import LineNames
+from shift_stac.campaigns.names import LineNames
 from shift_stac.crs import WGS84, transformer, utm_zone_at
 from shift_stac.errors import ShiftError
 from shift_stac.flightline import FlightLine

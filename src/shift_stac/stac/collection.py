@@ -8,7 +8,8 @@ from typing import Any
 import pystac
 from pystac.utils import str_to_datetime
 
-from shift_stac.campaigns import Campaign, CollectionText
+from shift_stac.campaigns import Campaign
+from shift_stac.campaigns.texts import CollectionText
 from shift_stac.errors import CatalogError
 from shift_stac.stac.extensions import schema_urls
 from shift_stac.stac.hrefs import Hrefs

@@ -9,7 +9,8 @@ import shapely
 from pystac.utils import str_to_datetime
 from shapely.geometry.base import BaseGeometry
 
-from shift_stac.campaigns import Campaign, CollectionText
+from shift_stac.campaigns import Campaign
+from shift_stac.campaigns.texts import CollectionText
 from shift_stac.crs import WGS84
 from shift_stac.cubes.building import CubeSummary
 from shift_stac.cubes.recipe import CubeRecipe

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from shift_stac.campaigns import SpectralRange
+from shift_stac.campaigns.spectral import SpectralRange
 from shift_stac.envi.byte_order import MOST_ROUGHNESS, excess_roughness
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import read_values

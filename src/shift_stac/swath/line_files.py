@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
 
-from shift_stac.campaigns import SpectralRange
+from shift_stac.campaigns.spectral import SpectralRange
 from shift_stac.envi.image import EnviImage, open_envi
 from shift_stac.envi.line_headers import check_headers
 from shift_stac.envi.radiance_unit import radiance_unit

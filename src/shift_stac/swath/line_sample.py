@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from shift_stac.campaigns import SpectralRange
+from shift_stac.campaigns.spectral import SpectralRange
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.image import EnviImage, read_lines
 from shift_stac.envi.line_headers import scale_note
