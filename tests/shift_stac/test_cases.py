@@ -425,7 +425,10 @@ OWN: dict[str, tuple[Callable[[Parts], None], Good | Bad]] = {
     # The zone of the IGM takes precedence over that of the GLT.
     "a southern zone by its code": (
         _headers(Product.IGM, description="{EPSG:32711}"),
-        Good(box=(-113.8079, -55.8150, -113.8069, -55.8141)),
+        Good(
+            "GLT.*: .* UTM zone 10N, and the IGM .*11S",
+            box=(-113.8079, -55.8150, -113.8069, -55.8141),
+        ),
     ),
     "a CRS that nobody knows": (
         _headers(Product.IGM, description="{Lambert of my office}"),

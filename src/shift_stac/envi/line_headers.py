@@ -1,12 +1,13 @@
 """Checks the headers of a line's files together, before any data are downloaded."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from shift_stac.envi.header import EnviHeader, can_hold
-from shift_stac.envi.header_text import number, number_items, unbrace
+from shift_stac.envi.header_text import number, number_items, plain, unbrace
 from shift_stac.errors import EnviError
 from shift_stac.sources import Product, ProductLevel
 
@@ -21,6 +22,9 @@ DEFAULT_NODATA = -9999.0
 """AVIRIS-NG's nodata value, which headers often leave out."""
 
 _IGM_BANDS = 3
+
+_PERCENT = re.compile(r"%|per ?cent(age)?|pct", re.IGNORECASE)
+_DIVISOR = "reflectance scale factor"
 
 # A detector has at least this many bands of increasing wavelengths; fewer are an error of the
 # header.
@@ -56,6 +60,8 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
             raise EnviError(fault)
         if cube.scale_fault is not None:
             raise EnviError(cube.scale_fault)
+        if fault := _unit_fault(cube, is_reflectance=cube is headers.get(Product.REFLECTANCE)):
+            raise EnviError(fault)
         if not can_hold(cube.dtype, nodata_of(cube)):
             msg = (
                 f"{cube.name} has data type {cube.dtype}, which cannot represent {nodata_of(cube):g} for missing "
@@ -64,6 +70,25 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
             )
             raise EnviError(msg)
     check_axes(cubes)
+
+
+def _unit_fault(cube: EnviHeader, *, is_reflectance: bool) -> str | None:
+    """Return why the numbers are not those of the product, by its header's unit or scale; or None."""
+    if is_reflectance:
+        units = (
+            plain(cube.fields.get(key, "")) for key in ("data units", "reflectance units", "units")
+        )
+        unit = next((unit for unit in units if _PERCENT.fullmatch(unit)), None)
+        if unit and (cube.scale_factor, cube.add_offset) == (1.0, 0.0):
+            return (
+                f"{cube.name}: its unit is {unit!r}, and a reflectance is a share from 0 to 1; tell scale = 0.01 "
+                "of the product in the campaign file"
+            )
+    elif cube.dtype.kind == "f" and any(
+        _is_other(item, 1.0) for item in number_items(unbrace(cube.fields.get(_DIVISOR, "")))
+    ):
+        return f"{cube.name}: it is a radiance and has {_DIVISOR!r}; remove it, or write 'data gain values'"
+    return None
 
 
 class _Numbers(Protocol):
@@ -99,9 +124,11 @@ def scaled_geometry_fault(header: EnviHeader) -> str | None:
 
     Lists that were copied from a cube's header have another length, and are ignored.
     """
-    for key, plain in _SCALES.items():
+    for key, unscaled in _SCALES.items():
         entries = number_items(unbrace(header.fields.get(key, "")))
-        if len(entries) in {1, header.bands} and any(_is_other(entry, plain) for entry in entries):
+        if len(entries) in {1, header.bands} and any(
+            _is_other(entry, unscaled) for entry in entries
+        ):
             return (
                 f"{header.name}: {key!r} is {header.fields[key]}; only cubes may be scaled, give the "
                 "file with physical values"

@@ -184,6 +184,12 @@ def _fwhm(
     if (widths <= 0).any():
         msg = f"{name}: a band has the fwhm {widths.min():g}; correct the header, or remove 'fwhm'"
         raise EnviError(msg)
+    told = plain(fields.get("fwhm units", "")).lower()
+    if told not in _UNTOLD:
+        if told not in _UNITS or _UNITS[told].inverse:
+            msg = f"{name}: 'fwhm units' is {told!r}; give widths in nanometres or another unit of length"
+            raise EnviError(msg)
+        return _converted(tuple(widths.tolist()), _UNITS[told])
     if unit.inverse:
         # The difference of the wavelengths of the band's two edges.
         centres = np.asarray(values)

@@ -21,6 +21,7 @@ from shift_stac.store.glt_group import GLT_GROUP, GRID_MAPPING, LAYERS
 from shift_stac.store.map_conventions import crs_code, with_conventions
 from shift_stac.store.summary import MapSummary, TableOrigin
 from shift_stac.swath.igm import InputGeometry
+from shift_stac.swath.igm_crs import utm_zone_of_map
 
 # Rows and columns of a chunk: 1 MB, so that a window of the map needs few chunks.
 _CHUNK = 512
@@ -41,7 +42,8 @@ def choose_table(
     Returns
     -------
     tuple
-        The table, its origin, and why the portal's was not used.
+        The table, its origin, and a note: why the portal's was not used, or what its header
+        contradicts.
 
     Raises
     ------
@@ -54,7 +56,10 @@ def choose_table(
     if glt is not None:
         try:
             image = open_envi(glt.data.path, glt.header.path)
-            return portal_table(image, igm.data, igm.crs), TableOrigin.PORTAL, None
+            zone = utm_zone_of_map(image.header)
+            if zone not in {None, igm.crs.utm_zone}:
+                note = f"{image.header.name} says UTM zone {zone}, and the IGM {igm.crs.name}, which is used"
+            return portal_table(image, igm.data, igm.crs), TableOrigin.PORTAL, note
         except EnviError as error:
             if not glt.is_optional:
                 raise

@@ -100,7 +100,8 @@ class StoreSummary(FrozenModel):
     def all_notes(self) -> tuple[str, ...]:
         """Notes on parts of the source files that were left out or not used."""
         seen = self.observation.notes if self.observation else ()
-        table = (f"the lookup table (GLT) was left out: {self.map.note}",) if self.map.note else ()
+        left_out = "" if self.map.origin is TableOrigin.PORTAL else " was left out"
+        table = (f"the lookup table (GLT){left_out}: {self.map.note}",) if self.map.note else ()
         return (*self.notes, *table, *seen)
 
 

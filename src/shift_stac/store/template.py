@@ -41,7 +41,7 @@ _CUBE_ATTRIBUTES: dict[Product, dict[str, Any]] = {
         "standard_name": "surface_bidirectional_reflectance",
         "long_name": "surface reflectance",
         "units": "1",
-        "comment": "noise makes dark pixels negative, which is valid data",
+        "comment": "a value below 0 is noise of a dark pixel, and valid",
     },
 }
 

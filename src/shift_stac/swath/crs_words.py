@@ -13,20 +13,25 @@ from pyproj.database import get_codes, get_units_map, query_crs_info
 from pyproj.enums import PJType
 from pyproj.list import get_ellps_map, get_proj_operations_map
 
+# A hemisphere ends there, or one of these follows: "UTM zone 10, South Coast" has none.
+_HEMISPHERE = (
+    r"(?:hemisphere[\s:=_]*)?(north|south|n|s)(?:ern)?(?![a-z])(?=\s*(?:$|[\n,;:()\[\]{}|+<\"'-]|\.\s*$|/\s"
+    r"|hemisphere|WGS|NAD|EPSG|datum|ellipsoid|easting|units?\b|met(?:er|re)s?\b|[a-z]+[ -]?\d))"
+)
 _ZONE = re.compile(
     r"(?:UTM|Universal Transverse Mercator(?: \(UTM\))?)(?:-(?=\w)|[\s,_]*)(?:zone)?[\s:=_]*([-+]?\d+)"
-    r"([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
-    re.IGNORECASE,
+    rf"([\s,;(_-]*){_HEMISPHERE}",
+    re.IGNORECASE | re.MULTILINE,
 )
 # Words between the projection's name and its zone.
 _ZONE_ALONE = re.compile(
-    r"\bzone(?:\s*(?:number|no\.?))?[\s:=_]*(\d+)([\s,(_-]*)(?:hemisphere[\s:=_]*)?(north|south|n\b|s\b)",
-    re.IGNORECASE,
+    rf"\bzone(?:\s*(?:number|no\.?))?[\s:=_]*(\d+)([\s,;(_-]*){_HEMISPHERE}",
+    re.IGNORECASE | re.MULTILINE,
 )
 _NAMES_UTM = re.compile(r"\bUTM\b|Universal Transverse Mercator", re.IGNORECASE)
 _PROJ = re.compile(r"\+proj=[\w.+-]+(?:\s+\+\w+(?:=[\w.+@-]+(?:,[\w.+@-]+)*)?)*")
 _EPSG = re.compile(
-    r"(?:EPSG(?:[/:][\d.]*[/:]|[\s:]*(?:code)?[\s:=]*)|\b(?:SRID|WKID|CRS|SRS)[\s:=]*)(\d+)",
+    r"(?:(?:EPSG|ESPG)(?:[/:][\d.]*[/:]|[\s:]*(?:code)?[\s:=]*)|\b(?:SRID|WKID|CRS|SRS)[\s:=]*)(\d+)",
     re.IGNORECASE,
 )
 # Words for a CRS, besides the names that PROJ's database has.
@@ -36,7 +41,7 @@ _WORDS = re.compile(
     r"|CH1903|\bLV ?(03|95)\b|\bRD New|Equal[- ]?Area|Equirectangular|Cylindrical|Conic|Azimuthal"
     r"|\b(fuseau|huso)[\s:=]*\d|\bUPS\b|\bCassini-|Carr[ée]e|\bHotine|California \(?Teale|\bLo ?\d\d"
     r"|\bSWEREF|\bRT ?(38|90)\b|\bLAEA\b|\bMGRS\b|\bUSNG\b|\bTM ?\d|\bWKT\b"
-    r"|\b(projection|crs|srs|proj4?|spatial ref\w*)\s*[:=]|(?<![\w.-])([1-9]|[1-5]\d|60) ?[NS]\b(?! *\d)",
+    r"|\b(projection|crs|srs|proj4?|spatial ref\w*)\s*[:=]|(?<![\w.-])([1-9]|[1-5]\d|60) ?(?-i:[NS])\b(?! *\d)",
     re.IGNORECASE,
 )
 # Spellings of datums that PROJ's database does not have.

@@ -26,12 +26,14 @@ from shift_stac.swath.igm_values import ERROR_CODES
 from shift_stac.swath.place_check import check_places
 
 _BANDS = 3
-_IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\blon(gitude)?s?\b", re.IGNORECASE)
-_IS_NORTHING = re.compile(r"\bnorthings?\b|^north\b|\blat(itude)?s?\b", re.IGNORECASE)
+_IS_EASTING = re.compile(r"\beastings?\b|\beast\b|\b[xy]?lon(gitude)?s?\b|^x\b", re.IGNORECASE)
+_IS_NORTHING = re.compile(r"\bnorthings?\b|^north\b|\b[xy]?lat(itude)?s?\b|^y\b", re.IGNORECASE)
 
 # The entry must be a list of bands: "Lat/Lon" by itself is the name of a projection.
 _NORTH_FIRST = re.compile(
-    r"\b(lat(itude)?|northing)s?\s*,\s*(lon(gitude)?|easting)s?\s*,", re.IGNORECASE
+    r"(?<!geographic )\b(lat(itude)?|northing)s?\s*([,/;&]|and\b)\s*(lon(gitude)?|easting)s?\s*"
+    r"([,/;&]|and\b|(?<=lon)\)|(?<=longitude)\))",
+    re.IGNORECASE,
 )
 
 _BLOCK_LINES = 512

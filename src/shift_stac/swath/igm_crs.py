@@ -24,7 +24,7 @@ from shift_stac.swath.datums import DATUMS, NAMES_DATUM, NamedDatum, datum_in, h
 
 # Keys of programs other than ENVI for a CRS.
 _CRS_KEY = re.compile(
-    r"\b(projection|utm|zone|crs|srs|srid|wkid|wkt|epsg|proj4?|datum|ellipsoid|spheroid|geo info"
+    r"\b(projection|utm|zone|crs|srs|srid|wkid|wkt|epsg|proj4?|datum|ellipsoid|spheroid|geo info|projinfo|hemisphere|geolocation"
     r"|(coord|coordinate) sys(tem)?|(spatial )?ref(erence)?( system)?)\b|^grid$"
 )
 _NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
@@ -211,11 +211,16 @@ def _told_in_words(header: EnviHeader) -> str:
     others = (
         f"{key}: {plain(value)}"
         for key, value in header.fields.items()
-        if _CRS_KEY.search(key)
+        if (_CRS_KEY.search(key) or _gives_crs(value))
         and key not in _READ_ELSEWHERE
         and plain(value).lower() not in _NOTHING
     )
     return "\n".join((header.description, *header.band_names[:3], *others))
+
+
+def _gives_crs(text: str) -> bool:
+    """Whether the entry of any key gives a zone, a code or a PROJ string, as a history may."""
+    return bool(utm_zones(text) or epsg_codes(text) or proj_string(text))
 
 
 def _check_datum(header: EnviHeader, fallback: CRS) -> None:

@@ -130,6 +130,8 @@ _OTHER_UNIT = re.compile(
 _ROUNDING = 1e-6
 
 
+# As programs name a band whose name is not known.
+_NO_NAME = re.compile(r"_?(band|b|layer|channel|obs)?_?\d*_?")
 _LAYERS = {layer.name: layer for layer in OBS_LAYERS}
 
 
@@ -137,8 +139,8 @@ def known_bands(header: EnviHeader) -> dict[str, int]:
     """Return the band of each layer in the file.
 
     ``To-sun zenith (0 to 90 degrees from zenith)`` is ``to_sun_zenith``. Unknown names, two bands
-    with the same name, and bands in another unit than their layer's are ignored. If no name is
-    known, the bands are those of the campaign file, or those of :data:`OBS_LAYERS` in this order,
+    with the same name, and bands in another unit than their layer's are ignored. If there are no
+    names, the bands are those of the campaign file, or those of :data:`OBS_LAYERS` in this order,
     if the number is the same.
     """
     spelled = [re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in header.band_names]
@@ -150,7 +152,9 @@ def known_bands(header: EnviHeader) -> dict[str, int]:
             if len(bands) == 1 and not _OTHER_UNIT.search(header.band_names[bands[0]]):
                 found[layer.name] = bands[0]
     told = header.campaign_bands or tuple(_LAYERS)
-    if found or header.bands != len(told):
+    # Names that mean something else are not the usual bands in the usual order.
+    has_other_names = not header.campaign_bands and not all(map(_NO_NAME.fullmatch, spelled))
+    if found or header.bands != len(told) or has_other_names:
         return found
     return {name: band for band, name in enumerate(told) if name}
 

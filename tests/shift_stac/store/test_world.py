@@ -10,7 +10,7 @@ import shift_stac
 from shift_stac.campaigns import load_campaign
 from shift_stac.crs import WGS84, transformer
 from shift_stac.envi.header import read_header
-from shift_stac.envi.line_headers import scale_note
+from shift_stac.envi.line_headers import check_headers, scale_note
 from shift_stac.errors import EnviError
 from shift_stac.pictures.colour import read_colour
 from shift_stac.sources import Product, SourceLine, Untold
@@ -281,3 +281,31 @@ def test_a_crs_without_a_code_goes_through_store_map_and_reader(tmp_path):
     place = float(pixel["longitude"]), float(pixel["latitude"])
     expected = float(pixel["Easting"]), float(pixel["Northing"])
     assert transformer(WGS84, own).transform(*place) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("product", "fields", "words"),
+    [
+        (Product.REFLECTANCE, {"data units": "Percent"}, "its unit is 'Percent'"),
+        (Product.REFLECTANCE, {"units": "%"}, "its unit is '%'"),
+        (Product.RADIANCE, {"reflectance scale factor": 10000}, "it is a radiance"),
+    ],
+)
+def test_a_unit_or_a_scale_of_another_product_is_refused(tmp_path, product, fields, words):
+    data = np.full((5, 6, 7), 20, "<f4")
+    header = read_header(line_of(tmp_path, data, **fields).get(Product.REFLECTANCE).header.path)
+    with pytest.raises(EnviError, match=words):
+        check_headers({product: header})
+    scaled = {"data units": "Percent", "data gain values": [0.01] * 6}
+    header = read_header(line_of(tmp_path, data, **scaled).get(Product.REFLECTANCE).header.path)
+    check_headers({Product.REFLECTANCE: header})
+
+
+def test_widths_have_their_own_unit(tmp_path):
+    data = np.full((5, 6, 7), 0.2, "<f4")
+    widths = {"fwhm": [56.0] * 6, "fwhm units": "Angstroms"}
+    header = line_of(tmp_path, data, **widths).get(Product.REFLECTANCE).header.path
+    assert read_header(header).fwhm == (5.6,) * 6
+    other = line_of(tmp_path, data, **(widths | {"fwhm units": "bands"}))
+    with pytest.raises(EnviError, match="'fwhm units' is 'bands'"):
+        read_header(other.get(Product.REFLECTANCE).header.path)

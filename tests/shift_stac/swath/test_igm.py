@@ -101,6 +101,11 @@ UTM_NAD27 = CRS.from_epsg(26711).to_wkt("WKT1_ESRI")
         ({"fields": {"coordinate system": "UTM zone 11 North"}}, 32611),
         ({"description": "SRID=32611"}, 32611),
         ({"description": "WKID 32611"}, 32611),
+        ({"description": "UTM zone 11; hemisphere north"}, 32611),
+        ({"description": "UTM zone 11 Northern Hemisphere"}, 32611),
+        ({"fields": {"projinfo": "UTM zone 11 North"}}, 32611),
+        ({"fields": {"processing history": "geolocated in EPSG:32611"}}, 32611),
+        ({"description": "exposure 5 s, 3 n samples"}, 32610),
         # Codes beside a zone, of its datum, its ellipsoid, its unit, its projection, and of heights.
         ({"description": "UTM zone 11 North, WGS-84 (EPSG:4326)"}, 32611),
         ({"description": "UTM zone 11 North, EPSG:6326, EPSG:7030, EPSG:9001, EPSG:16011"}, 32611),
@@ -130,6 +135,13 @@ def test_a_crs_is_read_in_whatever_way_it_is_told(fields, epsg):
         {"description": "EPSG:99999"},
         {"description": "Albers Equal Area"},
         {"description": "IGM, 11N"},
+        # A place, and a serial number, are not the hemisphere.
+        {"description": "UTM zone 10, Southern California"},
+        {"description": "UTM zone 10, South Coast"},
+        {"description": "UTM 10 S. Barbara"},
+        {"description": "UTM 10 (Northern Chile)"},
+        {"description": "UTM zone 11, S/N 12"},
+        {"fields": {"hemisphere": "South"}, "description": "UTM"},
         {"description": "WGS 84 / UTM zone 11N (EPSG:32610)"},
         {"description": "UTM zone 11 North, WGS-84, EPSG:4267"},
         {"description": "UTM zone 11 North +proj=utm +zone=10"},
@@ -243,6 +255,27 @@ def test_bands_in_another_order_are_known_by_their_names():
     np.testing.assert_array_equal(placed(data[:, [2, 0, 1]], band_names=names).data, data)
     told = "IGM (northing, easting, elevation)"
     np.testing.assert_array_equal(placed(data[:, [1, 0, 2]], description=told).data, data)
+    names = ("Y", "X", "Z")
+    np.testing.assert_array_equal(placed(data[:, [1, 0, 2]], band_names=names).data, data)
+
+
+@pytest.mark.parametrize(
+    ("description", "is_north_first"),
+    [
+        ("IGM (WGS-84 lat/lon/alt)", True),
+        ("IGM latitude and longitude, elevation", True),
+        ("latitude; longitude; elevation", True),
+        ("IGM (lat, lon)", True),
+        ("Geographic Lat/Lon, WGS-84", False),
+        ("IGM (lon, lat, alt)", False),
+    ],
+)
+def test_latitude_before_longitude_is_known_by_a_list_of_them(description, is_north_first):
+    data = degrees(10.1, 50.4)
+    found = placed(data[:, [1, 0, 2]] if is_north_first else data, description=description)
+    longitude, latitude = to_lonlat(*mask_igm(found.data)[:2], found.crs)
+    np.testing.assert_allclose(longitude, data[:, 0], atol=1e-9)
+    np.testing.assert_allclose(latitude, data[:, 1], atol=1e-9)
     turned = placed(degrees()[:, [1, 0, 2]], band_names=("Latitude", "Longitude", "Elevation"))
     np.testing.assert_array_equal(turned.data, placed(degrees()).data)
 

@@ -464,3 +464,12 @@ def test_a_file_without_a_single_value_gives_no_angles():
 def test_a_summary_is_the_same_after_it_was_written_as_json():
     summary = summarize(obs(utc_time=3.0))
     assert ObservationSummary.model_validate_json(summary.model_dump_json()) == summary
+
+
+def test_bands_with_other_names_are_not_the_usual_ones_in_the_usual_order():
+    names = ("Distance", "Time", *(f"Quantity {letter}" for letter in "abcdefghi"))
+    layers = ObservationLayers.of_envi(as_image(obs_data(), names))
+    assert not layers.layers
+    assert any("no band of the OBS is known" in note for note in layers.notes)
+    unnamed = tuple(f"Band {number}" for number in range(1, 12))
+    assert ObservationLayers.of_envi(as_image(obs_data(), unnamed)).layers
