@@ -40,7 +40,7 @@ DISTRIBUTED = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reor
 test: install ## run all tests
 	$(BIN)/python -m pytest $(DISTRIBUTED) $(PYTEST_ARGS)
 
-# They wait for nothing: one worker a core.
+# These tests do not wait: one worker for each core.
 test-fast: TEST_WORKERS = auto
 test-fast: install ## run the tests that are fast and need no server, browser or Slurm (about a minute)
 	$(BIN)/python -m pytest $(DISTRIBUTED) tests/deployments tests/flows tests/project tests/shift_stac tests/tasks \

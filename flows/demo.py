@@ -36,8 +36,13 @@ _CUBE_BANDS, _CUBE_CELL_M = (650.0, 860.0), 10.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Generate, serve and ingest; then print how to look at the result."""
-    parser = PlainParser(prog="python -m flows.demo", description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where everything goes")
+    parser = PlainParser(
+        prog="python -m flows.demo",
+        description="Ingest a small simulated campaign, and make a cube of its season. It uses no network.",
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo"), help="folder of all that the demo makes"
+    )
     folder: Path = parser.parse_args(arguments).folder
     console = plain_console()
 

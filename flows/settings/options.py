@@ -117,7 +117,7 @@ class PruneOptions(PublishedOptions):
     older_than_days: float = Field(
         default=7,
         ge=0,
-        description="keep data that changed later: a run may still be uploading it",
+        description="keep data that changed within this number of days, because a run may still upload it",
     )
 
 

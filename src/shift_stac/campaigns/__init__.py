@@ -81,7 +81,15 @@ def load_campaign(name_or_path: str | Path = "shift") -> Campaign:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"{name_or_path} is neither a bundled campaign nor a file that can be read: {error}"
+        known = sorted(
+            file.name.removesuffix(".toml")
+            for file in files(__name__).iterdir()
+            if file.name.endswith(".toml")
+        )
+        msg = (
+            f"{name_or_path} is neither a campaign of the package ({', '.join(known)}) nor a file that can be "
+            f"read: {error.strerror or error}"
+        )
         raise CampaignError(msg) from error
     # tomllib's own error, no UTF-8, or a number of more digits than Python reads.
     except (ValueError, RecursionError) as error:

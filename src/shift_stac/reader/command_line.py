@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(cube, "the Zarr store to write; its folder is made", new_path)
 
     export = _command(
-        commands, "export", _export, "a line, or a window of it, as ENVI files or as a GeoTIFF"
+        commands, "export", _export, "write a line, or a part of it, as ENVI files or as a GeoTIFF"
     )
     export.add_argument("line", metavar="LINE", help="the name of a line")
     _add_bbox(export, "only this part of the line")
@@ -106,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
 def _command(
     commands: Any, name: str, run: Callable[[Archive, argparse.Namespace], None], text: str
 ) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text}.")
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[:1].upper()}{text[1:]}."
+    )
     command.add_argument(
         "archive", metavar="ARCHIVE", help="the archive's root, or its table items.parquet"
     )

@@ -17,14 +17,14 @@ class HrefOptions(FrozenModel):
 
     hrefs: Literal["relative", "absolute"] = Field(
         default="relative",
-        description="relative: the archive can be copied anywhere; absolute: an item can be",
+        description="relative: you can copy the whole archive; absolute: you can also copy a single item",
     )
     public_url: str | None = Field(
         default=None, description="https address of the archive's root for readers"
     )
     zarr_media_type: str = Field(
         default="application/vnd.zarr",
-        description="media type of stores; best practice adds '; version=3', at which xpystac fails",
+        description="media type of stores; STAC recommends '; version=3' at its end, but xpystac cannot read that",
     )
 
 
