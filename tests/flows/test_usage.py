@@ -62,7 +62,6 @@ pytestmark = pytest.mark.usefixtures("no_settings")
         (CUBE, ("--resolution", "inf"), "--resolution: "),
         (CUBE, ("--resolution", "0"), "--resolution: "),
         (CUBE, ("--crs", "moon"), "--crs: 'moon' is not a CRS"),
-        (CUBE, ("--crs", ""), "--crs: '' is not a CRS"),
         (CUBE, ("--mosaic", "best"), "--mosaic: "),
         (CUBE, ("--first-date", "20220601", "--last-date", "20220501"), "is after the last"),
         (CUBE, ("--cube-name", "../x"), "--cube-name: "),
