@@ -82,6 +82,7 @@ def night(folder: Path, url: str, limit: int, kill_after: int | None = None) -> 
         if done >= (len(course) + 1) * limit / 10:
             course.append({"lines": done, "seconds": round(time.monotonic() - started, 1)})
             course[-1] |= used_by(process.pid)
+            print(course[-1], flush=True)
         time.sleep(0.2)
     seconds = round(time.monotonic() - started, 1)
     named = re.findall(r"report in (\S+)", (folder / "night.log").read_text())
