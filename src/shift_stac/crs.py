@@ -138,19 +138,26 @@ def _cf_parameters(wkt: str) -> Mapping[str, Any] | None:
             again = CRS.from_cf(found)
         except (CRSError, KeyError, TypeError):
             return None
-    return MappingProxyType(found) if _are_same(crs, again) else None
+    x, y = np.meshgrid(np.linspace(-1e6, 1e6, 9), np.linspace(-6e6, 6e6, 13))
+    return MappingProxyType(found) if are_alike(crs, again, (x, y), within=_SAME) else None
 
 
-def _are_same(one: CRS, other: CRS) -> bool:
-    """Whether two CRS give the same places for the same coordinates."""
+def are_alike(one: CRS, other: CRS, places: tuple[Any, Any], *, within: float) -> bool:
+    """Whether two CRS give the same place for the same coordinates, within some metres.
+
+    Parameters
+    ----------
+    places
+        The eastings and the northings that are compared if the CRS are projected and not equal.
+        Those that are nowhere are left out.
+    """
     if one.equals(other, ignore_axis_order=True):
         return True
     if not (one.is_projected and other.is_projected):
         return False
-    x, y = np.meshgrid(np.linspace(-1e6, 1e6, 9), np.linspace(-6e6, 6e6, 13))
-    moved = np.hypot(*np.subtract(transformer(one, other).transform(x, y), (x, y)))
+    moved = np.hypot(*np.subtract(transformer(one, other).transform(*places), places))
     known = moved[np.isfinite(moved)]
-    return bool(known.size) and float(known.max()) < _SAME
+    return bool(known.size) and float(known.max()) < within
 
 
 @lru_cache(maxsize=64)

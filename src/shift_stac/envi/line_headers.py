@@ -45,7 +45,7 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
         The files are not of one line, a cube has no usable wavelengths, its data type cannot
         represent a missing value, or a store cannot describe the scaling of its values.
     """
-    cubes = [headers[product] for product in ProductLevel.ALL.cubes if product in headers]
+    cubes = {product: headers[product] for product in ProductLevel.ALL.cubes if product in headers}
     igm = headers.get(Product.IGM)
     if igm is not None and igm.bands != _IGM_BANDS:
         msg = f"{igm.name} has {igm.bands} bands; {Product.IGM} has {_IGM_BANDS}"
@@ -55,12 +55,12 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
         raise EnviError(msg)
     if igm is not None and (fault := scaled_geometry_fault(igm)):
         raise EnviError(fault)
-    for cube in cubes:
+    for product, cube in cubes.items():
         if igm is not None and (fault := swath_fault(cube, igm)):
             raise EnviError(fault)
         if cube.scale_fault is not None:
             raise EnviError(cube.scale_fault)
-        if fault := _unit_fault(cube, is_reflectance=cube is headers.get(Product.REFLECTANCE)):
+        if fault := _unit_fault(product, cube):
             raise EnviError(fault)
         if not can_hold(cube.dtype, nodata_of(cube)):
             msg = (
@@ -69,12 +69,12 @@ def check_headers(headers: Mapping[Product, EnviHeader]) -> None:
                 "in the campaign file"
             )
             raise EnviError(msg)
-    check_axes(cubes)
+    check_axes(list(cubes.values()))
 
 
-def _unit_fault(cube: EnviHeader, *, is_reflectance: bool) -> str | None:
+def _unit_fault(product: Product, cube: EnviHeader) -> str | None:
     """Return why the numbers are not those of the product, by its header's unit or scale; or None."""
-    if is_reflectance:
+    if product is Product.REFLECTANCE:
         units = (
             plain(cube.fields.get(key, "")) for key in ("data units", "reflectance units", "units")
         )

@@ -266,21 +266,21 @@ def _write_cube(
     cube: SourceCube,
     axis: SpectralAxis,
     step: Callable[[], None],
-) -> Iterator[str]:
-    """Fill the array of a cube, and yield notes on values that are not numbers."""
+) -> list[str]:
+    """Fill the array of a cube; return notes on values that are not numbers."""
     numbers = NonFinite(cube)
-    bad = BadBands(cube, axis)
+    bad = BadBands(cube, axis) if product is Product.REFLECTANCE else None
     for rows in row_blocks(cube.data.shape[0], array.chunks[1]):
         # A view: each chunk is copied out of the map by the thread that compresses it.
         array[:, rows, :] = cube.data[rows].transpose(1, 0, 2)
         numbers.add(cube.data[rows])
-        if product is Product.REFLECTANCE:
+        if bad is not None:
             bad.add(cube.data[rows])
         give_back(cube.data)
         step()
-    if product is Product.REFLECTANCE and bad.value is not None:
+    if bad is not None and bad.value is not None:
         array.attrs["comment"] = bad_bands_comment(bad.value, str(array.attrs["comment"]))
-    yield from numbers.notes(product)
+    return list(numbers.notes(product))
 
 
 def _describe(

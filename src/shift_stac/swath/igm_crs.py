@@ -1,13 +1,12 @@
 """Reads the CRS from the header of a line's input geometry (IGM), in all forms in which it is given."""
 
-import math
 import re
 from collections.abc import Sequence
 
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from shift_stac.crs import WGS84, is_in_metres, transformer
+from shift_stac.crs import WGS84, are_alike, is_in_metres
 from shift_stac.envi.header import EnviHeader
 from shift_stac.envi.header_text import plain, unbrace
 from shift_stac.errors import GeolocationError
@@ -28,7 +27,9 @@ _CRS_KEY = re.compile(
     r"|(coord|coordinate) sys(tem)?|(spatial )?ref(erence)?( system)?)\b|^grid$"
 )
 _NOTHING = ("", "none", "unknown", "arbitrary", "n/a", "0")
-_READ_ELSEWHERE = ("coordinate system string", "projection info", "map info")
+_READ_ELSEWHERE = (
+    "description", "band names", "coordinate system string", "projection info", "map info",
+)  # fmt: skip
 _TELLS_METRES = re.compile(r"\beasting|\bnorthing", re.IGNORECASE)
 _TELLS_DEGREES = re.compile(r"\blon(gitude)?\b|\blat(itude)?\b|\bgeographic\b", re.IGNORECASE)
 _OTHER_UNIT = re.compile(
@@ -124,7 +125,7 @@ def _told_projected(header: EnviHeader, text: str) -> list[CRS]:
     if (name := projected_name(text)) and (named := _named(name)):
         told.append(named)
     elif zones := utm_zones(text):
-        told.append(_from_zone(header, zones))
+        told.append(_from_zone(header, text, zones))
     if text_of_proj := proj_string(text):
         told.append(_parsed(header, text_of_proj))
     return told
@@ -140,9 +141,8 @@ def _named(name: str) -> CRS | None:
     return CRS.from_epsg(epsg) if epsg and crs.name.lower() == name.lower() else None
 
 
-def _from_zone(header: EnviHeader, zones: Sequence[re.Match[str]]) -> CRS:
+def _from_zone(header: EnviHeader, text: str, zones: Sequence[re.Match[str]]) -> CRS:
     """Return the zone in a description, if it has one; a latitude band's letter is not a hemisphere."""
-    text = _told_in_words(header)
     number, between, hemisphere = zones[0].groups()
     if hemisphere.upper() == "S" and not between:
         told = f"{zones[0][0]!r}, where S may be the south, or the letter of a band in the north"
@@ -200,10 +200,7 @@ def _agree(one: CRS, other: CRS) -> bool:
 
 def _are_alike(one: CRS, other: CRS) -> bool:
     """Whether two CRS give almost the same place for the same numbers, as WGS 84 and NAD 83 do."""
-    if one.equals(other, ignore_axis_order=True) or not (one.is_projected and other.is_projected):
-        return one.equals(other, ignore_axis_order=True)
-    place = (500_000.0, 4_000_000.0)
-    return math.dist(transformer(one, other).transform(*place), place) < _ALIKE
+    return are_alike(one, other, (500_000.0, 4_000_000.0), within=_ALIKE)
 
 
 def _told_in_words(header: EnviHeader) -> str:
